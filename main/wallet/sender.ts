@@ -1,0 +1,22 @@
+import type { Address, Cell, StateInit } from '@ton/core'
+
+export interface OutMessage {
+  readonly to: Address
+  /** nanoton */
+  readonly value: bigint
+  readonly body: Cell
+  readonly init?: StateInit
+  /** TVM send mode; 0 by default (fees from the value's account, value in full). */
+  readonly mode?: number
+  readonly bounce?: boolean
+}
+
+/** A wallet that can send: the user's W5 wallet or a Cocoon node wallet (protocol 60 §8). */
+export interface Sender {
+  readonly address: Address
+  /**
+   * Signs and sends 1 to 4 messages in one external message and waits until the wallet's seqno advanced.
+   * Sends of one wallet are serialized. Throws a `Failure` naming what became of the money: never sent, or unknown.
+   */
+  send(messages: readonly OutMessage[]): Promise<void>
+}

@@ -1,0 +1,118 @@
+import { z } from 'zod'
+import { id, nano, timeMs } from './scalars.ts'
+
+/**
+ * Where a turn is answered, and thereby who can read it (ui.md §3.1 and §13.2).
+ * `practice` is the local network: all roles run on this computer and pay each other test coins.
+ */
+export const privacyLevel = z.enum(['computer', 'practice'])
+export type PrivacyLevel = z.infer<typeof privacyLevel>
+
+export const turnError = z.object({
+  /** Stable name of the failure, e.g. `engine-crashed`, `no-worker`, `balance-too-low`. */
+  code: z.string(),
+  /** One sentence for the user: what happened. */
+  message: z.string(),
+  /** What happened to the money: "You paid nothing." or the amount. */
+  money: z.string(),
+  /** True when sending the same turn again can help. */
+  retryable: z.boolean(),
+  /** Technical detail for "Show details"; never contains the conversation. */
+  detail: z.string().optional(),
+})
+export type TurnError = z.infer<typeof turnError>
+
+/** What one answer used and cost. Adjusted tokens are the unit of every counter on wire and chain (protocol 70 §1). */
+export const usage = z.object({
+  promptTokens: z.number().int().nonnegative(),
+  cachedTokens: z.number().int().nonnegative(),
+  completionTokens: z.number().int().nonnegative(),
+  reasoningTokens: z.number().int().nonnegative(),
+  /** Absent for answers that were not paid for. */
+  adjustedTokens: z.number().int().nonnegative().optional(),
+  cost: nano.optional(),
+})
+export type Usage = z.infer<typeof usage>
+
+export const turnStatus = z.enum(['waiting', 'streaming', 'done', 'stopped', 'failed'])
+export type TurnStatus = z.infer<typeof turnStatus>
+
+/** One question with its answer. */
+export const turn = z.object({
+  id,
+  question: z.string(),
+  answer: z.string(),
+  status: turnStatus,
+  level: privacyLevel,
+  model: z.string(),
+  createdAtMs: timeMs,
+  /** From sending to the first token; absent until it came. */
+  firstTokenMs: z.number().nonnegative().optional(),
+  /** Generation speed measured over the whole answer. */
+  tokensPerSecond: z.number().nonnegative().optional(),
+  usage: usage.optional(),
+  /** Set with status `stopped`: whether generation itself was ended (cancel extension) or only hidden here. */
+  stop: z.enum(['ended', 'hidden']).optional(),
+  error: turnError.optional(),
+})
+export type Turn = z.infer<typeof turn>
+
+export const conversationSummary = z.object({
+  id,
+  title: z.string(),
+  level: privacyLevel,
+  /** The widest level ever used in this chat (ui.md §3.2). */
+  widestLevel: privacyLevel,
+  pinned: z.boolean(),
+  updatedAtMs: timeMs,
+})
+export type ConversationSummary = z.infer<typeof conversationSummary>
+
+export const conversation = conversationSummary.extend({ turns: z.array(turn) })
+export type Conversation = z.infer<typeof conversation>
+
+/** What a subscriber of one conversation receives: first a snapshot, then changes. */
+export const conversationEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('snapshot'), conversation }),
+  /** A turn was added or changed as a whole. */
+  z.object({ type: z.literal('turn'), turn }),
+  /** Text to append to the answer of a streaming turn. */
+  z.object({ type: z.literal('delta'), turnId: id, text: z.string() }),
+  z.object({ type: z.literal('summary'), summary: conversationSummary }),
+  z.object({ type: z.literal('deleted') }),
+])
+export type ConversationEvent = z.infer<typeof conversationEvent>
+
+/** State of one level as a possible destination of the next turn. */
+export const levelState = z.object({
+  level: privacyLevel,
+  /** `ready`: sending works now. `starting`: a wait helps. `unavailable`: see reason. */
+  state: z.enum(['ready', 'starting', 'unavailable']),
+  /** Plain sentence for starting and unavailable. */
+  reason: z.string().optional(),
+  model: z.string().optional(),
+  /** Estimated cost of a typical answer; absent when free. */
+  estimate: nano.optional(),
+})
+export type LevelState = z.infer<typeof levelState>
+
+export const chatCalls = {
+  'chat.create': { input: z.object({ level: privacyLevel.optional() }), output: conversationSummary },
+  'chat.rename': { input: z.object({ id, title: z.string().trim().min(1).max(120) }), output: conversationSummary },
+  'chat.pin': { input: z.object({ id, pinned: z.boolean() }), output: conversationSummary },
+  'chat.delete': { input: z.object({ id }), output: z.object({}) },
+  'chat.setLevel': { input: z.object({ id, level: privacyLevel }), output: conversationSummary },
+  /** Adds a turn and starts to answer it. Fails with `busy` while another turn of the chat runs. */
+  'chat.send': { input: z.object({ id, text: z.string().trim().min(1).max(100_000) }), output: turn },
+  /** Ends the running turn; what was received stays. */
+  'chat.stop': { input: z.object({ id, turnId: id }), output: turn },
+  /** Answers the last turn again, at the chat's present level. */
+  'chat.retry': { input: z.object({ id, turnId: id }), output: turn },
+  'chat.export': { input: z.object({ id }), output: z.object({ fileName: z.string(), markdown: z.string() }) },
+} as const
+
+export const chatStreams = {
+  'chat.list': { input: z.object({}), event: z.array(conversationSummary) },
+  'chat.conversation': { input: z.object({ id }), event: conversationEvent },
+  'chat.levels': { input: z.object({}), event: z.array(levelState) },
+} as const

@@ -1,0 +1,16 @@
+import { z } from 'zod'
+
+/** Amount of Toncoin in nanoton. A bigint inside, a decimal string on the link, so that no nano is lost to floating point. */
+export const nano = z.codec(z.string().regex(/^-?\d{1,30}$/), z.bigint(), {
+  decode: (text) => BigInt(text),
+  encode: (value) => value.toString(),
+})
+
+/** Unix time in milliseconds. */
+export const timeMs = z.number().int().nonnegative()
+
+/** A TON address in its user-friendly form, as shown to people. */
+export const addressText = z.string().min(1).max(80)
+
+/** Identifier made by the core (never by the page). */
+export const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)

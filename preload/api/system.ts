@@ -1,0 +1,200 @@
+import { z } from 'zod'
+import { addressText, nano, timeMs } from './scalars.ts'
+
+export const gpu = z.object({
+  name: z.string(),
+  vendor: z.enum(['nvidia', 'amd', 'intel', 'apple', 'other']),
+  memoryBytes: z.number().int().nonnegative().nullable(),
+  driver: z.string().nullable(),
+  pciId: z.string().nullable(),
+})
+export type Gpu = z.infer<typeof gpu>
+
+/** What this computer is. Unknown is null, never zero. */
+export const hardwareFacts = z.object({
+  cpu: z.object({
+    name: z.string(),
+    vendor: z.string(),
+    physicalCores: z.number().int().positive(),
+    threads: z.number().int().positive(),
+    speedGHz: z.number().nonnegative().nullable(),
+  }),
+  memoryBytes: z.number().int().positive(),
+  gpus: z.array(gpu),
+  os: z.object({ platform: z.string(), name: z.string(), version: z.string(), arch: z.string() }),
+  /** Honest verdict on confidential computing, in one sentence. */
+  tee: z.object({ kind: z.enum(['none', 'tdx-guest', 'sev-snp-guest']), sentence: z.string() }),
+})
+export type HardwareFacts = z.infer<typeof hardwareFacts>
+
+/** Live values, once a second while somebody looks. */
+export const telemetry = z.object({
+  atMs: timeMs,
+  cpuPercent: z.number().min(0).max(100).nullable(),
+  memoryUsedBytes: z.number().int().nonnegative(),
+  cpuTemperatureC: z.number().nullable(),
+  gpus: z.array(
+    z.object({
+      name: z.string(),
+      utilisationPercent: z.number().nullable(),
+      memoryUsedBytes: z.number().nullable(),
+      temperatureC: z.number().nullable(),
+      powerW: z.number().nullable(),
+    }),
+  ),
+})
+export type Telemetry = z.infer<typeof telemetry>
+
+export const modelState = z.object({
+  id: z.string(),
+  name: z.string(),
+  licence: z.string().nullable(),
+  parameters: z.string().nullable(),
+  quantization: z.string().nullable(),
+  sizeBytes: z.number().int().nonnegative().nullable(),
+  contextTokens: z.number().int().positive().nullable(),
+  /** `own` marks a GGUF added by hand: never served to a real network (ui.md §5.3). */
+  origin: z.enum(['catalog', 'own']),
+  status: z.enum(['absent', 'downloading', 'verifying', 'installed', 'broken']),
+  /** While downloading. */
+  progress: z
+    .object({ receivedBytes: z.number(), totalBytes: z.number().nullable(), bytesPerSecond: z.number(), source: z.string() })
+    .optional(),
+  /** Why it is absent or broken, and what to do. */
+  problem: z.string().optional(),
+  sha256: z.string().nullable(),
+  path: z.string().nullable(),
+  loaded: z.boolean(),
+  /** Measured here; absent before the first run. */
+  tokensPerSecond: z.number().nonnegative().optional(),
+})
+export type ModelState = z.infer<typeof modelState>
+
+export const walletTransaction = z.object({
+  id: z.string(),
+  atMs: timeMs,
+  direction: z.enum(['in', 'out']),
+  /** In plain words: "Payout", "Top up of the chat balance", "Returned by the contract", … */
+  title: z.string(),
+  counterparty: addressText.optional(),
+  amount: nano,
+  fee: nano,
+})
+export type WalletTransaction = z.infer<typeof walletTransaction>
+
+export const walletState = z.object({
+  network: z.enum(['local']),
+  status: z.enum(['starting', 'ready', 'error']),
+  error: z.string().optional(),
+  /** The user's own wallet: pays for chat, receives payouts. */
+  user: z.object({ address: addressText, balance: nano }).optional(),
+  /** Node wallet of the worker: pays gas for payouts; its owner is the user's wallet. */
+  node: z.object({ address: addressText, balance: nano }).optional(),
+  /** Money inside the client contract. `withdrawable` is the part above the stake (ui.md §13.6). */
+  chat: z
+    .object({ contract: addressText, balance: nano, stake: nano, withdrawable: nano, used: nano, pendingCharge: nano })
+    .optional(),
+  transactions: z.array(walletTransaction),
+  readAtMs: timeMs.optional(),
+})
+export type WalletState = z.infer<typeof walletState>
+
+/** One of the five knots of this computer's path to work (ui.md §5.5). */
+export const pathStep = z.object({
+  id: z.enum(['connection', 'proxy', 'registered', 'model', 'answering']),
+  title: z.string(),
+  state: z.enum(['done', 'doing', 'failed', 'ahead']),
+  detail: z.string(),
+})
+export type PathStep = z.infer<typeof pathStep>
+
+export const networkState = z.object({
+  kind: z.enum(['local']),
+  name: z.string(),
+  status: z.enum(['starting', 'ready', 'error']),
+  error: z.string().optional(),
+  root: z
+    .object({
+      address: addressText,
+      version: z.number().int(),
+      paramsVersion: z.number().int(),
+      structVersion: z.number().int(),
+      isTest: z.boolean(),
+      pricePerToken: nano,
+      workerFeePerToken: nano,
+      multipliers: z.object({ prompt: z.number(), cached: z.number(), completion: z.number(), reasoning: z.number() }),
+      minClientStake: nano,
+      minProxyStake: nano,
+      readAtMs: timeMs,
+    })
+    .optional(),
+  /** HTTP endpoint that the chain is read through. */
+  endpoint: z.string().optional(),
+  proxies: z.array(
+    z.object({
+      contract: addressText,
+      clientPort: z.string(),
+      workerPort: z.string(),
+      state: z.enum(['connected', 'connecting', 'lost']),
+      verification: z.string(),
+      workers: z.number().int().nonnegative(),
+    }),
+  ),
+  models: z.array(z.object({ name: z.string(), workers: z.number().int(), coefficient: z.number().int().nullable() })),
+  path: z.array(pathStep),
+})
+export type NetworkState = z.infer<typeof networkState>
+
+export const settings = z.object({
+  theme: z.enum(['system', 'light', 'dark']),
+  language: z.enum(['system', 'en', 'ru']),
+})
+export type Settings = z.infer<typeof settings>
+
+export const appInfo = z.object({
+  name: z.string(),
+  version: z.string(),
+  shell: z.enum(['desktop', 'browser']),
+  platform: z.string(),
+  dataDir: z.string(),
+  nodeVersion: z.string(),
+  /** How the vault key of this install is kept. */
+  vault: z.string(),
+})
+export type AppInfo = z.infer<typeof appInfo>
+
+/** Progress of the core's start, shown until every part is ready. */
+export const startState = z.object({
+  parts: z.array(
+    z.object({
+      id: z.enum(['storage', 'hardware', 'model', 'engine', 'chain', 'contracts', 'proxy', 'worker', 'client']),
+      title: z.string(),
+      state: z.enum(['waiting', 'working', 'ready', 'failed']),
+      detail: z.string().optional(),
+    }),
+  ),
+})
+export type StartState = z.infer<typeof startState>
+
+export const systemCalls = {
+  'app.info': { input: z.object({}), output: appInfo },
+  'settings.set': { input: settings.partial(), output: settings },
+  'hardware.facts': { input: z.object({}), output: hardwareFacts },
+  /** Starts (or starts again) the download of a catalog model. Progress comes by `models.list`. */
+  'models.download': { input: z.object({ id: z.string().max(200) }), output: z.object({}) },
+  'models.cancelDownload': { input: z.object({ id: z.string().max(200) }), output: z.object({}) },
+  /** Adds a GGUF that lies on this computer, after its header was checked. */
+  'models.addFile': { input: z.object({ path: z.string().min(1).max(4096) }), output: modelState },
+  /** Chooses the model that chats and the worker use. */
+  'models.use': { input: z.object({ id: z.string().max(200) }), output: z.object({}) },
+  'models.delete': { input: z.object({ id: z.string().max(200) }), output: z.object({}) },
+} as const
+
+export const systemStreams = {
+  'app.start': { input: z.object({}), event: startState },
+  settings: { input: z.object({}), event: settings },
+  'hardware.telemetry': { input: z.object({}), event: telemetry },
+  'models.list': { input: z.object({}), event: z.array(modelState) },
+  'wallet.state': { input: z.object({}), event: walletState },
+  'network.state': { input: z.object({}), event: networkState },
+} as const

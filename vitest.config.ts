@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['{main,preload,contracts,renderer,scripts}/**/*.test.{ts,tsx}'],
+    exclude: ['**/*.long.test.ts', '**/node_modules/**'],
+    // The engine and the TVM emulator are real here; two cores shared by several such files need room.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    maxWorkers: 2,
+  },
+})
