@@ -1,0 +1,51 @@
+import { parseArgs } from 'node:util'
+import { asError } from '../base/failure.ts'
+import { childEntries } from '../child-entries.ts'
+import { version } from '../version.ts'
+import { serve } from './serve.ts'
+
+const help = `Cocoon Desktop ${version}
+
+Usage: cocoon-desktop serve [options]
+
+  serve                Runs the app and serves its page to a browser on this computer.
+    --open             Opens the default browser.
+    --port <n>         Port on 127.0.0.1 (default 4810; another is chosen when it is taken).
+    --data-dir <path>  Where chats, wallets, models and the local network are kept.
+    --verbose          Logs more to the log file.
+
+  --help, --version
+`
+
+async function main(): Promise<void> {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: {
+      open: { type: 'boolean', default: false },
+      port: { type: 'string', default: '4810' },
+      'data-dir': { type: 'string' },
+      verbose: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+      version: { type: 'boolean', default: false },
+    },
+  })
+  if (values.version) return console.log(version)
+  if (values.help || positionals.length === 0) return console.log(help)
+  if (positionals[0] !== 'serve' || positionals.length > 1) throw new Error(`Unknown command: ${positionals.join(' ')}\n\n${help}`)
+  const port = Number(values.port)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`--port must be a number from 0 to 65535, not ${values.port}.`)
+  await serve({
+    port,
+    open: values.open,
+    verbose: values.verbose,
+    entries: childEntries(import.meta.url),
+    // The built renderer lies beside the built main folder, for sources too.
+    pageRoot: new URL(import.meta.url.endsWith('.ts') ? '../../out/renderer' : '../renderer', import.meta.url),
+    ...(values['data-dir'] === undefined ? {} : { dataDir: values['data-dir'] }),
+  })
+}
+
+main().catch((thrown: unknown) => {
+  console.error(asError(thrown).message)
+  process.exit(1)
+})

@@ -1,0 +1,60 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createLogger } from '../base/logger.ts'
+import type { ChildEntries } from '../child-entries.ts'
+import { startCore } from '../core.ts'
+import { logFile } from '../log-file.ts'
+import { defaultDataDir } from '../storage/files.ts'
+import { openBrowser } from './open-browser.ts'
+import { startPageServer } from './page-server.ts'
+import { Sessions } from './sessions.ts'
+import { showProgress } from './terminal-progress.ts'
+
+export interface ServeOptions {
+  readonly port: number
+  readonly open: boolean
+  readonly verbose: boolean
+  readonly entries: ChildEntries
+  readonly pageRoot: URL
+  readonly dataDir?: string
+}
+
+/** Runs the core with the browser as its face until a signal ends it. */
+export async function serve(options: ServeOptions): Promise<void> {
+  const dataDir = options.dataDir ?? defaultDataDir()
+  const logger = createLogger(logFile(join(dataDir, 'logs', 'core.log')), options.verbose ? 'debug' : 'info')
+  const core = await startCore({ dataDir, shell: 'browser', entries: options.entries, logger })
+  const sessions = new Sessions()
+  const page = await startPageServer({
+    root: fileURLToPath(options.pageRoot),
+    sessions,
+    handlers: core.handlers,
+    logger: logger.room('page'),
+    port: options.port,
+  })
+
+  let stopping: Promise<void> | undefined
+  const stop = (): void => {
+    stopping ??= (async () => {
+      console.log('\nStopping …')
+      await page.close()
+      await core.stop()
+    })().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        console.error(error)
+        process.exit(1)
+      },
+    )
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+
+  if (page.moved) console.log(`Port ${options.port} is taken; using ${page.port}.`)
+  const link = page.newLink()
+  console.log(`\n  Open Cocoon:  ${link}\n`)
+  console.log('  The link works once, on this computer. Enter prints a new one, Ctrl-C stops everything.\n')
+  if (options.open && process.stdout.isTTY) await openBrowser(link)
+  if (process.stdin.isTTY) process.stdin.on('data', () => console.log(`  ${page.newLink()}\n`))
+
+  await showProgress(core.handlers, (line) => console.log(line))
+}
