@@ -1,0 +1,222 @@
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { asError, Failure } from '../base/failure.ts'
+import type { Logger } from '../base/logger.ts'
+
+export type SqlValue = null | number | bigint | string | Uint8Array
+export type SqlRow = Record<string, SqlValue>
+
+export type DatabaseFailureCode =
+  | 'disk-full'
+  | 'database-newer'
+  | 'database-corrupt'
+  | 'database-busy'
+  | 'database-failed'
+  | 'constraint'
+
+export interface Statement<Row extends object> {
+  /** @returns rows changed */
+  run(...values: SqlValue[]): number
+  get(...values: SqlValue[]): Row | undefined
+  all(...values: SqlValue[]): Row[]
+}
+
+/** One SQLite file of one room. Every method throws `Failure<DatabaseFailureCode>` and nothing else. */
+export interface Database {
+  readonly path: string
+  /**
+   * @param options.bigints integers are read as bigint. Without it they are numbers, and one above 2^53 throws.
+   */
+  prepare<Row extends object = SqlRow>(sql: string, options?: { bigints?: boolean }): Statement<Row>
+  /** Runs SQL without parameters or results. */
+  exec(sql: string): void
+  /**
+   * All or nothing: durable on disk when it returns, undone when `work` throws. Inside another transaction it is a part of that one.
+   * `work` is synchronous, so nothing else can slip in between.
+   */
+  transaction<T>(work: () => T): T
+  close(): void
+}
+
+/**
+ * Opens (or makes) a database in WAL mode with `synchronous=FULL`: a transaction that returned survives a power cut.
+ * Migration number n brings `user_version` from n to n+1, each in a transaction of its own; never edit one that was released.
+ * A corrupt file is renamed (with its -wal), never deleted, and the failure names it: opening again starts empty.
+ * @throws Failure `database-newer`, `database-corrupt`, `disk-full`, `database-busy`, `database-failed`
+ */
+export function openDatabase(path: string, migrations: readonly string[], context: { logger: Logger }): Database {
+  const { logger } = context
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    // SQLite would create it readable for everybody; -wal and -shm take the mode of the main file.
+    if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600))
+  } catch (thrown) {
+    throw databaseFailure(path, thrown)
+  }
+  const raw = connect(path, logger)
+  try {
+    migrate(raw, path, migrations, logger)
+  } catch (thrown) {
+    raw.close()
+    throw databaseFailure(path, thrown)
+  }
+  return new SqliteDatabase(path, raw)
+}
+
+function connect(path: string, logger: Logger): DatabaseSync {
+  let raw: DatabaseSync | undefined
+  try {
+    raw = new DatabaseSync(path, { timeout: 5_000, enableForeignKeyConstraints: true })
+    raw.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON')
+    const check = raw.prepare('PRAGMA quick_check(1)').get()
+    if (check?.quick_check === 'ok') return raw
+    raw.close()
+    throw setAside(path, String(check?.quick_check), logger)
+  } catch (thrown) {
+    if (thrown instanceof Failure) throw thrown
+    if (raw?.isOpen) raw.close()
+    if (isCorrupt(thrown)) throw setAside(path, asError(thrown).message, logger)
+    throw databaseFailure(path, thrown)
+  }
+}
+
+function migrate(raw: DatabaseSync, path: string, migrations: readonly string[], logger: Logger): void {
+  const found = Number(raw.prepare('PRAGMA user_version').get()?.user_version)
+  if (found > migrations.length)
+    throw new Failure(
+      'database-newer',
+      `${path} was written by a newer version of this app (${found}, known ${migrations.length}).`,
+      {
+        advice: 'Update the app. The file was not touched.',
+      },
+    )
+  migrations.slice(found).forEach((sql, index) => {
+    const next = found + index + 1
+    inTransaction(raw, () => {
+      raw.exec(sql)
+      raw.exec(`PRAGMA user_version=${next}`)
+    })
+    logger.debug('migrated database', { path, version: next })
+  })
+}
+
+class SqliteDatabase implements Database {
+  readonly path: string
+  readonly #raw: DatabaseSync
+
+  constructor(path: string, raw: DatabaseSync) {
+    this.path = path
+    this.#raw = raw
+  }
+
+  prepare<Row extends object>(sql: string, options: { bigints?: boolean } = {}): Statement<Row> {
+    const statement = this.#try(() => this.#raw.prepare(sql))
+    if (options.bigints === true) statement.setReadBigInts(true)
+    return {
+      run: (...values) => this.#try(() => Number(statement.run(...values).changes)),
+      get: (...values) => this.#try(() => statement.get(...values) as Row | undefined),
+      all: (...values) => this.#try(() => rows<Row>(statement, values)),
+    }
+  }
+
+  exec(sql: string): void {
+    this.#try(() => this.#raw.exec(sql))
+  }
+
+  transaction<T>(work: () => T): T {
+    return this.#try(() => inTransaction(this.#raw, work))
+  }
+
+  close(): void {
+    if (this.#raw.isOpen) this.#try(() => this.#raw.close())
+  }
+
+  #try<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (thrown) {
+      throw isSqlite(thrown) ? databaseFailure(this.path, thrown) : thrown
+    }
+  }
+}
+
+function rows<Row extends object>(statement: StatementSync, values: SqlValue[]): Row[] {
+  return statement.all(...values) as Row[]
+}
+
+function inTransaction<T>(raw: DatabaseSync, work: () => T): T {
+  const inner = raw.isTransaction
+  raw.exec(inner ? 'SAVEPOINT part' : 'BEGIN IMMEDIATE')
+  try {
+    const result = work()
+    if (result instanceof Promise) throw new TypeError('A transaction cannot wait: its work returned a promise.')
+    raw.exec(inner ? 'RELEASE part' : 'COMMIT')
+    return result
+  } catch (thrown) {
+    // SQLite has rolled back by itself after some errors, a full disk among them.
+    if (raw.isTransaction) raw.exec(inner ? 'ROLLBACK TO part; RELEASE part' : 'ROLLBACK')
+    throw thrown
+  }
+}
+
+interface SqliteError extends Error {
+  errcode: number
+}
+
+function isSqlite(thrown: unknown): thrown is SqliteError {
+  return thrown instanceof Error && 'errcode' in thrown && typeof thrown.errcode === 'number'
+}
+
+/** Primary result code; SQLite puts details into the higher bytes. */
+const primary = (thrown: unknown): number => (isSqlite(thrown) ? thrown.errcode & 0xff : -1)
+const isCorrupt = (thrown: unknown): boolean => primary(thrown) === 11 || primary(thrown) === 26
+
+function setAside(path: string, reason: string, logger: Logger): Failure<'database-corrupt'> {
+  const aside = `${path}.corrupt-${new Date().toISOString().replaceAll(':', '-')}`
+  for (const suffix of ['', '-wal', '-shm']) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix)
+  logger.error('database is corrupt and was set aside', { path, aside, reason })
+  return new Failure('database-corrupt', `${path} is damaged. It was kept as ${aside}.`, {
+    advice: 'Start again to go on with an empty one, or restore the file from a backup.',
+    retryable: true,
+    cause: new Error(reason),
+  })
+}
+
+function databaseFailure(path: string, thrown: unknown): Failure {
+  if (thrown instanceof Failure) return thrown
+  const cause = asError(thrown) as NodeJS.ErrnoException
+  const code = primary(thrown)
+  if (code === 13 || cause.code === 'ENOSPC' || cause.code === 'EDQUOT' || (code === 10 && noSpaceLeft(path)))
+    return new Failure('disk-full', `The disk is full: nothing could be saved in ${path}.`, {
+      advice: 'Free some space and try again. What was saved before is unchanged.',
+      retryable: true,
+      cause,
+    })
+  if (code === 5 || code === 6)
+    return new Failure('database-busy', `${path} is in use by another program.`, {
+      advice: 'Close other copies of the app and try again.',
+      retryable: true,
+      cause,
+    })
+  if (code === 19) return new Failure('constraint', `A row for ${path} broke a rule of its table: ${cause.message}`, { cause })
+  if (isCorrupt(thrown))
+    return new Failure('database-corrupt', `${path} is damaged.`, {
+      advice: 'Start the app again: the damaged file is set aside, not deleted.',
+      cause,
+    })
+  return new Failure('database-failed', `${path} could not be used: ${cause.message}`, {
+    advice: 'Check that the data folder exists and belongs to you.',
+    cause,
+  })
+}
+
+/** A full disk shows as an I/O error when the -shm file cannot grow. */
+function noSpaceLeft(path: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(dirname(path))
+    return bavail * bsize < 65_536
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,75 @@
+import { mkdirSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { isAbsolute, join, resolve } from 'node:path'
+import { writeFailure } from '../base/atomic-file.ts'
+
+/** Where everything of one install lies. Only the core of that install writes here. */
+export interface DataPaths {
+  readonly dataDir: string
+  /** Held while a core runs; see instance-lock.ts. */
+  readonly lock: string
+  readonly vault: string
+  /** Opens the vault without a password, for unattended start. */
+  readonly keyFile: string
+  readonly secrets: string
+  readonly settings: string
+  readonly chatDb: string
+  readonly earningsDb: string
+  readonly clientDb: string
+  readonly workerDb: string
+  readonly proxyDb: string
+  /** State of the embedded chain. */
+  readonly chain: string
+  readonly models: string
+  readonly logs: string
+}
+
+export function dataPaths(dataDir: string): DataPaths {
+  const at = (name: string): string => join(dataDir, name)
+  return {
+    dataDir,
+    lock: at('core.lock'),
+    vault: at('vault.json'),
+    keyFile: at('vault.key'),
+    secrets: at('secrets.json'),
+    settings: at('settings.json'),
+    chatDb: at('chat.db'),
+    earningsDb: at('earnings.db'),
+    clientDb: at('client.db'),
+    workerDb: at('worker.db'),
+    proxyDb: at('proxy.db'),
+    chain: at('chain'),
+    models: at('models'),
+    logs: at('logs'),
+  }
+}
+
+/** Makes the data folder, for the user alone. Throws `Failure` `disk-full` or `write-failed`. */
+export function makeDataDir(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  } catch (thrown) {
+    throw writeFailure(dataDir, thrown)
+  }
+}
+
+export interface PlatformFacts {
+  readonly platform: NodeJS.Platform
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly home: string
+}
+
+/**
+ * `COCOON_DATA_DIR` if set, else the platform's place for an application's data:
+ * `$XDG_DATA_HOME` (or `~/.local/share`), `%APPDATA%`, `~/Library/Application Support`.
+ */
+export function defaultDataDir(facts: PlatformFacts = { platform: process.platform, env: process.env, home: homedir() }): string {
+  const { platform, env, home } = facts
+  const chosen = env.COCOON_DATA_DIR
+  if (chosen !== undefined && chosen !== '') return resolve(chosen)
+  if (platform === 'win32') return join(env.APPDATA || join(home, 'AppData', 'Roaming'), 'Cocoon Desktop')
+  if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'Cocoon Desktop')
+  const xdg = env.XDG_DATA_HOME
+  // The XDG specification tells to ignore a relative path.
+  return join(xdg !== undefined && isAbsolute(xdg) ? xdg : join(home, '.local', 'share'), 'cocoon-desktop')
+}
