@@ -13,9 +13,11 @@ export function writeFileAtomic(path: string, contents: Uint8Array | string, opt
   const bytes = typeof contents === 'string' ? new TextEncoder().encode(contents) : contents
   const folder = dirname(path)
   const temporary = join(folder, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
+  let made = false
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     const file = openSync(temporary, 'wx', options.mode ?? 0o600)
+    made = true
     try {
       for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done)
       fsyncSync(file)
@@ -25,7 +27,7 @@ export function writeFileAtomic(path: string, contents: Uint8Array | string, opt
     renameSync(temporary, path)
     syncFolder(folder)
   } catch (thrown) {
-    rmSync(temporary, { force: true })
+    if (made) rmSync(temporary, { force: true })
     throw writeFailure(path, thrown)
   }
 }

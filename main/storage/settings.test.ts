@@ -1,0 +1,49 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { silentLogger as logger } from '../base/logger.ts'
+import { openSettings } from './settings.ts'
+
+let folder: string
+let path: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'settings-'))
+  path = join(folder, 'settings.json')
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+describe('settings', () => {
+  it('keep what was changed and tell watchers', () => {
+    const settings = openSettings(path, { logger })
+    expect(settings.value).toEqual({ theme: 'system', language: 'system' })
+    const seen: unknown[] = []
+    settings.onChange((value) => seen.push(value))
+    settings.change({ theme: 'dark', language: undefined })
+    expect(seen).toEqual([{ theme: 'dark', language: 'system' }])
+    expect(openSettings(path, { logger }).value).toEqual({ theme: 'dark', language: 'system' })
+  })
+
+  it('take defaults for fields of other versions and keep the rest', () => {
+    writeFileSync(path, '{"theme":"sepia","language":"ru","fontSize":12}')
+    expect(openSettings(path, { logger }).value).toEqual({ theme: 'system', language: 'ru' })
+  })
+
+  it('set an unreadable file aside', () => {
+    for (const broken of ['{"theme":', '[]', 'null']) {
+      writeFileSync(path, broken)
+      expect(openSettings(path, { logger }).value).toEqual({ theme: 'system', language: 'system' })
+      const aside = readdirSync(folder).filter((name) => name.includes('unreadable'))
+      expect(aside.some((name) => readFileSync(join(folder, name), 'utf8') === broken)).toBe(true)
+    }
+  })
+
+  it('stay as they were when the file cannot be written', () => {
+    const settings = openSettings(path, { logger })
+    // A folder with something in it cannot be replaced by a rename.
+    mkdirSync(join(path, 'x'), { recursive: true })
+    expect(() => settings.change({ theme: 'dark' })).toThrow('could not be written')
+    expect(settings.value.theme).toBe('system')
+    expect(readdirSync(folder)).toEqual(['settings.json'])
+  })
+})
