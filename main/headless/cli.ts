@@ -31,9 +31,11 @@ async function main(): Promise<void> {
   })
   if (values.version) return console.log(version)
   if (values.help || positionals.length === 0) return console.log(help)
-  if (positionals[0] !== 'serve' || positionals.length > 1) throw new Error(`Unknown command: ${positionals.join(' ')}\n\n${help}`)
+  if (positionals[0] !== 'serve' || positionals.length > 1)
+    throw new Error(`Unknown command: ${positionals.join(' ')}\n\n${help}`)
   const port = Number(values.port)
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`--port must be a number from 0 to 65535, not ${values.port}.`)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new Error(`--port must be a number from 0 to 65535, not ${values.port}.`)
   await serve({
     port,
     open: values.open,

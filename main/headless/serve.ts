@@ -33,21 +33,22 @@ export async function serve(options: ServeOptions): Promise<void> {
     port: options.port,
   })
 
-  let stopping: Promise<void> | undefined
-  const stop = (): void => {
-    stopping ??= (async () => {
-      console.log('\nStopping …')
+  let stopping = false
+  const stop = async (): Promise<void> => {
+    // Ctrl-C reaches this process from the terminal and from `npm start`: the second time changes nothing.
+    if (stopping) return
+    stopping = true
+    console.log('\nStopping …')
+    try {
       await page.close()
       await core.stop()
-    })().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        console.error(error)
-        process.exit(1)
-      },
-    )
+      process.exit(0)
+    } catch (error) {
+      console.error(error)
+      process.exit(1)
+    }
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop())
 
   if (page.moved) console.log(`Port ${options.port} is taken; using ${page.port}.`)
   const link = page.newLink()

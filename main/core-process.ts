@@ -1,0 +1,82 @@
+import { join } from 'node:path'
+import { servePage } from './api-link.ts'
+import { asError } from './base/failure.ts'
+import { createLogger } from './base/logger.ts'
+import { childEntries } from './child-entries.ts'
+import { startCore } from './core.ts'
+import { logFile } from './log-file.ts'
+import { type CoreToShell, shellToCore } from './shell-link.ts'
+import { defaultDataDir } from './storage/files.ts'
+
+/** Entry of the core under the desktop shell: one process on the bundled Node 24, spoken to over the parent's pipe only. */
+async function main(): Promise<void> {
+  const dataDir = defaultDataDir()
+  const logger = createLogger(logFile(join(dataDir, 'logs', 'core.log')))
+  const tell = (message: CoreToShell): Promise<void> =>
+    new Promise((resolve) => {
+      if (process.send && process.connected) process.send(message, undefined, {}, () => resolve())
+      else resolve()
+    })
+
+  const core = await startCore({ dataDir, shell: 'desktop', entries: childEntries(import.meta.url), logger }).catch(
+    async (thrown: unknown) => {
+      await tell({ type: 'failed', message: asError(thrown).message })
+      process.exit(1)
+    },
+  )
+  const links = new Map<string, ReturnType<typeof servePage>>()
+
+  const close = (link: string): void => {
+    links.get(link)?.closed()
+    links.delete(link)
+  }
+  const open = (link: string): void => {
+    close(link)
+    let sent: Promise<void> = Promise.resolve()
+    const session = servePage(
+      {
+        send: (message) => {
+          sent = tell({ type: 'message', link, message })
+        },
+        drained: () => sent,
+        close: (reason) => {
+          close(link)
+          void tell({ type: 'closed', link, reason })
+        },
+      },
+      core.handlers,
+      logger.room('page'),
+    )
+    links.set(link, session)
+  }
+
+  let stopping = false
+  const stop = (): void => {
+    if (stopping) return
+    stopping = true
+    void core.stop().finally(() => process.exit(0))
+  }
+
+  process.on('message', (raw) => {
+    const parsed = shellToCore.safeParse(raw)
+    if (!parsed.success) return logger.warn('the shell sent a malformed message')
+    const message = parsed.data
+    switch (message.type) {
+      case 'open':
+        return open(message.link)
+      case 'message':
+        return links.get(message.link)?.receive(message.message)
+      case 'close':
+        return close(message.link)
+      case 'stop':
+        return stop()
+    }
+  })
+  // Without its shell nobody could see or stop this process.
+  process.on('disconnect', stop)
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  await tell({ type: 'ready' })
+}
+
+void main()

@@ -1,0 +1,197 @@
+import { readFile } from 'node:fs/promises'
+import { extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { app, BrowserWindow, dialog, ipcMain, Menu, nativeImage, protocol, session, shell, Tray } from 'electron'
+import { type CoreChild, startCoreChild } from './core-child.ts'
+import { type TrayFeed, trayFeed } from './tray-feed.ts'
+import { type TrayCommand, trayModel } from './tray-model.ts'
+import { mayNavigate, mayOpenOutside, mayUse, pageFile, pageOrigin } from './window-policy.ts'
+
+/** The desktop shell: window, tray and the pipe between page and core. What it decides lies in pure files beside it. */
+const out = fileURLToPath(new URL('..', import.meta.url))
+const nodeName = process.platform === 'win32' ? 'node.exe' : 'node'
+/** In the packaged app Node lies in the resources; from a clone `npm start` names it. */
+const nodePath = process.env.COCOON_NODE ?? join(process.resourcesPath, 'node', nodeName)
+const stopGraceMs = 10_000
+const windowLink = 'window'
+const trayLink = 'tray'
+
+let window: BrowserWindow | null = null
+let tray: Tray | null = null
+let core: CoreChild | null = null
+let feed: TrayFeed | null = null
+let quitting = false
+
+const contentTypes: Record<string, string> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+  '.json': 'application/json',
+  '.png': 'image/png',
+}
+const contentPolicy =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; form-action 'none'; base-uri 'none'"
+
+protocol.registerSchemesAsPrivileged([{ scheme: 'app', privileges: { standard: true, secure: true, supportFetchAPI: true } }])
+
+function servePageFiles(): void {
+  protocol.handle('app', async ({ url }) => {
+    const file = pageFile(url)
+    const type = file ? contentTypes[extname(file)] : undefined
+    if (!file || !type) return new Response('There is no such page.', { status: 404 })
+    try {
+      const body = await readFile(join(out, 'renderer', file))
+      return new Response(new Uint8Array(body), { headers: { 'content-type': type, 'content-security-policy': contentPolicy } })
+    } catch (error) {
+      return new Response(error instanceof Error ? 'There is no such page.' : 'Unreadable.', { status: 404 })
+    }
+  })
+}
+
+function openWindow(path = '/'): void {
+  if (window) {
+    window.show()
+    window.focus()
+    if (path !== '/') void window.loadURL(`${pageOrigin}/${path}`)
+    return
+  }
+  window = new BrowserWindow({
+    width: 1280,
+    height: 800,
+    minWidth: 960,
+    minHeight: 640,
+    show: false,
+    titleBarStyle: 'hidden',
+    titleBarOverlay: process.platform !== 'darwin',
+    webPreferences: {
+      preload: join(out, 'preload', 'index.cjs'),
+      sandbox: true,
+      contextIsolation: true,
+      nodeIntegration: false,
+      webSecurity: true,
+    },
+  })
+  window.once('ready-to-show', () => window?.show())
+  window.webContents.on('will-navigate', (event, url) => {
+    if (!mayNavigate(url)) event.preventDefault()
+  })
+  window.webContents.setWindowOpenHandler(({ url }) => {
+    if (mayOpenOutside(url)) void shell.openExternal(url)
+    return { action: 'deny' }
+  })
+  window.webContents.on('did-start-navigation', ({ isMainFrame, isSameDocument }) => {
+    if (isMainFrame && !isSameDocument) core?.post({ type: 'open', link: windowLink })
+  })
+  // Serving goes on in the tray; the process ends by Quit only.
+  window.on('close', (event) => {
+    if (quitting) return
+    event.preventDefault()
+    window?.hide()
+  })
+  void window.loadURL(`${pageOrigin}/${path.replace(/^\//, '')}`)
+}
+
+function runTrayCommand(command: TrayCommand): void {
+  switch (command) {
+    case 'pause':
+      return feed?.pause()
+    case 'resume':
+      return feed?.resume()
+    case 'new-chat':
+      return openWindow('#/chat/new')
+    case 'settings':
+      return openWindow('#/settings')
+    case 'open':
+      return openWindow()
+    case 'quit':
+      return app.quit()
+  }
+}
+
+function showTray(state: Parameters<typeof trayModel>[0]): void {
+  const model = trayModel(state)
+  const image = nativeImage.createFromPath(join(out, 'renderer', 'tray', `tray-${model.icon}.png`))
+  if (process.platform === 'darwin') image.setTemplateImage(true)
+  if (!tray) {
+    tray = new Tray(image)
+    tray.on('click', () => openWindow())
+  }
+  tray.setImage(image)
+  tray.setToolTip(model.tooltip)
+  tray.setContextMenu(
+    Menu.buildFromTemplate(
+      model.menu.map((item) => {
+        switch (item.type) {
+          case 'separator':
+            return { type: 'separator' as const }
+          case 'state':
+            return { label: item.label, enabled: false }
+          case 'command':
+            return { label: item.label, click: () => runTrayCommand(item.command) }
+        }
+      }),
+    ),
+  )
+}
+
+function startCore(): void {
+  core = startCoreChild({
+    nodePath,
+    entry: join(out, 'main', 'core-process.js'),
+    onLost: (code) => {
+      dialog.showErrorBox(
+        'Cocoon stopped',
+        `The core of the app ended unexpectedly (${code ?? 'signal'}). Chats and money are safe on disk. Start Cocoon again.`,
+      )
+      app.quit()
+    },
+    onMessage: (message) => {
+      switch (message.type) {
+        case 'ready':
+          core?.post({ type: 'open', link: trayLink })
+          feed = trayFeed((toCore) => core?.post({ type: 'message', link: trayLink, message: toCore }), showTray)
+          return openWindow()
+        case 'message':
+          if (message.link === trayLink) feed?.receive(message.message)
+          else window?.webContents.send('cocoon:to-page', message.message)
+          return
+        case 'closed':
+          return
+        case 'failed':
+          dialog.showErrorBox('Cocoon could not start', message.message)
+          return app.quit()
+      }
+    },
+  })
+}
+
+if (!app.requestSingleInstanceLock()) {
+  app.quit()
+} else {
+  app.on('second-instance', () => openWindow())
+  app.on('activate', () => openWindow())
+  app.on('window-all-closed', () => undefined)
+  app.on('before-quit', (event) => {
+    quitting = true
+    const running = core
+    if (!running) return
+    event.preventDefault()
+    core = null
+    void running.stop(stopGraceMs).then(() => app.quit())
+  })
+  ipcMain.on('cocoon:to-core', (event, message: unknown) => {
+    // Only our own page, in our own window, may speak to the core.
+    if (event.sender === window?.webContents && mayNavigate(event.senderFrame?.url ?? '')) {
+      core?.post({ type: 'message', link: windowLink, message })
+    }
+  })
+  void app.whenReady().then(() => {
+    session.defaultSession.setPermissionRequestHandler((_contents, permission, answer) => answer(mayUse(permission)))
+    session.defaultSession.setPermissionCheckHandler((_contents, permission) => mayUse(permission))
+    servePageFiles()
+    showTray(null)
+    startCore()
+  })
+}

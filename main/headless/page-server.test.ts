@@ -1,0 +1,127 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { get, type IncomingMessage } from 'node:http'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { WebSocket } from 'ws'
+import type { Handlers } from '../api-link.ts'
+import { silentLogger } from '../base/logger.ts'
+import { type PageServer, startPageServer } from './page-server.ts'
+import { Sessions } from './sessions.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'cocoon-page-'))
+writeFileSync(join(root, 'index.html'), '<title>Cocoon</title>')
+writeFileSync(join(root, 'secret.pem'), 'not a page')
+
+const handlers = { calls: {}, streams: {} } as unknown as Handlers
+
+let server: PageServer
+const start = async (port = 0): Promise<PageServer> => {
+  server = await startPageServer({ root, sessions: new Sessions(), handlers, logger: silentLogger, port })
+  return server
+}
+afterEach(() => server.close())
+
+function request(path: string, headers: Record<string, string> = {}): Promise<IncomingMessage & { text: string }> {
+  return new Promise((resolve, reject) => {
+    get({ host: '127.0.0.1', port: server.port, path, headers }, (response) => {
+      let text = ''
+      response.on('data', (chunk: Buffer) => {
+        text += chunk.toString()
+      })
+      response.on('end', () => resolve(Object.assign(response, { text })))
+    }).on('error', reject)
+  })
+}
+
+async function signIn(): Promise<string> {
+  const { pathname, search } = new URL(server.newLink())
+  const response = await request(pathname + search)
+  expect(response.statusCode).toBe(303)
+  const cookie = response.headers['set-cookie']?.[0] ?? ''
+  expect(cookie).toMatch(/HttpOnly; SameSite=Strict/)
+  return cookie.split(';')[0] ?? ''
+}
+
+/** Opens the page's WebSocket and reports how it ended, or that it stays open. */
+function socket(headers: Record<string, string>): Promise<string> {
+  const page = new WebSocket(`ws://127.0.0.1:${server.port}/api`, { headers })
+  return new Promise((resolve) => {
+    page.on('unexpected-response', (_request, response) => resolve(`http ${response.statusCode}`))
+    page.on('close', (code) => resolve(`closed ${code}`))
+    page.on('error', () => resolve('error'))
+    page.on('message', (data) => {
+      resolve(`message ${data.toString()}`)
+      page.close()
+    })
+    page.on('open', () => page.send(JSON.stringify({ t: 'call', n: 3, name: 'no.such', input: {} })))
+  })
+}
+
+describe('page server', () => {
+  it('gives nothing without the one-time link, and the link works once', async () => {
+    await start()
+    expect((await request('/')).statusCode).toBe(401)
+    const link = new URL(server.newLink())
+    expect((await request(link.pathname + link.search)).statusCode).toBe(303)
+    expect((await request(link.pathname + link.search)).statusCode).toBe(401)
+    expect((await request('/open?token=')).statusCode).toBe(401)
+  })
+
+  it('serves the page with a strict policy to a session, and no other files', async () => {
+    await start()
+    const cookie = await signIn()
+    const page = await request('/', { cookie })
+    expect(page.text).toContain('Cocoon')
+    expect(page.headers['content-security-policy']).toContain("default-src 'none'")
+    for (const path of [
+      '/secret.pem',
+      '/../package.json',
+      '/%2e%2e/%2e%2e/etc/passwd',
+      '/..%2fpackage.json',
+      '/assets/none.js',
+    ]) {
+      expect((await request(path, { cookie })).statusCode, path).toBe(404)
+    }
+    expect((await request('/%', { cookie })).statusCode).toBe(400)
+  })
+
+  it('refuses requests that name another host (DNS rebinding)', async () => {
+    await start()
+    const cookie = await signIn()
+    expect((await request('/', { cookie, host: 'evil.example.org' })).statusCode).toBe(421)
+  })
+
+  it('lets only the own page with a session use the socket', async () => {
+    await start()
+    const cookie = await signIn()
+    const origin = `http://127.0.0.1:${server.port}`
+    expect(await socket({ origin, cookie })).toMatch(/"code":"unknown-name"/)
+    expect(await socket({ origin })).toBe('closed 4401')
+    expect(await socket({ origin: 'http://evil.example.org', cookie })).toBe('http 403')
+    expect(await socket({ cookie })).toBe('http 403')
+  })
+
+  it('closes a socket that sends what is not JSON', async () => {
+    await start()
+    const cookie = await signIn()
+    const page = new WebSocket(`ws://127.0.0.1:${server.port}/api`, {
+      headers: { origin: `http://127.0.0.1:${server.port}`, cookie },
+    })
+    page.on('open', () => page.send('{'))
+    expect(await new Promise((resolve) => page.on('close', resolve))).toBe(1007)
+  })
+
+  it('takes another port when the wanted one is taken, and says so', async () => {
+    const other = createServer()
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    const address = other.address()
+    const port = typeof address === 'object' && address ? address.port : 0
+    await start(port)
+    expect(server.moved).toBe(true)
+    expect(server.port).not.toBe(port)
+    expect((await request('/')).statusCode).toBe(401)
+    other.close()
+  })
+})

@@ -1,0 +1,24 @@
+import { z } from 'zod'
+
+/**
+ * Messages on the private pipe between the desktop shell and the core process. The shell opens a link for each face
+ * (a window, the tray) and passes that face's messages through unread; the core parses them by preload/api.
+ */
+const link = z.string().min(1).max(64)
+
+export const shellToCore = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('open'), link }),
+  z.object({ type: z.literal('message'), link, message: z.unknown() }),
+  z.object({ type: z.literal('close'), link }),
+  z.object({ type: z.literal('stop') }),
+])
+export type ShellToCore = z.infer<typeof shellToCore>
+
+export const coreToShell = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('ready') }),
+  z.object({ type: z.literal('message'), link, message: z.unknown() }),
+  z.object({ type: z.literal('closed'), link, reason: z.string() }),
+  /** The core could not start; the text is for the user. */
+  z.object({ type: z.literal('failed'), message: z.string() }),
+])
+export type CoreToShell = z.infer<typeof coreToShell>
