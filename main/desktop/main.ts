@@ -9,6 +9,8 @@ import { mayNavigate, mayOpenOutside, mayUse, pageFile, pageOrigin } from './win
 
 /** The desktop shell: window, tray and the pipe between page and core. What it decides lies in pure files beside it. */
 const out = fileURLToPath(new URL('..', import.meta.url))
+/** In the packaged app the core lies outside the archive, because its own Node cannot read inside. */
+const unpacked = out.replace('app.asar', 'app.asar.unpacked')
 const nodeName = process.platform === 'win32' ? 'node.exe' : 'node'
 /** In the packaged app Node lies in the resources; from a clone `npm start` names it. */
 const nodePath = process.env.COCOON_NODE ?? join(process.resourcesPath, 'node', nodeName)
@@ -139,7 +141,7 @@ function showTray(state: Parameters<typeof trayModel>[0]): void {
 function startCore(): void {
   core = startCoreChild({
     nodePath,
-    entry: join(out, 'main', 'core-process.js'),
+    entry: join(unpacked, 'main', 'core-process.js'),
     onLost: (code) => {
       dialog.showErrorBox(
         'Cocoon stopped',
