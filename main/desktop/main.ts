@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { app, BrowserWindow, dialog, ipcMain, Menu, nativeImage, protocol, session, shell, Tray } from 'electron'
+import { app, BrowserWindow, dialog, ipcMain, Menu, nativeImage, nativeTheme, protocol, session, shell, Tray } from 'electron'
+import type { EarnState } from '../../preload/api/earn.ts'
 import { type CoreChild, startCoreChild } from './core-child.ts'
 import { type TrayFeed, trayFeed } from './tray-feed.ts'
 import { type TrayCommand, trayModel } from './tray-model.ts'
@@ -23,6 +24,7 @@ let tray: Tray | null = null
 let core: CoreChild | null = null
 let feed: TrayFeed | null = null
 let quitting = false
+let shown: EarnState | null = null
 
 const contentTypes: Record<string, string> = {
   '.html': 'text/html',
@@ -112,9 +114,12 @@ function runTrayCommand(command: TrayCommand): void {
   }
 }
 
-function showTray(state: Parameters<typeof trayModel>[0]): void {
+function showTray(state: EarnState | null): void {
+  shown = state
   const model = trayModel(state)
-  const image = nativeImage.createFromPath(join(out, 'renderer', 'tray', `tray-${model.icon}.png`))
+  // macOS tints a template image by itself; elsewhere the glyph must stand out from the taskbar.
+  const ground = process.platform !== 'darwin' && nativeTheme.shouldUseDarkColors ? '-on-dark' : ''
+  const image = nativeImage.createFromPath(join(out, 'renderer', 'tray', `tray-${model.icon}${ground}.png`))
   if (process.platform === 'darwin') image.setTemplateImage(true)
   if (!tray) {
     tray = new Tray(image)
@@ -194,6 +199,7 @@ if (!app.requestSingleInstanceLock()) {
     session.defaultSession.setPermissionCheckHandler((_contents, permission) => mayUse(permission))
     servePageFiles()
     showTray(null)
+    nativeTheme.on('updated', () => showTray(shown))
     startCore()
   })
 }
