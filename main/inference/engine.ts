@@ -14,6 +14,11 @@ export interface GenerationOptions {
   readonly frequencyPenalty?: number
   readonly presencePenalty?: number
   readonly stop?: readonly string[]
+  /**
+   * Who asks. When all places are taken the lanes take turns, so that served queries cannot starve the user's own chat.
+   * Absent: the lane `own`.
+   */
+  readonly lane?: string
 }
 
 /** Exact counts by the engine's own tokenizer. */
@@ -21,12 +26,14 @@ export interface EngineUsage {
   readonly promptTokens: number
   /** Prompt tokens that were found in the prefix cache; part of promptTokens. */
   readonly cachedTokens: number
+  /** Every sampled token, also the one that ended the answer and those of a stop string. */
   readonly completionTokens: number
   /** Part of completionTokens. */
   readonly reasoningTokens: number
 }
 
 export type EngineEvent =
+  /** `tokens`: sampled since the last text event. Their sum may stay below `completionTokens` (end token, stop string). */
   | { readonly type: 'text'; readonly text: string; readonly tokens: number }
   /** Always the last event, also after an abort (`cancelled`): the usage so far. */
   | { readonly type: 'done'; readonly reason: 'stop' | 'length' | 'cancelled'; readonly usage: EngineUsage }

@@ -1,0 +1,180 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { constants, setPriority } from 'node:os'
+import { asError, Failure } from '../base/failure.ts'
+import type { Logger } from '../base/logger.ts'
+import type { EngineEvent, GenerationOptions } from './engine.ts'
+import { type FromEngine, fromEngine, type GenerationInput, type LoadOrder, type ToEngine, toEngine } from './engine-messages.ts'
+import { Inbox } from './inbox.ts'
+
+export interface EngineChildOptions {
+  /** The file to run: `engine-process.ts` as source, or its bundle. */
+  readonly entryPath: string
+  readonly order: LoadOrder
+  /** Let everything else on the machine go first. */
+  readonly background: boolean
+  readonly logger: Logger
+  readonly onProgress: (progress: number) => void
+}
+
+export type Loaded = Omit<FromEngine & { t: 'loaded' }, 't'>
+type Answer = FromEngine & { t: 'text' | 'done' | 'failed' }
+
+/** One engine process, from its start to its end. */
+export class EngineChild {
+  readonly #child: ChildProcess
+  readonly #logger: Logger
+  readonly #open = new Map<number, Inbox<Answer>>()
+  readonly #ready = Promise.withResolvers<Loaded>()
+  readonly #exited = Promise.withResolvers<string>()
+  #nextId = 1
+  #stderr = ''
+  #stopping: Failure | undefined
+  #over = false
+
+  constructor(options: EngineChildOptions) {
+    this.#logger = options.logger
+    this.#child = fork(options.entryPath, [], { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    if (options.background) this.#yieldToOthers()
+    this.#ready.promise.catch(() => undefined)
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-4096)
+    })
+    this.#child.on('message', (raw) => this.#receive(raw, options.onProgress))
+    this.#child.on('error', (error) => this.#end(`it could not be started: ${error.message}`))
+    this.#child.on('exit', (code, signal) => this.#end(signal === null ? `it ended with code ${code}` : `it ended by ${signal}`))
+    this.#tell({ t: 'load', order: options.order })
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  /** Settles once: with the loaded model, or `Failure` `model-load-failed`, `engine-crashed`, `engine-not-ready` (stopped meanwhile). */
+  get ready(): Promise<Loaded> {
+    return this.#ready.promise
+  }
+
+  /** Resolves with the reason when the process is gone. */
+  get exited(): Promise<string> {
+    return this.#exited.promise
+  }
+
+  async *generate(input: GenerationInput, options: GenerationOptions, signal: AbortSignal): AsyncGenerator<EngineEvent> {
+    const id = this.#nextId++
+    const request = toEngine.safeParse({ t: 'generate', id, input, options })
+    if (!request.success)
+      throw new Failure(
+        'generation-failed',
+        `The request cannot be answered: ${request.error.issues[0]?.message ?? 'bad value'}.`,
+      )
+    const inbox = new Inbox<Answer>()
+    if (this.#over) inbox.fail(this.#crash('it is gone'))
+    this.#open.set(id, inbox)
+    const cancel = (): void => this.#tell({ t: 'cancel', id })
+    let tokens = 0
+    let ended = false
+    try {
+      this.#tell(request.data)
+      if (signal.aborted) cancel()
+      else signal.addEventListener('abort', cancel, { once: true })
+      while (!ended) {
+        const message = await inbox.take()
+        if (message.t === 'text') {
+          tokens += message.tokens
+          yield { type: 'text', text: message.text, tokens: message.tokens }
+        } else {
+          ended = true
+          if (message.t === 'failed') throw generationFailure(message)
+          yield { type: 'done', reason: message.reason, usage: message.usage }
+        }
+      }
+    } catch (error) {
+      const gone = !ended
+      ended = true
+      if (!gone || !signal.aborted) throw error
+      // The engine died after the stop: what was seen is the usage so far.
+      const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: tokens, reasoningTokens: 0 }
+      yield { type: 'done', reason: 'cancelled', usage }
+    } finally {
+      signal.removeEventListener('abort', cancel)
+      if (!ended) cancel()
+      this.#open.delete(id)
+    }
+  }
+
+  /** Ends the process at once; running generations fail with `failure`. Resolves when it is gone. */
+  async stop(failure: Failure): Promise<void> {
+    this.#stopping ??= failure
+    this.#child.kill('SIGKILL')
+    await this.exited
+  }
+
+  #receive(raw: unknown, onProgress: (progress: number) => void): void {
+    const parsed = fromEngine.safeParse(raw)
+    if (!parsed.success) {
+      this.#logger.error('unknown message from the engine process')
+      return
+    }
+    const message = parsed.data
+    switch (message.t) {
+      case 'progress':
+        return onProgress(message.progress)
+      case 'loaded':
+        return this.#ready.resolve({ contextTokens: message.contextTokens, backend: message.backend, threads: message.threads })
+      case 'load-failed':
+        this.#logger.warn('model not loaded', { reason: message.message })
+        return this.#ready.reject(loadFailure(message.message))
+      case 'log':
+        return this.#logger[message.level](message.message)
+      default:
+        this.#open.get(message.id)?.put(message)
+    }
+  }
+
+  #tell(message: ToEngine): void {
+    if (this.#over || !this.#child.connected) return
+    this.#child.send(message, (error) => {
+      if (error !== null) this.#logger.debug('engine process not reached', { reason: error.message })
+    })
+  }
+
+  #end(reason: string): void {
+    if (this.#over) return
+    this.#over = true
+    const lastWords = this.#stderr.trim().split('\n').at(-1)?.slice(0, 300)
+    if (this.#stopping === undefined) this.#logger.error('engine process ended', { reason, lastWords })
+    const failure = this.#stopping ?? this.#crash(reason)
+    this.#ready.reject(failure)
+    for (const inbox of this.#open.values()) inbox.fail(failure)
+    this.#exited.resolve(reason)
+  }
+
+  #crash(reason: string): Failure<'engine-crashed'> {
+    return new Failure('engine-crashed', 'The engine stopped unexpectedly while it was at work.', {
+      advice: 'It restarts by itself. Try again in a few seconds.',
+      retryable: true,
+      cause: new Error(reason),
+    })
+  }
+
+  /** Set before the child starts threads of its own, which inherit it. */
+  #yieldToOthers(): void {
+    try {
+      if (this.#child.pid !== undefined) setPriority(this.#child.pid, constants.priority.PRIORITY_BELOW_NORMAL)
+    } catch (error) {
+      this.#logger.warn('engine priority not lowered', { reason: asError(error).message })
+    }
+  }
+}
+
+function generationFailure(message: FromEngine & { t: 'failed' }): Failure {
+  if (message.code === 'context-too-small')
+    return new Failure('context-too-small', message.message, { advice: 'Shorten the text, or start a new chat.' })
+  return new Failure('generation-failed', `The answer could not be generated: ${message.message}`, { retryable: true })
+}
+
+function loadFailure(reason: string): Failure<'model-load-failed'> {
+  return new Failure('model-load-failed', `The model could not be loaded: ${reason}`, {
+    advice: 'Choose another model, or delete this one and download it again.',
+  })
+}

@@ -1,0 +1,68 @@
+/**
+ * Entry of the engine process: one child holds one model for its whole life, so that unloading is the end of the child and gives all
+ * memory back. It ends with its parent, whatever way the parent ends.
+ */
+import { asError, Failure } from '../base/failure.ts'
+import { type FromEngine, type ToEngine, toEngine } from './engine-messages.ts'
+import type { LoadedModel } from './loaded-model.ts'
+
+const running = new Map<number, AbortController>()
+let model: LoadedModel | undefined
+
+function tell(message: FromEngine): void {
+  process.send?.(message, undefined, undefined, (error) => {
+    if (error !== null) end()
+  })
+}
+
+/** Nothing is left to save, and native threads must not hold up the end. */
+function end(): void {
+  process.kill(process.pid, 'SIGKILL')
+}
+
+async function load(order: (ToEngine & { t: 'load' })['order']): Promise<void> {
+  try {
+    const { LoadedModel } = await import('./loaded-model.ts')
+    model = await LoadedModel.load(
+      order,
+      (progress) => tell({ t: 'progress', progress: Math.min(1, Math.max(0, progress)) }),
+      (line) => tell({ t: 'log', level: 'warn', message: line.trim().slice(0, 500) }),
+    )
+    tell({ t: 'loaded', contextTokens: model.contextTokens, backend: model.backend, threads: model.threads })
+  } catch (error) {
+    tell({ t: 'load-failed', message: asError(error).message.slice(0, 500) })
+  }
+}
+
+async function answer({ id, input, options }: ToEngine & { t: 'generate' }): Promise<void> {
+  const abort = new AbortController()
+  running.set(id, abort)
+  try {
+    if (model === undefined) throw new Failure('generation-failed', 'No model is loaded.')
+    for await (const event of model.answer(input, withoutUndefined(options), abort.signal)) {
+      if (event.type === 'text') tell({ t: 'text', id, text: event.text, tokens: event.tokens })
+      else tell({ t: 'done', id, reason: event.reason, usage: event.usage })
+    }
+  } catch (error) {
+    const code = error instanceof Failure && error.code === 'context-too-small' ? error.code : 'generation-failed'
+    tell({ t: 'failed', id, code, message: asError(error).message.slice(0, 500) })
+  } finally {
+    running.delete(id)
+  }
+}
+
+type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> }
+function withoutUndefined<T extends object>(value: T): Defined<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as Defined<T>
+}
+
+process.on('message', (raw) => {
+  const message = toEngine.parse(raw)
+  if (message.t === 'load') void load(message.order)
+  else if (message.t === 'generate') void answer(message)
+  else running.get(message.id)?.abort()
+})
+process.on('disconnect', end)
+// A key press in the terminal reaches every process there; the parent decides when this one ends.
+process.on('SIGINT', () => undefined)
+process.on('SIGHUP', () => undefined)

@@ -1,0 +1,94 @@
+import {
+  type ChatHistoryItem,
+  type ChatWrapper,
+  GeneralChatWrapper,
+  JinjaTemplateChatWrapper,
+  type LlamaModel,
+  LlamaText,
+  resolveChatWrapper,
+  SpecialTokensText,
+  type Token,
+} from 'node-llama-cpp'
+import type { ChatMessage } from './engine.ts'
+import type { ThoughtMarks } from './reasoning-counter.ts'
+
+/** A prompt as the model reads it, and what ends the answer to it. */
+export interface PromptTokens {
+  readonly tokens: Token[]
+  /** Tokens at the start that come from the template alone, the same in every chat with this model. */
+  readonly publicPrefix: number
+  readonly stopTokens: ReadonlySet<Token>
+  readonly stopTexts: readonly string[]
+  readonly thoughts: ThoughtMarks | undefined
+}
+
+/**
+ * The model's own template, exactly: the library's built-in look-alikes add a begin token that some templates do not have.
+ * A file without a template, or with a broken one, gets the nearest built-in format.
+ */
+export function chatTemplate(model: LlamaModel): ChatWrapper {
+  const template = model.fileInfo.metadata.tokenizer?.chat_template
+  if (typeof template === 'string' && template.trim() !== '') {
+    try {
+      return new JinjaTemplateChatWrapper({ template, tokenizer: model.tokenizer })
+    } catch {
+      return resolveChatWrapper(model, { warningLogs: false })
+    }
+  }
+  return resolveChatWrapper(model, { warningLogs: false }) ?? new GeneralChatWrapper()
+}
+
+/** Message text never becomes a control token, whatever it contains. No system message is added beyond what the template itself has. */
+export function chatTokens(model: LlamaModel, template: ChatWrapper, messages: readonly ChatMessage[]): PromptTokens {
+  const history: ChatHistoryItem[] = messages.map((message) => {
+    if (message.role === 'assistant') return { type: 'model', response: [message.content] }
+    return { type: message.role, text: message.content }
+  })
+  if (messages.at(-1)?.role !== 'assistant') history.push({ type: 'model', response: [] })
+  const state = template.generateContextState({ chatHistory: history })
+  const tokens = withBegin(model, state.contextText.tokenize(model.tokenizer))
+  const stopTokens = new Set<Token>()
+  const stopTexts: string[] = []
+  for (const trigger of state.stopGenerationTriggers) {
+    const [first, ...rest] = trigger.tokenize(model.tokenizer)
+    if (first === undefined) continue
+    if (model.isSpecialToken(first) || model.isEogToken(first)) stopTokens.add(first)
+    else stopTexts.push(model.detokenize([first, ...rest], true).trim())
+  }
+  return {
+    tokens,
+    publicPrefix: publicPrefix(model, state.contextText, tokens),
+    stopTokens,
+    stopTexts: stopTexts.filter((text) => text !== ''),
+    thoughts: thoughtMarks(template),
+  }
+}
+
+/** Plain continuation: the prompt may name control tokens, as callers of /v1/completions write whole templates into it. */
+export function completionTokens(model: LlamaModel, prompt: string): PromptTokens {
+  const tokens = withBegin(model, model.tokenize(prompt, true))
+  return { tokens, publicPrefix: 0, stopTokens: new Set(), stopTexts: [], thoughts: undefined }
+}
+
+function withBegin(model: LlamaModel, tokens: Token[]): Token[] {
+  const begin = model.tokens.bos
+  return begin !== null && model.tokens.shouldPrependBosToken && tokens[0] !== begin ? [begin, ...tokens] : tokens
+}
+
+/** A system message given by the caller is not public; the template's own opening is. */
+function publicPrefix(model: LlamaModel, text: LlamaText, tokens: readonly Token[]): number {
+  const [first] = text.values
+  if (!(first instanceof SpecialTokensText)) return 0
+  const opening = withBegin(model, LlamaText([first]).tokenize(model.tokenizer))
+  const different = opening.findIndex((token, index) => tokens[index] !== token)
+  return different < 0 ? opening.length : different
+}
+
+function thoughtMarks(template: ChatWrapper): ThoughtMarks | undefined {
+  const thought = template.settings.segments?.thought
+  if (thought?.suffix === undefined) return undefined
+  const close = LlamaText(thought.suffix).toString()
+  const prefix = thought.prefix
+  if (typeof prefix === 'object' && 'type' in prefix) return { open: close.replace('</', '<'), close }
+  return { open: LlamaText(prefix).toString(), close }
+}

@@ -1,0 +1,42 @@
+/**
+ * Who goes next when all places are taken: lanes take turns, and within a lane the first to come is the first to go.
+ * So one caller that asks for much (served queries) cannot keep another (the user's own chat) waiting for more than one turn.
+ */
+export class WaitingLine<T> {
+  readonly #lanes = new Map<string, T[]>()
+
+  get size(): number {
+    let size = 0
+    for (const lane of this.#lanes.values()) size += lane.length
+    return size
+  }
+
+  add(lane: string, item: T): void {
+    const waiting = this.#lanes.get(lane)
+    if (waiting === undefined) this.#lanes.set(lane, [item])
+    else waiting.push(item)
+  }
+
+  /** Takes the next one out; its lane moves to the end of the round. */
+  next(): T | undefined {
+    const first = this.#lanes.entries().next()
+    if (first.done) return undefined
+    const [lane, waiting] = first.value
+    const item = waiting.shift()
+    this.#lanes.delete(lane)
+    if (waiting.length > 0) this.#lanes.set(lane, waiting)
+    return item
+  }
+
+  /** Takes one out that no longer wants to wait. */
+  remove(item: T): boolean {
+    for (const [lane, waiting] of this.#lanes) {
+      const index = waiting.indexOf(item)
+      if (index < 0) continue
+      waiting.splice(index, 1)
+      if (waiting.length === 0) this.#lanes.delete(lane)
+      return true
+    }
+    return false
+  }
+}
