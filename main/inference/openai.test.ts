@@ -1,0 +1,272 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ExternalBackend } from './external-backend.ts'
+import { LocalEngine } from './local-engine.ts'
+import { createEngineBackend } from './openai.ts'
+import type { BackendResponse, OpenAiBackend } from './openai-backend.ts'
+import { tinyGgufFile } from './testing/tiny-gguf.ts'
+
+const entryPath = fileURLToPath(new URL('./engine-process.ts', import.meta.url))
+const engine = new LocalEngine({ entryPath, gpu: false, threads: 1, background: false })
+const backend = createEngineBackend({ engine, model: 'tiny/random-f32' })
+
+function post(
+  target: OpenAiBackend,
+  path: string,
+  body: object | string,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<BackendResponse> {
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  return target.handle(
+    { method: 'POST', path, headers: [['Content-Type', 'application/json']], body: new TextEncoder().encode(text) },
+    signal,
+  )
+}
+
+async function text(response: BackendResponse): Promise<string> {
+  const parts: Uint8Array[] = []
+  for await (const part of response.body) parts.push(part)
+  return Buffer.concat(parts).toString()
+}
+
+interface Chunk {
+  id: string
+  object: string
+  choices: { delta: { role?: string; content?: string }; text?: string; finish_reason: string | null }[]
+  usage?: { prompt_tokens: number; completion_tokens: number } | null
+}
+function events(body: string): Chunk[] {
+  return body
+    .split('\n\n')
+    .filter((line) => line.startsWith('data: {'))
+    .map((line) => JSON.parse(line.slice(6)) as Chunk)
+}
+
+const hello = {
+  model: 'tiny/random-f32',
+  messages: [{ role: 'user', content: 'Hello' }],
+  max_tokens: 12,
+  seed: 5,
+  temperature: 1,
+}
+
+beforeAll(async () => engine.load({ path: await tinyGgufFile(), name: 'tiny' }))
+afterAll(() => engine.dispose())
+
+describe('createEngineBackend', () => {
+  it('answers a chat whole, with usage', async () => {
+    const response = await post(backend, '/v1/chat/completions', hello)
+    expect(response.status).toBe(200)
+    const body = JSON.parse(await text(response))
+    expect(body).toMatchObject({
+      object: 'chat.completion',
+      model: 'tiny/random-f32',
+      choices: [{ index: 0, message: { role: 'assistant' }, finish_reason: 'length' }],
+      usage: {
+        prompt_tokens: 24,
+        completion_tokens: 12,
+        total_tokens: 36,
+        prompt_tokens_details: { cached_tokens: expect.any(Number) },
+        completion_tokens_details: { reasoning_tokens: 0 },
+      },
+    })
+    expect(body.choices[0].message.content.length).toBeGreaterThan(5)
+  })
+
+  it('streams the same answer in events, with usage only when asked', async () => {
+    const whole = JSON.parse(await text(await post(backend, '/v1/chat/completions', hello)))
+    const plain = await text(await post(backend, '/v1/chat/completions', { ...hello, stream: true }))
+    const chunks = events(plain)
+    expect(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join('')).toBe(whole.choices[0].message.content)
+    expect(chunks[0]?.choices[0]?.delta).toEqual({ role: 'assistant', content: '' })
+    expect(chunks.at(-1)?.choices[0]?.finish_reason).toBe('length')
+    expect(plain.endsWith('data: [DONE]\n\n')).toBe(true)
+    expect(plain).not.toContain('usage')
+    expect(new Set(chunks.map((chunk) => chunk.id)).size).toBe(1)
+
+    const counted = events(
+      await text(
+        await post(backend, '/v1/chat/completions', { ...hello, stream: true, stream_options: { include_usage: true } }),
+      ),
+    )
+    expect(counted.at(-1)).toMatchObject({ choices: [], usage: { prompt_tokens: 24, completion_tokens: 12 } })
+    expect(counted.slice(0, -1).every((chunk) => chunk.usage === null)).toBe(true)
+  })
+
+  it('sends each part when it is generated, not all at the end', async () => {
+    const response = await post(backend, '/v1/chat/completions', { ...hello, max_tokens: 150, stream: true })
+    const times: number[] = []
+    for await (const _ of response.body) times.push(performance.now())
+    expect((times.at(-1) ?? 0) - (times[0] ?? 0)).toBeGreaterThan(50)
+    expect(times.length).toBeGreaterThan(100)
+  })
+
+  it('continues a plain prompt', async () => {
+    const request = { model: 'tiny/random-f32', prompt: 'the day', max_tokens: 5, temperature: 0 }
+    const body = JSON.parse(await text(await post(backend, '/v1/completions', request)))
+    expect(body).toMatchObject({ object: 'text_completion', choices: [{ text: expect.any(String), finish_reason: 'length' }] })
+    const chunks = events(await text(await post(backend, '/v1/completions', { ...request, prompt: ['the day'], stream: true })))
+    expect(chunks.map((chunk) => chunk.choices[0]?.text).join('')).toBe(body.choices[0].text)
+  })
+
+  it('lists its model while it is ready', async () => {
+    const response = await backend.handle(
+      { method: 'GET', path: '/v1/models', headers: [], body: new Uint8Array() },
+      new AbortController().signal,
+    )
+    expect(response.status).toBe(200)
+    expect(JSON.parse(await text(response)).data).toMatchObject([{ id: 'tiny/random-f32', object: 'model' }])
+    expect(backend.healthy()).toBe(true)
+  })
+
+  it.each([
+    ['not JSON', '{', 400, null],
+    ['an array', '[]', 400, null],
+    ['no messages', { model: 'tiny/random-f32' }, 400, 'messages'],
+    ['empty messages', { ...hello, messages: [] }, 400, 'messages'],
+    [
+      'an image',
+      { ...hello, messages: [{ role: 'user', content: [{ type: 'image_url', image_url: {} }] }] },
+      400,
+      'messages.0.content',
+    ],
+    ['a tool role', { ...hello, messages: [{ role: 'tool', content: 'x' }] }, 400, 'messages.0.role'],
+    ['two answers', { ...hello, n: 2 }, 400, 'n'],
+    ['tools', { ...hello, tools: [{}] }, 400, 'tools'],
+    ['JSON output', { ...hello, response_format: { type: 'json_object' } }, 400, 'response_format.type'],
+    ['a hot temperature', { ...hello, temperature: 3 }, 400, 'temperature'],
+    ['no tokens', { ...hello, max_tokens: 0 }, 400, 'max_tokens'],
+    ['another model', { ...hello, model: 'other' }, 404, 'model'],
+    ['a text too long', { ...hello, messages: [{ role: 'user', content: 'x'.repeat(3000) }] }, 400, 'messages'],
+  ])('refuses %s', async (_, body, status, param) => {
+    const response = await post(backend, '/v1/chat/completions', body)
+    expect(response.status).toBe(status)
+    expect(JSON.parse(await text(response)).error).toMatchObject({
+      type: 'invalid_request_error',
+      param,
+      message: expect.any(String),
+    })
+  })
+
+  it('refuses unknown paths and methods', async () => {
+    expect((await post(backend, '/v1/embeddings', hello)).status).toBe(404)
+    expect((await post(backend, '/v1/models', hello)).status).toBe(405)
+  })
+
+  it('ends a stream without usage when it is aborted', async () => {
+    const abort = new AbortController()
+    const response = await post(
+      backend,
+      '/v1/chat/completions',
+      { ...hello, max_tokens: 1000, stream: true, stream_options: { include_usage: true } },
+      abort.signal,
+    )
+    let body = ''
+    for await (const part of response.body) {
+      body += Buffer.from(part).toString()
+      if (events(body).length > 5) abort.abort()
+    }
+    expect(events(body).length).toBeLessThan(200)
+    expect(body).not.toContain('"prompt_tokens"')
+    expect(body).not.toContain('[DONE]')
+    const gone = AbortSignal.abort()
+    await expect(post(backend, '/v1/chat/completions', hello, gone)).rejects.toMatchObject({ code: 'cancelled' })
+  })
+
+  it('says that no model is ready', async () => {
+    const empty = createEngineBackend({ engine: new LocalEngine({ entryPath }), model: 'm' })
+    const response = await post(empty, '/v1/chat/completions', { ...hello, model: 'm' })
+    expect(response.status).toBe(503)
+    expect(JSON.parse(await text(response)).error.code).toBe('engine-not-ready')
+    expect(empty.healthy()).toBe(false)
+  })
+})
+
+describe('ExternalBackend', () => {
+  let server: Server
+  let base: string
+  let closed = 0
+
+  beforeAll(async () => {
+    // The engine above behind a real socket, as any other OpenAI-compatible server would be.
+    server = createServer(async (request, response) => {
+      const abort = new AbortController()
+      response.on('close', () => {
+        if (!response.writableFinished) closed++
+        abort.abort()
+      })
+      const parts: Uint8Array[] = []
+      for await (const part of request) parts.push(part)
+      const answer = await backend.handle(
+        { method: request.method ?? '', path: request.url ?? '', headers: [], body: Buffer.concat(parts) },
+        abort.signal,
+      )
+      response.writeHead(answer.status, Object.fromEntries(answer.headers))
+      for await (const part of answer.body) response.write(part)
+      response.end()
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  })
+  afterAll(() => server.close())
+
+  it('passes requests and streams through', async () => {
+    const external = new ExternalBackend({ baseUrl: `${base}/v1/`, model: 'tiny/random-f32' })
+    await external.start()
+    expect(external.healthy()).toBe(true)
+    const direct = JSON.parse(await text(await post(backend, '/v1/chat/completions', hello)))
+    const through = await post(external, '/v1/chat/completions', { ...hello, stream: true })
+    expect(through.status).toBe(200)
+    expect(through.headers.map(([name]) => name.toLowerCase())).not.toContain('transfer-encoding')
+    const chunks = events(await text(through))
+    expect(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join('')).toBe(direct.choices[0].message.content)
+    expect((await post(external, '/v1/chat/completions', { ...hello, model: 'x' })).status).toBe(404)
+    await external.stop()
+    expect(external.healthy()).toBe(false)
+  })
+
+  it('ends the body when aborted, and the server sees it', async () => {
+    const external = new ExternalBackend({ baseUrl: base, model: 'tiny/random-f32' })
+    const abort = new AbortController()
+    const before = closed
+    const response = await post(external, '/v1/chat/completions', { ...hello, max_tokens: 1500, stream: true }, abort.signal)
+    let parts = 0
+    for await (const _ of response.body) if (++parts === 3) abort.abort()
+    expect(parts).toBeLessThan(500)
+    for (let wait = 0; closed === before && wait < 100; wait++) await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(closed).toBe(before + 1)
+  })
+
+  it('turns unhealthy when the server is gone and healthy when it is back', async () => {
+    const answers = { status: 200 }
+    const flaky = createServer((_, response) => response.writeHead(answers.status).end('{}'))
+    flaky.listen(0, '127.0.0.1')
+    await once(flaky, 'listening')
+    const { port } = flaky.address() as AddressInfo
+    const external = new ExternalBackend({ baseUrl: `http://127.0.0.1:${port}`, model: 'm', healthIntervalMs: 20 })
+    const seen: boolean[] = []
+    external.health.onChange((value) => seen.push(value))
+    await external.start()
+    answers.status = 503
+    while (seen.length < 2) await new Promise((resolve) => setTimeout(resolve, 10))
+    answers.status = 200
+    while (seen.length < 3) await new Promise((resolve) => setTimeout(resolve, 10))
+    flaky.closeAllConnections()
+    flaky.close()
+    while (seen.length < 4) await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(seen).toEqual([true, false, true, false])
+    await external.stop()
+    await expect(post(external, '/v1/chat/completions', hello)).rejects.toMatchObject({
+      code: 'engine-unreachable',
+      retryable: true,
+    })
+  })
+
+  it('refuses other kinds of address', () => {
+    expect(() => new ExternalBackend({ baseUrl: 'file:///etc/passwd', model: 'm' })).toThrow('http://')
+  })
+})

@@ -1,0 +1,210 @@
+import { randomUUID } from 'node:crypto'
+import { asError, Failure } from '../base/failure.ts'
+import type { Engine, EngineEvent, EngineUsage } from './engine.ts'
+import type { BackendRequest, BackendResponse, OpenAiBackend } from './openai-backend.ts'
+import { BadRequest, type ParsedRequest, parseRequest } from './openai-request.ts'
+
+export interface EngineBackendOptions {
+  readonly engine: Engine
+  /** Base name of the served model; requests must name it. */
+  readonly model: string
+  /** Lane of these requests in the engine's line (see `GenerationOptions`). Default `served`. */
+  readonly lane?: string
+}
+
+/**
+ * Speaks OpenAI's HTTP API for an engine: `POST /v1/chat/completions`, `POST /v1/completions` and `GET /v1/models`. Errors before the
+ * first token are responses with an OpenAI error body; a failure in the middle of a stream is thrown from the body; after an abort the
+ * body ends without usage. A request aborted before its answer began throws `Failure` `cancelled`.
+ */
+export function createEngineBackend({ engine, model, lane = 'served' }: EngineBackendOptions): OpenAiBackend {
+  const startedS = Math.floor(Date.now() / 1000)
+  return {
+    model,
+    healthy: () => engine.state.value.status === 'ready',
+    async handle(request, signal) {
+      try {
+        return await route(request, signal)
+      } catch (error) {
+        return errorResponse(error)
+      }
+    },
+  }
+
+  async function route(request: BackendRequest, signal: AbortSignal): Promise<BackendResponse> {
+    const method = request.method.toUpperCase()
+    if (request.path === '/v1/models') {
+      if (method !== 'GET') throw wrongMethod(method)
+      if (engine.state.value.status !== 'ready') throw new Failure('engine-not-ready', 'No model is ready.', { retryable: true })
+      return jsonResponse(200, { object: 'list', data: [{ id: model, object: 'model', created: startedS, owned_by: 'cocoon' }] })
+    }
+    const kind = request.path === '/v1/chat/completions' ? 'chat' : request.path === '/v1/completions' ? 'complete' : undefined
+    if (kind === undefined) throw new BadRequest(`Unknown path: ${request.path.slice(0, 200)}`, null, 'not_found', 404)
+    if (method !== 'POST') throw wrongMethod(method)
+    const parsed = parseRequest(kind, request.body, model)
+    const options = { ...parsed.options, lane }
+    const events =
+      parsed.input.kind === 'chat'
+        ? engine.chat(parsed.input.messages, options, signal)
+        : engine.complete(parsed.input.prompt, options, signal)
+    const iterator = events[Symbol.asyncIterator]()
+    // The first event decides between an error response and an answer.
+    const first = await iterator.next()
+    return parsed.stream ? streamed(parsed, first, iterator) : await whole(parsed, first, iterator)
+  }
+
+  function streamed(
+    parsed: ParsedRequest,
+    first: IteratorResult<EngineEvent>,
+    rest: AsyncIterator<EngineEvent>,
+  ): BackendResponse {
+    const shape = new AnswerShape(parsed, model)
+    const body = async function* (): AsyncGenerator<Uint8Array> {
+      try {
+        if (parsed.input.kind === 'chat') yield sse(shape.chunk({ role: 'assistant', content: '' }, null))
+        for (let next = first; !next.done; next = await rest.next()) {
+          const event = next.value
+          if (event.type === 'text') {
+            yield sse(shape.chunk({ content: event.text }, null))
+          } else {
+            if (event.reason === 'cancelled') return
+            yield sse(shape.chunk({}, event.reason))
+            if (parsed.includeUsage) yield sse(shape.usageChunk(event.usage))
+            yield bytes('data: [DONE]\n\n')
+          }
+        }
+      } finally {
+        // A reader that leaves early ends the generation.
+        await rest.return?.()
+      }
+    }
+    const headers = [
+      ['Content-Type', 'text/event-stream; charset=utf-8'],
+      ['Cache-Control', 'no-cache'],
+    ] as const
+    return { status: 200, reason: 'OK', headers, body: body() }
+  }
+
+  async function whole(
+    parsed: ParsedRequest,
+    first: IteratorResult<EngineEvent>,
+    rest: AsyncIterator<EngineEvent>,
+  ): Promise<BackendResponse> {
+    let text = ''
+    for (let next = first; !next.done; next = await rest.next()) {
+      const event = next.value
+      if (event.type === 'text') text += event.text
+      else if (event.reason === 'cancelled') throw cancelled()
+      else return jsonResponse(200, new AnswerShape(parsed, model).whole(text, event.reason, event.usage))
+    }
+    throw new Failure('generation-failed', 'The engine ended without a result.', { retryable: true })
+  }
+}
+
+/** The JSON objects of one answer. */
+class AnswerShape {
+  readonly #chat: boolean
+  readonly #head: { id: string; created: number; model: string }
+  readonly #usageLater: boolean
+
+  constructor(parsed: ParsedRequest, model: string) {
+    this.#chat = parsed.input.kind === 'chat'
+    this.#usageLater = parsed.stream && parsed.includeUsage
+    this.#head = { id: `${this.#chat ? 'chatcmpl' : 'cmpl'}-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model }
+  }
+
+  chunk(delta: { role?: string; content?: string }, finish_reason: string | null): object {
+    const choice = this.#chat ? { delta } : { text: delta.content ?? '' }
+    return {
+      ...this.#head,
+      object: this.#chat ? 'chat.completion.chunk' : 'text_completion',
+      choices: [{ index: 0, ...choice, logprobs: null, finish_reason }],
+      ...(this.#usageLater && { usage: null }),
+    }
+  }
+
+  usageChunk(usage: EngineUsage): object {
+    return {
+      ...this.#head,
+      object: this.#chat ? 'chat.completion.chunk' : 'text_completion',
+      choices: [],
+      usage: usageBody(usage),
+    }
+  }
+
+  whole(text: string, finish_reason: string, usage: EngineUsage): object {
+    const choice = this.#chat ? { message: { role: 'assistant', content: text, refusal: null } } : { text }
+    return {
+      ...this.#head,
+      object: this.#chat ? 'chat.completion' : 'text_completion',
+      choices: [{ index: 0, ...choice, logprobs: null, finish_reason }],
+      usage: usageBody(usage),
+    }
+  }
+}
+
+/** The fields a worker counts by (protocol 40 §6). */
+function usageBody(usage: EngineUsage): object {
+  return {
+    prompt_tokens: usage.promptTokens,
+    completion_tokens: usage.completionTokens,
+    total_tokens: usage.promptTokens + usage.completionTokens,
+    prompt_tokens_details: { cached_tokens: usage.cachedTokens },
+    completion_tokens_details: { reasoning_tokens: usage.reasoningTokens },
+  }
+}
+
+function errorResponse(thrown: unknown): BackendResponse {
+  const error = asError(thrown)
+  if (error instanceof BadRequest)
+    return jsonResponse(error.status, errorBody(error.message, 'invalid_request_error', error.param, error.code))
+  if (error instanceof Failure) {
+    if (error.code === 'cancelled') throw error
+    if (error.code === 'context-too-small')
+      return jsonResponse(400, errorBody(error.message, 'invalid_request_error', 'messages', 'context_length_exceeded'))
+    const status = error.code === 'engine-not-ready' || error.code === 'engine-crashed' ? 503 : 500
+    return jsonResponse(status, errorBody(error.message, 'server_error', null, error.code))
+  }
+  return jsonResponse(500, errorBody('The engine failed.', 'server_error', null, null))
+}
+
+function errorBody(message: string, type: string, param: string | null, code: string | null): object {
+  return { error: { message, type, param, code } }
+}
+
+function wrongMethod(method: string): BadRequest {
+  return new BadRequest(`Method ${method.slice(0, 20)} is not allowed here.`, null, 'method_not_allowed', 405)
+}
+
+function cancelled(): Failure<'cancelled'> {
+  return new Failure('cancelled', 'The request was cancelled.')
+}
+
+const reasons: Record<number, string> = {
+  200: 'OK',
+  400: 'Bad Request',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+}
+
+function jsonResponse(status: number, value: object): BackendResponse {
+  const body = bytes(JSON.stringify(value))
+  const headers = [
+    ['Content-Type', 'application/json'],
+    ['Content-Length', String(body.length)],
+  ] as const
+  const one = async function* (): AsyncGenerator<Uint8Array> {
+    yield body
+  }
+  return { status, reason: reasons[status] ?? '', headers, body: one() }
+}
+
+function sse(value: object): Uint8Array {
+  return bytes(`data: ${JSON.stringify(value)}\n\n`)
+}
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
+}
