@@ -182,9 +182,7 @@ function parseExternal(boc: Uint8Array): { message: Message; cell: Cell } {
     const cells = Cell.fromBoc(Buffer.from(boc))
     cell = cells[0]
     if (cell === undefined || cells.length !== 1) throw new Error('a bag of cells with one root is needed')
-    const slice = cell.beginParse()
-    message = loadMessage(slice)
-    slice.endParse()
+    message = loadMessage(cell.beginParse())
   } catch (thrown) {
     throw new Failure('message-malformed', `This is no message: ${asError(thrown).message}`, { cause: thrown })
   }

@@ -6,7 +6,7 @@ export interface OutMessage {
   readonly value: bigint
   readonly body: Cell
   readonly init?: StateInit
-  /** TVM send mode; 0 by default (fees from the value's account, value in full). */
+  /** TVM send mode; by default 0 (the forward fee is taken out of the value), or 1 for a value of at most 1 nanoton. */
   readonly mode?: number
   readonly bounce?: boolean
 }

@@ -1,0 +1,221 @@
+import { type Address, beginCell, toNano } from '@ton/core'
+import { cocoonWalletInit } from '../../contracts/cocoon-wallet.ts'
+import { contractCode } from '../../contracts/code.ts'
+import { randomQueryId } from '../../contracts/common.ts'
+import type { ProxyEndpoints } from '../../contracts/net-address.ts'
+import type { Params } from '../../contracts/params.ts'
+import { parseProxyState, proxyIncreaseStake, proxyInit } from '../../contracts/proxy.ts'
+import { rootInit, rootRequest } from '../../contracts/root.ts'
+import { Failure } from '../base/failure.ts'
+import type { Chain } from '../ton/chain.ts'
+import { type RootConfig, readRoot } from '../ton/root-config.ts'
+import type { OutMessage, Sender } from '../wallet/sender.ts'
+import { type WalletKeyPair, w5Address } from '../wallet/w5-wallet.ts'
+
+/** Key pairs of everybody on the local network. */
+export interface LocalKeys {
+  /** Owns the network contract and the proxy contract, and all coins at the beginning. A W5 wallet. */
+  readonly networkOwner: WalletKeyPair
+  /** The person at this computer. A W5 wallet. */
+  readonly user: WalletKeyPair
+  /** Signs the proxy's payments; only its public half is needed here. */
+  readonly proxy: Pick<WalletKeyPair, 'publicKey'>
+  /** Node wallet of the proxy, owned by the network owner. May be the same pair as `proxy`. */
+  readonly proxyWallet: Pick<WalletKeyPair, 'publicKey'>
+  /** Node wallet of the worker, owned by the user. */
+  readonly workerWallet: Pick<WalletKeyPair, 'publicKey'>
+}
+
+export interface LocalAddresses {
+  readonly networkOwner: Address
+  readonly user: Address
+  readonly proxyWallet: Address
+  readonly workerWallet: Address
+  readonly root: Address
+}
+
+export interface LocalNetwork extends LocalAddresses {
+  readonly proxyContract: Address
+  /** As read from chain when everything was in place. */
+  readonly config: RootConfig
+}
+
+/** Coins that the local chain begins with; all of them belong to the network owner. */
+export const localSupply = toNano('1000000')
+/** "LOCA": tells derived contracts of this network from those of any other. */
+const uniqueId = 0x4c4f4341
+/** What real messages hand out at the beginning (architecture, Networks). */
+export const localFunding = { user: toNano('100'), proxyWallet: toNano('20'), workerWallet: toNano('10') } as const
+const rootDeployValue = toNano('1')
+/** Pays for the computation; the rest returns. */
+const operationValue = toNano('0.2')
+
+/** Terms of the local network (architecture, Networks). */
+export const localParams: Params = {
+  structVersion: 3,
+  paramsVersion: 1,
+  uniqueId,
+  isTest: true,
+  pricePerToken: 200_000n,
+  workerFeePerToken: 150_000n,
+  multipliers: { prompt: 10_000, cached: 1000, completion: 80_000, reasoning: 80_000 },
+  proxyDelaySec: 60,
+  clientDelaySec: 30,
+  minProxyStake: toNano('1'),
+  minClientStake: toNano('5'),
+  codes: { proxy: contractCode.proxy, worker: contractCode.worker, client: contractCode.client },
+}
+
+/** For `LocalChainOptions.genesis`. */
+export function localGenesis(keys: Pick<LocalKeys, 'networkOwner'>): ReadonlyArray<{ address: Address; balance: bigint }> {
+  return [{ address: w5Address(keys.networkOwner.publicKey, 'local'), balance: localSupply }]
+}
+
+/** Addresses that the keys decide alone. */
+export function localAddresses(keys: LocalKeys): LocalAddresses {
+  const networkOwner = w5Address(keys.networkOwner.publicKey, 'local')
+  const user = w5Address(keys.user.publicKey, 'local')
+  return {
+    networkOwner,
+    user,
+    proxyWallet: cocoonWalletInit(keys.proxyWallet.publicKey, networkOwner).address,
+    workerWallet: cocoonWalletInit(keys.workerWallet.publicKey, user).address,
+    root: rootOf(networkOwner).address,
+  }
+}
+
+/** Where the local proxy listens, as the network contract lists it. */
+export function localEndpoints(ports: { workerPort: number; clientPort: number }): ProxyEndpoints {
+  return {
+    forWorkers: { host: '127.0.0.1', port: ports.workerPort },
+    forClients: { host: '127.0.0.1', port: ports.clientPort },
+  }
+}
+
+export interface GenesisOptions {
+  readonly chain: Chain
+  readonly keys: LocalKeys
+  /** Wallet of the network owner on `chain`. */
+  readonly owner: Sender
+  readonly endpoints: ProxyEndpoints
+  /** What is being done, in words for the start screen. */
+  readonly onProgress?: (sentence: string) => void
+}
+
+/**
+ * Brings the local network into being by ordinary messages of its owner. What is there already is left alone, so it may run at
+ * every start and goes on where an earlier run ended.
+ * @throws Failure of the wallet or the chain, or `genesis-incomplete` when the chain does not show what was ordered.
+ */
+export async function buildLocalNetwork(options: GenesisOptions): Promise<LocalNetwork> {
+  const { chain, keys, owner } = options
+  const say = options.onProgress ?? (() => undefined)
+  const addresses = localAddresses(keys)
+
+  say('Looking at the local chain')
+  const beginnings = await missingBeginnings(chain, keys, addresses)
+  if (beginnings.length > 0) {
+    say('Deploying the network contract and handing out test coins')
+    await owner.send(beginnings)
+  }
+  const root = await readRoot(chain, addresses.root)
+  const proxy = proxyInit({
+    owner: addresses.networkOwner,
+    publicKey: keys.proxy.publicKey,
+    root: addresses.root,
+    params: root.params,
+  })
+  const rest = [...entryOrder(root, options.endpoints), ...(await stakeOrder(chain, proxy, root, addresses.networkOwner))]
+  if (rest.length > 0) {
+    say('Deploying the proxy contract with its stake')
+    await owner.send(rest)
+  }
+  say('Checking the contracts')
+  const config = await readRoot(chain, addresses.root)
+  const missing = [...entryOrder(config, options.endpoints), ...(await stakeOrder(chain, proxy, config, addresses.networkOwner))]
+  if (missing.length > 0) {
+    throw new Failure('genesis-incomplete', 'The local network contracts did not take what was ordered.', {
+      advice: 'Start again. If that does not help, make a new local chain in the settings.',
+      retryable: true,
+    })
+  }
+  return { ...addresses, proxyContract: proxy.address, config }
+}
+
+/**
+ * Lists the proxy under new ports. Does nothing when they are listed already.
+ * @throws Failure of the wallet or the chain, or `genesis-incomplete`.
+ */
+export async function updateProxyEntry(
+  chain: Chain,
+  owner: Sender,
+  root: Address,
+  endpoints: ProxyEndpoints,
+): Promise<RootConfig> {
+  const before = await readRoot(chain, root)
+  const orders = entryOrder(before, endpoints)
+  if (orders.length === 0) return before
+  await owner.send(orders)
+  const after = await readRoot(chain, root)
+  if (entryOrder(after, endpoints).length === 0) return after
+  throw new Failure('genesis-incomplete', 'The network contract did not take the new ports of the proxy.', { retryable: true })
+}
+
+function rootOf(owner: Address): ReturnType<typeof rootInit> {
+  return rootInit(contractCode.root, { owner, params: localParams })
+}
+
+const emptyBody = beginCell().endCell()
+
+/** Network contract and first coins, in one message of the owner: all of it happens or none. */
+async function missingBeginnings(chain: Chain, keys: LocalKeys, addresses: LocalAddresses): Promise<OutMessage[]> {
+  const { networkOwner, user, proxyWallet, workerWallet, root } = addresses
+  const orders: OutMessage[] = []
+  if ((await chain.account(root)).status !== 'active') {
+    orders.push({ to: root, value: rootDeployValue, body: emptyBody, init: rootOf(networkOwner).init })
+  }
+  const gift = { body: emptyBody, mode: 1, bounce: false }
+  if (await untouched(chain, user)) orders.push({ ...gift, to: user, value: localFunding.user })
+  if (await untouched(chain, proxyWallet)) {
+    const { init } = cocoonWalletInit(keys.proxyWallet.publicKey, networkOwner)
+    orders.push({ ...gift, to: proxyWallet, value: localFunding.proxyWallet, init })
+  }
+  if (await untouched(chain, workerWallet)) {
+    const { init } = cocoonWalletInit(keys.workerWallet.publicKey, user)
+    orders.push({ ...gift, to: workerWallet, value: localFunding.workerWallet, init })
+  }
+  return orders
+}
+
+async function untouched(chain: Chain, address: Address): Promise<boolean> {
+  return (await chain.account(address)).last === null
+}
+
+/** The proxy's place in the list: registered, moved, or left as it is. */
+function entryOrder(root: RootConfig, endpoints: ProxyEndpoints): OutMessage[] {
+  const [entry] = root.proxies
+  const order = (body: OutMessage['body']): OutMessage[] => [{ to: root.address, value: operationValue, body }]
+  if (entry === undefined) return order(rootRequest(randomQueryId(), { op: 'registerProxy', endpoints }))
+  const same = sameAddress(entry.forWorkers, endpoints.forWorkers) && sameAddress(entry.forClients, endpoints.forClients)
+  return same ? [] : order(rootRequest(randomQueryId(), { op: 'updateProxy', seqno: entry.seqno, endpoints }))
+}
+
+function sameAddress(one: ProxyEndpoints['forWorkers'], other: ProxyEndpoints['forWorkers']): boolean {
+  return one.host === other.host && one.port === other.port
+}
+
+/** Deploys the proxy contract where it is missing and brings its stake up to the network's minimum. */
+async function stakeOrder(
+  chain: Chain,
+  proxy: ReturnType<typeof proxyInit>,
+  root: RootConfig,
+  excesses: Address,
+): Promise<OutMessage[]> {
+  const account = await chain.account(proxy.address)
+  const active = account.status === 'active' && account.data !== null
+  const stake = active && account.data !== null ? parseProxyState(account.data).stake : 0n
+  const missing = root.params.minProxyStake - stake
+  if (missing <= 0n) return []
+  const body = proxyIncreaseStake({ queryId: randomQueryId(), excesses }, missing)
+  return [{ to: proxy.address, value: missing + operationValue, body, ...(active ? {} : { init: proxy.init }) }]
+}

@@ -1,0 +1,112 @@
+import type { Address } from '@ton/core'
+import { LayoutError } from '../../contracts/cells.ts'
+import { parseRootState, type RootState } from '../../contracts/root.ts'
+import { asError, Failure } from '../base/failure.ts'
+import { type Logger, silentLogger } from '../base/logger.ts'
+import { pause } from '../base/pause.ts'
+import { Signal, type Watchable } from '../base/signal.ts'
+import type { Chain } from './chain.ts'
+
+/** The root contract as it was at `readAtMs` (Unix milliseconds of this computer). */
+export interface RootConfig extends RootState {
+  readonly address: Address
+  readonly readAtMs: number
+}
+
+export interface RootWatcher {
+  /** The newest good reading; it stays when later readings fail, so look at its `readAtMs`. */
+  readonly config: Watchable<RootConfig | null>
+  /** Why the newest reading failed; null when it did not. */
+  readonly failure: Watchable<Failure | null>
+  start(): void
+  stop(): Promise<void>
+  /** Reads now. Throws as `readRoot`. */
+  refresh(): Promise<RootConfig>
+}
+
+export interface WatchRootOptions {
+  /** Pause between readings. */
+  readonly intervalMs: number
+  readonly logger?: Logger
+  /** Unix milliseconds. */
+  readonly now?: () => number
+}
+
+/**
+ * Reads a root contract once (protocol 60 §3.1: the data cell, not getters).
+ * @throws Failure `root-absent`, `root-malformed`, `root-newer` (an update of this software is needed), or a code of `Chain`.
+ */
+export async function readRoot(chain: Chain, address: Address, now: () => number = Date.now): Promise<RootConfig> {
+  return (await read(chain, address, now)).config
+}
+
+/** Keeps a root contract's state at hand, read every `intervalMs` from `start` to `stop`. */
+export function watchRoot(chain: Chain, address: Address, options: WatchRootOptions): RootWatcher {
+  const now = options.now ?? Date.now
+  const logger = options.logger ?? silentLogger
+  const config = new Signal<RootConfig | null>(null)
+  const failure = new Signal<Failure | null>(null)
+  let newestLt = -1n
+  let running: { readonly stopping: AbortController; readonly ended: Promise<void> } | undefined
+
+  const refresh = async (): Promise<RootConfig> => {
+    try {
+      const reading = await read(chain, address, now)
+      const present = config.value
+      // Endpoints with several servers answer from older blocks at times; what is older than known is not news.
+      if (present !== null && reading.lt < newestLt) return present
+      newestLt = reading.lt
+      config.set(reading.config)
+      failure.set(null)
+      return reading.config
+    } catch (thrown) {
+      const error = thrown instanceof Failure ? thrown : new Failure('root-malformed', asError(thrown).message, { cause: thrown })
+      if (failure.value?.code !== error.code) logger.warn('root contract not read', { code: error.code, message: error.message })
+      failure.set(error)
+      throw error
+    }
+  }
+
+  const run = async (signal: AbortSignal): Promise<void> => {
+    while (!signal.aborted) {
+      // The failure is kept in `failure`; the next round tries again.
+      await refresh().catch(() => undefined)
+      await pause(options.intervalMs, signal)
+    }
+  }
+
+  return {
+    config,
+    failure,
+    refresh,
+    start: () => {
+      if (running !== undefined) return
+      const stopping = new AbortController()
+      running = { stopping, ended: run(stopping.signal) }
+    },
+    stop: async () => {
+      const present = running
+      running = undefined
+      present?.stopping.abort()
+      await present?.ended
+    },
+  }
+}
+
+async function read(chain: Chain, address: Address, now: () => number): Promise<{ config: RootConfig; lt: bigint }> {
+  const readAtMs = now()
+  const account = await chain.account(address)
+  if (account.status !== 'active' || account.data === null) {
+    throw new Failure('root-absent', `There is no network contract at ${address.toString()}.`, {
+      advice: 'Check the address of the network.',
+    })
+  }
+  try {
+    return { config: { ...parseRootState(account.data), address, readAtMs }, lt: account.last?.lt ?? 0n }
+  } catch (thrown) {
+    if (thrown instanceof LayoutError && thrown.newer) {
+      throw new Failure('root-newer', thrown.message, { advice: 'Update this software to use the network.', cause: thrown })
+    }
+    throw new Failure('root-malformed', `The network contract could not be read: ${asError(thrown).message}`, { cause: thrown })
+  }
+}
