@@ -1,0 +1,28 @@
+import type { LevelState, PrivacyLevel } from '../../preload/api/chat.ts'
+import type { Watchable } from '../base/signal.ts'
+import type { ChatMessage, EngineUsage } from '../inference/engine.ts'
+
+export type BackendEvent =
+  | { readonly type: 'text'; readonly text: string }
+  /** The last event of every answer that did not fail. */
+  | {
+      readonly type: 'final'
+      readonly usage: EngineUsage
+      readonly reason: 'stop' | 'length' | 'cancelled'
+      /** After an abort: whether generation was ended, or goes on unseen and may cost (ui.md §13.5). */
+      readonly stop?: 'ended' | 'hidden'
+      /** What was paid; absent for free answers. `cost` in nanoton. */
+      readonly money?: { readonly adjustedTokens: number; readonly cost: bigint }
+    }
+
+/** One place that turns can be answered at. */
+export interface ChatBackend {
+  readonly level: PrivacyLevel
+  readonly state: Watchable<LevelState>
+  /**
+   * Answers the last message. After an abort the iterable still ends with `final` (reason `cancelled`), promptly.
+   * Throws `Failure`: its message, advice and money are shown to the user, so they never hold the conversation. `context-too-small` before
+   * the first text makes the chat leave out its oldest turns and ask again.
+   */
+  answer(messages: readonly ChatMessage[], signal: AbortSignal): AsyncIterable<BackendEvent>
+}

@@ -1,0 +1,341 @@
+import { describe, expect, it, vi } from 'vitest'
+import { z } from 'zod'
+import { chatCalls, chatStreams, conversationEvent, type Turn } from '../../preload/api/chat.ts'
+import { Failure } from '../base/failure.ts'
+import { ControlledBackend } from './testing/controlled-backend.ts'
+import { openChat, Reader, settled } from './testing/open-chat.ts'
+
+const streamed = (reader: Reader, text: string): Promise<void> =>
+  vi.waitFor(() => expect(reader.turns.at(-1)?.answer).toBe(text), { interval: 5 })
+
+describe('a turn', () => {
+  it('is told from waiting to done, in order, and kept over a restart', async () => {
+    const backend = new ControlledBackend()
+    const { chat, database, folder } = openChat([backend])
+    const { id } = chat.create()
+    const reader = new Reader(chat, id)
+    const sent = chat.send({ id, text: 'What is silk?' })
+    expect(sent).toMatchObject({ status: 'waiting', level: 'computer', model: 'test-model', answer: '' })
+    for (const word of ['Silk ', 'is ', 'a ', 'fibre.']) backend.text(word)
+    backend.finish()
+    const done = await settled(reader)
+    expect(done).toMatchObject({
+      id: sent.id,
+      status: 'done',
+      answer: 'Silk is a fibre.',
+      usage: { promptTokens: 10, cachedTokens: 2, completionTokens: 5, reasoningTokens: 0 },
+    })
+    expect(done.firstTokenMs).toBeGreaterThanOrEqual(0)
+    expect(done.tokensPerSecond).toBeGreaterThan(0)
+    const statuses = reader.events.flatMap((event) => (event.type === 'turn' ? event.turn.status : []))
+    expect(statuses).toEqual(['waiting', 'streaming', 'done'])
+    const deltas = reader.events.flatMap((event) => (event.type === 'delta' ? event.text : []))
+    expect(deltas.join('')).toBe('Silk is a fibre.')
+    for (const event of reader.events) expect(() => z.encode(conversationEvent, event)).not.toThrow()
+
+    await chat.close()
+    database.close()
+    const again = openChat([backend], folder)
+    const later = new Reader(again.chat, id)
+    expect((await settled(later)) satisfies Turn).toEqual(done)
+    expect(again.chat.list.value).toMatchObject([{ id, title: 'What is silk?', level: 'computer', widestLevel: 'computer' }])
+  })
+
+  it('comes in steps of 30 ms, the first text at once', async () => {
+    const backend = new ControlledBackend()
+    const { chat } = openChat([backend])
+    const { id } = chat.create()
+    const reader = new Reader(chat, id)
+    chat.send({ id, text: 'Count' })
+    const startedAt = performance.now()
+    for (let i = 0; i < 100; i++) {
+      backend.text('x')
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+    backend.finish()
+    await settled(reader)
+    const deltas = reader.events.filter((event) => event.type === 'delta')
+    expect(deltas[0]).toMatchObject({ text: 'x' })
+    expect(deltas.length).toBeLessThanOrEqual((performance.now() - startedAt) / 30 + 2)
+    expect(deltas.length).toBeGreaterThan(3)
+    expect(reader.turns[0]?.answer).toBe('x'.repeat(100))
+  })
+
+  it('is the same for a reader who joins at any moment', async () => {
+    const backend = new ControlledBackend()
+    const { chat } = openChat([backend])
+    const { id } = chat.create()
+    const readers = [new Reader(chat, id)]
+    chat.send({ id, text: 'Long one' })
+    let text = ''
+    for (let i = 0; i < 60; i++) {
+      backend.text(`${i} `)
+      text += `${i} `
+      // Some readers join between the arrival of a text and its step, some in the same tick.
+      if (i % 3 === 0) await new Promise((resolve) => setTimeout(resolve, i % 2 === 0 ? 0 : 7))
+      readers.push(new Reader(chat, id))
+    }
+    backend.finish()
+    for (const reader of readers) expect((await settled(reader)).answer).toBe(text)
+    for (const reader of readers) {
+      // Built from snapshot and deltas alone, without the last event that carries the whole answer.
+      let own = ''
+      for (const event of reader.events) {
+        if (event.type === 'snapshot') own = event.conversation.turns[0]?.answer ?? ''
+        if (event.type === 'delta') own += event.text
+      }
+      expect(own).toBe(text)
+      expect(reader.events.slice(1).some((event) => event.type === 'snapshot')).toBe(false)
+    }
+  })
+
+  it('runs alone in its chat, and next to those of others', async () => {
+    const backends = [new ControlledBackend(), new ControlledBackend('practice')]
+    const { chat } = openChat(backends)
+    const a = chat.create()
+    const b = chat.create({ level: 'practice' })
+    chat.send({ id: a.id, text: 'one' })
+    expect(() => chat.send({ id: a.id, text: 'two' })).toThrow(expect.objectContaining({ code: 'busy' }))
+    chat.send({ id: b.id, text: 'one' })
+    await chat.close()
+    chat.send({ id: a.id, text: 'two' })
+    await chat.close()
+  })
+
+  it('is not started where nothing can answer, and leaves no trace then', () => {
+    const backend = new ControlledBackend()
+    const { chat } = openChat([backend])
+    const { id } = chat.create()
+    backend.state.set({ level: 'computer', state: 'starting', reason: 'Loading, 40%' })
+    expect(() => chat.send({ id, text: 'hello' })).toThrow(
+      expect.objectContaining({ code: 'not-ready', message: 'Loading, 40%' }),
+    )
+    chat.setLevel({ id, level: 'practice' })
+    expect(() => chat.send({ id, text: 'hello' })).toThrow(expect.objectContaining({ code: 'not-ready' }))
+    expect(chat.export({ id }).markdown).not.toContain('hello')
+    expect(backend.asked).toEqual([])
+    expect(() => chat.send({ id: 'nobody', text: 'hello' })).toThrow(expect.objectContaining({ code: 'not-found' }))
+  })
+})
+
+describe('stop', () => {
+  it('keeps what came and says that generation ended', async () => {
+    const backend = new ControlledBackend()
+    const { chat } = openChat([backend])
+    const { id } = chat.create()
+    const reader = new Reader(chat, id)
+    const { id: turnId } = chat.send({ id, text: 'Tell' })
+    backend.text('a part')
+    await streamed(reader, 'a part')
+    const stopped = await chat.stop({ id, turnId })
+    expect(stopped).toMatchObject({ status: 'stopped', stop: 'ended', answer: 'a part', usage: { completionTokens: 5 } })
+    expect(stopped).not.toHaveProperty('error')
+    expect(await chat.stop({ id, turnId })).toEqual(stopped)
+    await expect(chat.stop({ id, turnId: 'other' })).rejects.toMatchObject({ code: 'not-found' })
+  })
+
+  it('says hidden when the backend says so, or does not end in time', async () => {
+    const backend = new ControlledBackend('practice')
+    const { chat } = openChat([backend])
+    const { id } = chat.create({ level: 'practice' })
+    const first = chat.send({ id, text: 'Tell' })
+    backend.obedient = false
+    await vi.waitFor(() => expect(backend.asked).toHaveLength(1))
+    backend.finish({ reason: 'cancelled', stop: 'hidden' })
+    expect(await chat.stop({ id, turnId: first.id })).toMatchObject({ status: 'stopped', stop: 'hidden' })
+    const second = chat.send({ id, text: 'Tell' })
+    const startedAt = performance.now()
+    expect(await chat.stop({ id, turnId: second.id })).toMatchObject({ status: 'stopped', stop: 'hidden' })
+    expect(performance.now() - startedAt).toBeLessThan(4_000)
+  })
+})
+
+describe('failures', () => {
+  it('are told with their own words about money, and the turn can be answered again', async () => {
+    const backend = new ControlledBackend('practice')
+    const { chat } = openChat([backend])
+    const { id } = chat.create({ level: 'practice' })
+    const reader = new Reader(chat, id)
+    const { id: turnId } = chat.send({ id, text: 'Tell' })
+    backend.text('half an ')
+    await streamed(reader, 'half an ')
+    backend.fail(
+      new Failure('engine-crashed', 'The engine crashed.', { money: 'You paid nothing.', advice: 'Try again.', retryable: true }),
+    )
+    expect(await settled(reader)).toMatchObject({
+      status: 'failed',
+      answer: 'half an ',
+      error: { code: 'engine-crashed', message: 'The engine crashed. Try again.', money: 'You paid nothing.', retryable: true },
+    })
+    chat.setLevel({ id, level: 'practice' })
+    expect(chat.retry({ id, turnId })).toMatchObject({ id: turnId, status: 'waiting', answer: '', question: 'Tell' })
+    await vi.waitFor(() => expect(backend.asked).toHaveLength(2))
+    backend.text('whole')
+    backend.finish({ money: { adjustedTokens: 850, cost: 170_000_000n } })
+    const done = await settled(reader)
+    expect(done).toMatchObject({ status: 'done', answer: 'whole', usage: { adjustedTokens: 850, cost: 170_000_000n } })
+    expect(done).not.toHaveProperty('error')
+    expect(reader.turns).toHaveLength(1)
+  })
+
+  it('never carry the text of unexpected errors, which may quote the conversation', async () => {
+    const backend = new ControlledBackend()
+    const { chat } = openChat([backend])
+    const { id } = chat.create()
+    const reader = new Reader(chat, id)
+    chat.send({ id, text: 'a secret' })
+    await vi.waitFor(() => expect(backend.asked).toHaveLength(1))
+    backend.fail(new TypeError('cannot read "a secret"'))
+    const failed = await settled(reader)
+    expect(failed.error).toMatchObject({ code: 'internal', money: 'You paid nothing.', detail: 'TypeError' })
+    expect(JSON.stringify(failed.error)).not.toContain('secret')
+  })
+
+  it.each([
+    ['an answer without an end', (backend: ControlledBackend) => backend.cutOff(), 'answer-cut-off'],
+    [
+      'counts that cannot be',
+      (backend: ControlledBackend) =>
+        backend.finish({ usage: { promptTokens: -1, cachedTokens: 0, completionTokens: 0.5, reasoningTokens: 0 } }),
+      'answer-malformed',
+    ],
+  ])('%s is one', async (_, act, code) => {
+    const backend = new ControlledBackend('practice')
+    const { chat } = openChat([backend])
+    const { id } = chat.create({ level: 'practice' })
+    const reader = new Reader(chat, id)
+    chat.send({ id, text: 'Tell' })
+    await vi.waitFor(() => expect(backend.asked).toHaveLength(1))
+    act(backend)
+    const failed = await settled(reader)
+    expect(failed.error).toMatchObject({ code })
+    expect(failed.error?.money).toContain('may still be charged')
+    for (const event of reader.events) expect(() => z.encode(conversationEvent, event)).not.toThrow()
+  })
+
+  it('of retry: only the last turn, and not without a backend; the old answer stays then', async () => {
+    const backend = new ControlledBackend()
+    const { chat } = openChat([backend])
+    const { id } = chat.create()
+    const reader = new Reader(chat, id)
+    const ids: string[] = []
+    for (const text of ['one', 'two']) {
+      ids.push(chat.send({ id, text }).id)
+      await vi.waitFor(() => expect(backend.asked).toHaveLength(ids.length))
+      backend.text(`answer to ${text}`)
+      backend.finish()
+      await settled(reader)
+    }
+    expect(() => chat.retry({ id, turnId: ids[0] ?? '' })).toThrow(expect.objectContaining({ code: 'refused' }))
+    expect(() => chat.retry({ id, turnId: 'other' })).toThrow(expect.objectContaining({ code: 'not-found' }))
+    backend.state.set({ level: 'computer', state: 'unavailable', reason: 'No model.' })
+    expect(() => chat.retry({ id, turnId: ids[1] ?? '' })).toThrow(expect.objectContaining({ code: 'not-ready' }))
+    expect(chat.export({ id }).markdown).toContain('answer to two')
+  })
+})
+
+describe('context', () => {
+  it('holds earlier turns that have an answer', async () => {
+    const backend = new ControlledBackend()
+    const { chat } = openChat([backend])
+    const { id } = chat.create()
+    const reader = new Reader(chat, id)
+    const ask = async (text: string, act: () => void): Promise<void> => {
+      const before = backend.asked.length
+      chat.send({ id, text })
+      await vi.waitFor(() => expect(backend.asked.length).toBeGreaterThan(before))
+      act()
+      await settled(reader)
+    }
+    await ask('one', () => {
+      backend.text('first')
+      backend.finish()
+    })
+    await ask('two', () => backend.fail(new Failure('engine-crashed', 'x')))
+    await ask('three', () => backend.finish())
+    expect(backend.asked.at(-1)).toEqual([
+      { role: 'user', content: 'one' },
+      { role: 'assistant', content: 'first' },
+      { role: 'user', content: 'three' },
+    ])
+  })
+
+  it('loses its oldest turns when the model says that it is too long', async () => {
+    const backend = new ControlledBackend()
+    const { chat } = openChat([backend])
+    const { id } = chat.create()
+    const reader = new Reader(chat, id)
+    for (let i = 1; i <= 5; i++) {
+      const before = backend.asked.length
+      if (i === 5) for (let n = 0; n < 2; n++) backend.refusals.push(new Failure('context-too-small', 'Too long.'))
+      chat.send({ id, text: `q${i}` })
+      await vi.waitFor(() => expect(backend.asked.length).toBe(before + (i === 5 ? 3 : 1)))
+      backend.text(`a${i}`)
+      backend.finish()
+      await settled(reader)
+    }
+    expect(backend.asked.slice(-3).map((messages) => messages.map(({ content }) => content).join(' '))).toEqual([
+      'q1 a1 q2 a2 q3 a3 q4 a4 q5',
+      'q3 a3 q4 a4 q5',
+      'q4 a4 q5',
+    ])
+    expect(reader.turns.at(-1)).toMatchObject({ status: 'done', answer: 'a5' })
+    // The question alone is too long: an honest failure, not a loop.
+    for (let n = 0; n < 9; n++) backend.refusals.push(new Failure('context-too-small', 'Too long.'))
+    chat.send({ id, text: 'huge' })
+    expect((await settled(reader)).error).toMatchObject({ code: 'context-too-small' })
+  })
+})
+
+describe('chats', () => {
+  it('keep their level, remember the widest, and every turn its own', async () => {
+    const computer = new ControlledBackend()
+    const practice = new ControlledBackend('practice')
+    const { chat } = openChat([practice, computer])
+    expect(chat.levels.value.map(({ level }) => level)).toEqual(['computer', 'practice'])
+    const { id } = chat.create()
+    const reader = new Reader(chat, id)
+    const ask = async (backend: ControlledBackend): Promise<void> => {
+      const before = backend.asked.length
+      chat.send({ id, text: 'q' })
+      await vi.waitFor(() => expect(backend.asked.length).toBe(before + 1))
+      backend.text('a')
+      backend.finish()
+      await settled(reader)
+    }
+    await ask(computer)
+    expect(chat.setLevel({ id, level: 'practice' })).toMatchObject({ level: 'practice', widestLevel: 'computer' })
+    practice.state.set({ level: 'practice', state: 'unavailable', reason: 'gone' })
+    expect(() => chat.send({ id, text: 'q' })).toThrow('gone')
+    expect(chat.list.value[0]).toMatchObject({ level: 'practice', widestLevel: 'computer' })
+    practice.state.set({ level: 'practice', state: 'ready' })
+    await ask(practice)
+    expect(chat.list.value[0]).toMatchObject({ level: 'practice', widestLevel: 'practice' })
+    expect(chat.setLevel({ id, level: 'computer' })).toMatchObject({ level: 'computer', widestLevel: 'practice' })
+    await ask(computer)
+    expect(reader.turns.map(({ level }) => level)).toEqual(['computer', 'practice', 'computer'])
+    expect(chat.export({ id }).markdown).toMatch(/On this computer[\s\S]*Practice network[\s\S]*On this computer/)
+  })
+
+  it('are listed pinned first, then newest; renamed; deleted with their readers told', async () => {
+    const backend = new ControlledBackend()
+    const { chat, database } = openChat([backend])
+    const [a, b] = [chat.create(), chat.create()]
+    chat.pin({ id: a.id, pinned: true })
+    expect(chat.list.value.map(({ id }) => id)).toEqual([a.id, b.id])
+    for (const event of [chat.list.value]) expect(() => z.encode(chatStreams['chat.list'].event, event)).not.toThrow()
+    const seen: string[][] = []
+    chat.list.onChange((list) => seen.push(list.map(({ title }) => title)))
+    const reader = new Reader(chat, b.id)
+    expect(() => z.encode(chatCalls['chat.rename'].output, chat.rename({ id: b.id, title: 'Mine' }))).not.toThrow()
+    chat.send({ id: b.id, text: 'A question that does not become the title' })
+    await vi.waitFor(() => expect(reader.title).toBe('Mine'))
+    chat.delete({ id: b.id })
+    await vi.waitFor(() => expect(reader.events.at(-1)).toEqual({ type: 'deleted' }))
+    await chat.close()
+    expect(chat.list.value.map(({ id }) => id)).toEqual([a.id])
+    expect(seen.at(-1)).toEqual(['New chat'])
+    expect(database.prepare('SELECT count(*) AS n FROM turn').get()).toEqual({ n: 0 })
+    expect(() => chat.conversation({ id: b.id }, new AbortController().signal)).toThrow('no such chat')
+  })
+})

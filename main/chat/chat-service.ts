@@ -1,0 +1,320 @@
+import { randomBytes } from 'node:crypto'
+import type {
+  Conversation,
+  ConversationEvent,
+  ConversationSummary,
+  LevelState,
+  PrivacyLevel,
+  Turn,
+} from '../../preload/api/chat.ts'
+import { asError, Failure } from '../base/failure.ts'
+import type { Logger } from '../base/logger.ts'
+import { pause } from '../base/pause.ts'
+import { Signal, type Watchable } from '../base/signal.ts'
+import type { Database } from '../storage/database.ts'
+import type { Sealer } from '../storage/sealer.ts'
+import type { ChatBackend } from './backend.ts'
+import { type ChatStore, openChatStore, type PlacedTurn, type StoredChat } from './chat-store.ts'
+import { ConversationQueue } from './conversation-queue.ts'
+import { exportMarkdown } from './export-markdown.ts'
+import { LiveTurn } from './live-turn.ts'
+import { levelsByWidth, widest } from './privacy.ts'
+import { titleFrom } from './title.ts'
+import { notSaved } from './turn-errors.ts'
+
+export interface ChatOptions {
+  /** Opened with `chatMigrations`. */
+  readonly database: Database
+  /** Under a key derived for chats alone. */
+  readonly sealer: Sealer
+  /** One for each level that turns can be answered at. */
+  readonly backends: readonly ChatBackend[]
+  readonly logger: Logger
+  /** Unix time in ms. */
+  readonly now?: () => number
+}
+
+/**
+ * The chat calls and streams of preload/api/chat.ts. Calls throw `Failure` with `not-found`, `busy`, `not-ready`, `refused`,
+ * or a storage failure (`disk-full`, …); what becomes of an answer is told by its turn. A chat's level changes by `setLevel` alone.
+ */
+export class ChatService {
+  readonly #store: ChatStore
+  readonly #backends: ReadonlyMap<PrivacyLevel, ChatBackend>
+  readonly #logger: Logger
+  readonly #now: () => number
+  readonly #chats: Map<string, StoredChat>
+  readonly #running = new Map<string, { live: LiveTurn; ended: Promise<Turn> }>()
+  readonly #readers = new Map<string, Set<ConversationQueue>>()
+  /** Ended turns that could not be saved, by turn id; they are shown, and saved with the next change of their chat. */
+  readonly #unsaved = new Map<string, PlacedTurn>()
+  readonly #list: Signal<ConversationSummary[]>
+  readonly #levels: Signal<LevelState[]>
+
+  constructor(options: ChatOptions) {
+    this.#logger = options.logger
+    this.#now = options.now ?? Date.now
+    this.#store = openChatStore(options.database, options.sealer, options.logger)
+    this.#chats = new Map(this.#store.chats().map((chat) => [chat.id, chat]))
+    this.#list = new Signal(this.#summaries())
+    this.#backends = new Map(options.backends.map((backend) => [backend.level, backend]))
+    const levels = (): LevelState[] => levelsByWidth.flatMap((level) => this.#backends.get(level)?.state.value ?? [])
+    this.#levels = new Signal(levels())
+    for (const backend of options.backends) backend.state.onChange(() => this.#levels.set(levels()))
+  }
+
+  /** `chat.list`: pinned first, then the newest. */
+  get list(): Watchable<ConversationSummary[]> {
+    return this.#list
+  }
+
+  /** `chat.levels`, narrowest first. */
+  get levels(): Watchable<LevelState[]> {
+    return this.#levels
+  }
+
+  /** `chat.conversation`: a snapshot with all text told so far, then what changes. Throws `not-found` at the call. */
+  conversation(input: { id: string }, signal: AbortSignal): AsyncIterable<ConversationEvent> {
+    const chat = this.#chat(input.id)
+    // Text that waits for its step goes to the older readers now: the snapshot below holds it already.
+    this.#running.get(chat.id)?.live.tell()
+    const queue = new ConversationQueue()
+    queue.push({ type: 'snapshot', conversation: this.#conversation(chat) })
+    const readers = this.#readers.get(chat.id) ?? new Set()
+    this.#readers.set(chat.id, readers.add(queue))
+    signal.addEventListener('abort', () => {
+      readers.delete(queue)
+      if (readers.size === 0 && this.#readers.get(chat.id) === readers) this.#readers.delete(chat.id)
+    })
+    return queue.events(signal)
+  }
+
+  create(input: { level?: PrivacyLevel | undefined } = {}): ConversationSummary {
+    const level = input.level ?? 'computer'
+    const base = { id: newId(), title: 'New chat', titledBy: 'nobody', pinned: false } as const
+    return this.#save({ ...base, level, widestLevel: level, updatedAtMs: this.#now() })
+  }
+
+  rename(input: { id: string; title: string }): ConversationSummary {
+    return this.#save({ ...this.#chat(input.id), title: input.title, titledBy: 'user' })
+  }
+
+  pin(input: { id: string; pinned: boolean }): ConversationSummary {
+    return this.#save({ ...this.#chat(input.id), pinned: input.pinned })
+  }
+
+  /** Counts from the next turn. The practice network is this computer, so moving a chat there with its messages needs no question. */
+  setLevel(input: { id: string; level: PrivacyLevel }): ConversationSummary {
+    const chat = this.#chat(input.id)
+    const empty = this.#turns(chat).length === 0
+    return this.#save({ ...chat, level: input.level, ...(empty && { widestLevel: input.level }) })
+  }
+
+  /** Ends a running answer too. */
+  delete(input: { id: string }): Record<string, never> {
+    const chat = this.#chat(input.id)
+    this.#store.deleteChat(chat.id)
+    this.#chats.delete(chat.id)
+    for (const { chatId, turn } of [...this.#unsaved.values()]) if (chatId === chat.id) this.#unsaved.delete(turn.id)
+    this.#running.get(chat.id)?.live.stop()
+    this.#emit(chat.id, { type: 'deleted' })
+    this.#list.set(this.#summaries())
+    return {}
+  }
+
+  /** Adds a turn and starts to answer it; returns it as `waiting`. */
+  send(input: { id: string; text: string }): Turn {
+    const chat = this.#idleChat(input.id)
+    const backend = this.#readyBackend(chat.level)
+    const earlier = this.#turns(chat)
+    const turn = this.#waiting(newId(), input.text, backend)
+    const title = chat.titledBy === 'nobody' ? { title: titleFrom(input.text), titledBy: 'question' as const } : {}
+    const place = { chatId: chat.id, position: (earlier.at(-1)?.position ?? 0) + 1 }
+    return this.#start({ ...chat, ...title }, place, turn, backend, earlier)
+  }
+
+  /** Answers the last turn again in its place, at the chat's present level. */
+  retry(input: { id: string; turnId: string }): Turn {
+    const chat = this.#idleChat(input.id)
+    const all = this.#turns(chat)
+    const last = all.at(-1)
+    if (last === undefined || !all.some(({ turn }) => turn.id === input.turnId)) throw noTurn()
+    if (last.turn.id !== input.turnId || last.turn.question === '')
+      throw new Failure('refused', 'Only the last question of a chat can be answered again.')
+    const backend = this.#readyBackend(chat.level)
+    const turn = this.#waiting(last.turn.id, last.turn.question, backend)
+    return this.#start(chat, { chatId: chat.id, position: last.position }, turn, backend, all.slice(0, -1))
+  }
+
+  /** Resolves with the turn as it was kept; at once for a turn that has ended. */
+  async stop(input: { id: string; turnId: string }): Promise<Turn> {
+    const running = this.#running.get(this.#chat(input.id).id)
+    if (running?.live.turn.id === input.turnId) {
+      running.live.stop()
+      return running.ended
+    }
+    const found = this.#turns(this.#chat(input.id)).find(({ turn }) => turn.id === input.turnId)
+    if (found === undefined) throw noTurn()
+    return found.turn
+  }
+
+  export(input: { id: string }): { fileName: string; markdown: string } {
+    return exportMarkdown(this.#conversation(this.#chat(input.id)))
+  }
+
+  /** Ends running answers and waits up to 2 s for them; the rest are found as drafts at the next start. Close the database after it. */
+  async close(): Promise<void> {
+    const ended = [...this.#running.values()].map(({ live, ended }) => {
+      live.stop()
+      return ended
+    })
+    const waited = new AbortController()
+    await Promise.race([Promise.allSettled(ended), pause(2_000, waited.signal)])
+    waited.abort()
+  }
+
+  #waiting(id: string, question: string, backend: ChatBackend): Turn {
+    const model = backend.state.value.model ?? ''
+    return { id, question, answer: '', status: 'waiting', level: backend.level, model, createdAtMs: this.#now() }
+  }
+
+  #start(
+    chat: StoredChat,
+    place: Omit<PlacedTurn, 'turn'>,
+    turn: Turn,
+    backend: ChatBackend,
+    earlier: readonly PlacedTurn[],
+  ): Turn {
+    const level = place.position === 1 ? turn.level : widest(chat.widestLevel, turn.level)
+    const saved = { ...chat, widestLevel: level, updatedAtMs: this.#now() }
+    // Nothing is sent that was not stored first.
+    this.#store.saveTurn(saved, { ...place, turn })
+    this.#unsaved.delete(turn.id)
+    const live = new LiveTurn(turn, {
+      streaming: (streaming) => this.#emit(place.chatId, { type: 'turn', turn: streaming }),
+      delta: (turnId, text) => this.#emit(place.chatId, { type: 'delta', turnId, text }),
+      draft: (draft) => this.#saveDraft({ ...place, turn: draft }),
+      defect: (error) => this.#logDefect(error),
+    })
+    this.#emit(chat.id, { type: 'turn', turn })
+    this.#show(saved)
+    const history = earlier.map((placed) => placed.turn)
+    const ended = live.start(backend, history).then((end) => this.#end({ ...place, turn: end }))
+    this.#running.set(chat.id, { live, ended })
+    return turn
+  }
+
+  /** Saves first, tells then: a page never sees an end that is not on disk, unless the disk refused it. */
+  #end(placed: PlacedTurn): Turn {
+    this.#running.delete(placed.chatId)
+    const chat = this.#chats.get(placed.chatId)
+    if (chat === undefined) return placed.turn
+    const next = { ...chat, updatedAtMs: this.#now() }
+    let { turn } = placed
+    try {
+      this.#store.saveTurn(next, placed)
+    } catch (thrown) {
+      this.#logger.error('an answer could not be saved', { code: codeOf(thrown) })
+      turn = turn.status === 'failed' ? turn : { ...turn, status: 'failed', error: notSaved(thrown, turn) }
+      this.#unsaved.set(turn.id, { ...placed, turn })
+    }
+    this.#emit(placed.chatId, { type: 'turn', turn })
+    this.#show(next)
+    return turn
+  }
+
+  #saveDraft(placed: PlacedTurn): void {
+    if (!this.#chats.has(placed.chatId)) return
+    try {
+      this.#store.saveDraft(placed)
+    } catch (thrown) {
+      // The answer goes on; its end tries again and tells the user.
+      this.#logger.warn('a draft could not be saved', { code: codeOf(thrown) })
+    }
+  }
+
+  #save(chat: StoredChat): ConversationSummary {
+    this.#store.saveChat(chat)
+    for (const placed of [...this.#unsaved.values()].filter(({ chatId }) => chatId === chat.id)) {
+      try {
+        this.#store.saveTurn(chat, placed)
+        this.#unsaved.delete(placed.turn.id)
+      } catch (thrown) {
+        this.#logger.warn('an answer still cannot be saved', { code: codeOf(thrown) })
+      }
+    }
+    return this.#show(chat)
+  }
+
+  /** Takes a stored chat over into the list and tells its readers. */
+  #show(chat: StoredChat): ConversationSummary {
+    this.#chats.set(chat.id, chat)
+    const summary = summaryOf(chat)
+    this.#emit(chat.id, { type: 'summary', summary })
+    this.#list.set(this.#summaries())
+    return summary
+  }
+
+  #summaries(): ConversationSummary[] {
+    const newestFirst = (a: StoredChat, b: StoredChat): number =>
+      Number(b.pinned) - Number(a.pinned) || b.updatedAtMs - a.updatedAtMs || (a.id < b.id ? -1 : 1)
+    return [...this.#chats.values()].sort(newestFirst).map(summaryOf)
+  }
+
+  #conversation(chat: StoredChat): Conversation {
+    return { ...summaryOf(chat), turns: this.#turns(chat).map(({ turn }) => turn) }
+  }
+
+  /** As stored, with what memory knows better. */
+  #turns(chat: StoredChat): PlacedTurn[] {
+    const live = this.#running.get(chat.id)?.live.turn
+    return this.#store.turns(chat).map((placed) => {
+      if (live?.id === placed.turn.id) return { ...placed, turn: live }
+      return this.#unsaved.get(placed.turn.id) ?? placed
+    })
+  }
+
+  #chat(id: string): StoredChat {
+    const chat = this.#chats.get(id)
+    if (chat === undefined) throw new Failure('not-found', 'There is no such chat; it may have been deleted.')
+    return chat
+  }
+
+  #idleChat(id: string): StoredChat {
+    const chat = this.#chat(id)
+    if (this.#running.has(id))
+      throw new Failure('busy', 'This chat is still being answered.', {
+        advice: 'Wait for the answer, or stop it.',
+        retryable: true,
+      })
+    return chat
+  }
+
+  #readyBackend(level: PrivacyLevel): ChatBackend {
+    const backend = this.#backends.get(level)
+    const state = backend?.state.value
+    if (backend !== undefined && state?.state === 'ready') return backend
+    throw new Failure('not-ready', state?.reason ?? 'This place to answer is not set up on this computer.', {
+      advice: 'Nothing was sent.',
+      retryable: state?.state === 'starting',
+    })
+  }
+
+  #emit(chatId: string, event: ConversationEvent): void {
+    for (const queue of this.#readers.get(chatId) ?? []) queue.push(event)
+  }
+
+  #logDefect(error: unknown): void {
+    const { name, stack } = asError(error)
+    // The first line of a stack is the message, which may hold contents.
+    this.#logger.error('a chat backend failed by a defect', { name, stack: stack?.split('\n').slice(1, 6).join(' | ') })
+  }
+}
+
+const newId = (): string => randomBytes(12).toString('base64url')
+const noTurn = (): Failure => new Failure('not-found', 'There is no such turn in this chat.')
+const codeOf = (thrown: unknown): string => (thrown instanceof Failure ? thrown.code : asError(thrown).name)
+
+function summaryOf({ titledBy: _, ...summary }: StoredChat): ConversationSummary {
+  return summary
+}

@@ -1,0 +1,44 @@
+import type { LevelState } from '../../preload/api/chat.ts'
+import { Signal } from '../base/signal.ts'
+import type { ChatMessage, Engine, EngineState, GenerationOptions } from '../inference/engine.ts'
+import type { BackendEvent, ChatBackend } from './backend.ts'
+
+/** Level "On this computer": the engine directly, no network, free. */
+export function computerBackend(engine: Engine, options: GenerationOptions = {}): ChatBackend {
+  const state = new Signal<LevelState>(levelState(engine.state.value))
+  engine.state.onChange((next) => state.set(levelState(next)))
+  return { level: 'computer', state, answer: (messages, signal) => answer(engine, messages, options, signal) }
+}
+
+async function* answer(
+  engine: Engine,
+  messages: readonly ChatMessage[],
+  options: GenerationOptions,
+  signal: AbortSignal,
+): AsyncGenerator<BackendEvent> {
+  for await (const event of engine.chat(messages, options, signal)) {
+    if (event.type === 'text') yield { type: 'text', text: event.text }
+    else yield { type: 'final', usage: event.usage, reason: event.reason, ...(event.reason === 'cancelled' && { stop: 'ended' }) }
+  }
+}
+
+function levelState(engine: EngineState): LevelState {
+  const level = 'computer'
+  switch (engine.status) {
+    case 'no-model':
+      return { level, state: 'unavailable', reason: 'No model is loaded. Choose one under Models.' }
+    case 'loading':
+      return {
+        level,
+        state: 'starting',
+        model: engine.model,
+        reason: `Loading ${engine.model}, ${Math.floor(engine.progress * 100)}%`,
+      }
+    case 'ready':
+      return { level, state: 'ready', model: engine.model }
+    case 'restarting':
+      return { level, state: 'starting', reason: `The engine is starting again: ${engine.reason}` }
+    case 'failed':
+      return { level, state: 'unavailable', reason: engine.reason }
+  }
+}

@@ -1,0 +1,16 @@
+import type { Turn } from '../../preload/api/chat.ts'
+import type { ChatMessage } from '../inference/engine.ts'
+
+/** What the model is told: earlier turns that have an answer, whole or in part, and the new question. */
+export function messagesFor(earlier: readonly Turn[], question: string): ChatMessage[] {
+  const history = earlier.filter(isTold).flatMap((turn): ChatMessage[] => [
+    { role: 'user', content: turn.question },
+    { role: 'assistant', content: turn.answer },
+  ])
+  return [...history, { role: 'user', content: question }]
+}
+
+/** Turns without an answer are left out: two questions in a row do not fit the templates of many models. */
+export function isTold(turn: Turn): boolean {
+  return turn.question !== '' && turn.answer !== ''
+}
