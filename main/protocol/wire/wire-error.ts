@@ -1,0 +1,80 @@
+import { Failure } from '../../base/failure.ts'
+
+export type WireErrorCode =
+  /** This side closed the connection. */
+  | 'closed-here'
+  /** The peer closed the connection in order. */
+  | 'closed-by-peer'
+  /** The socket failed. */
+  | 'connection-lost'
+  /** The connection is not (or not yet) ready to send. */
+  | 'not-ready'
+  /** What the peer sent could not be handled, by no fault of the peer that is known. */
+  | 'handler-failed'
+  /** The peer sent what the protocol forbids. */
+  | 'protocol-violation'
+  /** Nothing was received within the idle limit. */
+  | 'peer-silent'
+  /** The peer does not read what it is sent. */
+  | 'peer-stalled'
+  /** A query was not answered in time; the connection is still open. */
+  | 'query-timeout'
+  /** The waiter of a query gave up; the connection is still open. */
+  | 'query-aborted'
+  /** More bytes than one frame can carry, or than the buffer of this connection holds. Nothing was sent. */
+  | 'send-too-large'
+  | 'send-buffer-full'
+  /** No TCP connection to the peer. */
+  | 'connect-failed'
+  /** Proof of work and TLS were not through in time. */
+  | 'handshake-timeout'
+  /** TLS failed. */
+  | 'tls-failed'
+  /** The caller gave up. */
+  | 'dial-aborted'
+  /** The port cannot be listened on. */
+  | 'listen-failed'
+
+/** Something that ended or prevented a connection, or one query on it. */
+export class WireError extends Failure<WireErrorCode> {
+  constructor(code: WireErrorCode, message: string, options: { advice?: string; retryable?: boolean; cause?: unknown } = {}) {
+    super(code, message, options)
+    this.name = 'WireError'
+  }
+}
+
+/** Error codes of `tcp.queryError` and of all `error_code` fields (10 §2). */
+export const peerErrorCodes = {
+  none: 0,
+  failure: 601,
+  error: 602,
+  warning: 603,
+  protocolViolation: 621,
+  notReady: 651,
+  timeout: 652,
+  cancelled: 653,
+} as const
+
+/** The peer answered a query with `tcp.queryError`. The text is the peer's: show it as such. */
+export class TcpQueryError extends Failure<'query-refused'> {
+  readonly peerCode: number
+  readonly peerMessage: string
+
+  constructor(peerCode: number, peerMessage: string) {
+    super('query-refused', `The peer refused (${peerCode}): ${peerMessage}`)
+    this.name = 'TcpQueryError'
+    this.peerCode = peerCode
+    this.peerMessage = peerMessage
+  }
+}
+
+/** Thrown by a query handler to answer with `tcp.queryError`. */
+export class QueryRefused extends Error {
+  readonly code: number
+
+  constructor(code: number, message: string) {
+    super(message)
+    this.name = 'QueryRefused'
+    this.code = code
+  }
+}
