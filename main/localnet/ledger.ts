@@ -150,7 +150,7 @@ function open(file: string): DatabaseSync {
   let db: DatabaseSync | undefined
   try {
     db = new DatabaseSync(file)
-    db.exec('PRAGMA busy_timeout = 5000')
+    db.exec('PRAGMA busy_timeout = 3000')
     db.exec('PRAGMA locking_mode = EXCLUSIVE')
     db.exec('PRAGMA journal_mode = WAL')
     db.exec('PRAGMA synchronous = FULL')
