@@ -1,0 +1,114 @@
+import { Address } from '@ton/core'
+import type { Database, Statement } from '../storage/database.ts'
+
+/** Schema of the worker's database file, one migration an entry (storage/database.ts). */
+export const workerMigrations: readonly string[] = [
+  `CREATE TABLE worker_contract (
+     contract TEXT PRIMARY KEY,
+     network TEXT NOT NULL,
+     proxy_contract TEXT NOT NULL,
+     proxy_key BLOB NOT NULL,
+     signed_tokens INTEGER NOT NULL DEFAULT 0,
+     signed_boc BLOB,
+     db_tokens INTEGER NOT NULL DEFAULT 0,
+     max_tokens INTEGER NOT NULL DEFAULT 0,
+     fee_per_token INTEGER NOT NULL,
+     first_seen_ms INTEGER NOT NULL
+   ) STRICT`,
+]
+
+/** What a worker knows of one worker contract: whose it is, and the newest that its proxy told and signed. Tokens are adjusted totals. */
+export interface WorkerContractRecord {
+  readonly contract: Address
+  /** Root contract of the network, as text. */
+  readonly network: string
+  readonly proxyContract: Address
+  /** 32 bytes */
+  readonly proxyKey: Uint8Array
+  readonly signedTokens: bigint
+  /** Body of the newest signed payout; null before the first. */
+  readonly signedBoc: Uint8Array | null
+  readonly dbTokens: bigint
+  readonly maxTokens: bigint
+  /** nanoton, as of the params of this contract */
+  readonly feePerToken: bigint
+}
+
+interface Row {
+  contract: string
+  network: string
+  proxy_contract: string
+  proxy_key: Uint8Array
+  signed_tokens: bigint
+  signed_boc: Uint8Array | null
+  db_tokens: bigint
+  max_tokens: bigint
+  fee_per_token: bigint
+}
+
+/** Worker contracts of all networks, kept for good: a signed payout stays worth its money when the proxy is long gone. */
+export class BalanceStore {
+  readonly #find: Statement<Row>
+  readonly #all: Statement<Row>
+  readonly #add: Statement<Row>
+  readonly #save: Statement<Row>
+
+  constructor(database: Database) {
+    this.#find = database.prepare<Row>('SELECT * FROM worker_contract WHERE contract = ?', { bigints: true })
+    this.#all = database.prepare<Row>('SELECT * FROM worker_contract WHERE network = ? ORDER BY first_seen_ms, rowid', {
+      bigints: true,
+    })
+    this.#add = database.prepare(
+      `INSERT INTO worker_contract (contract, network, proxy_contract, proxy_key, fee_per_token, first_seen_ms)
+       VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+    )
+    this.#save = database.prepare(
+      'UPDATE worker_contract SET signed_tokens = ?, signed_boc = ?, db_tokens = ?, max_tokens = ? WHERE contract = ?',
+    )
+  }
+
+  /** The record of that contract, made if it is new. Durable when it returns. */
+  open(identity: {
+    readonly contract: Address
+    readonly network: string
+    readonly proxyContract: Address
+    readonly proxyKey: Uint8Array
+    readonly feePerToken: bigint
+    readonly nowMs: number
+  }): WorkerContractRecord {
+    const { contract, network, proxyContract, proxyKey, feePerToken, nowMs } = identity
+    this.#add.run(contract.toString(), network, proxyContract.toString(), proxyKey, feePerToken, nowMs)
+    const record = this.find(contract)
+    if (record === undefined) throw new Error('a row that was just written is missing')
+    return record
+  }
+
+  find(contract: Address): WorkerContractRecord | undefined {
+    const row = this.#find.get(contract.toString())
+    return row === undefined ? undefined : recordOf(row)
+  }
+
+  /** Oldest first. */
+  ofNetwork(network: string): WorkerContractRecord[] {
+    return this.#all.all(network).map(recordOf)
+  }
+
+  /** Durable when it returns. */
+  save(record: WorkerContractRecord): void {
+    this.#save.run(record.signedTokens, record.signedBoc, record.dbTokens, record.maxTokens, record.contract.toString())
+  }
+}
+
+function recordOf(row: Row): WorkerContractRecord {
+  return {
+    contract: Address.parse(row.contract),
+    network: row.network,
+    proxyContract: Address.parse(row.proxy_contract),
+    proxyKey: row.proxy_key,
+    signedTokens: row.signed_tokens,
+    signedBoc: row.signed_boc,
+    dbTokens: row.db_tokens,
+    maxTokens: row.max_tokens,
+    feePerToken: row.fee_per_token,
+  }
+}

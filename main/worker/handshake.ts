@@ -1,0 +1,153 @@
+import { Address } from '@ton/core'
+import { proxyInit } from '../../contracts/proxy.ts'
+import { workerInit } from '../../contracts/worker.ts'
+import { Failure } from '../base/failure.ts'
+import { decode, encode } from '../protocol/tl/codec.ts'
+import { cancelExtensionFlag } from '../protocol/tl/schema.ts'
+import type { TlName, TlObject } from '../protocol/tl/types.ts'
+import type { PacketConnection } from '../protocol/wire/connection.ts'
+import type { RootConfig } from '../ton/root-config.ts'
+import type { ProxyBalance } from './proxy-balance.ts'
+
+export interface WorkerIdentityOnWire {
+  /** Receives the payouts; part of the contract address. */
+  readonly owner: Address
+  /** Full model name `NAME@COMMIT:HASH`. */
+  readonly model: string
+  /** Thousandths. */
+  readonly coefficient: number
+  readonly proxyCount: number
+  readonly maxActiveRequests: number
+}
+
+/** The proxy as it introduced itself, with the addresses that were derived and compared. */
+export interface KnownProxy {
+  readonly proxyContract: Address
+  readonly workerContract: Address
+  readonly publicKey: Uint8Array
+  readonly owner: Address
+  /** 0 to 2 */
+  readonly protocol: number
+  /** Whether it sends `proxy.cancelQuery` (docs/protocol-extensions.md). */
+  readonly cancels: boolean
+}
+
+const newestProtocol = 2
+
+export function handshakeFailure(message: string, cause?: unknown): Failure<'handshake-failed'> {
+  return new Failure('handshake-failed', message, { retryable: true, ...(cause === undefined ? {} : { cause }) })
+}
+
+async function ask<N extends TlName>(
+  connection: PacketConnection,
+  question: TlObject,
+  timeoutMs: number,
+  answer: N,
+): Promise<TlObject<N>> {
+  return decode(await connection.query(encode(question), { timeoutMs }), answer)
+}
+
+/** An address that a peer wrote, in any of its text forms. Throws `Failure<'handshake-failed'>`. */
+function addressOf(text: string, whose: string): Address {
+  try {
+    return Address.parse(text)
+  } catch (cause) {
+    throw handshakeFailure(`The proxy named a ${whose} that is no address.`, cause)
+  }
+}
+
+/**
+ * First step of protocol 40 §2: introduces the worker and checks who answers. Throws `Failure` (`handshake-failed`, `query-refused`, a
+ * WireError or a TlError); close the connection then.
+ */
+export async function introduceWorker(
+  connection: PacketConnection,
+  worker: WorkerIdentityOnWire,
+  root: RootConfig,
+  timeoutMs: number,
+): Promise<KnownProxy> {
+  const { params } = root
+  const answer = await ask(
+    connection,
+    {
+      '@type': 'worker.connectToProxy',
+      params: {
+        '@type': 'worker.params',
+        flags: 3 | cancelExtensionFlag,
+        worker_owner_address: worker.owner.toString({ bounceable: false }),
+        model: worker.model,
+        coefficient: worker.coefficient,
+        is_test: params.isTest,
+        proxy_cnt: worker.proxyCount,
+        max_active_requests: worker.maxActiveRequests,
+        min_proto_version: 1,
+        max_proto_version: newestProtocol,
+      },
+    },
+    timeoutMs,
+    'worker.connectedToProxy',
+  )
+  const told = answer.params
+  if (told.is_test === undefined) throw handshakeFailure('The proxy is too old for this app.')
+  if (told.is_test !== params.isTest) throw handshakeFailure('The proxy belongs to another kind of network (test mode differs).')
+  const owner = addressOf(told.proxy_owner_address, 'proxy owner')
+  const publicKey = told.proxy_public_key
+  const proxyContract = proxyInit({ owner, publicKey, root: root.address, params }).address
+  if (!addressOf(told.proxy_sc_address, 'proxy contract').equals(proxyContract))
+    throw handshakeFailure("The proxy's contract address does not belong to its key and the network's terms.")
+  const workerContract = workerInit({ owner: worker.owner, proxy: proxyContract, publicKey, params }).address
+  if (!addressOf(answer.worker_sc_address, 'worker contract').equals(workerContract))
+    throw handshakeFailure("The proxy named a worker contract that is not this worker's.")
+  return {
+    proxyContract,
+    workerContract,
+    publicKey,
+    owner,
+    protocol: Math.max(0, Math.min(told.proto_version ?? 0, newestProtocol)),
+    cancels: (told.flags & cancelExtensionFlag) !== 0,
+  }
+}
+
+/**
+ * Second and third step: both sides compare what they know of the balance, then the worker says whether it takes requests. The worker
+ * claims exactly what this proxy told it before. Throws like `introduceWorker`, and `Failure<'proxy-violation'>`.
+ */
+export async function compareAndComplete(
+  connection: PacketConnection,
+  balance: ProxyBalance,
+  isDisabled: boolean,
+  timeoutMs: number,
+): Promise<void> {
+  const { signedTokens, dbTokens, maxTokens } = balance.record
+  const told = await ask(
+    connection,
+    {
+      '@type': 'worker.compareBalanceWithProxy',
+      tokens_committed_to_blockchain: signedTokens,
+      tokens_committed_to_db: dbTokens,
+      max_tokens: maxTokens,
+    },
+    timeoutMs,
+    'worker.compareBalanceWithProxyResult',
+  )
+  if (told.error_code !== 0) {
+    const extended = await ask(
+      connection,
+      { '@type': 'worker.extendedCompareBalanceWithProxy', tokens_committed_to_db: dbTokens, other: new Uint8Array(0) },
+      timeoutMs,
+      'worker.extendedCompareBalanceWithProxyResult',
+    )
+    if (extended.error_code !== 0)
+      throw handshakeFailure(`The proxy refused the balance comparison (code ${extended.error_code}).`)
+  }
+  balance.accept(
+    { payment: told.signed_payment, dbTokens: told.tokens_committed_to_db, maxTokens: told.max_tokens },
+    { mustSign: true, maxMayFall: told.error_code !== 0 },
+  )
+  await ask(
+    connection,
+    { '@type': 'worker.proxyHandshakeComplete', is_disabled: isDisabled },
+    timeoutMs,
+    'worker.proxyHandshakeCompleted',
+  )
+}

@@ -1,0 +1,41 @@
+import type { Address } from '@ton/core'
+import type { NetAddress } from '../../contracts/net-address.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Watchable } from '../base/signal.ts'
+import type { OpenAiBackend } from '../inference/openai-backend.ts'
+import type { PacketConnection } from '../protocol/wire/connection.ts'
+import type { Database } from '../storage/database.ts'
+import type { Chain } from '../ton/chain.ts'
+import type { RootConfig } from '../ton/root-config.ts'
+import type { Sender } from '../wallet/sender.ts'
+
+export interface WorkerOptions {
+  /** Newest state of the root contract; null until it was read. */
+  readonly root: Watchable<RootConfig | null>
+  /** Receives the payouts. */
+  readonly owner: Address
+  /** Chain and node wallet; absent in the mode without a blockchain (protocol 60 §10), where nothing is deployed or paid out. */
+  readonly money: { readonly chain: Chain; readonly nodeWallet: Sender } | undefined
+  readonly backend: OpenAiBackend
+  /** Full model name `NAME@COMMIT:HASH`; its part before `@` is the backend's model. */
+  readonly modelName: string
+  /** Opened with `workerMigrations`. */
+  readonly database: Database
+  /** Connects to a proxy (proof of work, TLS, its attestation checked); the connection is not started yet. */
+  readonly dial: (address: NetAddress, signal: AbortSignal) => Promise<PacketConnection>
+  readonly logger: Logger
+  /** Price factor in thousandths; 1000 by default. */
+  readonly coefficient?: number
+  /** Proxies to serve at once; 1 by default. */
+  readonly proxyConnections?: number
+  /** Requests at once over all proxies; 8 by default. */
+  readonly maxActiveRequests?: number
+  /** Pay out by itself when that much (nanoton) is signed and unpaid; never when absent. */
+  readonly automaticPayoutAbove?: bigint
+  readonly reconnectMs?: number
+  readonly handshakeTimeoutMs?: number
+  /** Payment status is asked after a random time in this range. */
+  readonly paymentStatusMs?: readonly [least: number, most: number]
+  readonly healthCheckMs?: number
+  readonly payoutTimeoutMs?: number
+}

@@ -1,0 +1,219 @@
+import type { Address } from '@ton/core'
+import { asError } from '../base/failure.ts'
+import type { Logger } from '../base/logger.ts'
+import type { OpenAiBackend } from '../inference/openai-backend.ts'
+import type { Tariff } from '../protocol/accounting/usage-meter.ts'
+import { decode, encode, nameOf } from '../protocol/tl/codec.ts'
+import type { TlObject } from '../protocol/tl/types.ts'
+import type { PacketConnection } from '../protocol/wire/connection.ts'
+import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
+import type { KnownProxy } from './handshake.ts'
+import type { ProxyBalance } from './proxy-balance.ts'
+import { noTokens, QueryReply } from './query-reply.ts'
+import { type QueryOutcome, serveQuery } from './serve-query.ts'
+import type { WorkerEvent } from './worker-event.ts'
+
+export interface ProxyLinkContext {
+  readonly backend: OpenAiBackend
+  readonly logger: Logger
+  readonly tariff: () => Tariff
+  /** nanoton per adjusted token */
+  readonly workerFeePerToken: () => bigint
+  /** Takes a place for a request, or says why there is none; the place is free again after `release`. */
+  readonly admit: () => { readonly release: () => void } | { readonly code: number; readonly text: string }
+  readonly emit: (event: WorkerEvent) => void
+  readonly now: () => number
+}
+
+type Incoming = TlObject<
+  | 'proxy.runQueryEx'
+  | 'proxy.runQuery'
+  | 'proxy.cancelQuery'
+  | 'proxy.workerRequestPayment'
+  | 'proxy.signedPayment'
+  | 'proxy.signedPaymentEmpty'
+>
+const incomingNames = [
+  'proxy.runQueryEx',
+  'proxy.runQuery',
+  'proxy.cancelQuery',
+  'proxy.workerRequestPayment',
+  'proxy.signedPayment',
+  'proxy.signedPaymentEmpty',
+] as const
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+/** Requests whose count the proxy has not told yet; older ones are forgotten beyond this number. */
+const mostUncounted = 10_000
+
+/** One proxy connection after the introduction: serves its queries, keeps its promises, tells it about changes (protocol 40 §3). */
+export class ProxyLink {
+  readonly #connection: PacketConnection
+  readonly #proxy: KnownProxy
+  readonly #balance: ProxyBalance
+  readonly #context: ProxyLinkContext
+  readonly #lost = new AbortController()
+  readonly #running = new Map<string, AbortController>()
+  /** Finished requests by id, with the adjusted tokens that were reported for them. */
+  readonly #uncounted = new Map<string, bigint>()
+
+  constructor(connection: PacketConnection, proxy: KnownProxy, balance: ProxyBalance, context: ProxyLinkContext) {
+    this.#connection = connection
+    this.#proxy = proxy
+    this.#balance = balance
+    this.#context = context
+    void connection.closed.then(() => this.#lost.abort())
+  }
+
+  get workerContract(): Address {
+    return this.#proxy.workerContract
+  }
+
+  get running(): number {
+    return this.#running.size
+  }
+
+  /** Handler of one-way packets. Quick: queries go on beside it. Throws for what the protocol forbids, which ends the connection. */
+  onPacket(data: Uint8Array): void {
+    // Messages of later protocol versions are dropped, as the network's nodes drop what they do not know.
+    if (nameOf(data) === undefined) return this.#context.logger.debug('unknown message of the proxy dropped')
+    const message: Incoming = decode(data, ...incomingNames)
+    switch (message['@type']) {
+      case 'proxy.runQueryEx':
+      case 'proxy.runQuery':
+        this.#offer(message.signed_payment)
+        void this.#serve(message)
+        return
+      case 'proxy.cancelQuery':
+        this.#running.get(hex(message.request_id))?.abort()
+        return
+      case 'proxy.workerRequestPayment':
+        this.#counted(message)
+        return
+      default:
+        this.#offer(message)
+    }
+  }
+
+  /** Tells the proxy whether this worker takes requests. */
+  async setDisabled(disabled: boolean): Promise<void> {
+    await this.#connection.send(encode({ '@type': 'worker.enabledDisabled', disabled: disabled ? 1 : 0 }))
+  }
+
+  async setCoefficient(coefficient: number): Promise<void> {
+    await this.#connection.send(encode({ '@type': 'worker.newCoefficient', new_coefficient: coefficient }))
+  }
+
+  /** Asks for the newest signed payment and totals. Throws `Failure` when the proxy breaks its promises: close the connection. */
+  async updatePaymentStatus(timeoutMs: number): Promise<void> {
+    const answer = await this.#connection.query(encode({ '@type': 'worker.updatePaymentStatus' }), { timeoutMs })
+    const status = decode(answer, 'worker.paymentStatus')
+    this.#balance.accept({ payment: status.signed_payment, dbTokens: status.db_tokens, maxTokens: status.max_tokens })
+  }
+
+  #offer(payment: TlObject<'proxy.signedPayment' | 'proxy.signedPaymentEmpty'>): void {
+    const refusal = this.#balance.offer(payment)
+    if (refusal !== undefined) this.#context.logger.warn('signed payment ignored', { reason: refusal })
+  }
+
+  #counted(message: TlObject<'proxy.workerRequestPayment'>): void {
+    const before = this.#balance.record.maxTokens
+    const requestId = hex(message.request_id)
+    try {
+      this.#balance.accept({ payment: message.signed_payment, dbTokens: message.db_tokens, maxTokens: message.max_tokens })
+    } catch (thrown) {
+      this.#context.logger.error('the proxy broke its promises', { reason: asError(thrown).message })
+      throw thrown
+    }
+    const reported = this.#uncounted.get(requestId)
+    if (reported === undefined) return this.#context.logger.warn('the proxy counted a request that was not served here')
+    this.#uncounted.delete(requestId)
+    if (
+      reported !== message.request_tokens ||
+      message.max_tokens - before > message.request_tokens * BigInt(this.#uncounted.size + 1)
+    )
+      this.#context.logger.warn('the proxy counted otherwise', { reported, counted: message.request_tokens })
+    this.#context.emit({
+      type: 'counted',
+      requestId,
+      workerContract: this.#proxy.workerContract.toString(),
+      requestTokens: message.request_tokens,
+      maxTokens: message.max_tokens,
+      workerFeePerToken: this.#context.workerFeePerToken(),
+    })
+  }
+
+  async #serve(message: TlObject<'proxy.runQueryEx' | 'proxy.runQuery'>): Promise<void> {
+    const { logger, now, emit } = this.#context
+    const requestId = hex(message.request_id)
+    if (this.#running.has(requestId) || this.#uncounted.has(requestId)) return logger.warn('a request came twice')
+    const startedAtMs = now()
+    const isEx = message['@type'] === 'proxy.runQueryEx'
+    const reply = new QueryReply({
+      send: (object) => this.#connection.send(encode(object)),
+      requestId: message.request_id,
+      protocol: isEx ? Math.max(1, this.#proxy.protocol) : 0,
+      debug: isEx && message.enable_debug === true,
+    })
+    const place = this.#context.admit()
+    if ('code' in place) {
+      await reply.error(place.code, place.text, { tokens: noTokens, startedAtMs, endedAtMs: now() }).catch(() => undefined)
+      return
+    }
+    const cancel = new AbortController()
+    this.#running.set(requestId, cancel)
+    emit({
+      type: 'started',
+      requestId,
+      proxy: this.#proxy.proxyContract.toString(),
+      workerContract: this.#proxy.workerContract.toString(),
+      model: this.#context.backend.model,
+      startedAtMs,
+    })
+    let outcome: QueryOutcome
+    try {
+      outcome = await serveQuery({ query: message.query, timeoutMs: message.timeout * 1000 }, reply, {
+        backend: this.#context.backend,
+        tariff: this.#context.tariff(),
+        cancelled: cancel.signal,
+        lost: this.#lost.signal,
+        now,
+      })
+    } catch (thrown) {
+      // The answer could not be sent: the connection ended, or the proxy reads too slowly.
+      outcome = {
+        result: 'failed',
+        counts: { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 },
+        adjustedTokens: 0n,
+        reason: asError(thrown).message,
+      }
+      if (!this.#lost.signal.aborted) this.#connection.close('An answer could not be sent')
+    }
+    this.#running.delete(requestId)
+    place.release()
+    if (!this.#lost.signal.aborted) this.#remember(requestId, outcome.adjustedTokens)
+    if (outcome.reason !== undefined) logger.warn('request failed', { reason: outcome.reason })
+    emit({
+      type: 'finished',
+      requestId,
+      result: outcome.result,
+      ...outcome.counts,
+      adjustedTokens: outcome.adjustedTokens,
+      tookMs: now() - startedAtMs,
+      finishedAtMs: now(),
+    })
+  }
+
+  #remember(requestId: string, tokens: bigint): void {
+    this.#uncounted.set(requestId, tokens)
+    if (this.#uncounted.size <= mostUncounted) return
+    const [oldest] = this.#uncounted.keys()
+    if (oldest !== undefined) this.#uncounted.delete(oldest)
+  }
+}
+
+/** What a proxy is told when there is no place for its request (protocol 40 §4). */
+export const refusals = {
+  full: { code: peerErrorCodes.error, text: 'too many active queries' },
+  paused: { code: peerErrorCodes.notReady, text: 'worker is disabled' },
+} as const

@@ -1,0 +1,242 @@
+import { asError, Failure } from '../base/failure.ts'
+import type { BackendResponse, OpenAiBackend } from '../inference/openai-backend.ts'
+import type { TokenCounts } from '../protocol/accounting/adjusted-tokens.ts'
+import { JsonStreamCounter } from '../protocol/accounting/json-stream-counter.ts'
+import { SseCounter } from '../protocol/accounting/sse-counter.ts'
+import { type Tariff, UsageMeter } from '../protocol/accounting/usage-meter.ts'
+import {
+  decodeHttpRequest,
+  encodeHttpResponse,
+  type HttpRequest,
+  headerOf,
+  timingHeader,
+  withoutHopHeaders,
+} from '../protocol/http/http-message.ts'
+import { type ValidRequest, validateRequest } from '../protocol/requests/validate-request.ts'
+import { TlError } from '../protocol/tl/tl-error.ts'
+import { type FinalInfo, noTokens, type QueryReply } from './query-reply.ts'
+
+export interface QueryToServe {
+  /** Boxed `http.request`, unchecked. */
+  readonly query: Uint8Array
+  /** As told by the proxy, unchecked. */
+  readonly timeoutMs: number
+}
+
+export interface ServeContext {
+  readonly backend: OpenAiBackend
+  readonly tariff: Tariff
+  /** Aborts when the proxy cancels this query: it ends as a success with the usage so far. */
+  readonly cancelled: AbortSignal
+  /** Aborts when the connection is lost: nothing more can be said, nobody is charged. */
+  readonly lost: AbortSignal
+  /** Unix time in ms. */
+  readonly now: () => number
+}
+
+export interface QueryOutcome {
+  readonly result: 'answered' | 'cancelled' | 'failed'
+  readonly counts: TokenCounts
+  readonly adjustedTokens: bigint
+  /** For the log: why it failed. Never part of a prompt or an answer. */
+  readonly reason?: string
+}
+
+/** Header by which an engine may tell the exact prompt tokens before it generates; it does not travel on (docs/protocol-extensions.md). */
+const promptTokensHeader = 'x-cocoon-prompt-tokens'
+/** How long a cancelled engine may take to end its stream, so that its own usage event still counts. */
+const cancelGraceMs = 60
+const longestTimeoutMs = 3_600_000
+const noCounts: TokenCounts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
+
+class Refused extends Error {
+  readonly code: number
+  constructor(code: number, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+function readRequest(query: Uint8Array, backend: OpenAiBackend): { http: HttpRequest; valid: ValidRequest } {
+  const refuse = (code: number, message: string): Refused => new Refused(code, `invalid http request: ${message}`)
+  try {
+    const http = decodeHttpRequest(query)
+    const valid = validateRequest(http.path, new TextDecoder('utf-8', { fatal: true }).decode(http.body))
+    if (valid.model !== backend.model) throw refuse(621, 'model name mismatch')
+    return { http, valid }
+  } catch (thrown) {
+    if (thrown instanceof TlError) throw refuse(0, thrown.message)
+    if (thrown instanceof Failure) throw refuse(621, thrown.message)
+    if (thrown instanceof TypeError) throw refuse(621, 'expected json object')
+    throw thrown
+  }
+}
+
+/** Counts a body in the form that its Content-Type names. */
+interface BodyCounter {
+  push(chunk: Uint8Array): Uint8Array[]
+  finish(): Uint8Array
+  textEvents(): number
+}
+
+function bodyCounter(meter: UsageMeter, contentType: string | undefined): BodyCounter {
+  if (contentType?.toLowerCase().includes('text/event-stream')) {
+    const sse = new SseCounter(meter)
+    return { push: (chunk) => sse.push(chunk), finish: () => sse.finish(), textEvents: () => sse.textEvents }
+  }
+  const json = new JsonStreamCounter(meter)
+  return { push: (chunk) => [json.push(chunk)], finish: () => json.finish(), textEvents: () => 0 }
+}
+
+type Stop = 'deadline' | 'cancelled' | 'lost'
+
+/** The wire's code for what went wrong in the engine (protocol 10 §2). */
+function engineError(thrown: unknown): { code: number; text: string } {
+  const error = asError(thrown)
+  if (thrown instanceof Refused) return { code: thrown.code, text: thrown.message }
+  const code =
+    error instanceof Failure ? (error.code === 'context-too-small' ? 621 : error.code === 'engine-not-ready' ? 651 : 601) : 601
+  return { code, text: error instanceof Failure ? error.message : 'the engine failed' }
+}
+
+/**
+ * Serves one query with the engine and answers it (protocol 40 §4 to §6): validation, deadline of 0.95 × timeout, the first answer as soon
+ * as the engine answers, every part as soon as it is complete and counted, usage and times at the end. Never throws for what the proxy or
+ * the engine does. When the engine's stream ends before it has stated its usage, the worker counts itself (docs/protocol-extensions.md).
+ */
+export async function serveQuery(query: QueryToServe, reply: QueryReply, context: ServeContext): Promise<QueryOutcome> {
+  const startedAtMs = context.now()
+  const meter = new UsageMeter(context.tariff)
+  const final = (): FinalInfo => ({ tokens: meter.adjusted, startedAtMs, endedAtMs: context.now() })
+  const failed = async (code: number, text: string): Promise<QueryOutcome> => {
+    await reply.error(code, text, { ...final(), tokens: noTokens })
+    return { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: `${code}: ${text}` }
+  }
+  const lost: QueryOutcome = { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: 'connection lost' }
+
+  const timeoutMs = Math.min(query.timeoutMs, longestTimeoutMs)
+  if (!(timeoutMs > 0)) return failed(652, 'timeout')
+
+  const engine = new AbortController()
+  const watch = watchStops(context, 0.95 * timeoutMs, engine)
+  let counter: BodyCounter | undefined
+  const head = (status: number, reason: string, headers: BackendResponse['headers']): Uint8Array =>
+    encodeHttpResponse({
+      status,
+      reason,
+      headers: [
+        ...withoutHopHeaders(headers).filter(([name]) => name.toLowerCase() !== promptTokensHeader),
+        ['X-Cocoon-Worker-Start', timingHeader(startedAtMs)],
+        ['X-Cocoon-Worker-End', timingHeader(context.now())],
+        ['Transfer-Encoding', 'chunked'],
+      ],
+    })
+  const settle = (): void => {
+    if (counter !== undefined && !meter.reported) meter.raise({ completionTokens: counter.textEvents() })
+  }
+  const ended = (result: 'answered' | 'cancelled'): QueryOutcome => ({
+    result,
+    counts: meter.counts,
+    adjustedTokens: meter.adjusted.total,
+  })
+
+  try {
+    const { http, valid } = readRequest(query.query, context.backend)
+    const request = {
+      method: http.method,
+      path: http.path,
+      headers: withoutHopHeaders(http.headers),
+      body: new TextEncoder().encode(valid.body),
+    }
+    const response = await watch.orStop(context.backend.handle(request, engine.signal))
+    if (response === 'lost') return lost
+    if (response === 'deadline') {
+      // What the network's workers answer when their engine stays silent: a success that carries a 504.
+      await reply.answer(head(504, 'Gateway Timeout', []))
+      await reply.part(new Uint8Array(0), final())
+      return { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: 'the engine did not answer in time' }
+    }
+    if (response === 'cancelled') {
+      await reply.answer(head(200, 'OK', [['Content-Type', valid.stream ? 'text/event-stream' : 'application/json']]), final())
+      return ended('cancelled')
+    }
+
+    const told = Number(headerOf(response.headers, promptTokensHeader))
+    if (Number.isSafeInteger(told) && told > 0) meter.raise({ promptTokens: told })
+    await reply.answer(head(response.status, response.reason, response.headers))
+    counter = bodyCounter(meter, headerOf(response.headers, 'content-type'))
+    const body = response.body[Symbol.asyncIterator]()
+    let stop: Stop | undefined
+    try {
+      for (;;) {
+        const step = await watch.orStop(body.next())
+        if (typeof step === 'string') {
+          stop = step
+          break
+        }
+        if (step.done) break
+        for (const bytes of counter.push(step.value)) await reply.part(bytes)
+      }
+    } catch (thrown) {
+      // An engine may end its stream by throwing when it is aborted; anything else is a failure of its own.
+      stop = watch.stopped()
+      if (stop === undefined) throw thrown
+    }
+    if (stop !== undefined) void Promise.resolve(body.return?.()).catch(() => undefined)
+    stop ??= watch.stopped()
+    if (stop === 'lost') return lost
+    if (stop === 'deadline') return await failed(652, 'timeout')
+    const rest = counter.finish()
+    settle()
+    await reply.part(rest, final())
+    return ended(stop === 'cancelled' ? 'cancelled' : 'answered')
+  } catch (thrown) {
+    if (context.lost.aborted) return lost
+    const { code, text } = engineError(thrown)
+    return failed(code, text)
+  } finally {
+    engine.abort()
+    watch.close()
+  }
+}
+
+/** Ends the wait for the engine at the deadline, on cancel (after a short grace) and on loss; aborts the engine at once in each case. */
+function watchStops(context: ServeContext, deadlineMs: number, engine: AbortController) {
+  let reason: Stop | undefined
+  let release: (stop: Stop) => void = () => undefined
+  const released = new Promise<Stop>((resolve) => {
+    release = resolve
+  })
+  const timers: NodeJS.Timeout[] = []
+  const stop = (why: Stop, graceMs: number): void => {
+    if (reason !== undefined && why !== 'lost') return
+    reason = why
+    engine.abort()
+    timers.push(setTimeout(() => release(why), graceMs))
+  }
+  const onCancel = (): void => stop('cancelled', cancelGraceMs)
+  const onLost = (): void => stop('lost', 0)
+  context.cancelled.addEventListener('abort', onCancel)
+  context.lost.addEventListener('abort', onLost)
+  timers.push(setTimeout(() => stop('deadline', 0), deadlineMs))
+  if (context.lost.aborted) onLost()
+  else if (context.cancelled.aborted) onCancel()
+  return {
+    stopped: (): Stop | undefined => reason,
+    /** The value, or why it is no longer waited for. A rejection after that is of no interest. */
+    orStop: async <T>(value: Promise<T>): Promise<T | Stop> => {
+      value.catch(() => undefined)
+      try {
+        return await Promise.race([value, released])
+      } catch (thrown) {
+        if (reason !== undefined) return reason
+        throw thrown
+      }
+    },
+    close: (): void => {
+      for (const timer of timers) clearTimeout(timer)
+      context.cancelled.removeEventListener('abort', onCancel)
+      context.lost.removeEventListener('abort', onLost)
+    },
+  }
+}

@@ -1,0 +1,26 @@
+import type { Address } from '@ton/core'
+
+export type ConnectionPhase = 'connecting' | 'handshake' | 'ready' | 'waiting'
+
+/** One wanted proxy connection. */
+export interface WorkerConnectionState {
+  /** `host:port` */
+  readonly endpoint: string
+  readonly phase: ConnectionPhase
+  readonly proxyContract?: Address
+  readonly workerContract?: Address
+  /** Why the last attempt or connection ended, one sentence; gone when the connection is ready. */
+  readonly failure?: string
+}
+
+export interface WorkerState {
+  readonly connections: readonly WorkerConnectionState[]
+  /** Requests being answered. */
+  readonly running: number
+  /** By the operator. */
+  readonly paused: boolean
+  readonly engineHealthy: boolean
+  /** Adjusted tokens signed and not paid out yet, and what they are worth in nanoton. */
+  readonly unpaidTokens: bigint
+  readonly unpaid: bigint
+}
