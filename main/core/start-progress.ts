@@ -1,0 +1,60 @@
+import type { StartState } from '../../preload/api/system.ts'
+import { asError, Failure } from '../base/failure.ts'
+import type { Logger } from '../base/logger.ts'
+import { Signal, type Watchable } from '../base/signal.ts'
+
+export type PartId = StartState['parts'][number]['id']
+
+const titles: ReadonlyArray<readonly [PartId, string]> = [
+  ['storage', 'Storage'],
+  ['hardware', 'This computer'],
+  ['model', 'Model'],
+  ['engine', 'Engine'],
+  ['chain', 'Local chain'],
+  ['contracts', 'Contracts and test coins'],
+  ['proxy', 'Proxy'],
+  ['worker', 'Worker'],
+  ['client', 'Client'],
+]
+
+/** What the user sees of the start: each part by itself, so that one that fails does not hide the others. */
+export class StartProgress {
+  readonly #state = new Signal<StartState>({ parts: titles.map(([id, title]) => ({ id, title, state: 'waiting' })) })
+  readonly #logger: Logger
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  get state(): Watchable<StartState> {
+    return this.#state
+  }
+
+  set(id: PartId, state: StartState['parts'][number]['state'], detail?: string): void {
+    this.#state.update(({ parts }) => ({
+      parts: parts.map((part) =>
+        part.id === id ? { id, title: part.title, state, ...(detail === undefined ? {} : { detail }) } : part,
+      ),
+    }))
+  }
+
+  /** Runs the work of one part and shows how it went. A failure is shown, logged and thrown on. */
+  async run<T>(
+    id: PartId,
+    work: (detail: (text: string) => void) => Promise<T>,
+    done: (result: T) => string | undefined = () => undefined,
+  ): Promise<T> {
+    this.set(id, 'working')
+    try {
+      const result = await work((text) => this.set(id, 'working', text))
+      this.set(id, 'ready', done(result))
+      return result
+    } catch (thrown) {
+      const error = asError(thrown)
+      const advice = thrown instanceof Failure && thrown.advice ? ` ${thrown.advice}` : ''
+      this.set(id, 'failed', `${error.message}${advice}`)
+      this.#logger.error('a part could not start', { part: id, message: error.message })
+      throw thrown
+    }
+  }
+}
