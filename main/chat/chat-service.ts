@@ -80,6 +80,7 @@ export class ChatService {
     this.#running.get(chat.id)?.live.tell()
     const queue = new ConversationQueue()
     queue.push({ type: 'snapshot', conversation: this.#conversation(chat) })
+    if (signal.aborted) return queue.events(signal)
     const readers = this.#readers.get(chat.id) ?? new Set()
     this.#readers.set(chat.id, readers.add(queue))
     signal.addEventListener('abort', () => {

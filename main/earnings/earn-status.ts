@@ -1,0 +1,99 @@
+import type { EarnStatus } from '../../preload/api/earn.ts'
+import type { EngineState } from '../inference/engine.ts'
+
+/** What the roles tell about this worker, composed by the core. */
+export interface EarnRole {
+  readonly engine: EngineState
+  /**
+   * `starting`: on the way to the first connection. `connected`: at least one proxy gives work. `lost`: a connection was there and is being made
+   * again; `reason` may say why. `failed`: serving cannot work until something is done.
+   */
+  readonly link: {
+    readonly status: 'starting' | 'connected' | 'lost' | 'failed'
+    readonly reason?: string
+    readonly sinceMs?: number
+  }
+  /** By the user. */
+  readonly paused: boolean
+  /** Requests that are being answered now. */
+  readonly running: number
+  /** User-friendly address that receives payouts. */
+  readonly ownerAddress?: string
+  /** nanoton per adjusted token, from the root contract. */
+  readonly workerFeePerToken?: bigint
+  /** What "Settle now" is expected to cost the node wallet, in nanoton. */
+  readonly settleFeeEstimate: bigint
+}
+
+export interface StatusText {
+  readonly status: EarnStatus
+  readonly title: string
+  readonly line: string
+  readonly tile: string
+}
+
+/** A request in the last minute still counts as earning (ui.md §2). */
+const recentMs = 60_000
+
+/** First match of the table in ui.md §5.2, with the words of the local network (§13.2). */
+export function earnStatus(role: EarnRole, lastActiveMs: number | undefined, nowMs: number): StatusText {
+  const { engine, link } = role
+  if (engine.status === 'failed') return error('The engine stopped', engine.reason)
+  if (link.status === 'failed') return error('Earning stopped', link.reason ?? 'The network does not work.')
+  if (engine.status === 'no-model')
+    return {
+      status: 'not-set-up',
+      tile: 'Not earning',
+      title: 'Earning is off',
+      line: 'No model is loaded. Choose one under Models.',
+    }
+  if (role.paused)
+    return {
+      status: 'paused',
+      tile: 'Paused',
+      title: 'Paused by you',
+      line:
+        role.running > 0
+          ? `${requests(role.running)} still running, nothing new is taken.`
+          : 'Running requests were finished first.',
+    }
+  if (link.status === 'lost')
+    return {
+      status: 'offline',
+      tile: 'Stopped',
+      title: 'The connection to the proxy is lost',
+      line: ['Earning goes on when the connection is back.', link.reason].filter(Boolean).join(' '),
+    }
+  if (engine.status !== 'ready' || link.status === 'starting') return starting(role)
+  const serving = `Serving on the ${engine.backend.toLowerCase() === 'cpu' ? 'CPU' : 'GPU'}, test coins.`
+  if (role.running > 0 || (lastActiveMs !== undefined && nowMs - lastActiveMs < recentMs))
+    return { status: 'earning', tile: 'Earning', title: 'Earning', line: `${serving} ${capital(requests(role.running))} now.` }
+  const online = link.sinceMs === undefined ? '' : ` Online for ${duration(nowMs - link.sinceMs)}, no request in the last minute.`
+  return { status: 'waiting', tile: 'Waiting', title: 'Ready, waiting for requests', line: `${serving}${online}` }
+}
+
+function error(title: string, reason: string): StatusText {
+  return { status: 'error', tile: 'Stopped', title, line: reason }
+}
+
+function starting({ engine, link }: EarnRole): StatusText {
+  const common = { status: 'starting', tile: 'Waiting' } as const
+  if (engine.status === 'loading')
+    return { ...common, title: `Starting, loading ${engine.model}`, line: `${Math.floor(engine.progress * 100)}% loaded.` }
+  if (engine.status === 'restarting') return { ...common, title: 'Starting the engine again', line: engine.reason }
+  return { ...common, title: 'Starting, connecting to the proxy', line: link.reason ?? 'The model is loaded.' }
+}
+
+function requests(count: number): string {
+  return count === 0 ? 'no request' : count === 1 ? '1 request' : `${count} requests`
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
+
+/** "6 s", "2 min", "6 h 12 min" (ui.md §9). */
+function duration(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000))
+  if (seconds < 60) return `${seconds} s`
+  const minutes = Math.floor(seconds / 60)
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}

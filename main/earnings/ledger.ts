@@ -1,0 +1,188 @@
+import type { MoneyState, Payout, ServedRequest } from '../../preload/api/earn.ts'
+import { Signal, type Watchable } from '../base/signal.ts'
+import type { Database } from '../storage/database.ts'
+import type { LedgerEvent } from './ledger-event.ts'
+import { endInterrupted, ledgerWriter } from './ledger-writer.ts'
+import { addSplits, max, type Split, type Stretch, tokensOf, worth, zeroSplit } from './split.ts'
+
+export interface LedgerTotals extends Split {
+  readonly answered: number
+  readonly cancelled: number
+  readonly failed: number
+}
+
+/** Where the money of one request is, in nanoton. */
+export interface TimedSplit extends Split {
+  readonly startedAtMs: number
+}
+
+/**
+ * What this worker served and what of it is counted, pending and settled. Only a proxy's message, a signed payment or the chain puts money
+ * into it; what the worker reckons itself never does. A repeated event changes nothing, and events may come in any order, with one
+ * exception: a proxy that counts a stretch anew after a crash of its own replaces what it had forgotten.
+ */
+export interface Ledger {
+  /** Durable when it returns. Throws `Failure` `bad-event` or of the storage (`disk-full`, …); nothing is changed then. */
+  record(event: LedgerEvent): void
+  /** Grows with each event. */
+  readonly revision: Watchable<number>
+  /** Of all time. `pending + settled` is exactly what was signed, also for tokens of requests that this ledger never heard of. */
+  totals(): LedgerTotals
+  /** Money of the counted requests that started at `sinceMs` or later. */
+  since(sinceMs: number): TimedSplit[]
+  /** Newest first. */
+  requests(limit: number): ServedRequest[]
+  /** Newest first. */
+  payouts(limit: number): Payout[]
+  /** When a request last started or finished; undefined before the first. */
+  lastActiveMs(): number | undefined
+}
+
+interface StretchRow extends Stretch {
+  fee: bigint
+}
+interface RequestRow extends Partial<StretchRow> {
+  id: string
+  started_at_ms: bigint
+  model: string
+  interrupted: bigint
+  result: 'answered' | 'cancelled' | 'failed' | null
+  prompt_tokens: bigint
+  completion_tokens: bigint
+  adjusted_tokens: bigint
+  took_ms: number | null
+  counted: bigint
+}
+interface PayoutRow {
+  id: string
+  started_at_ms: bigint
+  state: Payout['state']
+  adjusted_tokens: bigint
+  expected: bigint
+  owner_received: bigint | null
+  node_wallet_change: bigint | null
+  transaction_hash: string | null
+  error: string | null
+}
+
+const stretch = 'c.first, c.last, c.fee, coalesce(k.signed, 0) AS signed, coalesce(k.settled, 0) AS settled'
+const ofRequest = `LEFT JOIN counted c ON c.request_id = r.id AND c.worker_contract = r.worker_contract AND c.forgotten = 0
+  LEFT JOIN contract k ON k.address = r.worker_contract`
+
+/**
+ * @param database opened with `earningsMigrations`. What was running when the app ended last is shown as failed from now on; the money of a
+ *   payout shows by the chain in any case.
+ */
+export function openLedger(database: Database): Ledger {
+  endInterrupted(database)
+  const write = ledgerWriter(database)
+  const revision = new Signal(0)
+  const bigints = { bigints: true }
+  const contracts = database.prepare<{ address: string; signed: bigint; settled: bigint; fee: bigint | null }>(
+    'SELECT address, signed, settled, fee FROM contract',
+    bigints,
+  )
+  const ofContract = database.prepare<StretchRow>(
+    `SELECT ${stretch} FROM counted c LEFT JOIN contract k ON k.address = c.worker_contract
+     WHERE c.worker_contract = ? AND c.forgotten = 0`,
+    bigints,
+  )
+  const results = database.prepare<{ name: string; n: number }>(
+    `SELECT coalesce(result, 'failed') AS name, count(*) AS n FROM request
+     WHERE started_at_ms IS NOT NULL AND (result IS NOT NULL OR interrupted = 1) GROUP BY name`,
+  )
+  const recent = database.prepare<StretchRow & { started_at_ms: bigint }>(
+    `SELECT r.started_at_ms, ${stretch} FROM request r ${ofRequest} WHERE r.started_at_ms >= ? AND c.first IS NOT NULL`,
+    bigints,
+  )
+  const newest = database.prepare<RequestRow>(
+    `SELECT r.*, c.first IS NOT NULL AS counted, ${stretch} FROM request r ${ofRequest}
+     WHERE r.started_at_ms IS NOT NULL ORDER BY r.started_at_ms DESC, r.id LIMIT ?`,
+    bigints,
+  )
+  const newestPayouts = database.prepare<PayoutRow>('SELECT * FROM payout ORDER BY started_at_ms DESC, id LIMIT ?', bigints)
+  const active = database.prepare<{ at: number | null }>(
+    'SELECT max((SELECT max(started_at_ms) FROM request), coalesce((SELECT max(finished_at_ms) FROM request), 0)) AS at',
+  )
+
+  const contractMoney = ({
+    address,
+    signed,
+    settled,
+    fee,
+  }: {
+    address: string
+    signed: bigint
+    settled: bigint
+    fee: bigint | null
+  }): Split => {
+    const marks = { signed, settled }
+    let covered = zeroSplit
+    let money = zeroSplit
+    for (const row of ofContract.all(address)) {
+      const tokens = tokensOf(row)
+      covered = addSplits(covered, tokens)
+      money = addSplits(money, worth(tokens, row.fee))
+    }
+    // Signed or paid tokens of requests that were never told here, e.g. because the app ended in between. Without a fee their worth is unknown.
+    const all = tokensOf({ first: 0n, last: max(signed, settled), ...marks })
+    const untold = { counted: 0n, pending: all.pending - covered.pending, settled: all.settled - covered.settled }
+    return addSplits(money, worth(untold, fee ?? 0n))
+  }
+
+  return {
+    revision,
+    record: (event) => {
+      write(event)
+      revision.update((value) => value + 1)
+    },
+    totals: () => {
+      const counts = new Map(results.all().map(({ name, n }) => [name, n]))
+      const of = (name: string): number => counts.get(name) ?? 0
+      return {
+        ...contracts.all().map(contractMoney).reduce(addSplits, zeroSplit),
+        answered: of('answered'),
+        cancelled: of('cancelled'),
+        failed: of('failed'),
+      }
+    },
+    since: (sinceMs) =>
+      recent.all(sinceMs).map((row) => ({ startedAtMs: Number(row.started_at_ms), ...worth(tokensOf(row), row.fee) })),
+    requests: (limit) => newest.all(limit).map(servedRequestFrom),
+    payouts: (limit) => newestPayouts.all(limit).map(payoutFrom),
+    lastActiveMs: () => active.get()?.at ?? undefined,
+  }
+}
+
+function servedRequestFrom(row: RequestRow): ServedRequest {
+  const { first, last, fee, signed = 0n, settled = 0n } = row
+  const isCounted = first !== undefined && last !== undefined && fee !== undefined && row.counted === 1n
+  const marks = { signed: max(signed, settled), settled }
+  const money = (): MoneyState => (last === undefined || last > marks.signed ? 'counted' : last > settled ? 'pending' : 'settled')
+  return {
+    id: row.id,
+    startedAtMs: Number(row.started_at_ms),
+    model: row.model,
+    result: row.result ?? (row.interrupted === 1n ? 'failed' : 'answering'),
+    promptTokens: Number(row.prompt_tokens),
+    completionTokens: Number(row.completion_tokens),
+    adjustedTokens: Number(isCounted ? last - first : row.adjusted_tokens),
+    ...(row.took_ms !== null && { tookMs: row.took_ms }),
+    earned: isCounted ? (last - first) * fee : 0n,
+    ...(isCounted && last > first && { money: money() }),
+  }
+}
+
+function payoutFrom(row: PayoutRow): Payout {
+  return {
+    id: row.id,
+    startedAtMs: Number(row.started_at_ms),
+    state: row.state,
+    adjustedTokens: Number(row.adjusted_tokens),
+    expected: row.expected,
+    ...(row.owner_received !== null && { ownerReceived: row.owner_received }),
+    ...(row.node_wallet_change !== null && { nodeWalletChange: row.node_wallet_change }),
+    ...(row.transaction_hash !== null && { transactionHash: row.transaction_hash }),
+    ...(row.error !== null && { error: row.error }),
+  }
+}
