@@ -87,7 +87,8 @@ class Bytes {
     if (rest > 0) this.add(new Uint8Array(alignment - rest))
   }
   join(): Uint8Array {
-    return Buffer.concat(this.#parts)
+    // A plain array: a Buffer's `slice` would share its memory.
+    return new Uint8Array(Buffer.concat(this.#parts))
   }
 }
 

@@ -1,0 +1,136 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { tinyGguf } from '../inference/testing/tiny-gguf.ts'
+import { parseGgufHeader, readGgufHeader } from './gguf.ts'
+import { BadHeader, NeedMoreBytes } from './header-reader.ts'
+
+const whole = tinyGguf({ contextTokens: 2048 })
+/** Everything before the weights: the part that the parser reads. */
+const headBytes = 16 * 1024
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cocoon-desktop-gguf-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+async function read(contents: Uint8Array | string): Promise<unknown> {
+  const path = join(folder, `${Math.random()}.gguf`)
+  await writeFile(path, contents)
+  return readGgufHeader(path)
+}
+
+/** A copy of the head with a change at the place where `text` ends. */
+function changed(text: string, change: (view: DataView, at: number) => void): Uint8Array {
+  const copy = whole.slice()
+  const at = Buffer.from(copy.buffer).indexOf(text)
+  expect(at).toBeGreaterThan(0)
+  change(new DataView(copy.buffer), at + text.length)
+  return copy
+}
+
+describe('readGgufHeader', () => {
+  it('describes a model', async () => {
+    expect(await read(whole)).toEqual({
+      version: 3,
+      architecture: 'llama',
+      name: 'Tiny random',
+      contextTokens: 2048,
+      hasChatTemplate: true,
+      quantization: 'F32',
+      parameters: 2_594_048,
+      tokenizer: 'llama',
+      vocabulary: 454,
+      licence: null,
+    })
+  })
+
+  it('reads a header larger than its first piece', async () => {
+    const key = new TextEncoder().encode('big')
+    const length = 3_000_009
+    const extra = new Uint8Array(8 + key.length + 4 + 8 + length)
+    const view = new DataView(extra.buffer)
+    view.setBigUint64(0, BigInt(key.length), true)
+    extra.set(key, 8)
+    view.setUint32(8 + key.length, 8, true)
+    view.setBigUint64(8 + key.length + 4, BigInt(length), true)
+    const head = whole.slice(0, 24)
+    const pairs = new DataView(head.buffer)
+    pairs.setBigUint64(16, pairs.getBigUint64(16, true) + 1n, true)
+    expect(await read(Buffer.concat([head, extra, whole.subarray(24)]))).toMatchObject({ architecture: 'llama' })
+  })
+
+  it.each([
+    ['an empty file', new Uint8Array(), 'empty'],
+    ['a short file', 'GGUF', 'too short'],
+    ['a text', 'Dear model, please answer this letter soon.', 'not a GGUF'],
+    ['a file cut in its header', whole.subarray(0, 2000), 'cut off'],
+    ['a file cut in its weights', whole.subarray(0, whole.length - 100_000), 'cut off'],
+    ['a file cut by the last weights', whole.subarray(0, whole.length - 32), 'cut off'],
+    ['another version', Buffer.concat([whole.subarray(0, 4), Uint8Array.of(9, 0, 0, 0), whole.subarray(8)]), 'version 9'],
+    ['another byte order', Buffer.concat([whole.subarray(0, 4), Uint8Array.of(0, 0, 0, 3), whole.subarray(8)]), 'big-endian'],
+    ['an endless text', changed('general.name', (view, at) => view.setBigUint64(at + 4, 1n << 50n, true)), 'long'],
+    ['an endless list', changed('tokenizer.ggml.scores', (view, at) => view.setBigUint64(at + 8, 1n << 52n, true)), 'cut off'],
+    [
+      'a count beyond all numbers',
+      changed('tokenizer.ggml.scores', (view, at) => view.setBigUint64(at + 8, (1n << 64n) - 1n, true)),
+      'large',
+    ],
+    ['an unknown value', changed('general.name', (view, at) => view.setUint32(at, 77, true)), 'unknown type'],
+    ['a shape of nine dimensions', changed('output.weight', (view, at) => view.setUint32(at, 9, true)), 'impossible shape'],
+    ['a tensor of no size', changed('output.weight', (view, at) => view.setBigUint64(at + 4, 0n, true)), 'impossible size'],
+    ['a tensor beyond the file', changed('output.weight', (view, at) => view.setBigUint64(at + 24, 1n << 40n, true)), 'missing'],
+    [
+      'a tensor between two places',
+      changed('output.weight', (view, at) => view.setBigUint64(at + 24, 33n, true)),
+      'impossible place',
+    ],
+  ])('refuses %s with a clear sentence', async (_, contents, part) => {
+    await expect(read(contents)).rejects.toMatchObject({ code: 'not-a-model', message: expect.stringContaining(part) })
+  })
+
+  it('refuses a folder and a missing file', async () => {
+    await expect(readGgufHeader(folder)).rejects.toMatchObject({ code: 'not-a-model' })
+    await expect(readGgufHeader(join(folder, 'none.gguf'))).rejects.toMatchObject({ code: 'not-a-model' })
+  })
+})
+
+describe('parseGgufHeader under damage', () => {
+  it('answers thousands of mutated headers quickly, with a header or a refusal', () => {
+    let state = 42
+    const random = (below: number): number => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
+      return Math.floor((state / 4_294_967_296) * below)
+    }
+    const head = whole.slice(0, headBytes)
+    const interesting = [0, 1, 0x7f, 0x80, 0xff, 8, 9]
+    let refused = 0
+    let accepted = 0
+    const startedMs = performance.now()
+    for (let round = 0; round < 6000; round++) {
+      const copy = head.slice(0, round % 5 === 0 ? random(headBytes) : headBytes)
+      const changes = 1 + random(6)
+      for (let change = 0; change < changes && copy.length > 0; change++) {
+        // Most lengths and types lie near the beginning.
+        const at = random(round % 2 === 0 ? copy.length : Math.min(copy.length, 1200))
+        const run = random(4) === 0 ? 8 : 1
+        for (let i = at; i < Math.min(at + run, copy.length); i++)
+          copy[i] = interesting[random(interesting.length + 3)] ?? random(256)
+      }
+      const onceMs = performance.now()
+      try {
+        parseGgufHeader(copy, random(3) === 0 ? copy.length : whole.length)
+        accepted++
+      } catch (error) {
+        expect(error instanceof BadHeader || error instanceof NeedMoreBytes, String(error)).toBe(true)
+        refused++
+      }
+      expect(performance.now() - onceMs).toBeLessThan(1000)
+    }
+    expect(refused).toBeGreaterThan(2000)
+    expect(accepted).toBeGreaterThan(100)
+    expect(performance.now() - startedMs).toBeLessThan(20_000)
+  })
+})

@@ -1,0 +1,198 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { asError, Failure } from '../base/failure.ts'
+import { fileTypes, tensorTypes } from './gguf-types.ts'
+import { BadHeader, HeaderReader, NeedMoreBytes } from './header-reader.ts'
+
+/** What the header of a GGUF file says about its model. */
+export interface GgufHeader {
+  readonly version: number
+  readonly architecture: string
+  readonly name: string | null
+  /** Tokens the model was trained to read at once. */
+  readonly contextTokens: number | null
+  readonly hasChatTemplate: boolean
+  /** As llama.cpp names it, e.g. `Q4_K_M`. */
+  readonly quantization: string | null
+  readonly parameters: number
+  /** Kind of tokenizer, e.g. `gpt2` or `llama`. */
+  readonly tokenizer: string | null
+  readonly vocabulary: number | null
+  readonly licence: string | null
+}
+
+/** Larger headers do not occur: the biggest vocabularies with their merges take about 20 MB. */
+const mostHeaderBytes = 128 * 1024 * 1024
+const mostPairs = 100_000
+const mostTensors = 1_000_000
+const fixedSize: Record<number, number> = { 0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8 }
+const bool = 7
+const string = 8
+const array = 9
+
+/**
+ * Reads and checks the header of a file: every count, length and offset against the size of the file, so that a truncated file is
+ * noticed without reading its weights. Throws `Failure` `not-a-model` with a sentence for the user.
+ */
+export async function readGgufHeader(path: string): Promise<GgufHeader> {
+  let file: FileHandle
+  try {
+    file = await open(path, 'r')
+  } catch (error) {
+    throw new Failure('not-a-model', 'The file cannot be opened.', {
+      advice: 'Check that it exists and may be read.',
+      cause: error,
+    })
+  }
+  try {
+    const stat = await file.stat()
+    if (!stat.isFile()) throw new Failure('not-a-model', 'This is not a file.')
+    for (let length = 1024 * 1024; ; length *= 4) {
+      const bytes = new Uint8Array(Math.min(length, stat.size, mostHeaderBytes))
+      let filled = 0
+      while (filled < bytes.length) {
+        const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, filled)
+        if (bytesRead === 0) break
+        filled += bytesRead
+      }
+      const header = tryParse(bytes.subarray(0, filled), stat.size, filled === bytes.length && bytes.length < mostHeaderBytes)
+      if (header !== undefined) return header
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+function tryParse(bytes: Uint8Array, fileBytes: number, moreToCome: boolean): GgufHeader | undefined {
+  try {
+    return parseGgufHeader(bytes, fileBytes)
+  } catch (error) {
+    if (error instanceof NeedMoreBytes && moreToCome && bytes.length < fileBytes) return undefined
+    const sentence = error instanceof NeedMoreBytes ? 'Its header is impossibly large.' : asError(error).message
+    throw new Failure('not-a-model', `This file cannot be used as a model. ${sentence}`, {
+      advice: 'Download it again, or choose another file.',
+      cause: error,
+    })
+  }
+}
+
+/** The same for bytes in memory; throws `BadHeader` or `NeedMoreBytes`. */
+export function parseGgufHeader(bytes: Uint8Array, fileBytes: number): GgufHeader {
+  const reader = new HeaderReader(bytes, fileBytes)
+  const version = start(reader, fileBytes)
+  const tensorCount = reader.u64('The number of its tensors')
+  const pairCount = reader.u64('The number of its properties')
+  if (pairCount > mostPairs || tensorCount > mostTensors) throw new BadHeader('Its header is damaged.')
+  const values = new Map<string, Value>()
+  for (let i = 0; i < pairCount; i++) {
+    const key = reader.text('A name in it', 65_535)
+    if (values.has(key)) throw new BadHeader(`It has the property "${key.slice(0, 60)}" twice.`)
+    values.set(key, value(reader, reader.u32(), 0))
+  }
+  const weights = tensors(reader, tensorCount, alignment(values), fileBytes)
+  return describe(version, values, weights)
+}
+
+type Value = string | number | boolean | { readonly items: number }
+
+function start(reader: HeaderReader, fileBytes: number): number {
+  if (fileBytes === 0) throw new BadHeader('It is empty.')
+  if (fileBytes < 24) throw new BadHeader('It is too short to be a GGUF file.')
+  const magic = reader.u32()
+  if (magic !== 0x46_55_47_47) throw new BadHeader('It is not a GGUF file.')
+  const version = reader.u32()
+  if (version === 2 || version === 3) return version
+  if ((version & 0xffff) === 0) throw new BadHeader('It was made for big-endian machines.')
+  throw new BadHeader(`Its GGUF version ${version} is not supported.`)
+}
+
+function value(reader: HeaderReader, type: number, depth: number): Value {
+  if (type === string) return reader.text('A text in it', mostHeaderBytes)
+  if (type === bool) return reader.u8() !== 0
+  if (type !== array) return reader.number(type)
+  if (depth > 2) throw new BadHeader('Its lists are nested too deeply.')
+  const itemType = reader.u32()
+  const items = reader.u64('The length of a list in it')
+  const size = fixedSize[itemType]
+  if (size !== undefined) reader.skip(items * size)
+  else if (itemType === string) for (let i = 0; i < items; i++) reader.skip(reader.u64('A text in it'))
+  else if (itemType === array) for (let i = 0; i < items; i++) value(reader, array, depth + 1)
+  else throw new BadHeader('It contains a list of an unknown type.')
+  return { items }
+}
+
+function alignment(values: ReadonlyMap<string, Value>): number {
+  const given = values.get('general.alignment') ?? 32
+  if (typeof given !== 'number' || given < 1 || given > 65_536 || (given & (given - 1)) !== 0)
+    throw new BadHeader('Its alignment is impossible.')
+  return given
+}
+
+interface Weights {
+  readonly parameters: number
+  /** Type that holds most of the bytes. */
+  readonly mainType: string | null
+}
+
+function tensors(reader: HeaderReader, count: number, align: number, fileBytes: number): Weights {
+  let parameters = 0
+  let end = 0
+  const names = new Set<string>()
+  const bytesByType = new Map<string, number>()
+  for (let i = 0; i < count; i++) {
+    const name = reader.text('A name in it', 1024)
+    if (names.has(name)) throw new BadHeader('It has a tensor twice.')
+    names.add(name)
+    const dimensions = reader.u32()
+    if (dimensions < 1 || dimensions > 4) throw new BadHeader('It has a tensor of an impossible shape.')
+    let elements = 1
+    for (let d = 0; d < dimensions; d++) elements *= reader.u64('The size of a tensor')
+    const type = reader.u32()
+    const offset = reader.u64('The place of a tensor')
+    if (!Number.isSafeInteger(elements) || elements === 0) throw new BadHeader('It has a tensor of an impossible size.')
+    if (offset % align !== 0) throw new BadHeader('It has a tensor at an impossible place.')
+    parameters += elements
+    // The size of types newer than this list is unknown; the engine checks those.
+    const [typeName, perBlock, blockBytes] = tensorTypes.get(type) ?? [null, 1, 0]
+    if (elements % perBlock !== 0) throw new BadHeader('It has a tensor of an impossible size.')
+    const size = (elements / perBlock) * blockBytes
+    end = Math.max(end, offset + size)
+    if (typeName !== null) bytesByType.set(typeName, (bytesByType.get(typeName) ?? 0) + size)
+  }
+  if (count === 0) throw new BadHeader('It holds no weights.')
+  const needed = Math.ceil(reader.at / align) * align + end
+  if (!Number.isSafeInteger(parameters) || !Number.isSafeInteger(needed))
+    throw new BadHeader('It has a tensor of an impossible size.')
+  if (needed > fileBytes) throw new BadHeader(`It is cut off: ${needed - fileBytes} bytes of its weights are missing.`)
+  const [main] = [...bytesByType].sort((a, b) => b[1] - a[1])
+  return { parameters, mainType: main?.[0] ?? null }
+}
+
+function describe(version: number, values: ReadonlyMap<string, Value>, weights: Weights): GgufHeader {
+  const text = (key: string): string | null => {
+    const found = values.get(key)
+    return typeof found === 'string' && found !== '' ? found : null
+  }
+  const count = (key: string): number | null => {
+    const found = values.get(key)
+    return typeof found === 'number' && Number.isSafeInteger(found) && found > 0 ? found : null
+  }
+  const architecture = text('general.architecture')
+  if (architecture === null) throw new BadHeader('It does not say which kind of model it holds.')
+  if (architecture === 'clip') throw new BadHeader('It is the image part of a model, not a model that chats.')
+  const parts = count('split.count')
+  if (parts !== null && parts > 1) throw new BadHeader(`It is one of ${parts} parts of a model; join them to one file first.`)
+  const vocabulary = values.get('tokenizer.ggml.tokens')
+  const fileType = values.get('general.file_type')
+  return {
+    version,
+    architecture: architecture.slice(0, 60),
+    name: text('general.name')?.slice(0, 200) ?? null,
+    contextTokens: count(`${architecture}.context_length`),
+    hasChatTemplate: text('tokenizer.chat_template') !== null,
+    quantization: (typeof fileType === 'number' ? fileTypes.get(fileType) : undefined) ?? weights.mainType,
+    parameters: weights.parameters,
+    tokenizer: text('tokenizer.ggml.model')?.slice(0, 60) ?? null,
+    vocabulary: typeof vocabulary === 'object' ? vocabulary.items : null,
+    licence: text('general.license')?.slice(0, 100) ?? null,
+  }
+}

@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto'
+import { Failure } from '../base/failure.ts'
+
+/** What a model is called on the network (architecture, "Model identity of a GGUF"). */
+export interface ModelIdentity {
+  /** `repo/file-quant`: proxies index by it, so the quantization is part of it. */
+  readonly baseName: string
+  /** `repo/file-quant@commit:sha256`. */
+  readonly fullName: string
+}
+
+/** Where a file comes from. Models added by hand come from nowhere that others could look at. */
+export interface ModelOrigin {
+  readonly repo: string
+  readonly commit: string
+}
+export const ownOrigin: ModelOrigin = { repo: 'own', commit: 'local' }
+
+/**
+ * @param file name of the GGUF file, with or without its quantization
+ * @param sha256 of the file in hex; of the ordered part hashes for a split one (see `hashOfParts`)
+ */
+export function modelIdentity(origin: ModelOrigin, file: string, quantization: string | null, sha256: string): ModelIdentity {
+  if (!/^[0-9a-f]{64}$/.test(sha256)) throw new Failure('bad-identity', 'The hash of the model file is not known yet.')
+  const quant = quantization ?? 'unknown'
+  const bare = plain(file.replace(/\.gguf$/i, ''))
+  const withoutQuant = bare.toLowerCase().endsWith(quant.toLowerCase())
+    ? bare.slice(0, -quant.length).replace(/[-._]+$/, '')
+    : bare
+  const baseName = `${origin.repo.split('/').map(plain).join('/')}/${withoutQuant}-${plain(quant)}`
+  return { baseName, fullName: `${baseName}@${plain(origin.commit)}:${sha256}` }
+}
+
+/** Hash of a split file: SHA-256 over the hashes of its parts in order, each as 32 bytes. Hex in, hex out. */
+export function hashOfParts(partHashes: readonly string[]): string {
+  const hash = createHash('sha256')
+  for (const part of partHashes) hash.update(Buffer.from(part, 'hex'))
+  return hash.digest('hex')
+}
+
+/** `@`, `:` and `/` separate the parts of a name, and spaces end it. */
+function plain(text: string): string {
+  return text.replaceAll(/[^A-Za-z0-9._-]+/g, '_') || '_'
+}
