@@ -1,0 +1,83 @@
+import { encode } from '../protocol/tl/codec.ts'
+import type { TlObject } from '../protocol/tl/types.ts'
+
+/** The part of a packet connection that an outbox writes to. */
+export interface OutboxLine {
+  readonly bufferedBytes: number
+  send(data: Uint8Array): Promise<void>
+}
+
+/** Bytes handed to the socket before the rest waits in the outbox. */
+const highWaterBytes = 256 * 1024
+
+interface Queue {
+  readonly messages: Uint8Array[]
+  bytes: number
+}
+
+/**
+ * Messages to one client, a queue for each request, served in turns. A client that reads slowly fills its own requests' queues
+ * and nothing else: the workers' connections are never paused for it. `onOverflow` names a request whose queue got too long; its
+ * waiting messages are dropped.
+ */
+export class ClientOutbox {
+  readonly #line: OutboxLine
+  readonly #mostBytes: number
+  readonly #onOverflow: (key: string) => void
+  readonly #queues = new Map<string, Queue>()
+  #pumping = false
+  #closed = false
+
+  /** @param mostBytes limit of one request's queue; one message always fits. */
+  constructor(line: OutboxLine, mostBytes: number, onOverflow: (key: string) => void) {
+    this.#line = line
+    this.#mostBytes = mostBytes
+    this.#onOverflow = onOverflow
+  }
+
+  /** Queues a message behind the earlier ones of the same key. */
+  post(key: string, message: TlObject): void {
+    if (this.#closed) return
+    const data = encode(message)
+    const queue = this.#queues.get(key) ?? { messages: [], bytes: 0 }
+    this.#queues.set(key, queue)
+    if (queue.messages.length > 0 && queue.bytes + data.length > this.#mostBytes) {
+      queue.messages.length = 0
+      this.#queues.delete(key)
+      this.#onOverflow(key)
+      return
+    }
+    queue.messages.push(data)
+    queue.bytes += data.length
+    void this.#pump()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#queues.clear()
+  }
+
+  async #pump(): Promise<void> {
+    if (this.#pumping) return
+    this.#pumping = true
+    try {
+      while (!this.#closed && this.#queues.size > 0) {
+        for (const [key, queue] of [...this.#queues]) {
+          const message = queue.messages.shift()
+          if (queue.messages.length === 0) this.#queues.delete(key)
+          if (message === undefined) continue
+          queue.bytes -= message.length
+          const sent = this.#line.send(message)
+          if (this.#line.bufferedBytes > highWaterBytes) await sent
+          else sent.catch(() => this.close())
+          if (this.#closed) break
+        }
+      }
+    } catch {
+      // The connection is over; whoever watches it clears up.
+      this.close()
+    } finally {
+      this.#pumping = false
+    }
+  }
+}

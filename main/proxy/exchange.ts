@@ -1,0 +1,193 @@
+import type { RootState } from '../../contracts/root.ts'
+import type { Logger } from '../base/logger.ts'
+import { TlError } from '../protocol/tl/tl-error.ts'
+import type { TlObject } from '../protocol/tl/types.ts'
+import { peerErrorCodes, QueryRefused } from '../protocol/wire/wire-error.ts'
+import { admit, clientFunds } from './admission.ts'
+import { proxyErrorMessage } from './client-answer.ts'
+import { readQueryFacts } from './http-messages.ts'
+import type { Quarantine } from './quarantine.ts'
+import type { Rates } from './rates.ts'
+import { Refusal } from './refusal.ts'
+import type { Relay } from './relay.ts'
+import { hexKey, RunningQuery } from './running-query.ts'
+import type { ClientSeat, WorkerSeat } from './seats.ts'
+import { chooseWorker } from './worker-choice.ts'
+
+export type ClientQuery = TlObject<'client.runQuery' | 'client.runQueryEx'>
+
+export interface ExchangeOptions {
+  readonly relay: Relay
+  readonly quarantine: Quarantine
+  readonly rates: Rates
+  readonly logger: Logger
+  /** Unix ms. */
+  readonly now: () => number
+  readonly root: () => RootState
+  /** False while the proxy takes no queries: disabled by its operator, or its disk refuses to write. */
+  readonly enabled: () => boolean
+  /** Called after anything that a status screen shows has changed. */
+  readonly onChange: () => void
+}
+
+/** Requests of one client connection at once. */
+const mostQueriesPerClient = 128
+/** No request may hold its reservation longer than this. */
+const longestQuerySeconds = 3600
+
+/** Who is here, and which query goes to which worker: admission and choice (50 §3). Knows seats and messages, no sockets. */
+export class Exchange {
+  readonly #o: ExchangeOptions
+  readonly #workers = new Set<WorkerSeat>()
+  readonly #models = new Set<string>()
+  #picks = 0
+
+  constructor(options: ExchangeOptions) {
+    this.#o = options
+  }
+
+  get workers(): ReadonlySet<WorkerSeat> {
+    return this.#workers
+  }
+
+  /** Base names of all models that a worker has offered since the start. */
+  get models(): ReadonlySet<string> {
+    return this.#models
+  }
+
+  /** Something that is shown has changed at a seat. */
+  changed(): void {
+    this.#o.onChange()
+  }
+
+  addWorker(seat: WorkerSeat): void {
+    this.#workers.add(seat)
+    this.#models.add(seat.baseModel)
+    this.#o.onChange()
+  }
+
+  /** The worker's connection is over: its requests fail at once, and nobody is charged. */
+  removeWorker(seat: WorkerSeat): void {
+    if (!this.#workers.delete(seat)) return
+    for (const query of [...seat.running.values()]) {
+      this.#o.relay.fail(query, { code: peerErrorCodes.notReady, text: 'the worker was lost' }, 'failure')
+    }
+    this.#o.onChange()
+  }
+
+  /** The client's connection is over: workers that can be told stop; what they have generated is still paid for. */
+  removeClient(seat: ClientSeat): void {
+    for (const query of [...seat.running.values()]) {
+      query.unread = true
+      this.#o.relay.cancelWorker(query)
+    }
+  }
+
+  /** The client does not read this answer: it is told so, the worker stops if it can, and the usage until then is charged. */
+  overflow(seat: ClientSeat, clientKey: string): void {
+    const query = seat.running.get(clientKey)
+    if (query === undefined || query.unread) return
+    query.unread = true
+    const error = { code: peerErrorCodes.cancelled, text: 'the client reads the answer too slowly' }
+    seat.post(clientKey, proxyErrorMessage(query.style, error, query.answered))
+    this.#o.relay.cancelWorker(query)
+  }
+
+  /** `client.cancelQuery`: passed on to a worker that knows it; otherwise the query goes on (docs/protocol-extensions.md). */
+  cancel(seat: ClientSeat, requestId: Uint8Array): void {
+    const query = seat.running.get(hexKey(requestId))
+    if (query !== undefined) this.#o.relay.cancelWorker(query)
+  }
+
+  /** Admits a query and forwards it, or answers with an error (50 §3). */
+  submit(client: ClientSeat, message: ClientQuery): void {
+    const { rates, now } = this.#o
+    const clientKey = hexKey(message.request_id)
+    // An error under this id would end the query that runs under it.
+    if (client.running.has(clientKey)) return this.#o.logger.warn('a client used a request id twice', { id: clientKey })
+    rates.queries.add(1, now())
+    rates.bytes_received.add(message.query.length, now())
+    const style = {
+      version: client.version,
+      requestId: message.request_id,
+      enableDebug: message['@type'] === 'client.runQueryEx' && message.enable_debug === true,
+    }
+    try {
+      this.#admit(client, message, style)
+    } catch (thrown) {
+      if (!(thrown instanceof QueryRefused)) throw thrown
+      rates.rejected.add(1, now())
+      client.post(clientKey, proxyErrorMessage(style, { code: thrown.code, text: thrown.message }, false))
+    }
+    this.#o.onChange()
+  }
+
+  #admit(client: ClientSeat, message: ClientQuery, style: RunningQuery['style']): void {
+    if (client.running.size >= mostQueriesPerClient) throw new Refusal(peerErrorCodes.error, 'too many active queries')
+    const { account } = client
+    const root = this.#o.root()
+    const contract = account.client ?? { state: 'closed' as const, balance: 0n, stake: 0n, used: 0n }
+    const reserved = admit(
+      {
+        maxTokens: message.max_tokens,
+        queryBytes: message.query.length,
+        maxCoefficient: message.max_coefficient,
+        timeoutSeconds: message.timeout,
+        minConfigVersion: message.min_config_version,
+      },
+      {
+        funds: clientFunds(contract, root.params.pricePerToken, account),
+        rootVersion: root.version,
+        clientClosing: contract.state !== 'normal',
+        proxyEnabled: this.#o.enabled(),
+      },
+    )
+    const worker = this.#choose(message.model_name, message.max_coefficient)
+    const facts = readFacts(message.query)
+    if (facts.bodyLimit !== undefined && facts.bodyLimit > message.max_tokens) {
+      throw new Refusal(peerErrorCodes.error, 'the request allows more tokens than max_tokens of the query')
+    }
+    const query = new RunningQuery({
+      client,
+      worker,
+      style,
+      reserved,
+      maxTokens: message.max_tokens,
+      maxCoefficient: message.max_coefficient,
+      queryBytes: message.query.length,
+      facts,
+      startedMs: this.#o.now(),
+    })
+    this.#o.relay.start(query, Math.min(message.timeout, longestQuerySeconds), message.query)
+  }
+
+  #choose(model: string, maxCoefficient: number): WorkerSeat {
+    if (!this.#models.has(model)) throw new Refusal(peerErrorCodes.protocolViolation, `unknown model ${model}`)
+    const seats = [...this.#workers].filter((seat) => seat.baseModel === model)
+    if (seats.length === 0) throw new Refusal(peerErrorCodes.notReady, `no workers for model ${model}`)
+    const nowMs = this.#o.now()
+    const candidates = seats.map((seat) => ({
+      seat,
+      enabled: seat.enabled,
+      running: seat.running.size,
+      limit: seat.limit,
+      coefficient: seat.coefficient,
+      meanMs: seat.durations.mean(nowMs),
+      lastPick: seat.lastPick,
+      quarantined: this.#o.quarantine.state(seat.faultKey, nowMs),
+    }))
+    const { seat } = chooseWorker(candidates, model, maxCoefficient)
+    this.#picks += 1
+    seat.lastPick = this.#picks
+    return seat
+  }
+}
+
+function readFacts(query: Uint8Array) {
+  try {
+    return readQueryFacts(query)
+  } catch (thrown) {
+    if (!(thrown instanceof TlError)) throw thrown
+    throw new Refusal(peerErrorCodes.none, `proxy: received incorrect query: ${thrown.message}`)
+  }
+}

@@ -1,0 +1,60 @@
+import { decode, encode } from '../protocol/tl/codec.ts'
+import type { TlObject } from '../protocol/tl/types.ts'
+
+/** What the proxy needs to know of a query's body to judge the usage that is reported for it. Nothing of it is kept or logged. */
+export interface QueryFacts {
+  /** Completion tokens the body allows per choice; undefined when it sets no limit or cannot be read. */
+  readonly bodyLimit: number | undefined
+  /** Choices asked for. */
+  readonly choices: number
+}
+
+/**
+ * Reads the boxed `http.request` of a query. Throws `TlError` when the bytes hold none. The proxy refuses to know more than
+ * limits: a body that is no JSON object (another media type, for example) simply has none.
+ */
+export function readQueryFacts(query: Uint8Array): QueryFacts {
+  const request = decode(query, 'http.request')
+  const body = jsonObject(request.payload)
+  const limit = body?.max_completion_tokens ?? body?.max_tokens
+  const choices = body?.n
+  return {
+    bodyLimit: isCount(limit) ? limit : undefined,
+    choices: isCount(choices) && choices > 1 ? Math.min(choices, 1024) : 1,
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+function jsonObject(payload: Uint8Array): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('utf8'))
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * A worker's first answer with the proxy's timing headers (50 §4). Returns the new boxed `http.response` and the bytes of body
+ * that it carries. Throws `TlError` when the answer is no `http.response`.
+ */
+export function withTimingHeaders(
+  answer: Uint8Array,
+  startSeconds: number,
+  endSeconds: number,
+): { bytes: Uint8Array; bodyBytes: number } {
+  const response: TlObject<'http.response'> = decode(answer, 'http.response')
+  const header = (name: string, value: string): TlObject<'http.header'> => ({ '@type': 'http.header', name, value })
+  const bytes = encode({
+    ...response,
+    headers: [
+      ...response.headers,
+      header('X-Cocoon-Proxy-Start', startSeconds.toFixed(6)),
+      header('X-Cocoon-Proxy-End', endSeconds.toFixed(6)),
+    ],
+  })
+  return { bytes, bodyBytes: response.payload.length }
+}

@@ -1,0 +1,121 @@
+import type { RootConfig } from '../ton/root-config.ts'
+import type { Exchange } from './exchange.ts'
+import type { Instance } from './instance.ts'
+import { type RateName, type Rates, rateNames } from './rates.ts'
+import { hexKey } from './running-query.ts'
+import { clientSheets } from './status.ts'
+
+export interface JsonStatsInput {
+  readonly instance: Instance
+  readonly old: readonly Instance[]
+  readonly exchange: Exchange
+  readonly rates: Rates
+  readonly root: RootConfig
+  readonly enabled: boolean
+  readonly checkHashes: boolean
+  readonly version: string
+  /** nanoton of the proxy's wallet and commission in the contract, as last read. */
+  readonly walletNano: bigint
+  readonly commissionNano: bigint
+  readonly nowMs: number
+  readonly address: (address: Instance['contract']) => string
+}
+
+/** The data of `/jsonstats` (50 §9). Totals above 2^53 are strings, as JSON numbers cannot carry them. */
+export function jsonStats(input: JsonStatsInput): Record<string, unknown> {
+  const { instance, exchange, rates, root, nowMs, address } = input
+  const stats = Object.fromEntries(rateNames.map((name: RateName) => [name, rates[name].values(nowMs)]))
+  return {
+    status: {
+      wallet_balance: number(input.walletNano),
+      ton_last_synced_at: Math.floor(root.readAtMs / 1000),
+      enabled: input.enabled,
+      git_commit: input.version,
+      git_commit_data: '',
+    },
+    stats,
+    localconfig: {
+      root_address: address(root.address),
+      owner_address: address(instance.identity.owner),
+      check_worker_hashes: input.checkHashes,
+    },
+    smartcontract: {
+      address: address(instance.contract),
+      params_version: instance.identity.params.paramsVersion,
+      balance: number(input.commissionNano),
+      ready_for_withdraw: number(input.commissionNano),
+    },
+    old_instances: input.old.map((old) => ({
+      address: address(old.contract),
+      params_version: old.identity.params.paramsVersion,
+    })),
+    root_contract_config: rootConfig(root, address),
+    workers: workers(input),
+    worker_connections: [...exchange.workers].map((seat) => ({
+      owner_address: address(seat.account.owner),
+      model: seat.model,
+      worker_hash: hexKey(seat.imageHash),
+      coefficient: seat.coefficient,
+      running_queries: seat.running.size,
+      queries_10m: seat.durations.weight(nowMs),
+      queries_time_10m: seat.durations.sum(nowMs) / 1000,
+      worker_queries_time_10m: seat.workerDurations.sum(nowMs) / 1000,
+      queries_success_10m: seat.successes.weight(nowMs),
+      enabled: seat.enabled,
+    })),
+    clients: clientSheets(instance).map(({ account, contract, available }) => ({
+      owner_address: address(account.owner),
+      sc_address: address(account.contract),
+      used_tokens: number(account.max),
+      tokens_to_charge: number(account.max - contract.used),
+      available_tokens: number(available),
+      reserved_tokens: number(account.reserved),
+      running_queries: account.running,
+      closing: contract.state === 'closing',
+      closed: contract.state === 'closed',
+    })),
+  }
+}
+
+function workers({ instance, address }: JsonStatsInput) {
+  return [...instance.ledger.accounts]
+    .filter((account) => account.kind === 'worker')
+    .map((account) => ({
+      owner_address: address(account.owner),
+      sc_address: address(account.contract),
+      earned_tokens: number(account.max),
+      unpayed_tokens: number(account.max - account.settled),
+      paying_now: false,
+      running_queries: account.running,
+    }))
+}
+
+function rootConfig(root: RootConfig, address: JsonStatsInput['address']) {
+  const { params } = root
+  return {
+    owner_address: address(root.owner),
+    proxy_hashes: [...root.proxyHashes],
+    worker_hashes: [...root.workerHashes],
+    model_hashes: [...root.modelHashes],
+    last_proxy_seqno: root.lastProxySeqno,
+    version: root.version,
+    struct_version: params.structVersion,
+    params_version: params.paramsVersion,
+    unique_id: params.uniqueId,
+    is_test: params.isTest,
+    price_per_token: number(params.pricePerToken),
+    worker_fee_per_token: number(params.workerFeePerToken),
+    prompt_tokens_price_multiplier: params.multipliers.prompt,
+    cached_tokens_price_multiplier: params.multipliers.cached,
+    completion_tokens_price_multiplier: params.multipliers.completion,
+    reasoning_tokens_price_multiplier: params.multipliers.reasoning,
+    proxy_delay_before_close: params.proxyDelaySec,
+    client_delay_before_close: params.clientDelaySec,
+    proxy_min_stake: number(params.minProxyStake),
+    client_min_stake: number(params.minClientStake),
+  }
+}
+
+function number(value: bigint): number | string {
+  return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString()
+}

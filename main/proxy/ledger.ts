@@ -1,0 +1,133 @@
+import type { Address } from '@ton/core'
+import { Account, type AccountKind, accountKey } from './account.ts'
+import type { LedgerStore, PendingCommit } from './ledger-store.ts'
+
+export type SeenCommit =
+  /** Ours and new: these accounts may be promised more. */
+  | { readonly kind: 'final'; readonly accounts: readonly Account[] }
+  /** Seen before, or made by an earlier life of this database. */
+  | { readonly kind: 'old' }
+  /** Newer than anything this database knows: the database is older than the chain. */
+  | { readonly kind: 'unknown' }
+
+/**
+ * The counters of one proxy contract and their way to the disk and the chain (50 §5). Nothing here waits: a commit is on disk
+ * when `commit` returns.
+ */
+export class Ledger {
+  readonly #store: LedgerStore
+  readonly #session: Uint8Array
+  readonly #accounts = new Map<string, Account>()
+  readonly #dirty = new Set<Account>()
+  #lastSeqno: number
+  #seenSeqno: number
+
+  /** @param session 32 random bytes, new for each start of the proxy. */
+  constructor(store: LedgerStore, session: Uint8Array) {
+    this.#store = store
+    this.#session = session
+    for (const account of store.loadAccounts()) this.#accounts.set(account.key, account)
+    const { last, seen } = store.progress()
+    this.#lastSeqno = last
+    this.#seenSeqno = seen
+  }
+
+  get accounts(): IterableIterator<Account> {
+    return this.#accounts.values()
+  }
+
+  get lastSeqno(): number {
+    return this.#lastSeqno
+  }
+
+  get dirty(): boolean {
+    return this.#dirty.size > 0
+  }
+
+  find(kind: AccountKind, owner: Address): Account | undefined {
+    return this.#accounts.get(accountKey(kind, owner))
+  }
+
+  /** The account, made with zero counters when there is none. Known to the disk with the next commit only. */
+  open(kind: AccountKind, owner: Address, contract: Address): Account {
+    const known = this.find(kind, owner)
+    if (known !== undefined) return known
+    const account = new Account(kind, owner, contract)
+    this.#accounts.set(account.key, account)
+    return account
+  }
+
+  /** Books one finished request: the client owes, the worker has earned (50 §5). */
+  book(client: Account, worker: Account, tokens: bigint): void {
+    if (tokens < 0n) throw new RangeError('an account never falls')
+    if (tokens === 0n) return
+    for (const account of [worker, client]) {
+      account.count(tokens)
+      this.#dirty.add(account)
+    }
+  }
+
+  /** The account's contract state changed: written with the next commit. */
+  touch(account: Account): void {
+    this.#dirty.add(account)
+  }
+
+  /** Writes everything that changed, under the next seqno, in one durable transaction. Does nothing when nothing changed. */
+  commit(): void {
+    if (this.#dirty.size === 0) return
+    const seqno = this.#lastSeqno + 1
+    const changed = [...this.#dirty]
+    this.#store.transaction(() => {
+      for (const account of changed) this.#store.saveAccount(account)
+      this.#store.setLastSeqno(seqno)
+    })
+    this.#lastSeqno = seqno
+    this.#dirty.clear()
+    for (const account of changed) account.committedToDb(account.max)
+  }
+
+  /** True when some count is on disk that the chain does not know of. */
+  get chainBehind(): boolean {
+    for (const account of this.#accounts.values()) if (account.db > account.chain || this.#dirty.has(account)) return true
+    return false
+  }
+
+  /**
+   * Commits to disk and notes durably which counts a memo with the returned seqno stands for (60 §5.4). Undefined when the
+   * chain knows everything, or a memo for exactly this state was prepared before: then that one is returned again.
+   */
+  prepareChainCommit(): PendingCommit | undefined {
+    this.commit()
+    const levels = [...this.#accounts.values()].filter((account) => account.db > account.chain)
+    if (levels.length === 0) return undefined
+    const waiting = this.#store.pending().find((commit) => commit.seqno === this.#lastSeqno)
+    if (waiting !== undefined) return waiting
+    const commit = { seqno: this.#lastSeqno, session: this.#session }
+    this.#store.transaction(() => this.#store.addPending(commit, levels))
+    return commit
+  }
+
+  /** A memo of our own wallet was seen on chain. */
+  chainCommitSeen(seqno: number, session: Uint8Array): SeenCommit {
+    const match = this.#store.pending().find((commit) => commit.seqno === seqno)
+    if (match === undefined || !Buffer.from(match.session).equals(Buffer.from(session))) {
+      return seqno <= this.#seenSeqno || seqno <= this.#lastSeqno ? { kind: 'old' } : { kind: 'unknown' }
+    }
+    const levels = this.#store.pendingLevels(seqno)
+    const raised: Account[] = []
+    for (const level of levels) {
+      const account = this.find(level.kind, level.owner)
+      if (account === undefined || level.tokens <= account.chain) continue
+      account.committedToChain(level.tokens)
+      raised.push(account)
+    }
+    this.commit()
+    this.#store.transaction(() => {
+      for (const account of raised) this.#store.saveAccount(account)
+      this.#store.dropPending(seqno)
+      this.#store.setSeenSeqno(seqno)
+    })
+    this.#seenSeqno = Math.max(this.#seenSeqno, seqno)
+    return { kind: 'final', accounts: raised }
+  }
+}

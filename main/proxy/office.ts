@@ -1,0 +1,65 @@
+import type { Address } from '@ton/core'
+import type { RootState } from '../../contracts/root.ts'
+import type { Logger } from '../base/logger.ts'
+import { cancelExtensionFlag } from '../protocol/tl/schema.ts'
+import type { TlObject } from '../protocol/tl/types.ts'
+import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
+import type { Account, AccountKind } from './account.ts'
+import { type ProxyIdentity, peerContract, wireAddress } from './addresses.ts'
+import type { Exchange } from './exchange.ts'
+import type { Ledger } from './ledger.ts'
+import type { Nonces } from './nonces.ts'
+import type { PaymentDesk } from './payment-desk.ts'
+import { Refusal } from './refusal.ts'
+
+/** What inbound connections need of one instance of the proxy (one proxy contract). */
+export interface Office {
+  readonly identity: ProxyIdentity
+  /** The proxy contract. */
+  readonly contract: Address
+  readonly ledger: Ledger
+  readonly desk: PaymentDesk
+  readonly exchange: Exchange
+  readonly nonces: Nonces
+  readonly root: () => RootState
+  readonly checkHashes: boolean
+  readonly listedModelsOnly: boolean
+  /** No blockchain (60 §10): every client is known and rich, long authorization always succeeds. */
+  readonly pseudo: boolean
+  readonly testnet: boolean
+  readonly logger: Logger
+  readonly now: () => number
+}
+
+/** The wire form of an address on this proxy's network. */
+export function textOf(office: Office, address: Address): string {
+  return wireAddress(address, office.testnet)
+}
+
+export function contractOf(office: Office, kind: AccountKind, owner: Address): Address {
+  return peerContract(office.identity, office.contract, kind, owner).address
+}
+
+/** `proxy.params` for a peer: bit 1 with a version above 0 (50 §2.1), the cancel bit for peers that announced it. */
+export function proxyParams(office: Office, peer: { version: number; flags: number }): TlObject<'proxy.params'> {
+  const shared = {
+    '@type': 'proxy.params' as const,
+    proxy_public_key: office.identity.publicKey,
+    proxy_owner_address: textOf(office, office.identity.owner),
+    proxy_sc_address: textOf(office, office.contract),
+    is_test: office.identity.params.isTest,
+  }
+  const cancel = peer.flags & cancelExtensionFlag
+  if (peer.version === 0) return { ...shared, flags: 1 | cancel }
+  return { ...shared, flags: 3 | cancel, proto_version: peer.version }
+}
+
+/** Signed payment and totals of an account; the totals are on disk before this returns. Throws `Refusal` 651 when the disk refuses. */
+export function standing(office: Office, account: Account) {
+  try {
+    if (office.ledger.dirty) office.desk.commitNow()
+  } catch {
+    throw new Refusal(peerErrorCodes.notReady, 'proxy is disabled')
+  }
+  return { signed_payment: office.desk.signed(account), db: account.db, max: account.max }
+}

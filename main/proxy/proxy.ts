@@ -1,0 +1,251 @@
+import type { Address } from '@ton/core'
+import { Cell } from '@ton/core'
+import { parseParams, storeParams } from '../../contracts/params.ts'
+import { asError, Failure } from '../base/failure.ts'
+import { Signal, type Watchable } from '../base/signal.ts'
+import { type Database, openDatabase } from '../storage/database.ts'
+import type { RootConfig } from '../ton/root-config.ts'
+import type { Account, AccountKind } from './account.ts'
+import { Instance } from './instance.ts'
+import { jsonStats } from './jsonstats.ts'
+import { listInstances, makeCurrent, proxyMigrations } from './ledger-store.ts'
+import type { ProxyConfig, ProxyDeps } from './proxy-config.ts'
+import { newRates, type Rates } from './rates.ts'
+import { ServingDesk } from './serving-desk.ts'
+import { modelStatuses, type ProxyStatus, stoppedStatus, totalsOf } from './status.ts'
+
+/**
+ * The Cocoon proxy (protocol file 50): takes clients and workers on two ports, brings queries to workers, counts, signs, and
+ * settles on chain.
+ */
+export class CocoonProxy {
+  readonly #config: ProxyConfig
+  readonly #deps: ProxyDeps
+  readonly #now: () => number
+  readonly #status = new Signal<ProxyStatus>(stoppedStatus)
+  readonly #rates: Rates
+  #db: Database | undefined
+  #root: RootConfig | undefined
+  #serving: ServingDesk | undefined
+  #old: Instance[] = []
+  #trouble: string | null = null
+  #phase: ProxyStatus['phase'] = 'stopped'
+  #unwatchRoot: (() => void) | undefined
+  /** One change of params after the other. */
+  #changing: Promise<void> = Promise.resolve()
+  #shown = false
+
+  constructor(config: ProxyConfig, deps: ProxyDeps) {
+    this.#config = config
+    this.#deps = deps
+    this.#now = deps.now ?? Date.now
+    this.#rates = newRates(this.#now())
+  }
+
+  get status(): Watchable<ProxyStatus> {
+    return this.#status
+  }
+
+  /**
+   * Waits for the root's state, deploys the proxy contract if need be, reads the chain up to now and opens both ports.
+   * Throws `Failure`: `proxy-database-behind`, `proxy-not-deployed`, those of the database, the wallet and the ports. After a throw
+   * nothing is left open.
+   */
+  async start(signal: AbortSignal = new AbortController().signal): Promise<void> {
+    if (this.#phase !== 'stopped') throw new TypeError('the proxy was started before')
+    this.#phase = 'starting'
+    this.#show()
+    try {
+      const root = await this.#firstRoot(signal)
+      this.#root = root
+      this.#db = openDatabase(this.#config.databasePath, proxyMigrations, { logger: this.#deps.logger })
+      await this.#open(root)
+      await this.#resumeOld()
+      this.#unwatchRoot = this.#deps.root.onChange((next) => {
+        if (next !== null) this.#changing = this.#changing.then(() => this.#rootChanged(next))
+      })
+      this.#phase = 'serving'
+      this.#show()
+    } catch (thrown) {
+      await this.stop()
+      throw thrown
+    }
+  }
+
+  /** Closes ports and connections, writes every count, stops following the chain. Safe to call at any time. */
+  async stop(): Promise<void> {
+    this.#phase = 'stopping'
+    this.#unwatchRoot?.()
+    this.#unwatchRoot = undefined
+    await this.#changing
+    await this.#serving?.stop()
+    await Promise.all(this.#old.map((instance) => instance.stop()))
+    this.#serving = undefined
+    this.#old = []
+    this.#db?.close()
+    this.#db = undefined
+    this.#phase = 'stopped'
+    this.#show()
+  }
+
+  /** Charges a client or pays a worker out with the next chain commit, below the threshold too. False when it is unknown. */
+  settleNow(kind: AccountKind, owner: Address): boolean {
+    let found = false
+    for (const instance of this.#instances()) {
+      const account = instance.ledger.find(kind, owner)
+      if (account === undefined) continue
+      instance.settleNow(account)
+      found = true
+    }
+    return found
+  }
+
+  /** Counters of one account under the present params; undefined when it has none. */
+  account(kind: AccountKind, owner: Address): Account | undefined {
+    return this.#serving?.instance.ledger.find(kind, owner)
+  }
+
+  /** Data of `/jsonstats` (50 §9); undefined while the proxy is not serving. Amounts of chain accounts are the caller's to read. */
+  stats(read: { walletNano: bigint; commissionNano: bigint; version: string }): Record<string, unknown> | undefined {
+    const serving = this.#serving
+    if (serving === undefined || this.#root === undefined) return undefined
+    return jsonStats({
+      instance: serving.instance,
+      old: this.#old,
+      exchange: serving.exchange,
+      rates: this.#rates,
+      root: this.#root,
+      enabled: this.#trouble === null,
+      checkHashes: serving.checkHashes,
+      nowMs: this.#now(),
+      address: (address) => address.toString({ testOnly: this.#config.testnet }),
+      ...read,
+    })
+  }
+
+  #instances(): Instance[] {
+    return this.#serving === undefined ? this.#old : [this.#serving.instance, ...this.#old]
+  }
+
+  async #firstRoot(signal: AbortSignal): Promise<RootConfig> {
+    for await (const root of this.#deps.root.values(signal)) if (root !== null) return root
+    throw new Failure('proxy-start-aborted', 'The proxy was stopped before it knew its network.', { retryable: true })
+  }
+
+  #instance(params: RootConfig['params'], root: Address): Instance {
+    if (this.#db === undefined) throw new TypeError('no database is open')
+    const { owner } = this.#config
+    const { publicKey } = this.#deps.key
+    const instance: Instance = new Instance({
+      config: this.#config,
+      deps: this.#deps,
+      db: this.#db,
+      identity: { owner, root, publicKey, params },
+      now: this.#now,
+      onAccounts: (accounts, final) => {
+        if (final && this.#serving?.instance === instance) this.#serving.announce(accounts)
+        this.#show()
+      },
+      onTrouble: (error) => {
+        this.#trouble = error === undefined ? null : error.message
+        this.#show()
+      },
+    })
+    return instance
+  }
+
+  async #open(root: RootConfig): Promise<void> {
+    if (this.#db === undefined) throw new TypeError('no database is open')
+    const instance = this.#instance(root.params, root.address)
+    makeCurrent(this.#db, {
+      contract: instance.contract,
+      paramsVersion: root.params.paramsVersion,
+      params: new Uint8Array(storeParams(root.params, 'root').toBoc()),
+      createdMs: this.#now(),
+      current: true,
+    })
+    const serving = new ServingDesk({
+      config: this.#config,
+      deps: this.#deps,
+      instance,
+      rates: this.#rates,
+      now: this.#now,
+      root: () => this.#root ?? root,
+      enabled: () => this.#trouble === null,
+      onChange: () => this.#show(),
+    })
+    this.#serving = serving
+    await serving.start()
+  }
+
+  /** Contracts of former params: their clients are refunded, their workers paid. */
+  async #resumeOld(): Promise<void> {
+    if (this.#db === undefined || this.#root === undefined || this.#deps.side.kind === 'pseudo') return
+    for (const row of listInstances(this.#db)) {
+      if (row.current) continue
+      const [cell] = Cell.fromBoc(Buffer.from(row.params))
+      if (cell === undefined) continue
+      const instance = this.#instance(parseParams(cell), this.#root.address)
+      if (!instance.contract.equals(row.contract)) {
+        // Another key or owner made it; its clients cannot be served with ours.
+        this.#deps.logger.error('an old proxy contract is not ours', { contract: row.contract.toString() })
+        continue
+      }
+      instance.winding = true
+      this.#old.push(instance)
+      await instance.start()
+    }
+  }
+
+  async #rootChanged(next: RootConfig): Promise<void> {
+    const before = this.#root
+    if (before === undefined || this.#phase !== 'serving' || next.version < before.version) return
+    this.#root = next
+    if (next.params.paramsVersion <= before.params.paramsVersion) return this.#show()
+    this.#deps.logger.info('the network has new terms', { paramsVersion: next.params.paramsVersion })
+    try {
+      const serving = this.#serving
+      this.#serving = undefined
+      await serving?.close()
+      if (serving !== undefined) {
+        serving.instance.winding = true
+        this.#old.push(serving.instance)
+      }
+      await this.#open(next)
+      this.#trouble = null
+    } catch (thrown) {
+      this.#trouble = asError(thrown).message
+      this.#deps.logger.error('the proxy could not move to the new terms', { error: this.#trouble })
+    }
+    this.#show()
+  }
+
+  /** Gathers the changes of one turn of the event loop into one status. */
+  #show(): void {
+    if (this.#shown) return
+    this.#shown = true
+    queueMicrotask(() => {
+      this.#shown = false
+      this.#status.set(this.#statusNow())
+    })
+  }
+
+  #statusNow(): ProxyStatus {
+    const serving = this.#serving
+    if (serving === undefined) return { ...stoppedStatus, phase: this.#phase, trouble: this.#trouble }
+    const models = modelStatuses(serving.exchange)
+    return {
+      phase: this.#phase,
+      trouble: this.#trouble,
+      contract: serving.instance.contract,
+      workerPort: serving.workerPort,
+      clientPort: serving.clientPort,
+      models,
+      workers: serving.exchange.workers.size,
+      clients: serving.readyClients,
+      runningQueries: models.reduce((sum, model) => sum + model.runningQueries, 0),
+      oldContracts: this.#old.length,
+      totals: totalsOf(this.#rates),
+    }
+  }
+}

@@ -1,0 +1,183 @@
+import type { Address, Cell } from '@ton/core'
+import { ATTACH, randomQueryId } from '../../contracts/common.ts'
+import { stateCommitMemo } from '../../contracts/proxy.ts'
+import { type HashSigner, type PaymentKind, signMessage } from '../../contracts/signed.ts'
+import { asError } from '../base/failure.ts'
+import type { Logger } from '../base/logger.ts'
+import type { OutMessage, Sender } from '../wallet/sender.ts'
+import type { Account } from './account.ts'
+import { type ProxyIdentity, peerContract } from './addresses.ts'
+import type { Ledger } from './ledger.ts'
+import type { PaymentDesk } from './payment-desk.ts'
+
+export interface SettlementTerms {
+  /** Charge a client once it owes this much, nanoton. */
+  readonly chargeNano: bigint
+  /** Pay a worker out once it has earned this much, nanoton. */
+  readonly payoutNano: bigint
+  /** How long after a change the chain commit is sent, ms; asked anew each time. */
+  readonly chainCommitDelayMs: () => number
+  /** How often the terms are looked at, ms. */
+  readonly tickMs: number
+  /** A message whose effect was not seen for so long is sent again, ms. */
+  readonly resendMs: number
+}
+
+/** Values of 50 §1 and §5 for networks with real coins. */
+export const usualTerms: SettlementTerms = {
+  chargeNano: 1_000_000_000n,
+  payoutNano: 10_000_000_000n,
+  chainCommitDelayMs: () => 30_000 + Math.random() * 30_000,
+  tickMs: 2_000,
+  resendMs: 120_000,
+}
+
+export interface SettlementOptions {
+  readonly identity: ProxyIdentity
+  readonly contract: Address
+  readonly ledger: Ledger
+  readonly desk: PaymentDesk
+  readonly sender: Sender
+  readonly signer: HashSigner
+  readonly terms: SettlementTerms
+  readonly logger: Logger
+  readonly now: () => number
+  /**
+   * True for the contract of former params: nobody uses it any more, so every client is refunded and every worker paid
+   * whatever it has earned (50 §7).
+   */
+  readonly winding: () => boolean
+}
+
+interface Sent {
+  readonly kind: PaymentKind
+  readonly atMs: number
+  readonly tokens: bigint
+}
+
+/** Sends what the proxy owes the chain: commit memos, charges, payouts and refunds (50 §5, §6). */
+export class Settlement {
+  readonly #o: SettlementOptions
+  readonly #wanted = new Set<string>()
+  readonly #sent = new Map<string, Sent>()
+  #memo: { seqno: number; atMs: number } | undefined
+  #memoDueMs: number | undefined
+  #failures = 0
+  #notBeforeMs = 0
+  #busy = false
+
+  constructor(options: SettlementOptions) {
+    this.#o = options
+  }
+
+  /** Charge this client or pay this worker at the next look, below the threshold too. */
+  want(account: Account): void {
+    this.#wanted.add(account.key)
+    this.#memoDueMs = 0
+  }
+
+  /** A memo was seen on chain: the next one need not wait for it. */
+  memoSeen(): void {
+    this.#memo = undefined
+  }
+
+  /** One look. Never throws; a wallet that cannot send is asked again after a growing pause. */
+  async tick(): Promise<void> {
+    const { now, sender, logger } = this.#o
+    if (this.#busy || now() < this.#notBeforeMs) return
+    this.#busy = true
+    try {
+      const messages = this.#due()
+      for (let at = 0; at < messages.length; at += 4) await sender.send(messages.slice(at, at + 4))
+      this.#failures = 0
+    } catch (thrown) {
+      this.#failures += 1
+      // Sent twice does no harm: contracts refuse a total that is not larger.
+      this.#memo = undefined
+      this.#sent.clear()
+      this.#notBeforeMs = now() + Math.min(5_000 * 2 ** (this.#failures - 1), 300_000)
+      logger.warn('the wallet could not send', { error: asError(thrown).message, failures: this.#failures })
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  #due(): OutMessage[] {
+    const memo = this.#memoDue()
+    const messages = [...this.#o.ledger.accounts].map((account) => this.#accountDue(account)).filter((m) => m !== undefined)
+    return memo === undefined ? messages : [memo, ...messages]
+  }
+
+  #memoDue(): OutMessage | undefined {
+    const { ledger, terms, now, contract, desk } = this.#o
+    if (!ledger.chainBehind) {
+      this.#memoDueMs = undefined
+      return undefined
+    }
+    this.#memoDueMs ??= now() + terms.chainCommitDelayMs()
+    if (now() < this.#memoDueMs) return undefined
+    if (this.#memo !== undefined && now() - this.#memo.atMs < terms.resendMs) return undefined
+    desk.commitNow()
+    const commit = ledger.prepareChainCommit()
+    if (commit === undefined) return undefined
+    this.#memo = { seqno: commit.seqno, atMs: now() }
+    this.#memoDueMs = undefined
+    const body = stateCommitMemo({ queryId: randomQueryId(), seqno: commit.seqno, sessionHash: commit.session })
+    // The contract ignores the memo; with 1 nanoton it could not even compute, so nothing may bounce.
+    return { to: contract, value: ATTACH.stateCommit, body, mode: 1, bounce: false }
+  }
+
+  #accountDue(account: Account): OutMessage | undefined {
+    const order = account.kind === 'client' ? this.#clientOrder(account) : this.#workerOrder(account)
+    if (order === undefined) return undefined
+    const { terms, now, logger } = this.#o
+    const sent = this.#sent.get(account.key)
+    if (sent !== undefined && now() - sent.atMs < terms.resendMs) return undefined
+    this.#sent.set(account.key, { kind: order.kind, atMs: now(), tokens: order.tokens })
+    this.#wanted.delete(account.key)
+    logger.info(order.kind, { contract: account.contract.toString(), tokens: order.tokens })
+    return this.#message(account, order.kind, order.tokens)
+  }
+
+  #clientOrder(account: Account): { kind: PaymentKind; tokens: bigint } | undefined {
+    const { identity, terms } = this.#o
+    const { client } = account
+    if (client === undefined) return undefined
+    this.#forgetDone(account, 'client-charge', client.used)
+    if (client.state === 'closed') return undefined
+    const final = account.running === 0 && account.chain === account.max
+    if (client.state === 'closing' || this.#o.winding()) {
+      return final ? { kind: 'client-grant-refund', tokens: account.max } : undefined
+    }
+    const owed = (account.chain - client.used) * identity.params.pricePerToken
+    if (owed <= 0n || (owed < terms.chargeNano && !this.#wanted.has(account.key))) return undefined
+    return { kind: 'client-charge', tokens: account.chain }
+  }
+
+  #workerOrder(account: Account): { kind: PaymentKind; tokens: bigint } | undefined {
+    const { identity, terms } = this.#o
+    const paid = account.worker?.tokens ?? 0n
+    this.#forgetDone(account, 'worker-payout', paid)
+    if (account.worker?.state === 'closed') return undefined
+    const owed = (account.chain - paid) * identity.params.workerFeePerToken
+    if (owed <= 0n) return undefined
+    if (owed < terms.payoutNano && !this.#wanted.has(account.key) && !this.#o.winding()) return undefined
+    return { kind: 'worker-payout', tokens: account.chain }
+  }
+
+  /** The effect of the last message was seen, so the next one need not wait. */
+  #forgetDone(account: Account, kind: PaymentKind, settled: bigint): void {
+    const sent = this.#sent.get(account.key)
+    if (sent?.kind === kind && sent.tokens <= settled) this.#sent.delete(account.key)
+    if (account.max === settled) this.#wanted.delete(account.key)
+  }
+
+  #message(account: Account, kind: PaymentKind, tokens: bigint): OutMessage {
+    const { identity, contract, sender, signer } = this.#o
+    const payload = { kind, queryId: randomQueryId(), contract: account.contract, tokens }
+    const body: Cell = signMessage(payload, sender.address, signer)
+    const { init } = peerContract(identity, contract, account.kind, account.owner)
+    const value = account.kind === 'client' ? ATTACH.clientOperation : ATTACH.workerPayout
+    return { to: account.contract, value, body, init, bounce: true }
+  }
+}

@@ -1,0 +1,182 @@
+import { createHash } from 'node:crypto'
+import { decode, encode, nameOf } from '../protocol/tl/codec.ts'
+import { cancelExtensionFlag } from '../protocol/tl/schema.ts'
+import type { TlObject } from '../protocol/tl/types.ts'
+import type { PacketConnection, PacketHandlers } from '../protocol/wire/connection.ts'
+import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
+import { parseOwner } from './addresses.ts'
+import { answerQuery, lostPromise } from './line.ts'
+import { contractOf, type Office, proxyParams, standing, textOf } from './office.ts'
+import { Refusal } from './refusal.ts'
+import type { Relay } from './relay.ts'
+import { hexKey } from './running-query.ts'
+import { WorkerSeat } from './seats.ts'
+import { readWorkerAnswer, workerAnswerNames } from './worker-answer.ts'
+import { acceptWorker, compareBalance, nextWorkerStage, type WorkerProfile, type WorkerStage } from './worker-handshake.ts'
+
+/** One inbound connection on the workers' port (50 §2.1, §2.3). */
+export class WorkerLine {
+  readonly handlers: PacketHandlers
+  readonly #office: Office
+  readonly #relay: Relay
+  readonly #connection: PacketConnection
+  readonly #imageHash: Uint8Array
+  #stage: WorkerStage = 'connect'
+  #profile: WorkerProfile | undefined
+  #seat: WorkerSeat | undefined
+
+  constructor(office: Office, relay: Relay, connection: PacketConnection, imageHash: Uint8Array) {
+    this.#office = office
+    this.#relay = relay
+    this.#connection = connection
+    this.#imageHash = imageHash
+    this.handlers = {
+      onQuery: (data) => answerQuery(connection, this.#stage !== 'ready', () => this.#answer(data)),
+      onPacket: (data) => this.#packet(data),
+    }
+  }
+
+  get seat(): WorkerSeat | undefined {
+    return this.#seat
+  }
+
+  /** The connection is over. */
+  ended(): void {
+    if (this.#seat !== undefined) this.#office.exchange.removeWorker(this.#seat)
+  }
+
+  /** Tells the worker about a payment that has become final. */
+  announce(payment: TlObject<'proxy.signedPayment' | 'proxy.signedPaymentEmpty'>): void {
+    this.#send(payment).catch(() => this.#office.logger.debug('a payment was not announced'))
+  }
+
+  #send(message: TlObject): Promise<void> {
+    return this.#connection.send(encode(message))
+  }
+
+  #answer(data: Uint8Array): TlObject {
+    const name = nameOf(data)
+    switch (name) {
+      case 'worker.connectToProxy':
+      case 'worker.compareBalanceWithProxy':
+      case 'worker.extendedCompareBalanceWithProxy':
+      case 'worker.proxyHandshakeComplete': {
+        const next = nextWorkerStage(this.#stage, name)
+        const answer = this.#handshake(decode(data, name))
+        this.#stage = next
+        return answer
+      }
+      case 'worker.updatePaymentStatus': {
+        if (this.#seat === undefined)
+          throw new Refusal(peerErrorCodes.protocolViolation, 'worker request from non-ready connection')
+        decode(data, name)
+        const { signed_payment, db, max } = standing(this.#office, this.#seat.account)
+        return { '@type': 'worker.paymentStatus', signed_payment, db_tokens: db, max_tokens: max }
+      }
+      case 'client.connectToProxy':
+        throw new Refusal(peerErrorCodes.protocolViolation, 'client connect() from non client')
+      case undefined:
+        throw lostPromise()
+      default:
+        if (name.startsWith('client.')) throw new Refusal(peerErrorCodes.protocolViolation, 'expected client connection')
+        throw lostPromise()
+    }
+  }
+
+  #handshake(
+    query: TlObject<
+      | 'worker.connectToProxy'
+      | 'worker.compareBalanceWithProxy'
+      | 'worker.extendedCompareBalanceWithProxy'
+      | 'worker.proxyHandshakeComplete'
+    >,
+  ): TlObject {
+    switch (query['@type']) {
+      case 'worker.connectToProxy':
+        return this.#connect(query)
+      case 'worker.compareBalanceWithProxy': {
+        const account = this.#account()
+        const { signed_payment, db, max } = standing(this.#office, account)
+        return {
+          '@type': 'worker.compareBalanceWithProxyResult',
+          signed_payment,
+          tokens_committed_to_db: db,
+          max_tokens: max,
+          error_code: compareBalance(query, account),
+        }
+      }
+      case 'worker.extendedCompareBalanceWithProxy':
+        return { '@type': 'worker.extendedCompareBalanceWithProxyResult', error_code: 0 }
+      case 'worker.proxyHandshakeComplete':
+        return this.#complete(query.is_disabled)
+    }
+  }
+
+  #connect(query: TlObject<'worker.connectToProxy'>): TlObject {
+    const office = this.#office
+    const root = office.root()
+    const profile = acceptWorker(query.params, this.#imageHash, {
+      isTest: office.identity.params.isTest,
+      checkImageHash: office.checkHashes ? (hash) => root.workerHashes.has(hexKey(hash)) : null,
+      checkModel:
+        office.checkHashes || office.listedModelsOnly
+          ? (model) => root.modelHashes.has(createHash('sha256').update(model).digest('hex'))
+          : null,
+      parseAddress: parseOwner,
+    })
+    this.#profile = profile
+    return {
+      '@type': 'worker.connectedToProxy',
+      params: proxyParams(office, profile),
+      worker_sc_address: textOf(office, contractOf(office, 'worker', profile.owner)),
+    }
+  }
+
+  #account() {
+    if (this.#profile === undefined) throw new Refusal(peerErrorCodes.none, 'Wrong constructor found at 4', true)
+    const { owner } = this.#profile
+    return this.#office.ledger.open('worker', owner, contractOf(this.#office, 'worker', owner))
+  }
+
+  #complete(disabled: boolean): TlObject {
+    const profile = this.#profile
+    const account = this.#account()
+    if (profile === undefined) throw new Refusal(peerErrorCodes.none, 'Wrong constructor found at 4', true)
+    this.#seat = new WorkerSeat({
+      account,
+      model: profile.model,
+      baseModel: profile.baseModel,
+      limit: profile.limit,
+      version: profile.version,
+      cancels: (profile.flags & cancelExtensionFlag) !== 0,
+      imageHash: this.#imageHash,
+      send: (message) => this.#send(message),
+      coefficient: profile.coefficient,
+      enabled: !disabled,
+      nowMs: this.#office.now(),
+    })
+    this.#office.exchange.addWorker(this.#seat)
+    return { '@type': 'worker.proxyHandshakeCompleted' }
+  }
+
+  #packet(data: Uint8Array): void {
+    const seat = this.#seat
+    if (seat === undefined) return
+    const name = nameOf(data)
+    if (name === 'worker.enabledDisabled') {
+      seat.enabled = decode(data, name).disabled === 0
+      this.#office.exchange.changed()
+    } else if (name === 'worker.newCoefficient') {
+      this.#newCoefficient(seat, decode(data, name).new_coefficient)
+    } else if (workerAnswerNames.some((known) => known === name)) {
+      this.#relay.workerAnswer(seat, readWorkerAnswer(decode(data, ...workerAnswerNames)))
+    }
+  }
+
+  #newCoefficient(seat: WorkerSeat, coefficient: number): void {
+    if (coefficient < 0 || coefficient >= 1_000_000_000) return this.#connection.close('invalid coefficient value')
+    seat.coefficient = coefficient
+    for (const query of seat.running.values()) query.coefficient = Math.max(query.coefficient, coefficient)
+    this.#office.exchange.changed()
+  }
+}
