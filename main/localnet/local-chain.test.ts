@@ -40,7 +40,8 @@ describe('the local chain', () => {
     await wallet.send([payment(bystander(7), toNano('2.5'))])
     await wallet.send([payment(bystander(7), 1n), payment(bystander(8), toNano('1'))])
 
-    expect(await client.getBalance(bystander(7))).toBe(toNano('2.5') + 1n)
+    // An account that exists pays a few nanoton of storage for each second.
+    expect(toNano('2.5') + 1n - (await client.getBalance(bystander(7)))).toBeLessThan(1000n)
     expect((await client.runMethod(rich, 'seqno')).stack.readNumber()).toBe(2)
     expect((await client.runMethod(rich, 'get_public_key')).stack.readBigNumber()).toBe(
       BigInt(`0x${Buffer.from(key.publicKey).toString('hex')}`),
@@ -74,8 +75,8 @@ describe('the local chain', () => {
     const running = await start()
     const wallet = new W5Wallet(running.chain, key, { pollMs: 50, resendMs: 500 })
     let acknowledged = 0
-    const killer = eventually(() => (acknowledged >= 8 ? process.kill(running.pid ?? 0, 'SIGKILL') : undefined))
-    for (let number = 0; number < 25; number += 1) {
+    const killer = eventually(() => (acknowledged >= 4 ? process.kill(running.pid ?? 0, 'SIGKILL') : undefined))
+    for (let number = 0; number < 12; number += 1) {
       await wallet.send([payment(bystander(7), 1000n), payment(bystander(8), 10n)])
       acknowledged += 1
     }
@@ -83,7 +84,7 @@ describe('the local chain', () => {
     expect(running.state.value).toMatchObject({ status: 'ready', restarts: 1 })
     // Each order exactly once, both of its halves, whichever of them the kill hit.
     for (const account of [rich, bystander(7), bystander(8)]) {
-      expect(await running.chain.transactions(account, 50)).toHaveLength(25)
+      expect(await running.chain.transactions(account, 50)).toHaveLength(12)
     }
   })
 
@@ -101,7 +102,7 @@ describe('the local chain', () => {
     const running = await startChain(folder.path, { genesis, historyPerAccount: 10 })
     open.push(running)
     const wallet = new W5Wallet(running.chain, key)
-    for (let number = 0; number < 13; number += 1) await wallet.send([payment(bystander(1), 1n)])
+    for (let number = 0; number < 12; number += 1) await wallet.send([payment(bystander(1), 1n)])
     const kept = await running.chain.transactions(rich, 50)
     expect(kept).toHaveLength(10)
     const watching = new AbortController()

@@ -128,19 +128,20 @@ class Keeper {
 
   async #launch(): Promise<Ready> {
     const child = fork(this.#options.entry, [], {
-      execArgv: [`--max-old-space-size=${heapMegabytes}`, '--disable-warning=ExperimentalWarning'],
+      execArgv: [`--max-old-space-size=${heapMegabytes}`, '--max-semi-space-size=2', '--disable-warning=ExperimentalWarning'],
       env: Object.fromEntries(
         environment.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
       ),
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
     this.#child = child
+    child.on('error', (error) => this.logger.warn('chain process', { error: error.message }))
     child.stderr
       ?.setEncoding('utf8')
       .on('data', (text: string) => this.logger.warn('chain process', { said: text.slice(0, 500) }))
     const ready = await readiness(child, this.#order())
     this.logger.info('local chain ready', { port: ready.port, tookMs: ready.tookMs, created: ready.created })
-    this.state.set({ status: 'ready', restarts: this.#restarts })
+    if (!this.#closing.signal.aborted) this.state.set({ status: 'ready', restarts: this.#restarts })
     const upSinceMs = performance.now()
     if (child.exitCode !== null || child.signalCode !== null) void this.#revive(upSinceMs)
     else child.once('exit', () => void this.#revive(upSinceMs))

@@ -2,6 +2,7 @@ import { type Address, Cell, type Transaction, type TupleItem, type TupleReader 
 import { TonClient } from '@ton/ton'
 import { asError, Failure } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
+import { pause } from '../base/pause.ts'
 import type { AccountState, Chain } from './chain.ts'
 import { watchTransactions } from './follow.ts'
 import { postByFetch } from './http-post.ts'
@@ -14,6 +15,8 @@ export interface HttpChainOptions {
   readonly pollIntervalMs?: number
   /** How long one call may take. Default 15 s. */
   readonly timeoutMs?: number
+  /** How long a read is repeated while the endpoint does not answer. Default 10 s on the local network (a restart), 5 s elsewhere. */
+  readonly retryForMs?: number
   readonly apiKey?: string
   readonly logger?: Logger
 }
@@ -31,10 +34,12 @@ export function httpChain(options: HttpChainOptions): Chain {
     ...(options.apiKey === undefined ? {} : { apiKey: options.apiKey }),
   })
   const pollIntervalMs = options.pollIntervalMs ?? (options.kind === 'local' ? 250 : 2000)
+  const retryForMs = options.retryForMs ?? (options.kind === 'local' ? 10_000 : 5000)
   const logger = options.logger ?? silentLogger
+  const reading = <T>(call: () => Promise<T>): Promise<T> => repeated(() => parsed(call), retryForMs)
 
   const transactions: Chain['transactions'] = async (address, limit, before) => {
-    const list = await parsed(() =>
+    const list = await reading(() =>
       client.getTransactions(address, {
         limit,
         ...(before === undefined ? {} : { lt: before.lt.toString(), hash: Buffer.from(before.hash).toString('base64') }),
@@ -47,8 +52,8 @@ export function httpChain(options: HttpChainOptions): Chain {
   const chain: Chain = {
     kind: options.kind,
     endpoint: options.endpoint,
-    account: (address) => readAccount(client, address),
-    runGetter: (address, name, args) => runGetter(client, address, name, args ?? []),
+    account: (address) => reading(() => readAccount(client, address)),
+    runGetter: (address, name, args) => reading(() => runGetter(client, address, name, args ?? [])),
     transactions,
     send: (boc) => send(client, boc),
     watch: (address, afterLt, signal) =>
@@ -58,24 +63,22 @@ export function httpChain(options: HttpChainOptions): Chain {
 }
 
 async function readAccount(client: TonClient, address: Address): Promise<AccountState> {
-  return parsed(async () => {
-    const state = await client.getContractState(address)
-    const { lastTransaction } = state
-    return {
-      status: state.state === 'uninitialized' ? 'uninit' : state.state,
-      balance: state.balance,
-      code: state.code === null ? null : (Cell.fromBoc(state.code)[0] ?? null),
-      data: state.data === null ? null : (Cell.fromBoc(state.data)[0] ?? null),
-      last:
-        lastTransaction === null
-          ? null
-          : { lt: BigInt(lastTransaction.lt), hash: new Uint8Array(Buffer.from(lastTransaction.hash, 'base64')) },
-    }
-  })
+  const state = await client.getContractState(address)
+  const { lastTransaction } = state
+  return {
+    status: state.state === 'uninitialized' ? 'uninit' : state.state,
+    balance: state.balance,
+    code: state.code === null ? null : (Cell.fromBoc(state.code)[0] ?? null),
+    data: state.data === null ? null : (Cell.fromBoc(state.data)[0] ?? null),
+    last:
+      lastTransaction === null
+        ? null
+        : { lt: BigInt(lastTransaction.lt), hash: new Uint8Array(Buffer.from(lastTransaction.hash, 'base64')) },
+  }
 }
 
 async function runGetter(client: TonClient, address: Address, name: string, args: TupleItem[]): Promise<TupleReader> {
-  const result = await parsed(() => client.runMethodWithError(address, name, args))
+  const result = await client.runMethodWithError(address, name, args)
   // 1 is the alternative success code of TVM.
   if (result.exit_code === 0 || result.exit_code === 1) return result.stack
   throw new Failure('getter-failed', `The get-method ${name} of ${address.toString()} ended with exit code ${result.exit_code}.`)
@@ -97,6 +100,20 @@ async function send(client: TonClient, boc: Uint8Array): Promise<void> {
       })
     }
     throw thrown
+  }
+}
+
+/** Repeats a read while there is no answer, with growing pauses. Whatever the endpoint did answer is final. */
+async function repeated<T>(call: () => Promise<T>, forMs: number): Promise<T> {
+  const endMs = performance.now() + forMs
+  for (let waitMs = 100; ; waitMs *= 2) {
+    try {
+      return await call()
+    } catch (thrown) {
+      const again = thrown instanceof Failure && (thrown.code === 'chain-unreachable' || thrown.code === 'chain-busy')
+      if (!again || performance.now() + waitMs > endMs) throw thrown
+      await pause(waitMs)
+    }
   }
 }
 
