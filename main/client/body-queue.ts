@@ -1,24 +1,46 @@
+/** How long a full queue waits for its reader, which holds up everything else on the connection. */
+const patienceMs = 10_000
+
 /** Bytes on their way to one reader, in order, with a bound on how much may wait. */
 export class BodyQueue implements AsyncIterable<Uint8Array> {
   readonly #mostBytes: number
+  readonly #patienceMs: number
   readonly #chunks: Uint8Array[] = []
   #bytes = 0
   #ended = false
+  #released = false
   #error: Error | undefined
   #wake: (() => void) | undefined
+  #room: (() => void) | undefined
 
-  constructor(mostBytes: number) {
+  constructor(mostBytes: number, patience = patienceMs) {
     this.#mostBytes = mostBytes
+    this.#patienceMs = patience
   }
 
-  /** False when the reader is too slow and the chunk was not taken. */
-  push(chunk: Uint8Array): boolean {
+  /**
+   * Adds bytes; settles when there is room for more, so that the sender goes no faster than the reader. False when the reader took nothing
+   * for too long: give it up.
+   */
+  async push(chunk: Uint8Array): Promise<boolean> {
     if (this.#ended || chunk.length === 0) return true
-    if (this.#bytes + chunk.length > this.#mostBytes) return false
     this.#chunks.push(chunk)
     this.#bytes += chunk.length
     this.#wake?.()
-    return true
+    if (this.#bytes <= this.#mostBytes || this.#released) return true
+    return new Promise((resolve) => {
+      const limit = setTimeout(() => resolve(false), this.#patienceMs)
+      this.#room = () => {
+        clearTimeout(limit)
+        resolve(true)
+      }
+    })
+  }
+
+  /** Lifts the bound: what still comes is little, and must not wait for a reader who left. */
+  release(): void {
+    this.#released = true
+    this.#room?.()
   }
 
   /** No more bytes; with an error the reader sees it after the bytes that came before. Only the first call counts. */
@@ -27,6 +49,7 @@ export class BodyQueue implements AsyncIterable<Uint8Array> {
     this.#ended = true
     this.#error = error
     this.#wake?.()
+    this.#room?.()
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
@@ -34,6 +57,7 @@ export class BodyQueue implements AsyncIterable<Uint8Array> {
       const chunk = this.#chunks.shift()
       if (chunk !== undefined) {
         this.#bytes -= chunk.length
+        if (this.#bytes <= this.#mostBytes) this.#room?.()
         yield chunk
       } else if (this.#ended) {
         if (this.#error !== undefined) throw this.#error

@@ -1,3 +1,5 @@
+import { adjustTokens, type Multipliers } from '../protocol/accounting/adjusted-tokens.ts'
+
 /** Counters of one client contract as known now; tokens are adjusted tokens since its creation (protocol 30 §4). */
 export interface Counters {
   /** Newest chain state of the contract; undefined while it is not deployed. Balance and stake in nanoton. */
@@ -39,4 +41,17 @@ export function shouldCharge(counters: Counters, pricePerToken: bigint): boolean
 export function pendingCharge(counters: Counters, pricePerToken: bigint): bigint {
   const used = counters.chain?.tokensUsed ?? 0n
   return counters.maxTokens > used ? (counters.maxTokens - used) * pricePerToken : 0n
+}
+
+/**
+ * Most that an answer can be expected to cost, in nanoton, before it is asked for: one prompt token per 4 bytes, and the full length of the
+ * answer (protocol 70 §4). `coefficient` in thousandths.
+ */
+export function estimatedCost(
+  request: { readonly promptBytes: number; readonly maxTokens: number; readonly coefficient: number },
+  terms: { readonly multipliers: Multipliers; readonly pricePerToken: bigint },
+): bigint {
+  const prompt = adjustTokens(Math.ceil(request.promptBytes / 4), request.coefficient, terms.multipliers.prompt)
+  const completion = adjustTokens(request.maxTokens, request.coefficient, terms.multipliers.completion)
+  return (prompt + completion) * terms.pricePerToken
 }

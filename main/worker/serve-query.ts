@@ -65,7 +65,9 @@ function readRequest(query: Uint8Array, backend: OpenAiBackend): { http: HttpReq
     if (valid.model !== backend.model) throw refuse(621, 'model name mismatch')
     return { http, valid }
   } catch (thrown) {
-    if (thrown instanceof TlError) throw refuse(0, thrown.message)
+    // The text that the network's workers send for it.
+    if (thrown instanceof TlError)
+      throw refuse(0, thrown.code === 'tl-unexpected-constructor' ? 'Wrong constructor found at 4' : thrown.message)
     if (thrown instanceof Failure) throw refuse(621, thrown.message)
     if (thrown instanceof TypeError) throw refuse(621, 'expected json object')
     throw thrown
@@ -148,7 +150,9 @@ export async function serveQuery(query: QueryToServe, reply: QueryReply, context
       headers: withoutHopHeaders(http.headers),
       body: new TextEncoder().encode(valid.body),
     }
-    const response = await watch.orStop(context.backend.handle(request, engine.signal))
+    const answer = await watch.orStop(context.backend.handle(request, engine.signal))
+    // An engine that answers only because it was told to end at the deadline is still too late.
+    const response = typeof answer !== 'string' && watch.stopped() === 'deadline' ? 'deadline' : answer
     if (response === 'lost') return lost
     if (response === 'deadline') {
       // What the network's workers answer when their engine stays silent: a success that carries a 504.

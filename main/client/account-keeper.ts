@@ -1,0 +1,165 @@
+import type { Address } from '@ton/core'
+import { type ClientState as ContractState, parseClientState } from '../../contracts/client.ts'
+import { asError, Failure } from '../base/failure.ts'
+import type { Logger } from '../base/logger.ts'
+import { pause } from '../base/pause.ts'
+import type { Chain } from '../ton/chain.ts'
+import type { OutMessage, Sender } from '../wallet/sender.ts'
+import type { Account } from './account.ts'
+import {
+  changeSecretMessage,
+  chargeMessage,
+  registerMessages,
+  requestRefundMessage,
+  topUpMessage,
+  withdrawMessage,
+} from './account-actions.ts'
+import type { AccountRecord, AccountStore } from './account-store.ts'
+
+/** How long a message may take to show in the contract's state. */
+const confirmLimitMs = 90_000
+const confirmEveryMs = 500
+/** A maintenance message that had no effect is not repeated before this. */
+const maintenancePauseMs = 600_000
+
+const sameBytes = (one: Uint8Array, other: Uint8Array): boolean => Buffer.from(one).equals(other)
+
+/** The owner's actions on client contracts (protocol 30 §5, §6). Each waits until the chain shows its effect. One at a time. */
+export class AccountKeeper {
+  readonly #money: { readonly chain: Chain; readonly wallet: Sender } | undefined
+  readonly #store: AccountStore
+  readonly #logger: Logger
+  readonly #maintainedAt = new Map<string, number>()
+  #queue: Promise<unknown> = Promise.resolve()
+
+  constructor(money: { readonly chain: Chain; readonly wallet: Sender } | undefined, store: AccountStore, logger: Logger) {
+    this.#money = money
+    this.#store = store
+    this.#logger = logger
+  }
+
+  /** Every client contract ever used on the network of that root contract, oldest first. */
+  list(network: Address): readonly AccountRecord[] {
+    return this.#store.ofNetwork(network.toString())
+  }
+
+  /** State on chain; undefined while the contract is not deployed. */
+  async read(contract: Address): Promise<ContractState | undefined> {
+    const { data } = await this.#needMoney().chain.account(contract)
+    return data === null ? undefined : parseClientState(data)
+  }
+
+  /** Registers the owner with the proxy, sets the secret, tops up; deploys first where needed. The messages leave when it returns. */
+  async register(
+    account: Account,
+    options: { readonly nonce: bigint; readonly secretHash: Uint8Array; readonly topUp: bigint },
+  ): Promise<void> {
+    await this.#alone(async ({ chain, wallet }) => {
+      const { status } = await chain.account(account.record.contract)
+      await wallet.send(registerMessages(account.record, { ...options, deploy: status !== 'active' }))
+    })
+  }
+
+  /** Puts `amount` nanoton on the balance. */
+  async topUp(contract: Address, amount: bigint): Promise<void> {
+    await this.#act(
+      contract,
+      (record) => topUpMessage(record, amount),
+      (before, now) => now.balance > (before?.balance ?? 0n),
+    )
+  }
+
+  /** Sends the stored signed charge, so that the stake's credit becomes free again. Throws `Failure<'nothing-to-charge'>`. */
+  async charge(contract: Address): Promise<void> {
+    const record = this.#record(contract)
+    const state = await this.read(contract)
+    if (state === undefined || record.signedTokens <= state.tokensUsed)
+      throw new Failure('nothing-to-charge', 'Everything that was signed is already charged.')
+    await this.#act(contract, chargeMessage, (_before, now) => now.tokensUsed >= record.signedTokens)
+  }
+
+  /** Pays what the balance holds above the stake back to the owner. */
+  async withdraw(contract: Address): Promise<void> {
+    await this.#act(contract, withdrawMessage, (before, now) => now.balance < (before?.balance ?? 0n))
+  }
+
+  /**
+   * Begins to close, or closes by force when the waiting time is over. After the first call the proxy normally grants the refund by itself
+   * and the contract ends as `closed` with everything paid out; a forced close pays at most the proxy's own stake (protocol 30 §6).
+   */
+  async requestRefund(contract: Address): Promise<ContractState> {
+    const state = await this.read(contract)
+    if (state === undefined || state.state === 'closed')
+      throw new Failure('account-closed', 'This account is closed; nothing is left in it.', { money: 'Nothing was sent.' })
+    if (state.state === 'closing' && state.unlockAtSec * 1000 >= Date.now())
+      throw new Failure('refund-too-early', 'The waiting time is not over yet.', {
+        advice: `Try again after ${new Date(state.unlockAtSec * 1000).toISOString()}, or wait for the proxy's refund.`,
+        money: 'Nothing was sent.',
+      })
+    return await this.#act(contract, requestRefundMessage, (before, now) => now.state !== before?.state)
+  }
+
+  /** What a live account needs from time to time: the own secret in the contract, and charges that free the credit (protocol 30 §5). */
+  async maintain(account: Account, secretHash: Uint8Array): Promise<void> {
+    const { record, chain } = account
+    if (this.#money === undefined || !record.consented || chain === undefined || chain.state !== 'normal') return
+    const name = record.contract.toString()
+    if (Date.now() - (this.#maintainedAt.get(name) ?? 0) < maintenancePauseMs) return
+    try {
+      if (!sameBytes(chain.secretHash, secretHash)) {
+        this.#maintainedAt.set(name, Date.now())
+        const changed = (_before: unknown, now: ContractState): boolean => sameBytes(now.secretHash, secretHash)
+        await this.#act(record.contract, (one) => changeSecretMessage(one, secretHash), changed)
+      } else if (account.wantsCharge) {
+        this.#maintainedAt.set(name, Date.now())
+        await this.charge(record.contract)
+        this.#maintainedAt.delete(name)
+      }
+    } catch (thrown) {
+      this.#logger.warn('account maintenance failed', { reason: asError(thrown).message })
+    }
+  }
+
+  #record(contract: Address): AccountRecord {
+    const record = this.#store.find(contract)
+    if (record === undefined) throw new Failure('account-unknown', 'There is no such account.')
+    return record
+  }
+
+  /** Sends one message and waits until `done` holds on chain; returns that state. */
+  #act(
+    contract: Address,
+    message: (record: AccountRecord) => OutMessage,
+    done: (before: ContractState | undefined, now: ContractState) => boolean,
+  ): Promise<ContractState> {
+    return this.#alone(async ({ wallet }) => {
+      const before = await this.read(contract)
+      await wallet.send([message(this.#record(contract))])
+      const limit = Date.now() + confirmLimitMs
+      do {
+        const now = await this.read(contract)
+        if (now !== undefined && done(before, now)) {
+          if (now.state === 'closed') this.#store.save({ ...this.#record(contract), closed: true })
+          return now
+        }
+        await pause(confirmEveryMs)
+      } while (Date.now() < limit)
+      throw new Failure('not-confirmed', 'The message was sent, but the contract does not show its effect yet.', {
+        advice: 'Look at the account again in a few minutes before you repeat it.',
+        money: 'The wallet has paid the message; unused value comes back by itself.',
+      })
+    })
+  }
+
+  #alone<T>(action: (money: { readonly chain: Chain; readonly wallet: Sender }) => Promise<T>): Promise<T> {
+    const money = this.#needMoney()
+    const result = this.#queue.then(() => action(money))
+    this.#queue = result.catch(() => undefined)
+    return result
+  }
+
+  #needMoney(): { readonly chain: Chain; readonly wallet: Sender } {
+    if (this.#money === undefined) throw new Failure('no-blockchain', 'This network has no blockchain.')
+    return this.#money
+  }
+}

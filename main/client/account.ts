@@ -1,0 +1,122 @@
+import { type ClientState as ContractState, parseClientState } from '../../contracts/client.ts'
+import { checkPayment, type WirePayment } from '../protocol/payments/signed-payment.ts'
+import type { Chain } from '../ton/chain.ts'
+import type { AccountRecord, AccountStore } from './account-store.ts'
+import { type Counters, pendingCharge, shouldCharge, spendableTokens } from './budget.ts'
+
+/** SQLite and the contracts agree on this much; no honest total comes near. */
+const mostTokens = (1n << 63n) - 1n
+
+/** Something that the proxy told and that does not add up. Money is safe: only signed payments can be charged. */
+export type Deviation =
+  | { readonly kind: 'payment-refused'; readonly reason: string }
+  | { readonly kind: 'total-fell'; readonly from: bigint; readonly to: bigint }
+  | { readonly kind: 'impossible-total' }
+  /** The total grew by another amount than the request that it was told for. */
+  | { readonly kind: 'growth-differs'; readonly grown: bigint; readonly told: bigint }
+
+/**
+ * One client contract as known now: what the proxy told and signed (kept in the database, never decreasing), and what the chain says
+ * (protocol 30 §4).
+ */
+export class Account {
+  readonly #store: AccountStore
+  readonly #onChange: () => void
+  #record: AccountRecord
+  #chain: ContractState | undefined
+  /** Total after the last request that the proxy accounted for on this connection; undefined before the first word. */
+  #accounted: bigint | undefined
+
+  constructor(store: AccountStore, record: AccountRecord, onChange: () => void) {
+    this.#store = store
+    this.#record = record
+    this.#onChange = onChange
+  }
+
+  get record(): AccountRecord {
+    return this.#record
+  }
+
+  /** Newest state on chain; undefined while the contract is not deployed. */
+  get chain(): ContractState | undefined {
+    return this.#chain
+  }
+
+  get counters(): Counters {
+    const { signedTokens, dbTokens, maxTokens } = this.#record
+    return { chain: this.#chain, signedTokens, committedTokens: dbTokens, maxTokens }
+  }
+
+  /** Adjusted tokens that may still be spent; undefined = without limit. */
+  get spendable(): bigint | undefined {
+    return spendableTokens(this.counters, this.#record.params.pricePerToken)
+  }
+
+  /** nanoton */
+  get pendingCharge(): bigint {
+    return pendingCharge(this.counters, this.#record.params.pricePerToken)
+  }
+
+  get wantsCharge(): boolean {
+    return shouldCharge(this.counters, this.#record.params.pricePerToken)
+  }
+
+  /** Reads the contract's account. Its address proves what it is, so its data need no further trust. */
+  async refresh(chain: Chain): Promise<void> {
+    const { data } = await chain.account(this.#record.contract)
+    this.#chain = data === null ? undefined : parseClientState(data)
+    if (this.#chain?.state === 'closed' && !this.#record.closed) this.#keep({ closed: true })
+    this.#onChange()
+  }
+
+  consent(): void {
+    if (!this.#record.consented) this.#keep({ consented: true })
+  }
+
+  /** A signed payment: kept when it is good and larger (protocol 30 §4). Bad ones are reported, not fatal. */
+  offer(payment: WirePayment): Deviation[] {
+    const { contract, proxyKey, signedTokens } = this.#record
+    const check = checkPayment(payment, { kind: 'client-charge', contract, publicKey: proxyKey })
+    if (check.state === 'empty') return []
+    if (check.state === 'refused') return [{ kind: 'payment-refused', reason: check.reason }]
+    if (check.tokens > mostTokens) return [{ kind: 'impossible-total' }]
+    if (check.tokens > signedTokens) this.#keep({ signedTokens: check.tokens, signedBoc: check.boc })
+    return []
+  }
+
+  /** Totals that the proxy told. The largest ones stay: a total that falls is reported. */
+  told(dbTokens: bigint, maxTokens: bigint): Deviation[] {
+    const known = this.#record
+    if (dbTokens < 0n || maxTokens < 0n || dbTokens > mostTokens || maxTokens > mostTokens) return [{ kind: 'impossible-total' }]
+    this.#accounted ??= maxTokens
+    const fell: Deviation[] = maxTokens < known.maxTokens ? [{ kind: 'total-fell', from: known.maxTokens, to: maxTokens }] : []
+    if (dbTokens > known.dbTokens || maxTokens > known.maxTokens)
+      this.#keep({
+        dbTokens: dbTokens > known.dbTokens ? dbTokens : known.dbTokens,
+        maxTokens: maxTokens > known.maxTokens ? maxTokens : known.maxTokens,
+      })
+    return fell
+  }
+
+  /** The account of one request: the total must have grown by exactly its tokens since the last one (protocol 70 §4). */
+  toldRequest(dbTokens: bigint, maxTokens: bigint, requestTokens: bigint): Deviation[] {
+    const before = this.#accounted
+    const deviations = this.told(dbTokens, maxTokens)
+    this.#accounted = maxTokens
+    if (before !== undefined && maxTokens - before !== requestTokens)
+      deviations.push({ kind: 'growth-differs', grown: maxTokens - before, told: requestTokens })
+    return deviations
+  }
+
+  /** A new connection: what is told first is the new base of the growth check. */
+  reconnected(): void {
+    this.#accounted = undefined
+  }
+
+  #keep(change: Partial<AccountRecord>): void {
+    const next = { ...this.#record, ...change }
+    this.#store.save(next)
+    this.#record = next
+    this.#onChange()
+  }
+}

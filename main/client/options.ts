@@ -1,0 +1,53 @@
+import type { Address } from '@ton/core'
+import type { NetAddress } from '../../contracts/net-address.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Watchable } from '../base/signal.ts'
+import type { PacketConnection } from '../protocol/wire/connection.ts'
+import type { Database } from '../storage/database.ts'
+import type { Chain } from '../ton/chain.ts'
+import type { RootConfig } from '../ton/root-config.ts'
+import type { Sender } from '../wallet/sender.ts'
+import type { Deviation } from './account.ts'
+
+export interface ClientOptions {
+  /** Newest state of the root contract; null until it was read. */
+  readonly root: Watchable<RootConfig | null>
+  /** Owner of the client contracts. */
+  readonly owner: Address
+  /** Chain and the owner's wallet; absent in the mode without a blockchain (protocol 60 §10), where secrets are empty and nothing is sent. */
+  readonly money: { readonly chain: Chain; readonly wallet: Sender } | undefined
+  /** 32 random bytes from the vault; every contract's secret is derived from them. */
+  readonly masterSecret: Uint8Array
+  /** Opened with `clientMigrations`. */
+  readonly database: Database
+  /** Connects to a proxy (proof of work, TLS, its attestation checked); the connection is not started yet. */
+  readonly dial: (address: NetAddress, signal: AbortSignal) => Promise<PacketConnection>
+  readonly logger: Logger
+  /** Proxies at once; 1 by default. */
+  readonly proxyConnections?: number
+  readonly reconnectMs?: number
+  readonly handshakeTimeoutMs?: number
+  readonly authorizationTimeoutMs?: number
+  /** Payment status is asked, and the chain is read, after a random time in this range. */
+  readonly paymentStatusMs?: readonly [least: number, most: number]
+  /** How long a stopped query may take to end before it counts as hidden. */
+  readonly cancelWaitMs?: number
+}
+
+export type ClientEvent =
+  /** What the proxy told does not add up; show it, and do not trust this proxy with more. */
+  | { readonly type: 'deviation'; readonly clientContract: string; readonly deviation: Deviation | RequestDeviation }
+  /** The proxy accounted for a request: adjusted tokens and their cost in nanoton. */
+  | {
+      readonly type: 'charged'
+      readonly clientContract: string
+      readonly requestId: string
+      readonly tokens: bigint
+      readonly cost: bigint
+    }
+
+export type RequestDeviation =
+  /** The account names other tokens than the answer's final info (0 for a failed answer). */
+  | { readonly kind: 'request-differs'; readonly requestId: string; readonly stated: bigint; readonly counted: bigint }
+  /** The account names a request that was not asked here. */
+  | { readonly kind: 'foreign-request'; readonly requestId: string; readonly counted: bigint }

@@ -1,0 +1,207 @@
+import { randomBytes } from 'node:crypto'
+import type { Logger } from '../base/logger.ts'
+import { encodeHttpRequest } from '../protocol/http/http-message.ts'
+import { decode, encode, nameOf } from '../protocol/tl/codec.ts'
+import type { TlObject } from '../protocol/tl/types.ts'
+import type { PacketConnection } from '../protocol/wire/connection.ts'
+import type { Account } from './account.ts'
+import type { KnownProxy } from './handshake.ts'
+import type { ClientEvent } from './options.ts'
+import { localFailure } from './query-failure.ts'
+import { type QueryHandle, RunningQuery } from './running-query.ts'
+
+export interface ChatQuery {
+  /** Base name as the proxy lists it. */
+  readonly model: string
+  /** JSON text, validated. */
+  readonly body: string
+  readonly path: string
+  /** For the reservation (protocol 50 §3). */
+  readonly maxTokens: number
+  /** Thousandths. */
+  readonly maxCoefficient: number
+  readonly timeoutMs: number
+}
+
+export interface ClientLinkContext {
+  readonly logger: Logger
+  readonly rootVersion: () => number
+  readonly cancelWaitMs: number
+  readonly emit: (event: ClientEvent) => void
+  readonly onRunning: () => void
+}
+
+const incomingNames = [
+  'client.queryAnswerEx',
+  'client.queryAnswerPartEx',
+  'client.queryAnswerErrorEx',
+  'client.queryAnswerError',
+  'client.queryAnswerPartError',
+  'client.queryAnswer',
+  'client.queryAnswerPart',
+  'proxy.clientRequestPayment',
+  'proxy.signedPayment',
+  'proxy.signedPaymentEmpty',
+] as const
+
+const mostWaitingBytes = 1 << 20
+/** Finished requests whose account may still come; older ones are forgotten beyond this number. */
+const mostRemembered = 1_000
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
+/** One authorized proxy connection: queries and their answers, and the account as the proxy tells it (protocol 30 §7, §4). */
+export class ProxyLink {
+  readonly #connection: PacketConnection
+  readonly #proxy: KnownProxy
+  readonly #account: Account
+  readonly #context: ClientLinkContext
+  readonly #queries = new Map<string, RunningQuery>()
+  readonly #finished = new Map<string, RunningQuery>()
+
+  constructor(connection: PacketConnection, proxy: KnownProxy, account: Account, context: ClientLinkContext) {
+    this.#connection = connection
+    this.#proxy = proxy
+    this.#account = account
+    this.#context = context
+    void connection.closed.then((reason) => {
+      for (const query of [...this.#queries.values()])
+        query.fail(localFailure('connection-lost', 'The connection to the proxy was lost while it answered.', reason))
+    })
+  }
+
+  get account(): Account {
+    return this.#account
+  }
+
+  get running(): number {
+    return this.#queries.size
+  }
+
+  /** Sends a query. Failures show in the handle. */
+  run(query: ChatQuery, signal: AbortSignal): QueryHandle {
+    const id = randomBytes(32)
+    const requestId = hex(id)
+    const running = new RunningQuery({
+      requestId,
+      timeoutMs: query.timeoutMs,
+      pricePerToken: this.#account.record.params.pricePerToken,
+      cancel: this.#proxy.cancels ? () => this.#sendCancel(id) : undefined,
+      signal,
+      cancelWaitMs: this.#context.cancelWaitMs,
+      mostWaitingBytes,
+      onDone: () => this.#onDone(requestId),
+    })
+    this.#queries.set(requestId, running)
+    this.#context.onRunning()
+    const request = encodeHttpRequest({
+      method: 'POST',
+      path: query.path,
+      headers: [
+        ['Content-Type', 'application/json'],
+        ['Accept', 'text/event-stream, application/json'],
+      ],
+      body: new TextEncoder().encode(query.body),
+    })
+    this.#connection
+      .send(
+        encode({
+          '@type': 'client.runQueryEx',
+          model_name: query.model,
+          query: request,
+          max_coefficient: query.maxCoefficient,
+          max_tokens: query.maxTokens,
+          timeout: (query.timeoutMs / 1000) * 0.95,
+          request_id: id,
+          min_config_version: this.#context.rootVersion(),
+          flags: 1,
+          enable_debug: false,
+        }),
+      )
+      .catch((error: unknown) => running.fail(localFailure('connection-lost', 'The question could not be sent.', error)))
+    return running
+  }
+
+  /** Handler of one-way packets. Settles when the reader of the answer has room. Throws for what is no message of the protocol. */
+  async onPacket(data: Uint8Array): Promise<void> {
+    if (nameOf(data) === undefined) return this.#context.logger.debug('unknown message of the proxy dropped')
+    const message = decode(data, ...incomingNames)
+    switch (message['@type']) {
+      case 'client.queryAnswerEx':
+        return await this.#queries.get(hex(message.request_id))?.onAnswer(message.answer, message.final_info)
+      case 'client.queryAnswerPartEx':
+        return await this.#queries.get(hex(message.request_id))?.onPart(message.answer, message.final_info)
+      // The proxy's own refusals come in the old form whatever the protocol version (protocol 30 §7.3).
+      case 'client.queryAnswerErrorEx':
+      case 'client.queryAnswerError':
+      case 'client.queryAnswerPartError':
+        return this.#queries.get(hex(message.request_id))?.onError(message.error_code, message.error)
+      case 'proxy.clientRequestPayment':
+        return this.#toldRequest(message)
+      case 'proxy.signedPayment':
+      case 'proxy.signedPaymentEmpty':
+        for (const deviation of this.#account.offer(message)) this.#deviates(deviation)
+    }
+  }
+
+  /** Asks for the newest signed payment and totals; returns the round trip in ms. */
+  async updatePaymentStatus(timeoutMs: number): Promise<number> {
+    const askedAt = performance.now()
+    const answer = await this.#connection.query(encode({ '@type': 'client.updatePaymentStatus' }), { timeoutMs })
+    const latencyMs = performance.now() - askedAt
+    const status = decode(answer, 'client.paymentStatus')
+    this.#told(status.signed_payment, status.db_tokens, status.max_tokens)
+    return latencyMs
+  }
+
+  /** What came with the authorization. */
+  authorized(success: TlObject<'client.authorizationWithProxySuccess'>): void {
+    this.#account.reconnected()
+    this.#told(success.signed_payment, success.tokens_committed_to_db, success.max_tokens)
+  }
+
+  #told(payment: KnownProxy['payment'], dbTokens: bigint, maxTokens: bigint): void {
+    for (const deviation of [...this.#account.offer(payment), ...this.#account.told(dbTokens, maxTokens)])
+      this.#deviates(deviation)
+  }
+
+  #toldRequest(message: TlObject<'proxy.clientRequestPayment'>): void {
+    const requestId = hex(message.request_id)
+    const counted = message.request_tokens
+    const deviations = [
+      ...this.#account.offer(message.signed_payment),
+      ...this.#account.toldRequest(message.db_tokens, message.max_tokens, counted),
+    ]
+    for (const deviation of deviations) this.#deviates(deviation)
+    const query = this.#finished.get(requestId) ?? this.#queries.get(requestId)
+    this.#finished.delete(requestId)
+    if (query === undefined) return this.#deviates({ kind: 'foreign-request', requestId, counted })
+    const stated = query.tokens
+    if (stated !== undefined && stated !== counted) this.#deviates({ kind: 'request-differs', requestId, stated, counted })
+    const { contract, params } = this.#account.record
+    const cost = counted * params.pricePerToken
+    this.#context.emit({ type: 'charged', clientContract: contract.toString(), requestId, tokens: counted, cost })
+  }
+
+  #deviates(deviation: Extract<ClientEvent, { type: 'deviation' }>['deviation']): void {
+    this.#context.logger.warn('the proxy told what does not add up', { kind: deviation.kind })
+    this.#context.emit({ type: 'deviation', clientContract: this.#account.record.contract.toString(), deviation })
+  }
+
+  #sendCancel(id: Uint8Array): void {
+    this.#connection.send(encode({ '@type': 'client.cancelQuery', request_id: id })).catch((error: unknown) => {
+      this.#context.logger.debug('cancel not sent', { reason: String(error) })
+    })
+  }
+
+  #onDone(requestId: string): void {
+    const query = this.#queries.get(requestId)
+    this.#queries.delete(requestId)
+    if (query !== undefined) this.#finished.set(requestId, query)
+    if (this.#finished.size > mostRemembered) {
+      const [oldest] = this.#finished.keys()
+      if (oldest !== undefined) this.#finished.delete(oldest)
+    }
+    this.#context.onRunning()
+  }
+}

@@ -1,0 +1,213 @@
+import { Failure } from '../base/failure.ts'
+import type { AdjustedTokens } from '../protocol/accounting/adjusted-tokens.ts'
+import { decodeHttpResponse, type HttpResponseHead } from '../protocol/http/http-message.ts'
+import { TlError } from '../protocol/tl/tl-error.ts'
+import type { TlObject } from '../protocol/tl/types.ts'
+import { BodyQueue } from './body-queue.ts'
+import { localFailure, paidNothing, type QueryFailureCode, remoteFailure } from './query-failure.ts'
+
+export interface QueryTimes {
+  /** Unix ms */
+  readonly proxyStartMs: number
+  readonly proxyEndMs: number
+  readonly workerStartMs: number
+  readonly workerEndMs: number
+}
+
+/** How a query ended that did not fail. */
+export interface QueryEnd {
+  /**
+   * Set when the caller stopped it: `ended` = the generation itself was ended, the usage is final; `hidden` = only this side stopped
+   * reading, generation and cost go on, so usage and cost are unknown.
+   */
+  readonly stopped?: 'ended' | 'hidden'
+  readonly tokens?: AdjustedTokens
+  /** nanoton = adjusted tokens × price */
+  readonly cost?: bigint
+  readonly times?: QueryTimes
+}
+
+/** A query under way. The three parts may be read in any order; a failure shows in all of them. */
+export interface QueryHandle {
+  /** hex, 64 characters */
+  readonly requestId: string
+  readonly head: Promise<HttpResponseHead>
+  /** Bytes as they arrive; cut anywhere. Ends early, without an error, when the query is stopped. */
+  readonly body: AsyncIterable<Uint8Array>
+  readonly end: Promise<QueryEnd>
+}
+
+type FinalInfo = TlObject<'client.queryFinalInfo'>
+
+export interface RunningQueryOptions {
+  readonly requestId: string
+  readonly timeoutMs: number
+  /** nanoton per adjusted token */
+  readonly pricePerToken: bigint
+  /** Sends a cancel to the proxy; undefined when it does not know it. */
+  readonly cancel: (() => void) | undefined
+  readonly signal: AbortSignal
+  /** How long a cancelled query may take to end before it counts as hidden. */
+  readonly cancelWaitMs: number
+  readonly mostWaitingBytes: number
+  /** Called once, when nothing more is expected for this id. */
+  readonly onDone: () => void
+}
+
+/** Beyond the timeout that the proxy keeps, this side waits so long for the proxy's word (protocol 30 §7.3). */
+const timeoutMarginMs = 5_000
+
+/** One query of a client: takes what the proxy sends for its id and gives it to one reader. */
+export class RunningQuery implements QueryHandle {
+  readonly requestId: string
+  readonly head: Promise<HttpResponseHead>
+  readonly end: Promise<QueryEnd>
+  readonly #options: RunningQueryOptions
+  readonly #head = Promise.withResolvers<HttpResponseHead>()
+  readonly #end = Promise.withResolvers<QueryEnd>()
+  readonly #body: BodyQueue
+  readonly #timers: NodeJS.Timeout[] = []
+  readonly #onAbort = (): void => this.#stop()
+  #state: 'waiting' | 'answering' | 'done' = 'waiting'
+  #stopped = false
+  #hidden = false
+  /** Tokens that the final info stated; 0 for a failure. Undefined until then. */
+  #tokens: bigint | undefined
+
+  constructor(options: RunningQueryOptions) {
+    this.#options = options
+    this.requestId = options.requestId
+    this.head = this.#head.promise
+    this.end = this.#end.promise
+    // A reader may look at one part only.
+    this.head.catch(() => undefined)
+    this.end.catch(() => undefined)
+    this.#body = new BodyQueue(options.mostWaitingBytes)
+    options.signal.addEventListener('abort', this.#onAbort)
+    this.#later(options.timeoutMs + timeoutMarginMs, () => {
+      options.cancel?.()
+      this.fail(localFailure('timeout', 'The answer took too long and was given up.'))
+    })
+  }
+
+  get body(): AsyncIterable<Uint8Array> {
+    return this.#body
+  }
+
+  /** Adjusted tokens by the final info; undefined while unknown. */
+  get tokens(): bigint | undefined {
+    return this.#tokens
+  }
+
+  get isDone(): boolean {
+    return this.#state === 'done'
+  }
+
+  /** First message of an answer. The promise settles when the reader has room for its bytes. */
+  async onAnswer(bytes: Uint8Array, final: FinalInfo | undefined): Promise<void> {
+    if (this.#state !== 'waiting') return this.#malformed('The answer began twice.')
+    let response: HttpResponseHead & { payload: Uint8Array }
+    try {
+      response = decodeHttpResponse(bytes)
+    } catch (thrown) {
+      if (thrown instanceof TlError) return this.#malformed('The answer is no HTTP response.')
+      throw thrown
+    }
+    this.#state = 'answering'
+    this.#head.resolve({ status: response.status, reason: response.reason, headers: response.headers })
+    await this.onPart(response.payload, final)
+  }
+
+  async onPart(bytes: Uint8Array, final: FinalInfo | undefined): Promise<void> {
+    if (this.#state === 'done') return
+    if (this.#state === 'waiting' && !(this.#stopped && final !== undefined))
+      return this.#malformed('A part came before its answer.')
+    if (!this.#hidden && !(await this.#body.push(bytes)))
+      return this.fail(localFailure('answer-too-large', 'The answer came faster than it was read.'), { cancel: true })
+    if (final !== undefined) this.#finish(final)
+  }
+
+  onError(code: number, text: string): void {
+    if (this.#state === 'done') return
+    this.#tokens = 0n
+    // An error answer costs nothing, whoever wanted the end.
+    if (this.#stopped)
+      return this.#close(() => this.#end.resolve(this.#hidden ? { stopped: 'hidden' } : { stopped: 'ended', cost: 0n }))
+    this.fail(remoteFailure(code, text))
+  }
+
+  /** Ends the query with a failure; only the first end counts. */
+  fail(failure: Failure<QueryFailureCode>, options: { cancel?: boolean } = {}): void {
+    if (this.#state === 'done') return
+    if (options.cancel) this.#options.cancel?.()
+    this.#close(() => this.#end.reject(failure), failure)
+  }
+
+  #malformed(message: string): void {
+    this.fail(localFailure('answer-malformed', message), { cancel: true })
+  }
+
+  #finish(final: FinalInfo): void {
+    const used = final.tokens_used
+    const tokens: AdjustedTokens = {
+      prompt: used.prompt_tokens_used,
+      cached: used.cached_tokens_used,
+      completion: used.completion_tokens_used,
+      reasoning: used.reasoning_tokens_used,
+      total: used.total_tokens_used,
+    }
+    this.#tokens = tokens.total
+    const { proxy_start_time, proxy_end_time, worker_start_time, worker_end_time } = final
+    const times =
+      proxy_start_time === undefined ||
+      proxy_end_time === undefined ||
+      worker_start_time === undefined ||
+      worker_end_time === undefined
+        ? {}
+        : {
+            times: {
+              proxyStartMs: proxy_start_time * 1000,
+              proxyEndMs: proxy_end_time * 1000,
+              workerStartMs: worker_start_time * 1000,
+              workerEndMs: worker_end_time * 1000,
+            },
+          }
+    const stopped = this.#stopped ? { stopped: 'ended' as const } : {}
+    this.#close(() => this.#end.resolve({ ...stopped, tokens, cost: tokens.total * this.#options.pricePerToken, ...times }))
+  }
+
+  #stop(): void {
+    if (this.#state === 'done' || this.#stopped) return
+    this.#stopped = true
+    if (this.#options.cancel === undefined) return this.#hide()
+    this.#body.release()
+    this.#options.cancel()
+    this.#later(this.#options.cancelWaitMs, () => this.#hide())
+  }
+
+  /** This side stops reading; what still comes is only noted for the account. */
+  #hide(): void {
+    if (this.#state === 'done' || this.#hidden) return
+    this.#hidden = true
+    this.#body.end()
+    this.#head.reject(stoppedFailure())
+    this.#end.resolve({ stopped: 'hidden' })
+  }
+
+  #close(settle: () => void, failure?: Failure): void {
+    this.#state = 'done'
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#options.signal.removeEventListener('abort', this.#onAbort)
+    this.#head.reject(failure ?? stoppedFailure())
+    this.#body.end(failure)
+    settle()
+    this.#options.onDone()
+  }
+
+  #later(ms: number, action: () => void): void {
+    this.#timers.push(setTimeout(action, Math.min(ms, 2 ** 31 - 1)))
+  }
+}
+
+export const stoppedFailure = (): Failure<'stopped'> =>
+  new Failure('stopped', 'The answer was stopped before it began.', { money: paidNothing })

@@ -1,0 +1,42 @@
+import type { Address } from '@ton/core'
+
+export type ClientPhase = 'connecting' | 'needs-account' | 'authorizing' | 'ready' | 'waiting'
+
+/** One wanted proxy connection and the account behind it. Tokens are adjusted tokens, money is nanoton. */
+export interface ClientConnectionState {
+  /** `host:port` */
+  readonly endpoint: string
+  readonly phase: ClientPhase
+  /** What is going on, one plain sentence. */
+  readonly sentence: string
+  /** Why the last attempt or connection ended; gone when the connection is ready. */
+  readonly failure?: string
+  readonly proxyContract?: Address
+  readonly clientContract?: Address
+  /** Round trip of the last question to the proxy. */
+  readonly latencyMs?: number
+  /** Undefined = without limit, or not known yet. */
+  readonly spendableTokens?: bigint
+  readonly balance?: bigint
+  readonly stake?: bigint
+  /** Used by the proxy's last word. */
+  readonly usedTokens?: bigint
+  /** Used and not charged on chain yet. */
+  readonly pendingCharge?: bigint
+  /** Whether Stop can end the generation itself. */
+  readonly canCancel?: boolean
+}
+
+export interface ClientState {
+  readonly connections: readonly ClientConnectionState[]
+  /** Requests under way. */
+  readonly running: number
+}
+
+export const sentences: Readonly<Record<ClientPhase, string>> = {
+  connecting: 'Connecting to the proxy: proof of work and encryption.',
+  'needs-account': 'The proxy is reached. An account with it has to be opened first.',
+  authorizing: 'Proving to the proxy that the account is yours.',
+  ready: 'Ready.',
+  waiting: 'Not connected. The next attempt follows soon.',
+}
