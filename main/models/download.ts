@@ -1,0 +1,233 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { type FileHandle, mkdir, open, readFile, rm, stat, statfs } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { z } from 'zod'
+import { writeFailure, writeFileAtomic } from '../base/atomic-file.ts'
+import { asError, Failure } from '../base/failure.ts'
+import { pause } from '../base/pause.ts'
+import { cancelled, diskFull, unreachable } from './download-problem.ts'
+
+export interface DownloadProgress {
+  readonly receivedBytes: number
+  readonly totalBytes: number | null
+}
+
+export interface DownloadOptions {
+  readonly url: string
+  /** What the source is called in messages. */
+  readonly source: string
+  /** Where the bytes are collected; the file stays there, complete, when the download succeeds. Beside it lies its state. */
+  readonly partPath: string
+  readonly sizeBytes: number | null
+  /** True when the hash of the whole will be compared with a known one: only then may a part be continued without a strong ETag. */
+  readonly hashKnown: boolean
+  readonly signal: AbortSignal
+  readonly onProgress: (progress: DownloadProgress) => void
+  /** Longest wait for the first answer of the server. Default 3 s. */
+  readonly connectTimeoutMs?: number
+  /** Longest silence in the middle. Default 20 s. */
+  readonly stallTimeoutMs?: number
+  /** Pause before going on after a broken connection. Default 500 ms. */
+  readonly retryPauseMs?: number
+  /** Free bytes on the disk of a folder; for tests. */
+  readonly freeBytes?: (folder: string) => Promise<number>
+}
+
+/** Room that must stay free on the disk. */
+const sparedBytes = 64 * 1024 * 1024
+/** Broken connections in a row without a single new byte, after which the source counts as unreachable. */
+const mostFruitlessTries = 3
+
+const partState = z.object({ url: z.string(), etag: z.string().nullable(), totalBytes: z.number().int().positive().nullable() })
+type PartState = z.infer<typeof partState>
+
+/**
+ * Downloads a file over HTTP and goes on where an earlier try stopped, in this run or one before. Servers without ranges, or with
+ * another version of the file, are read from the beginning again. The contents are not judged here: verify the hash before use.
+ * Throws a `DownloadProblem`. Returns the size in bytes.
+ */
+export async function downloadHttp(options: DownloadOptions): Promise<number> {
+  const statePath = `${options.partPath}.json`
+  await mkdir(dirname(options.partPath), { recursive: true, mode: 0o700 })
+  let fruitless = 0
+  for (;;) {
+    if (options.signal.aborted) throw cancelled()
+    const known = await readState(statePath, options.url)
+    if (known === undefined) await rm(options.partPath, { force: true })
+    const before = await fileSize(options.partPath)
+    try {
+      const size = await attempt(options, statePath, known, before)
+      await rm(statePath, { force: true })
+      return size
+    } catch (error) {
+      if (options.signal.aborted) throw cancelled()
+      if (error instanceof Failure) throw error
+      fruitless = (await fileSize(options.partPath)) > before ? 0 : fruitless + 1
+      if (fruitless >= mostFruitlessTries) throw unreachable(options.source, error)
+      await pause(options.retryPauseMs ?? 500, options.signal)
+    }
+  }
+}
+
+async function attempt(options: DownloadOptions, statePath: string, known: PartState | undefined, have: number): Promise<number> {
+  const { url, source, partPath, sizeBytes, signal, onProgress } = options
+  const goingOn = known !== undefined && have > 0 && (known.etag !== null || options.hashKnown)
+  if (goingOn && have === (known.totalBytes ?? sizeBytes)) return have
+  const connection = new AbortController()
+  const timer = new Watchdog(() => connection.abort(new Error('no answer in time')))
+  timer.wind(options.connectTimeoutMs ?? 3000)
+  try {
+    const headers: Record<string, string> = { 'Accept-Encoding': 'identity' }
+    if (goingOn) {
+      headers.Range = `bytes=${have}-`
+      if (known.etag !== null) headers['If-Range'] = known.etag
+    }
+    let response: Response
+    try {
+      response = await fetch(url, { headers, signal: AbortSignal.any([signal, connection.signal]) })
+    } catch (error) {
+      // Nobody there: no use in trying again now.
+      if (!goingOn && !signal.aborted) throw unreachable(source, error)
+      throw error
+    }
+    if (response.status === 416) {
+      await response.body?.cancel()
+      await rm(partPath, { force: true })
+      throw new Error('the part no longer fits')
+    }
+    if (response.status !== 200 && response.status !== 206) {
+      await response.body?.cancel()
+      throw new Failure('source-refused', `${source} answered with error ${response.status}.`, {
+        retryable: response.status >= 500,
+      })
+    }
+    const from = startOf(response)
+    if (from !== 0 && from !== have) throw new Error('the server sent another range than asked')
+    const total = totalOf(response, from)
+    if (sizeBytes !== null && total !== null && total !== sizeBytes)
+      throw new Failure('wrong-size', `${source} offers a file of ${total} bytes instead of ${sizeBytes}.`)
+    const expected = total ?? sizeBytes
+    await checkRoom(options, (expected ?? 0) - from)
+    writeFileAtomic(statePath, JSON.stringify({ url, etag: strongEtag(response), totalBytes: expected } satisfies PartState))
+    timer.wind(options.stallTimeoutMs ?? 20_000)
+    const received = await receive(response, partPath, from, expected, (bytes) => {
+      timer.wind(options.stallTimeoutMs ?? 20_000)
+      onProgress({ receivedBytes: bytes, totalBytes: expected })
+    })
+    if (expected !== null && received < expected) throw new Error('the connection ended early')
+    return received
+  } finally {
+    timer.stop()
+    connection.abort()
+  }
+}
+
+async function receive(
+  response: Response,
+  path: string,
+  from: number,
+  most: number | null,
+  onBytes: (received: number) => void,
+): Promise<number> {
+  let file: FileHandle
+  try {
+    file = await open(path, from === 0 ? 'w' : 'r+', 0o600)
+  } catch (error) {
+    throw writeFailure(path, error)
+  }
+  let at = from
+  try {
+    onBytes(at)
+    for await (const chunk of response.body ?? []) {
+      if (most !== null && at + chunk.length > most)
+        throw new Failure('wrong-size', `The source sent more than the ${most} bytes of the file.`)
+      try {
+        await file.write(chunk, 0, chunk.length, at)
+      } catch (error) {
+        throw writeFailure(path, error)
+      }
+      at += chunk.length
+      onBytes(at)
+    }
+    await file.truncate(at)
+    await file.sync()
+    return at
+  } finally {
+    await file.close()
+  }
+}
+
+/** SHA-256 of a file in hex, read piece by piece. */
+export async function sha256OfFile(path: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024, ...(signal && { signal }) }))
+    hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}
+
+/** Throws `disk-full` when the folder of the part has no room for `neededBytes` more. */
+export async function checkRoom(
+  options: { partPath: string; freeBytes?: (folder: string) => Promise<number> },
+  neededBytes: number,
+): Promise<void> {
+  const free = await (options.freeBytes ?? freeBytesOf)(dirname(options.partPath))
+  if (free < neededBytes + sparedBytes) throw diskFull(neededBytes + sparedBytes)
+}
+
+async function freeBytesOf(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder)
+  return bavail * bsize
+}
+
+async function fileSize(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size
+  } catch {
+    return 0
+  }
+}
+
+async function readState(path: string, url: string): Promise<PartState | undefined> {
+  try {
+    const state = partState.parse(JSON.parse(await readFile(path, 'utf8')))
+    return state.url === url ? state : undefined
+  } catch (error) {
+    // Missing or damaged: the part is worthless without it.
+    void asError(error)
+    return undefined
+  }
+}
+
+function startOf(response: Response): number {
+  if (response.status === 200) return 0
+  return Number(/^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1] ?? Number.NaN)
+}
+
+function totalOf(response: Response, from: number): number | null {
+  const whole = /\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1]
+  if (whole !== undefined) return Number(whole)
+  const length = response.headers.get('content-length')
+  return length === null || !/^\d+$/.test(length) ? null : from + Number(length)
+}
+
+/** A weak tag does not promise the same bytes. */
+function strongEtag(response: Response): string | null {
+  const tag = response.headers.get('etag')
+  return tag?.startsWith('"') ? tag : null
+}
+
+class Watchdog {
+  readonly #bite: () => void
+  #timer: NodeJS.Timeout | undefined
+  constructor(bite: () => void) {
+    this.#bite = bite
+  }
+  wind(ms: number): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(this.#bite, ms)
+  }
+  stop(): void {
+    clearTimeout(this.#timer)
+  }
+}

