@@ -75,7 +75,7 @@ describe('top up', () => {
     const outcome = await bed.send({
       from: bed.stranger,
       to: bed.client.address,
-      value: toNano('8.2'),
+      value: toNano('8.15'),
       body: clientTopUp(envelope, toNano('8')),
       deploy: bed.client,
     })

@@ -95,6 +95,15 @@ describe('stake', () => {
   })
 })
 
+it('lets messages pay for storage, not the money that it holds', async () => {
+  const before = await bed.balance(bed.proxy.address)
+  bed.pass(365 * 86_400)
+  const outcome = await byStranger(proxyIncreaseStake(envelope, toNano('2')), toNano('2.3'))
+  const storage = outcome.transactions[0]?.description
+  expect(storage?.type === 'generic' && (storage.storagePhase?.storageFeesCollected ?? 0n) > 1_000_000n).toBe(true)
+  expect(await bed.balance(bed.proxy.address)).toBe(before + toNano('2'))
+})
+
 describe('requests from other contracts', () => {
   const account = () =>
     beginCell().storeUint(0, 2).storeCoins(0).storeCoins(toNano('5')).storeUint(0, 64).storeUint(0, 256).endCell()

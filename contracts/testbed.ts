@@ -73,6 +73,8 @@ export interface Testbed {
   readonly worker: ContractInit
   /** Delivers one internal message and everything that follows; throws unless all Toncoin is accounted for to the nanoton. */
   send(sending: Sending): Promise<Outcome>
+  /** The same for an external message, which brings no value. Throws when the account does not accept it. */
+  sendExternal(boc: Uint8Array): Promise<Outcome>
   /** A message signed by the proxy's key (or another seed), as the proxy makes it. */
   signed(payload: SignedPayload, seedName?: string): Cell
   /** The same for the payloads that count tokens, for the testbed's own contracts. */
@@ -106,6 +108,20 @@ export async function createTestbed(params: Params = TEST_PARAMS): Promise<Testb
     if (accountState?.type !== 'active' || !accountState.state.data) throw new Error(`no data at ${address}`)
     return accountState.state.data
   }
+  const deliver = async (message: Message | Cell, value: bigint) => {
+    const { transactions } = await chain.sendMessage(message)
+    const outcome = outcomeOf(transactions)
+    let change = 0n
+    for (const key of new Set(transactions.map((transaction) => addressOf(transaction).toRawString()))) {
+      const now = await balance(Address.parseRaw(key))
+      change += now - (balances.get(key) ?? 0n)
+      balances.set(key, now)
+    }
+    if (change + outcome.fees !== value) {
+      throw new Error(`${value} nanoton came in, balances changed by ${change}, fees were ${outcome.fees}`)
+    }
+    return outcome
+  }
   const signed = (payload: SignedPayload, seedName = 'proxy key') => signMessage(payload, excesses, keySigner(seedOf(seedName)))
 
   return {
@@ -137,20 +153,8 @@ export async function createTestbed(params: Params = TEST_PARAMS): Promise<Testb
     pass: (seconds) => {
       chain.now = (chain.now ?? START_SEC) + seconds
     },
-    send: async (sending) => {
-      const { transactions } = await chain.sendMessage(internalMessage(sending))
-      const outcome = outcomeOf(transactions)
-      let change = 0n
-      for (const key of new Set(transactions.map((transaction) => addressOf(transaction).toRawString()))) {
-        const now = await balance(Address.parseRaw(key))
-        change += now - (balances.get(key) ?? 0n)
-        balances.set(key, now)
-      }
-      if (change + outcome.fees !== sending.value) {
-        throw new Error(`${sending.value} nanoton came in, balances changed by ${change}, fees were ${outcome.fees}`)
-      }
-      return outcome
-    },
+    send: (sending) => deliver(internalMessage(sending), sending.value),
+    sendExternal: (boc) => deliver(Cell.fromBoc(Buffer.from(boc))[0] ?? Cell.EMPTY, 0n),
   }
 }
 
