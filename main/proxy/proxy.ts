@@ -201,19 +201,25 @@ export class CocoonProxy {
     const before = this.#root
     if (before === undefined || this.#phase !== 'serving' || next.version < before.version) return
     this.#root = next
-    if (next.params.paramsVersion <= before.params.paramsVersion) return this.#show()
+    const present = this.#serving?.instance.identity.params
+    // Without a serving desk the last move failed: try again with each reading.
+    if (present !== undefined && next.params.paramsVersion <= present.paramsVersion) return this.#show()
     this.#deps.logger.info('the network has new terms', { paramsVersion: next.params.paramsVersion })
     try {
       const serving = this.#serving
-      this.#serving = undefined
-      await serving?.close()
       if (serving !== undefined) {
+        this.#serving = undefined
         serving.instance.winding = true
         this.#old.push(serving.instance)
+        await serving.close()
       }
       await this.#open(next)
       this.#trouble = null
     } catch (thrown) {
+      // Half open: what was made is stopped, and made anew at the next reading.
+      const half = this.#serving
+      this.#serving = undefined
+      await half?.stop()
       this.#trouble = asError(thrown).message
       this.#deps.logger.error('the proxy could not move to the new terms', { error: this.#trouble })
     }

@@ -15,8 +15,8 @@ export interface Candidate {
   readonly quarantined: 'no' | 'last-resort' | 'yes'
 }
 
-/** Expected times within this factor of the best count as equally fast, so that the price can decide. */
-const equallyFast = 1.25
+/** Expected times within this factor and margin of the best count as equally fast, so that the price can decide. */
+const equallyFast = { factor: 1.25, marginMs: 250 } as const
 
 function expectedMs(candidate: Candidate, typicalMs: number): number {
   return (candidate.running + 1) * (candidate.meanMs ?? typicalMs)
@@ -42,7 +42,7 @@ export function chooseWorker<T extends Candidate>(candidates: readonly T[], mode
   const known = pool.map((c) => c.meanMs).filter((ms) => ms !== undefined)
   const typical = known.length > 0 ? known.reduce((sum, ms) => sum + ms, 0) / known.length : 1
   const best = Math.min(...pool.map((c) => expectedMs(c, typical)))
-  const fast = pool.filter((c) => expectedMs(c, typical) <= best * equallyFast)
+  const fast = pool.filter((c) => expectedMs(c, typical) <= best * equallyFast.factor + equallyFast.marginMs)
   const [chosen] = fast.sort((a, b) => a.coefficient - b.coefficient || a.running - b.running || a.lastPick - b.lastPick)
   if (chosen === undefined) throw new Refusal(peerErrorCodes.notReady, `no ready workers for model ${model}`)
   return chosen

@@ -55,7 +55,12 @@ class Replay {
     const events = this.#golden.connections
       .flatMap((connection, at) => connection.events.map((event) => ({ at, role: connection.role, event })))
       .sort((a, b) => a.event.t - b.event.t || a.event.n - b.event.n)
-    for (const { at, role, event } of events) await this.#step(at, role, event)
+    let before = events[0]?.event.t ?? 0
+    for (const { at, role, event } of events) {
+      // The reference needed this long; a loaded machine may need some more.
+      await this.#step(at, role, event, Math.min((event.t - before) * 1000, 4000) + 700)
+      before = event.t
+    }
     for (const [at, peer] of this.#peers) {
       await peer.silent(30)
       for (const extra of this.#left.has(at) ? [] : rest(peer)) {
@@ -81,7 +86,7 @@ class Replay {
     return peer
   }
 
-  async #step(at: number, role: string, event: GoldenEvent): Promise<void> {
+  async #step(at: number, role: string, event: GoldenEvent, limit: number): Promise<void> {
     const peer = await this.#peer(at, role)
     if (event.kind === 'event-closed-by-us') {
       this.#left.add(at)
@@ -96,7 +101,7 @@ class Replay {
       if (event.kind !== 'attested-peer-info') peer.write(Buffer.from(this.#translate(hex), 'hex'))
       return
     }
-    const received = await peer.next(event.kind === 'event-closed-by-peer' ? 1000 : 4000).catch((): undefined => undefined)
+    const received = await peer.next(limit).catch((): undefined => undefined)
     // In this order: describing what came learns the id of a forwarded query, which the expectation then pairs with the golden one.
     const came = received === undefined ? 'nothing' : this.#describe(received, at)
     const due = event.kind === 'event-closed-by-peer' ? 'closed' : this.#expectation(event, role)
