@@ -7,6 +7,13 @@ const id = z.number().int().nonnegative()
 export const gpuChoice = z.union([z.literal(false), z.enum(['auto', 'metal', 'cuda', 'vulkan'])])
 export type GpuChoice = z.infer<typeof gpuChoice>
 
+/** Values that the makers of a model recommend, used where a request names none. */
+export const samplingAdvice = z.object({
+  temperature: z.number().min(0).max(5).optional(),
+  topP: z.number().min(0).max(1).optional(),
+})
+export type SamplingAdvice = z.infer<typeof samplingAdvice>
+
 /** How one model is loaded; sent once as the first message to a fresh child. */
 export const loadOrder = z.object({
   path: z.string().min(1),
@@ -17,6 +24,7 @@ export const loadOrder = z.object({
   /** 0: as measured best for this machine. */
   threads: z.number().int().min(0).max(1024),
   gpu: gpuChoice,
+  sampling: samplingAdvice.optional(),
 })
 export type LoadOrder = z.infer<typeof loadOrder>
 

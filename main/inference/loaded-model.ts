@@ -1,7 +1,7 @@
 import { type ChatWrapper, getLlama, type Llama, type LlamaContext, LlamaLogLevel, type LlamaModel } from 'node-llama-cpp'
 import { Failure } from '../base/failure.ts'
 import type { EngineEvent, GenerationOptions } from './engine.ts'
-import type { GenerationInput, GpuChoice, LoadOrder } from './engine-messages.ts'
+import type { GenerationInput, GpuChoice, LoadOrder, SamplingAdvice } from './engine-messages.ts'
 import { generate, PromptPace, type SamplingDefaults } from './generation.ts'
 import { chatTemplate, chatTokens, completionTokens } from './prompt-tokens.ts'
 import { SequencePlaces } from './sequence-places.ts'
@@ -17,11 +17,11 @@ export class LoadedModel {
   readonly #defaults: SamplingDefaults
   readonly #pace: PromptPace
 
-  private constructor(llama: Llama, model: LlamaModel, context: LlamaContext) {
+  private constructor(llama: Llama, model: LlamaModel, context: LlamaContext, advice: SamplingAdvice = {}) {
     this.#model = model
     this.#template = chatTemplate(model)
     this.#places = new SequencePlaces(context)
-    this.#defaults = samplingDefaults(model)
+    this.#defaults = samplingDefaults(model, advice)
     this.#pace = new PromptPace(context.batchSize)
     this.contextTokens = context.contextSize
     this.backend = llama.gpu === false ? 'cpu' : llama.gpu
@@ -41,7 +41,7 @@ export class LoadedModel {
       contextSize: { min: Math.min(512, order.contextTokens), max: Math.min(order.contextTokens, model.trainContextSize) },
       threads: { ideal: threads, min: 1 },
     })
-    return new LoadedModel(llama, model, context)
+    return new LoadedModel(llama, model, context, order.sampling)
   }
 
   /** Throws `Failure` `context-too-small` before anything is generated when the prompt leaves no room for an answer. */
@@ -89,7 +89,7 @@ function defaultThreads(mathCores: number): number {
   return Math.max(1, mathCores >= 4 ? mathCores - 1 : mathCores)
 }
 
-function samplingDefaults(model: LlamaModel): SamplingDefaults {
+function samplingDefaults(model: LlamaModel, advice: SamplingAdvice): SamplingDefaults {
   const general: Record<string, unknown> = { ...model.fileInfo.metadata.general }
   const raw = general.sampling
   const sampling: Record<string, unknown> = typeof raw === 'object' && raw !== null ? { ...raw } : {}
@@ -98,8 +98,8 @@ function samplingDefaults(model: LlamaModel): SamplingDefaults {
     return typeof value === 'number' && Number.isFinite(value) && value >= 0 && value <= most ? value : fallback
   }
   return {
-    temperature: number('temp', 0.7, 5),
-    topP: number('top_p', 0.95, 1),
+    temperature: advice.temperature ?? number('temp', 0.7, 5),
+    topP: advice.topP ?? number('top_p', 0.95, 1),
     topK: number('top_k', 40, 1_000_000),
     minP: number('min_p', 0.05, 1),
   }

@@ -241,6 +241,16 @@ describe('LocalEngine under faults', () => {
     expect(engine.state.value).toEqual({ status: 'no-model' })
   })
 
+  it('samples as the makers of the model advise unless asked otherwise', async () => {
+    const engine = newEngine()
+    await engine.load({ path: await tinyGgufFile(), name: 'tiny', sampling: { temperature: 0 } })
+    const run = async (options: object): Promise<string> =>
+      (await collect(engine.complete('some', { maxTokens: 16, ...options }, never))).text
+    expect(await run({ seed: 1 })).toBe(await run({ seed: 2 }))
+    expect(await run({ seed: 1, temperature: 2 })).not.toBe(await run({ seed: 2, temperature: 2 }))
+    await engine.dispose()
+  })
+
   it('ends an aborted answer with done even when the process dies meanwhile', async () => {
     const engine = newEngine()
     await engine.load({ path: await tinyGgufFile(), name: 'tiny' })

@@ -3,7 +3,7 @@ import { type Logger, silentLogger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import type { ChatMessage, Engine, EngineEvent, EngineState, GenerationOptions } from './engine.ts'
 import { EngineChild, type Loaded } from './engine-child.ts'
-import type { GenerationInput, GpuChoice } from './engine-messages.ts'
+import type { GenerationInput, GpuChoice, SamplingAdvice } from './engine-messages.ts'
 
 export interface LocalEngineOptions {
   /** Path of the engine process: `engine-process.ts` as source, or its bundled `.js`. */
@@ -28,6 +28,8 @@ export interface ModelToLoad {
   /** Shown in the state. */
   readonly name: string
   readonly contextTokens?: number
+  /** Recommended by the makers of the model, for requests that name none; goes before what the file itself says. */
+  readonly sampling?: SamplingAdvice | undefined
 }
 
 const longestPauseMs = 30_000
@@ -113,7 +115,10 @@ export class LocalEngine implements Engine {
     this.state.set({ status: 'loading', model: model.name, progress: 0 })
     const child = new EngineChild({
       entryPath,
-      order: { path: model.path, gpu, sequences, threads, contextTokens: model.contextTokens ?? contextTokens },
+      order: {
+        ...{ path: model.path, gpu, sequences, threads, contextTokens: model.contextTokens ?? contextTokens },
+        sampling: model.sampling,
+      },
       background,
       logger: this.#logger,
       onProgress: (progress) => {
