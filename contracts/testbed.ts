@@ -1,6 +1,6 @@
 import { Address, Cell, type Message, toNano } from '@ton/core'
 import { sha256_sync } from '@ton/crypto'
-import { Blockchain, type BlockchainTransaction } from '@ton/sandbox'
+import { Blockchain, type BlockchainSnapshot, type BlockchainTransaction } from '@ton/sandbox'
 import type { ContractInit } from './cells.ts'
 import { type ClientState, clientInit, parseClientState } from './client.ts'
 import { contractCode } from './code.ts'
@@ -88,8 +88,19 @@ export interface Testbed {
   pass(seconds: number): void
 }
 
-export async function createTestbed(params: Params = TEST_PARAMS): Promise<Testbed> {
+// One chain per test file, emptied for each testbed: starting the emulator takes longer than most tests.
+let emulator: Promise<{ chain: Blockchain; empty: BlockchainSnapshot }> | undefined
+
+async function startEmulator() {
   const chain = await Blockchain.create()
+  return { chain, empty: chain.snapshot() }
+}
+
+/** A fresh testbed; the one before it must not be used any more. */
+export async function createTestbed(params: Params = TEST_PARAMS): Promise<Testbed> {
+  emulator ??= startEmulator()
+  const { chain, empty } = await emulator
+  await chain.loadFrom(empty)
   chain.now = START_SEC
   const owner = actor('proxy owner')
   const clientOwner = actor('client owner')
