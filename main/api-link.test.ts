@@ -97,7 +97,7 @@ describe('the link between page and core', () => {
     const aborted: number[] = []
     const forever = (which: number) =>
       async function* (_input: object, signal: AbortSignal) {
-        yield { theme: 'dark' as const, language: 'en' as const }
+        yield { theme: 'dark' as const, language: 'en' as const, model: null }
         await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
         aborted.push(which)
       }
@@ -120,7 +120,7 @@ describe('the link between page and core', () => {
       handlersWith({
         streams: {
           settings: async function* (_input, signal) {
-            yield { theme: 'dark', language: 'en' }
+            yield { theme: 'dark', language: 'en', model: null }
             await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
             aborted = true
           },

@@ -148,6 +148,8 @@ export type NetworkState = z.infer<typeof networkState>
 export const settings = z.object({
   theme: z.enum(['system', 'light', 'dark']),
   language: z.enum(['system', 'en', 'ru']),
+  /** Id of the model that chats and the worker use; null = the first that is installed. */
+  model: z.string().max(200).nullable(),
 })
 export type Settings = z.infer<typeof settings>
 

@@ -1,0 +1,142 @@
+import type { AppInfo, HardwareFacts, WalletState } from '../preload/api/system.ts'
+import type { Handlers } from './api-link.ts'
+import { Failure } from './base/failure.ts'
+import type { Logger } from './base/logger.ts'
+import type { Watchable } from './base/signal.ts'
+import type { ChatService } from './chat/chat-service.ts'
+import type { LocalNetwork } from './core/local-network.ts'
+import type { ModelKeeper } from './core/model-keeper.ts'
+import { networkState, networkStates } from './core/network-view.ts'
+import type { StartProgress } from './core/start-progress.ts'
+import { readWallets, type WalletSources } from './core/wallet-view.ts'
+import { earnStates } from './earnings/earn-state.ts'
+import type { EarnRole } from './earnings/earn-status.ts'
+import type { Ledger } from './earnings/ledger.ts'
+import { readTelemetry } from './hardware/telemetry.ts'
+import type { LocalEngine } from './inference/local-engine.ts'
+import type { ModelLibrary } from './models/library.ts'
+import type { SettingsStore } from './storage/settings.ts'
+import type { Worker } from './worker/worker.ts'
+
+export interface ApiParts {
+  readonly info: AppInfo
+  readonly facts: () => Promise<HardwareFacts>
+  readonly progress: StartProgress
+  readonly settings: SettingsStore
+  readonly library: ModelLibrary
+  readonly models: ModelKeeper
+  readonly engine: LocalEngine
+  readonly chat: ChatService
+  readonly ledger: Ledger
+  readonly role: Watchable<EarnRole>
+  readonly network: LocalNetwork
+  readonly logger: Logger
+}
+
+const done = {} as const
+
+/** Implements preload/api over the roles: one line a call, so that this file is also the list of what a page can cause. */
+export function createHandlers(parts: ApiParts): Handlers {
+  const { chat, engine, info, ledger, library, models, network, progress, role, settings } = parts
+
+  const worker = (): Worker => {
+    const now = network.worker.value
+    if (!now) throw new Failure('not-ready', 'The worker is not running yet.', { advice: 'Wait until a model is loaded.' })
+    return now
+  }
+
+  const download = (id: string): void => {
+    library.download(id).then(
+      () => models.installed(id),
+      (error: unknown) =>
+        parts.logger.warn('a download failed', { id, reason: error instanceof Error ? error.message : 'unknown' }),
+    )
+  }
+
+  return {
+    calls: {
+      'chat.create': (input) => chat.create(input),
+      'chat.rename': (input) => chat.rename(input),
+      'chat.pin': (input) => chat.pin(input),
+      'chat.delete': (input) => chat.delete(input),
+      'chat.setLevel': (input) => chat.setLevel(input),
+      'chat.send': (input) => chat.send(input),
+      'chat.stop': (input) => chat.stop(input),
+      'chat.retry': (input) => chat.retry(input),
+      'chat.export': (input) => chat.export(input),
+      'earn.pause': () => {
+        worker().pause()
+        return done
+      },
+      'earn.resume': () => {
+        worker().resume()
+        return done
+      },
+      'earn.settle': () => worker().settle(),
+      'app.info': () => info,
+      'settings.set': (input) => settings.change(input),
+      'hardware.facts': () => parts.facts(),
+      'models.download': ({ id }) => {
+        download(id)
+        return done
+      },
+      'models.cancelDownload': async ({ id }) => {
+        await library.cancelDownload(id)
+        return done
+      },
+      'models.addFile': async ({ path }) => {
+        const added = await library.addFile(path)
+        models.installed(added.id)
+        return added
+      },
+      'models.use': ({ id }) => {
+        models.use(id)
+        return done
+      },
+      'models.delete': async ({ id }) => {
+        await library.delete(id)
+        return done
+      },
+    },
+    streams: {
+      'chat.list': (_input, signal) => chat.list.values(signal),
+      'chat.conversation': (input, signal) => chat.conversation(input, signal),
+      'chat.levels': (_input, signal) => chat.levels.values(signal),
+      'earn.state': (_input, signal) => earnStates(ledger, role, signal),
+      'app.start': (_input, signal) => progress.state.values(signal),
+      settings: (_input, signal) => settings.values(signal),
+      'hardware.telemetry': (_input, signal) => readTelemetry(signal),
+      'models.list': (_input, signal) => copies(library.models.values(signal)),
+      'wallet.state': (_input, signal) => readWallets(() => walletSources(network), signal),
+      'network.state': (_input, signal) => networkStates(() => networkState(network, engine, ledger), signal),
+    },
+  }
+}
+
+async function* copies<T>(values: AsyncIterable<readonly T[]>): AsyncGenerator<T[]> {
+  for await (const value of values) yield [...value]
+}
+
+function walletSources(network: LocalNetwork): WalletSources | null {
+  const live = network.live.value
+  if (!live) return null
+  return { chain: live.chain.chain, user: live.user, node: live.contracts.workerWallet, chat: () => chatBalance(network) }
+}
+
+/** The pocket of money inside the client contract, as the client role reads it from chain and from the proxy's signed word. */
+function chatBalance(network: LocalNetwork): WalletState['chat'] {
+  const [connection] = network.live.value?.client.state.value.connections ?? []
+  const price = network.live.value?.root.config.value?.params.pricePerToken
+  if (!connection?.clientContract || connection.balance === undefined || connection.stake === undefined || price === undefined)
+    return undefined
+  const { balance, stake, pendingCharge = 0n, usedTokens = 0n } = connection
+  const free = balance - stake - pendingCharge
+  return {
+    contract: connection.clientContract.toString(),
+    balance,
+    stake,
+    withdrawable: free > 0n ? free : 0n,
+    used: usedTokens * price,
+    pendingCharge,
+  }
+}

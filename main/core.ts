@@ -1,0 +1,146 @@
+import { createHandlers } from './api.ts'
+import type { Handlers } from './api-link.ts'
+import { asError } from './base/failure.ts'
+import type { Logger } from './base/logger.ts'
+import { ChatService } from './chat/chat-service.ts'
+import { chatMigrations } from './chat/chat-tables.ts'
+import { computerBackend } from './chat/computer-backend.ts'
+import type { ChildEntries } from './child-entries.ts'
+import { earnRole } from './core/earn-role.ts'
+import { localSecrets } from './core/local-keys.ts'
+import { LocalNetwork } from './core/local-network.ts'
+import { measured } from './core/measured-backend.ts'
+import { ModelKeeper } from './core/model-keeper.ts'
+import { PracticeBackend } from './core/practice-backend.ts'
+import { StartProgress } from './core/start-progress.ts'
+import { openLedger } from './earnings/ledger.ts'
+import { earningsMigrations } from './earnings/ledger-tables.ts'
+import { readFacts } from './hardware/facts.ts'
+import { LocalEngine } from './inference/local-engine.ts'
+import { createEngineBackend } from './inference/openai.ts'
+import { shippedCatalog } from './models/catalog.ts'
+import { ModelLibrary, type VerifiedModel } from './models/library.ts'
+import { openDatabase } from './storage/database.ts'
+import { dataPaths, makeDataDir } from './storage/files.ts'
+import { lockInstance } from './storage/instance-lock.ts'
+import { createSealer } from './storage/sealer.ts'
+import { openSettings } from './storage/settings.ts'
+import { version } from './version.ts'
+import { openSecretStore } from './wallet/secret-store.ts'
+import { openVault } from './wallet/vault.ts'
+
+export interface CoreOptions {
+  readonly dataDir: string
+  readonly shell: 'desktop' | 'browser'
+  readonly entries: ChildEntries
+  readonly logger: Logger
+}
+
+export interface Core {
+  readonly handlers: Handlers
+  /** Ends every role, process and database, in the order that loses nothing. */
+  stop(): Promise<void>
+}
+
+/**
+ * Builds every room and starts the app. Resolves as soon as pages can be served; model and network go on starting and tell their progress
+ * by `app.start`.
+ * @throws Failure when the data folder cannot be used: `already-running`, of the vault, of the databases.
+ */
+export async function startCore({ dataDir, shell, entries, logger }: CoreOptions): Promise<Core> {
+  const paths = dataPaths(dataDir)
+  makeDataDir(dataDir)
+  const lock = lockInstance(paths.lock)
+  const progress = new StartProgress(logger)
+  progress.set('storage', 'working')
+  const vault = await openVault(paths)
+  const secretStore = openSecretStore(paths.secrets, vault.derive('secrets'))
+  const settings = openSettings(paths.settings, { logger })
+  const chatDatabase = openDatabase(paths.chatDb, chatMigrations, { logger })
+  const ledgerDatabase = openDatabase(paths.earningsDb, earningsMigrations, { logger })
+  const sealer = createSealer(vault.derive('chat'))
+  const ledger = openLedger(ledgerDatabase)
+  progress.set('storage', 'ready')
+
+  const facts = progress.run('hardware', () => readFacts(logger.room('hardware')))
+  facts.catch(() => undefined)
+
+  const engine = new LocalEngine({ entryPath: entries.engine, logger: logger.room('engine') })
+  const library = new ModelLibrary({ folder: paths.models, catalog: shippedCatalog(), logger: logger.room('models') })
+  const network = new LocalNetwork({ paths, secrets: await localSecrets(secretStore), entries, progress, logger })
+  network.workerEvents.on((event) => {
+    try {
+      ledger.record(event)
+    } catch (thrown) {
+      logger.error('an event of the worker could not be recorded', { type: event.type, reason: asError(thrown).message })
+    }
+  })
+
+  const practice = new PracticeBackend()
+  const serve = async (model: VerifiedModel): Promise<void> => {
+    const { baseName, fullName } = model.identity
+    await network.serve(createEngineBackend({ engine, model: baseName }), fullName)
+    const live = network.live.value
+    if (live) practice.attach({ client: live.client, model: baseName, root: () => live.root.config.value })
+  }
+  const models = new ModelKeeper({
+    library,
+    engine,
+    settings,
+    progress,
+    logger: logger.room('models'),
+    onReady: async (model) => {
+      await networkUp
+      await serve(model)
+    },
+  })
+  const onComputer = measured(computerBackend(engine), (speed) => {
+    if (models.current) library.setSpeed(models.current.id, speed)
+  })
+  const chat = new ChatService({ database: chatDatabase, sealer, backends: [onComputer, practice], logger: logger.room('chat') })
+
+  const networkUp = network.start().then(() => {
+    if (network.failure.value) practice.fail(network.failure.value.message)
+  })
+  models.start()
+
+  const handlers = createHandlers({
+    info: {
+      name: 'Cocoon Desktop',
+      version,
+      shell,
+      platform: process.platform,
+      dataDir,
+      nodeVersion: process.version,
+      vault: vault.kind === 'password' ? 'Opened by a password' : 'Opened by a key file beside the data, for unattended start',
+    },
+    facts: () => facts,
+    progress,
+    settings,
+    library,
+    models,
+    engine,
+    chat,
+    ledger,
+    role: earnRole(engine, network),
+    network,
+    logger,
+  })
+
+  return {
+    handlers,
+    async stop() {
+      await chat.close()
+      await models.stop()
+      await networkUp
+      await network.stop()
+      await engine.dispose()
+      chatDatabase.close()
+      ledgerDatabase.close()
+      sealer.close()
+      secretStore.close()
+      vault.close()
+      lock.release()
+    },
+  }
+}

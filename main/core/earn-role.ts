@@ -1,0 +1,61 @@
+import { Signal, type Watchable } from '../base/signal.ts'
+import type { EarnRole } from '../earnings/earn-status.ts'
+import type { Engine } from '../inference/engine.ts'
+import type { Worker } from '../worker/worker.ts'
+import type { LocalNetwork } from './local-network.ts'
+
+/** Upper estimate of what one payout costs the node wallet: gas and forward fees of wallet, worker and proxy contract. nanoton */
+const settleFeeEstimate = 20_000_000n
+
+/** What the Earn screen says about this worker, composed from engine, network and worker. Kept up to date for the life of the core. */
+export function earnRole(engine: Engine, network: LocalNetwork): Watchable<EarnRole> {
+  let connectedSinceMs: number | undefined
+  let wasConnected = false
+
+  const link = (worker: Worker | null): EarnRole['link'] => {
+    const failure = network.failure.value
+    if (failure) return { status: 'failed', reason: failure.message }
+    const [connection] = worker?.state.value.connections ?? []
+    if (connection?.phase === 'ready') {
+      connectedSinceMs ??= Date.now()
+      wasConnected = true
+      return { status: 'connected', sinceMs: connectedSinceMs }
+    }
+    connectedSinceMs = undefined
+    const reason = connection?.failure
+    return { status: wasConnected ? 'lost' : 'starting', ...(reason === undefined ? {} : { reason }) }
+  }
+
+  const read = (): EarnRole => {
+    const worker = network.worker.value
+    const live = network.live.value
+    const fee = live?.root.config.value?.params.workerFeePerToken
+    return {
+      engine: engine.state.value,
+      link: link(worker),
+      paused: worker?.state.value.paused ?? false,
+      running: worker?.state.value.running ?? 0,
+      ...(live ? { ownerAddress: live.user.toString({ bounceable: false }) } : {}),
+      ...(fee === undefined ? {} : { workerFeePerToken: fee }),
+      settleFeeEstimate,
+    }
+  }
+
+  const role = new Signal(read())
+  const show = (): void => role.set(read())
+  let stopWorker: (() => void) | undefined
+  engine.state.onChange(show)
+  network.failure.onChange(show)
+  network.live.onChange((live) => {
+    live?.root.config.onChange(show)
+    show()
+  })
+  network.worker.onChange((worker) => {
+    stopWorker?.()
+    stopWorker = worker?.state.onChange(show)
+    // Another model is another worker: its first connection is a start, not a loss.
+    wasConnected = false
+    show()
+  })
+  return role
+}

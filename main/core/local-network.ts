@@ -1,0 +1,247 @@
+import type { Address } from '@ton/core'
+import { keySigner } from '../../contracts/signed.ts'
+import { asError, type Failure } from '../base/failure.ts'
+import { Feed } from '../base/feed.ts'
+import type { Logger } from '../base/logger.ts'
+import { Signal, type Watchable } from '../base/signal.ts'
+import type { ChildEntries } from '../child-entries.ts'
+import { clientMigrations } from '../client/account-store.ts'
+import { Client } from '../client/client.ts'
+import type { OpenAiBackend } from '../inference/openai-backend.ts'
+import { buildLocalNetwork, type LocalNetwork as LocalContracts, localEndpoints, localGenesis } from '../localnet/genesis.ts'
+import { LocalChain } from '../localnet/local-chain.ts'
+import { CocoonProxy } from '../proxy/proxy.ts'
+import { type Database, openDatabase } from '../storage/database.ts'
+import type { DataPaths } from '../storage/files.ts'
+import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
+import { CocoonWallet } from '../wallet/cocoon-wallet.ts'
+import { W5Wallet } from '../wallet/w5-wallet.ts'
+import { workerMigrations } from '../worker/balance-store.ts'
+import { Worker } from '../worker/worker.ts'
+import type { WorkerEvent } from '../worker/worker-event.ts'
+import { type EarlyPort, openEarly } from './early-port.ts'
+import type { LocalSecrets } from './local-keys.ts'
+import { PeerDoor } from './peer-door.ts'
+import type { StartProgress } from './start-progress.ts'
+import { TopUpKeeper } from './top-up-keeper.ts'
+
+/** Values of the local network that are not in its contracts (architecture, Networks). */
+const rootIntervalMs = 5000
+const chainCommitDelayMs = 1500
+const reconnectMs = 1500
+/** Test coins put on the chat balance when the account is opened, and whenever it runs low. */
+export const localTopUp = 5_000_000_000n
+
+export interface LocalNetworkOptions {
+  readonly paths: DataPaths
+  readonly secrets: LocalSecrets
+  readonly entries: ChildEntries
+  readonly progress: StartProgress
+  readonly logger: Logger
+}
+
+/** What the faces read while the network lives. */
+export interface LiveNetwork {
+  readonly chain: LocalChain
+  readonly contracts: LocalContracts
+  readonly root: RootWatcher
+  readonly proxy: CocoonProxy
+  readonly client: Client
+  readonly user: Address
+}
+
+/**
+ * The whole Cocoon network on one computer: an embedded chain, its contracts, a proxy, this computer as worker and as client. The roles
+ * speak over loopback sockets with proof of work, TLS and frames, as they would with strangers.
+ */
+export class LocalNetwork {
+  /** Null until proxy and client are up. */
+  readonly live: Watchable<LiveNetwork | null>
+  readonly worker: Watchable<Worker | null>
+  /** Why the network could not start; null when it did not fail. */
+  readonly failure: Watchable<Failure | Error | null>
+  /** Events of every worker that served, in order. */
+  readonly workerEvents = new Feed<WorkerEvent>()
+  readonly #live = new Signal<LiveNetwork | null>(null)
+  readonly #worker = new Signal<Worker | null>(null)
+  readonly #failure = new Signal<Failure | Error | null>(null)
+  readonly #options: LocalNetworkOptions
+  /** What has to be closed, newest last. */
+  readonly #closers: Array<() => Promise<void> | void> = []
+  #workerDatabase: Database | undefined
+  #door: PeerDoor | undefined
+
+  constructor(options: LocalNetworkOptions) {
+    this.#options = options
+    this.live = this.#live
+    this.worker = this.#worker
+    this.failure = this.#failure
+  }
+
+  /** Builds everything up to the client. A failure shows in `failure` and in the start's progress; it is not thrown. */
+  async start(): Promise<void> {
+    try {
+      this.#live.set(await this.#build())
+    } catch (thrown) {
+      this.#failure.set(asError(thrown))
+    }
+  }
+
+  async #build(): Promise<LiveNetwork> {
+    const { paths, secrets, entries, progress, logger } = this.#options
+    const closeLater = (close: () => Promise<void> | void): unknown => this.#closers.push(close)
+
+    const chain = await progress.run(
+      'chain',
+      () =>
+        LocalChain.start({
+          entry: entries.chain,
+          dataDir: paths.chain,
+          genesis: localGenesis(secrets),
+          logger: logger.room('chain'),
+        }),
+      ({ port }) => `on 127.0.0.1:${port}`,
+    )
+    closeLater(() => chain.close())
+
+    const door = await PeerDoor.create(entries.powThread, logger)
+    this.#door = door
+    const openPort = (): Promise<EarlyPort> => openEarly((onPeer) => door.listen(onPeer))
+    const workerPort = await openPort()
+    const clientPort = await openPort()
+    closeLater(() => Promise.all([workerPort.close(), clientPort.close()]).then(() => undefined))
+
+    const owner = new W5Wallet(chain.chain, secrets.networkOwner)
+    const contracts = await progress.run('contracts', (detail) =>
+      buildLocalNetwork({
+        chain: chain.chain,
+        keys: secrets,
+        owner,
+        endpoints: localEndpoints({ workerPort: workerPort.port, clientPort: clientPort.port }),
+        onProgress: detail,
+      }),
+    )
+    const root = watchRoot(chain.chain, contracts.root, { intervalMs: rootIntervalMs, logger: logger.room('root') })
+    root.start()
+    closeLater(() => root.stop())
+
+    const proxy = await progress.run('proxy', async () => {
+      const proxy = new CocoonProxy(
+        {
+          owner: contracts.networkOwner,
+          checkHashes: false,
+          listedModelsOnly: false,
+          stakeNano: 1_000_000_000n,
+          terms: {
+            chargeNano: 1_000_000_000n,
+            payoutNano: 1_000_000_000_000n,
+            chainCommitDelayMs: () => chainCommitDelayMs,
+            tickMs: 500,
+            resendMs: 30_000,
+          },
+          dbCommitDelayMs: 100,
+          testnet: false,
+          databasePath: paths.proxyDb,
+          acceptLostDatabase: true,
+        },
+        {
+          root: root.config,
+          side: {
+            kind: 'chain',
+            chain: chain.chain,
+            sender: new CocoonWallet(chain.chain, secrets.proxyWallet, contracts.networkOwner),
+          },
+          key: { publicKey: secrets.proxy.publicKey, signer: keySigner(secrets.proxy.secretKey) },
+          openWorkerPort: workerPort.opener,
+          openClientPort: clientPort.opener,
+          logger: logger.room('proxy'),
+        },
+      )
+      closeLater(() => proxy.stop())
+      await proxy.start()
+      return proxy
+    })
+
+    const database = openDatabase(paths.clientDb, clientMigrations, { logger })
+    closeLater(() => database.close())
+    const wallet = new W5Wallet(chain.chain, secrets.user)
+    const client = new Client({
+      root: root.config,
+      owner: wallet.address,
+      money: { chain: chain.chain, wallet },
+      masterSecret: secrets.clientMasterSecret,
+      database,
+      dial: door.dial,
+      logger: logger.room('client'),
+      reconnectMs,
+    })
+    closeLater(() => client.stop())
+    client.start()
+    const topUps = new TopUpKeeper(client, logger.room('client'))
+    closeLater(() => topUps.stop())
+    void this.#openAccount(client)
+    return { chain, contracts, root, proxy, client, user: wallet.address }
+  }
+
+  /** Test coins need no consent: the account is opened at the first start. */
+  async #openAccount(client: Client): Promise<void> {
+    const { progress } = this.#options
+    const stop = new AbortController()
+    this.#closers.push(() => stop.abort())
+    const told = client.state.onChange(({ connections: [first] }) => {
+      if (first && first.phase !== 'ready') progress.set('client', 'working', first.failure ?? first.sentence)
+    })
+    try {
+      await client.openAccount({ topUp: localTopUp }, stop.signal)
+      progress.set('client', 'ready')
+    } catch (thrown) {
+      if (!stop.signal.aborted) progress.set('client', 'failed', asError(thrown).message)
+    } finally {
+      told()
+    }
+  }
+
+  /** Serves `backend` as worker of this network, in place of what it served before. */
+  async serve(backend: OpenAiBackend, modelName: string): Promise<void> {
+    const live = this.#live.value
+    if (!live || !this.#door) return
+    const { paths, secrets, progress, logger } = this.#options
+    await this.stopServing()
+    this.#workerDatabase ??= openDatabase(paths.workerDb, workerMigrations, { logger })
+    const worker = new Worker({
+      root: live.root.config,
+      owner: live.user,
+      money: { chain: live.chain.chain, nodeWallet: new CocoonWallet(live.chain.chain, secrets.workerWallet, live.user) },
+      backend,
+      modelName,
+      database: this.#workerDatabase,
+      dial: this.#door.dial,
+      logger: logger.room('worker'),
+      reconnectMs,
+      // The chain commit follows within seconds here, and the Earn screen should show it as soon.
+      paymentStatusMs: [800, 1200],
+      healthCheckMs: 500,
+    })
+    worker.events.on((event) => this.workerEvents.emit(event))
+    worker.state.onChange(({ connections: [first] }) => {
+      if (first?.phase === 'ready') progress.set('worker', 'ready')
+      else if (first) progress.set('worker', 'working', first.failure)
+    })
+    progress.set('worker', 'working')
+    worker.start()
+    this.#worker.set(worker)
+  }
+
+  async stopServing(): Promise<void> {
+    const worker = this.#worker.value
+    this.#worker.set(null)
+    await worker?.stop()
+  }
+
+  async stop(): Promise<void> {
+    await this.stopServing()
+    this.#workerDatabase?.close()
+    this.#live.set(null)
+    for (const close of this.#closers.reverse()) await close()
+  }
+}

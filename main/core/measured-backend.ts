@@ -1,0 +1,22 @@
+import type { ChatBackend } from '../chat/backend.ts'
+
+/** Fewer tokens than this say little about the speed. */
+const leastTokens = 16
+
+/** A backend whose answers also tell how fast they were generated, in tokens per second from the first text to the end. */
+export function measured(backend: ChatBackend, onSpeed: (tokensPerSecond: number) => void): ChatBackend {
+  return {
+    level: backend.level,
+    state: backend.state,
+    async *answer(messages, signal) {
+      let firstAt: number | undefined
+      for await (const event of backend.answer(messages, signal)) {
+        if (event.type === 'text') firstAt ??= performance.now()
+        else if (firstAt !== undefined && event.usage.completionTokens >= leastTokens) {
+          onSpeed((event.usage.completionTokens - 1) / ((performance.now() - firstAt) / 1000))
+        }
+        yield event
+      }
+    },
+  }
+}

@@ -1,0 +1,45 @@
+import type { Address } from '@ton/core'
+import { asError } from '../base/failure.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Client } from '../client/client.ts'
+import { localTopUp } from './local-network.ts'
+
+/** Below this much unspent money on the client contract the next answers could be refused. nanoton */
+const lowMark = 2_500_000_000n
+/** A top-up that did not go through is not tried again at once. */
+const retryMs = 30_000
+
+/** Keeps the chat balance of the local network filled with test coins. Real coins are never moved without being asked for. */
+export class TopUpKeeper {
+  readonly #stopWatching: () => void
+  #busy = false
+  #notBeforeMs = 0
+  #stopped = false
+
+  constructor(client: Client, logger: Logger) {
+    this.#stopWatching = client.state.onChange(({ connections }) => {
+      for (const { phase, clientContract, balance, pendingCharge } of connections) {
+        if (phase !== 'ready' || !clientContract || balance === undefined) continue
+        if (balance - (pendingCharge ?? 0n) < lowMark) void this.#topUp(client, clientContract, logger)
+      }
+    })
+  }
+
+  async #topUp(client: Client, contract: Address, logger: Logger): Promise<void> {
+    if (this.#busy || this.#stopped || Date.now() < this.#notBeforeMs) return
+    this.#busy = true
+    try {
+      await client.accounts.topUp(contract, localTopUp)
+    } catch (thrown) {
+      this.#notBeforeMs = Date.now() + retryMs
+      logger.warn('the chat balance could not be topped up', { reason: asError(thrown).message })
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#stopWatching()
+  }
+}

@@ -1,0 +1,69 @@
+import type { Address } from '@ton/core'
+import type { WalletState, WalletTransaction } from '../../preload/api/system.ts'
+import { asError } from '../base/failure.ts'
+import { pause } from '../base/pause.ts'
+import type { Chain } from '../ton/chain.ts'
+import { readHistory } from '../wallet/history.ts'
+
+export interface WalletSources {
+  readonly chain: Chain
+  readonly user: Address
+  readonly node: Address
+  /** Money inside the client contract, as the client role knows it; undefined before the contract is there. */
+  readonly chat: () => WalletState['chat']
+}
+
+const historyRows = 100
+
+/**
+ * What the Wallet screen shows, read from chain while somebody looks: at once, then on every change of an account.
+ * `sources` gives null while the chain is not up yet.
+ */
+export async function* readWallets(
+  sources: () => WalletSources | null,
+  signal: AbortSignal,
+  intervalMs = 1000,
+): AsyncGenerator<WalletState> {
+  let shown: string | undefined
+  let transactions: WalletTransaction[] = []
+  let historyAt: bigint | undefined
+  while (!signal.aborted) {
+    const state = await read()
+    // The reading's own time changes with every round; what is compared is what a person would see change.
+    const now = fingerprint({ ...state, readAtMs: undefined })
+    if (now !== shown) {
+      shown = now
+      yield state
+    }
+    await pause(intervalMs, signal)
+  }
+
+  async function read(): Promise<WalletState> {
+    const from = sources()
+    if (!from) return { network: 'local', status: 'starting', transactions }
+    try {
+      const [user, node] = await Promise.all([from.chain.account(from.user), from.chain.account(from.node)])
+      const lt = user.last?.lt
+      if (lt !== undefined && lt !== historyAt) {
+        transactions = await readHistory(from.chain, from.user, historyRows)
+        historyAt = lt
+      }
+      const chat = from.chat()
+      return {
+        network: 'local',
+        status: 'ready',
+        user: { address: from.user.toString({ bounceable: false }), balance: user.balance },
+        node: { address: from.node.toString({ bounceable: false }), balance: node.balance },
+        ...(chat === undefined ? {} : { chat }),
+        transactions,
+        readAtMs: Date.now(),
+      }
+    } catch (thrown) {
+      return { network: 'local', status: 'error', error: asError(thrown).message, transactions }
+    }
+  }
+}
+
+function fingerprint(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? part.toString() : part))
+}
