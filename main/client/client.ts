@@ -12,7 +12,7 @@ import { AccountKeeper } from './account-keeper.ts'
 import { type AccountRecord, AccountStore } from './account-store.ts'
 import { authorize, handshakeFailure, introduceClient, type KnownProxy } from './handshake.ts'
 import type { ClientEvent, ClientOptions } from './options.ts'
-import { ProxyLink } from './proxy-link.ts'
+import { type ModelOffer, ProxyLink } from './proxy-link.ts'
 import { localFailure, paidNothing } from './query-failure.ts'
 import type { QueryHandle } from './running-query.ts'
 import { contractSecret, secretHash } from './secret.ts'
@@ -114,9 +114,18 @@ export class Client {
     const timeoutMs = request.timeoutMs ?? 120_000
     if (!(timeoutMs > 0)) throw refuse('The time limit is out of range.')
     if (signal.aborted) throw new Failure('stopped', 'The answer was stopped before it began.', { money: paidNothing })
+    return this.#firstLink().run({ model: request.model, body: valid.body, path, maxTokens, maxCoefficient, timeoutMs }, signal)
+  }
+
+  /** Models of the first ready proxy. Throws `Failure` with `no-connection`, or what ended the question. */
+  async models(): Promise<ModelOffer[]> {
+    return await this.#firstLink().models(10_000)
+  }
+
+  #firstLink(): ProxyLink {
     const link = [...this.#links].sort(([one], [other]) => one - other)[0]?.[1]
     if (link === undefined) throw localFailure('no-connection', 'No proxy is connected.')
-    return link.run({ model: request.model, body: valid.body, path, maxTokens, maxCoefficient, timeoutMs }, signal)
+    return link
   }
 
   /** Keeps one connection open, to the proxy at this place of the root's list, until `signal` aborts. */

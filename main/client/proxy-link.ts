@@ -23,6 +23,14 @@ export interface ChatQuery {
   readonly timeoutMs: number
 }
 
+/** A model that a proxy can have answered. */
+export interface ModelOffer {
+  /** Base name. */
+  readonly model: string
+  /** Price factors in thousandths, and how busy each worker is. */
+  readonly workers: ReadonlyArray<{ readonly coefficient: number; readonly running: number; readonly mostRunning: number }>
+}
+
 export interface ClientLinkContext {
   readonly logger: Logger
   readonly rootVersion: () => number
@@ -152,6 +160,19 @@ export class ProxyLink {
     const status = decode(answer, 'client.paymentStatus')
     this.#told(status.signed_payment, status.db_tokens, status.max_tokens)
     return latencyMs
+  }
+
+  /** Models of this proxy with their enabled workers, cheapest first (protocol 30 §8.1). */
+  async models(timeoutMs: number): Promise<ModelOffer[]> {
+    const answer = await this.#connection.query(encode({ '@type': 'client.getWorkerTypesV2' }), { timeoutMs })
+    return decode(answer, 'client.workerTypesV2').types.map(({ name, workers }) => ({
+      model: name,
+      workers: workers.map((one) => ({
+        coefficient: one.coefficient,
+        running: one.active_requests,
+        mostRunning: one.max_active_requests,
+      })),
+    }))
   }
 
   /** What came with the authorization. */

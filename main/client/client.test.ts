@@ -1,0 +1,325 @@
+import { createHash, createHmac } from 'node:crypto'
+import { afterEach, describe, expect, it } from 'vitest'
+import { encodeHttpResponse } from '../protocol/http/http-message.ts'
+import { scriptedNetwork } from '../protocol/testing/scripted-network.ts'
+import type { ScriptedConnection } from '../protocol/testing/scripted-proxy.ts'
+import type { TlObject } from '../protocol/tl/types.ts'
+import type { QueryHandle } from './running-query.ts'
+import { contractSecret, secretHash } from './secret.ts'
+import {
+  chargeOf,
+  clientContract,
+  clientPeer,
+  completeHandshake,
+  connectedToProxy,
+  proxyContract,
+} from './testing/client-peer.ts'
+
+type Peer = Awaited<ReturnType<typeof clientPeer>>
+let peer: Peer | undefined
+afterEach(async () => {
+  await peer?.dispose()
+  peer = undefined
+})
+
+const never = new AbortController().signal
+const encoder = new TextEncoder()
+const chat = { model: 'M', body: '{"model":"M","messages":[],"stream":true}' }
+
+async function ready(options: Parameters<typeof clientPeer>[0] = {}, handshake: Parameters<typeof completeHandshake>[1] = {}) {
+  peer = await clientPeer(options)
+  peer.client.start()
+  const connection = await peer.proxy.accept()
+  await completeHandshake(connection, handshake)
+  await peer.client.whenReady(AbortSignal.timeout(2_000))
+  return { ...peer, connection }
+}
+
+const used = (total: bigint): TlObject<'tokensUsed'> => ({
+  '@type': 'tokensUsed',
+  prompt_tokens_used: total,
+  cached_tokens_used: 0n,
+  completion_tokens_used: 0n,
+  reasoning_tokens_used: 0n,
+  total_tokens_used: total,
+})
+const final = (total: bigint) =>
+  ({
+    flags: 1,
+    final_info: {
+      '@type': 'client.queryFinalInfo',
+      flags: 2,
+      tokens_used: used(total),
+      proxy_start_time: 1,
+      proxy_end_time: 2,
+      worker_start_time: 1.25,
+      worker_end_time: 1.75,
+    },
+  }) as const
+const head = (id: Uint8Array): TlObject => ({
+  '@type': 'client.queryAnswerEx',
+  request_id: id,
+  answer: encodeHttpResponse({ status: 200, reason: 'OK', headers: [['content-type', 'text/event-stream']] }),
+  flags: 0,
+})
+const part = (id: Uint8Array, text: string): TlObject => ({
+  '@type': 'client.queryAnswerPartEx',
+  request_id: id,
+  answer: encoder.encode(text),
+  flags: 0,
+})
+const last = (id: Uint8Array, total: bigint): TlObject => ({
+  '@type': 'client.queryAnswerPartEx',
+  request_id: id,
+  answer: new Uint8Array(0),
+  ...final(total),
+})
+const account = (id: Uint8Array, told: { max: bigint; tokens: bigint; db?: bigint }): TlObject => ({
+  '@type': 'proxy.clientRequestPayment',
+  request_id: id,
+  signed_payment: { '@type': 'proxy.signedPaymentEmpty' },
+  db_tokens: told.db ?? 0n,
+  max_tokens: told.max,
+  request_tokens: told.tokens,
+})
+
+const textOf = async (handle: QueryHandle): Promise<string> => {
+  let text = ''
+  for await (const bytes of handle.body) text += new TextDecoder().decode(bytes)
+  return text
+}
+const asked = async (connection: ScriptedConnection): Promise<Uint8Array> =>
+  (await connection.nextPacket('client.runQueryEx')).request_id
+
+describe('a query', () => {
+  it('streams, ends with usage, times and cost, and is accounted for', async () => {
+    const { client, connection, events } = await ready({}, { max: 100n })
+    const handle = client.runChat(chat, never)
+    const id = await asked(connection)
+    await connection.send(head(id))
+    await connection.send(part(id, 'data: one\n\n'))
+    expect((await handle.head).status).toBe(200)
+    await connection.send(part(new Uint8Array(32), 'foreign'))
+    await connection.send(part(id, 'data: two\n\n'))
+    await connection.send(last(id, 43n))
+    expect(await textOf(handle)).toBe('data: one\n\ndata: two\n\n')
+    const times = { proxyStartMs: 1000, proxyEndMs: 2000, workerStartMs: 1250, workerEndMs: 1750 }
+    expect(await handle.end).toMatchObject({ cost: 86n, times, tokens: { total: 43n } })
+    await connection.send(account(id, { max: 143n, tokens: 43n }))
+    await expect
+      .poll(() => events)
+      .toEqual([
+        { type: 'charged', clientContract: clientContract.toString(), requestId: handle.requestId, tokens: 43n, cost: 86n },
+      ])
+  })
+
+  it('that is stopped ends the generation where the proxy can', async () => {
+    const { client, connection } = await ready()
+    const stop = new AbortController()
+    const handle = client.runChat(chat, stop.signal)
+    const id = await asked(connection)
+    await connection.send(head(id))
+    await connection.send(part(id, 'half'))
+    await handle.head
+    stop.abort()
+    expect(await connection.nextPacket('client.cancelQuery')).toMatchObject({ request_id: id })
+    await connection.send(last(id, 7n))
+    expect(await handle.end).toMatchObject({ stopped: 'ended', cost: 14n })
+    expect(await textOf(handle)).toBe('half')
+  })
+
+  it('that is stopped is only hidden where the proxy cannot, or does not', async () => {
+    const { client, connection, events } = await ready({ cancelWaitMs: 50 }, { flags: 3 })
+    const stop = new AbortController()
+    const handle = client.runChat(chat, stop.signal)
+    const id = await asked(connection)
+    stop.abort()
+    expect(await handle.end).toEqual({ stopped: 'hidden' })
+    await expect(handle.head).rejects.toMatchObject({ code: 'stopped' })
+    expect(await connection.isSilent(50)).toBe(true)
+    // What still comes is not shown, but the account is checked.
+    await connection.send(head(id))
+    await connection.send(last(id, 9n))
+    await connection.send(account(id, { max: 9n, tokens: 9n }))
+    await expect.poll(() => events.map((event) => event.type)).toEqual(['charged'])
+
+    await peer?.dispose()
+    const silent = await ready({ cancelWaitMs: 50 })
+    const other = new AbortController()
+    const unanswered = silent.client.runChat(chat, other.signal)
+    await asked(silent.connection)
+    other.abort()
+    expect(await unanswered.end).toEqual({ stopped: 'hidden' })
+  })
+
+  it('fails at once when the connection is lost, and the client connects again', async () => {
+    const { client, connection, proxy } = await ready()
+    const handle = client.runChat(chat, never)
+    const id = await asked(connection)
+    await connection.send(head(id))
+    await connection.send(part(id, 'half'))
+    await handle.head
+    proxy.cut()
+    await expect(handle.end).rejects.toMatchObject({ code: 'connection-lost', retryable: true })
+    await expect(textOf(handle)).rejects.toMatchObject({ code: 'connection-lost' })
+    await completeHandshake(await proxy.accept())
+    await client.whenReady(AbortSignal.timeout(2_000))
+  })
+
+  it('is refused here when it is no good, and when nothing is connected', async () => {
+    const { client } = await ready()
+    const run =
+      (body: string, model = 'M') =>
+      () =>
+        client.runChat({ model, body }, never)
+    expect(run('{"model":"M","messages":[],"tools":[]}')).toThrow("unknown option 'tools'")
+    expect(run('{"model":"N","messages":[]}')).toThrow('another model')
+    expect(() => client.runChat({ ...chat, maxTokens: -1 }, never)).toThrow('out of range')
+    expect(() => client.runChat(chat, AbortSignal.abort())).toThrow('stopped')
+    await client.stop()
+    expect(() => client.runChat(chat, never)).toThrow(
+      expect.objectContaining({ code: 'no-connection', money: 'You paid nothing.' }),
+    )
+  })
+
+  it.each([
+    [651, 'balance is too low', 'balance-too-low'],
+    [602, 'client balance is too low: 5 < 512', 'balance-too-low'],
+    [651, 'no ready workers for model M', 'no-worker'],
+    [651, 'can run this query with coefficient=1500', 'too-expensive'],
+    [621, 'unknown model M', 'unknown-model'],
+    [652, 'timeout in proxy', 'timeout'],
+    [0, 'whatever', 'query-failed'],
+  ])('fails with %i %j as %s, and costs nothing', async (code, error, name) => {
+    const { client, connection } = await ready()
+    const handle = client.runChat(chat, never)
+    const id = await asked(connection)
+    await connection.send({
+      '@type': 'client.queryAnswerError',
+      error_code: code,
+      error,
+      request_id: id,
+      request_tokens_used: used(0n),
+    })
+    await expect(handle.end).rejects.toMatchObject({ code: name, money: 'You paid nothing.' })
+    await expect(handle.head).rejects.toMatchObject({ code: name })
+  })
+})
+
+describe('a proxy that lies', () => {
+  it.each([
+    ['a part before the answer', (id: Uint8Array) => part(id, 'x')],
+    [
+      'an answer that is no HTTP',
+      (id: Uint8Array): TlObject => ({
+        '@type': 'client.queryAnswerEx',
+        request_id: id,
+        answer: encoder.encode('junk'),
+        flags: 0,
+      }),
+    ],
+  ])('sends %s: the query fails and is cancelled', async (_name, message) => {
+    const { client, connection } = await ready()
+    const handle = client.runChat(chat, never)
+    const id = await asked(connection)
+    await connection.send(message(id))
+    await expect(handle.end).rejects.toMatchObject({ code: 'answer-malformed' })
+    expect(await connection.nextPacket('client.cancelQuery')).toMatchObject({ request_id: id })
+  })
+
+  it('floods a reader that does not read: memory stays bounded, and a reader that does gets all of it', async () => {
+    const { client, connection } = await ready()
+    const handle = client.runChat(chat, never)
+    const id = await asked(connection)
+    await connection.send(head(id))
+    const block = 'y'.repeat(1 << 20)
+    let sent = 0
+    const flood = (async () => {
+      for (; sent < 24; sent++) await connection.send(part(id, block))
+      await connection.send(last(id, 1n))
+    })()
+    await handle.head
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(sent).toBeLessThan(24)
+    expect((await textOf(handle)).length).toBe(24 << 20)
+    await flood
+    expect(await handle.end).toMatchObject({ cost: 2n })
+  })
+
+  it('forges, replays and lowers: nothing of it is believed, all of it is reported', async () => {
+    const { client, connection, events } = await ready({}, { signed: 15n, db: 20n, max: 30n })
+    await connection.send(chargeOf(1000n, new Uint8Array(32).fill(7)))
+    await connection.send(chargeOf(3n))
+    await connection.send({ '@type': 'proxy.signedPayment', data: encoder.encode('junk') })
+    const first = client.runChat(chat, never)
+    const id = await asked(connection)
+    await connection.send(head(id))
+    await connection.send(last(id, 5n))
+    await first.end
+    await connection.send(account(id, { max: 40n, tokens: 10n, db: 19n }))
+    await connection.send(account(new Uint8Array(32).fill(3), { max: 39n, tokens: 0n, db: 40n }))
+    await expect
+      .poll(() => events.map((event) => (event.type === 'deviation' ? event.deviation.kind : event.type)))
+      .toEqual([
+        'payment-refused',
+        'payment-refused',
+        'request-differs',
+        'charged',
+        'total-fell',
+        'growth-differs',
+        'foreign-request',
+      ])
+    const { address } = scriptedNetwork.root
+    expect(client.accounts.list(address)[0]).toMatchObject({ signedTokens: 15n, maxTokens: 40n, dbTokens: 40n })
+  })
+
+  it.each([
+    ['a wrong proxy contract', connectedToProxy({ proxy_sc_address: clientContract.toString() })],
+    ['a wrong client contract', connectedToProxy({}, { client_sc_address: proxyContract.toString() })],
+    ['no address', connectedToProxy({ proxy_owner_address: 'nowhere' })],
+    ['another test mode', connectedToProxy({ is_test: false })],
+    ['a version that was not offered', connectedToProxy({ proto_version: 7 })],
+  ])('introduces itself with %s and is left', async (_name, hello) => {
+    peer = await clientPeer()
+    peer.client.start()
+    const connection = await peer.proxy.accept()
+    ;(await connection.nextQuery('client.connectToProxy')).answer(hello)
+    expect(await connection.closed).toBe('closed-by-peer')
+    await expect.poll(() => peer?.client.state.value.connections[0]?.failure).toBeDefined()
+  })
+
+  it('never answers: handshake and query are given up', async () => {
+    peer = await clientPeer({ handshakeTimeoutMs: 80 })
+    peer.client.start()
+    const connection = await peer.proxy.accept()
+    await connection.next()
+    expect(await connection.closed).toBe('closed-by-peer')
+  })
+})
+
+describe('payment status', () => {
+  it('is asked again and again, and a change of terms opens a new connection', async () => {
+    const { client, connection, root, proxy } = await ready({ paymentStatusMs: [20, 30] })
+    const question = await connection.nextQuery('client.updatePaymentStatus')
+    question.answer({ '@type': 'client.paymentStatus', signed_payment: chargeOf(21n), db_tokens: 21n, max_tokens: 31n })
+    await expect.poll(() => client.state.value.connections[0]?.usedTokens).toBe(31n)
+    expect(client.state.value.connections[0]).toMatchObject({ phase: 'ready', sentence: 'Ready.', canCancel: true })
+    const { params } = scriptedNetwork.root
+    root.set({ ...scriptedNetwork.root, params: { ...params, paramsVersion: params.paramsVersion + 1 } })
+    expect(await connection.closed).toBe('closed-by-peer')
+    await (await proxy.accept()).nextQuery('client.connectToProxy')
+  })
+})
+
+describe('the secret of a client contract', () => {
+  it('is the HMAC of the master secret over its address: another one for each', () => {
+    const master = new Uint8Array(32).fill(1)
+    const expected = createHmac('sha256', master)
+      .update(Buffer.concat([Buffer.of(0), clientContract.hash]))
+      .digest()
+    expect(Buffer.from(contractSecret(master, clientContract)).equals(expected)).toBe(true)
+    expect(contractSecret(master, clientContract)).not.toEqual(contractSecret(master, proxyContract))
+    expect(() => contractSecret(new Uint8Array(0), clientContract)).toThrow(RangeError)
+    expect(Buffer.from(secretHash(expected))).toEqual(createHash('sha256').update(expected).digest())
+  })
+})
