@@ -107,6 +107,10 @@ export class ChainFollower {
     for (const tell of after) tell()
   }
 
+  /**
+   * The message counts, not what became of it: client contracts report with 1 nanoton, which pays for no computation (60 §6.2), and
+   * what a contract of ours says about itself is true even where the proxy contract refuses it.
+   */
   #apply(transaction: Transaction, after: (() => void)[]): void {
     const message = transaction.inMessage
     if (message?.info.type !== 'internal' || message.info.bounced || message.body.bits.length === 0) return
@@ -117,7 +121,6 @@ export class ChainFollower {
     }
     const sender = message.info.src
     if (parsed.kind === 'state-commit') this.#memo(parsed, sender, after)
-    else if (!succeeded(transaction)) this.#o.logger.info('a refused message was skipped', { lt: transaction.lt })
     else if (parsed.kind === 'client-request') this.#client(parsed, sender, after)
     else this.#worker(parsed, sender, after)
   }
@@ -191,14 +194,4 @@ export class ChainFollower {
       }
     }
   }
-}
-
-function succeeded(transaction: Transaction): boolean {
-  const { description } = transaction
-  return (
-    description.type === 'generic' &&
-    !description.aborted &&
-    description.computePhase.type === 'vm' &&
-    description.computePhase.success
-  )
 }

@@ -32,6 +32,8 @@ export interface ExchangeOptions {
 
 /** Requests of one client connection at once. */
 const mostQueriesPerClient = 128
+/** Names of models remembered, so that workers cannot fill the memory with invented ones. */
+const mostModels = 5000
 /** No request may hold its reservation longer than this. */
 const longestQuerySeconds = 3600
 
@@ -62,8 +64,14 @@ export class Exchange {
 
   addWorker(seat: WorkerSeat): void {
     this.#workers.add(seat)
+    if (this.#models.size >= mostModels) this.#forgetAbsentModels()
     this.#models.add(seat.baseModel)
     this.#o.onChange()
+  }
+
+  #forgetAbsentModels(): void {
+    this.#models.clear()
+    for (const seat of this.#workers) this.#models.add(seat.baseModel)
   }
 
   /** The worker's connection is over: its requests fail at once, and nobody is charged. */

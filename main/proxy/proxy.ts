@@ -14,6 +14,8 @@ import { newRates, type Rates } from './rates.ts'
 import { ServingDesk } from './serving-desk.ts'
 import { modelStatuses, type ProxyStatus, stoppedStatus, totalsOf } from './status.ts'
 
+const rootLimitMs = 7_200_000
+
 /**
  * The Cocoon proxy (protocol file 50): takes clients and workers on two ports, brings queries to workers, counts, signs, and
  * settles on chain.
@@ -164,18 +166,23 @@ export class CocoonProxy {
       createdMs: this.#now(),
       current: true,
     })
-    const serving = new ServingDesk({
+    const serving: ServingDesk = new ServingDesk({
       config: this.#config,
       deps: this.#deps,
       instance,
       rates: this.#rates,
       now: this.#now,
       root: () => this.#root ?? root,
-      enabled: () => this.#trouble === null,
+      enabled: () => this.#trouble === null && (!serving.checkHashes || !this.#rootIsStale()),
       onChange: () => this.#show(),
     })
     this.#serving = serving
     await serving.start()
+  }
+
+  /** Hash lists that old say nothing about who is genuine today (50 §1). */
+  #rootIsStale(): boolean {
+    return this.#root === undefined || this.#now() - this.#root.readAtMs > rootLimitMs
   }
 
   /** Contracts of former params: their clients are refunded, their workers paid. */
