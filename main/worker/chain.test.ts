@@ -1,0 +1,270 @@
+import { connect as connectTcp } from 'node:net'
+import { join } from 'node:path'
+import { toNano } from '@ton/core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parseClientState } from '../../contracts/client.ts'
+import { keySigner } from '../../contracts/signed.ts'
+import { silentLogger } from '../base/logger.ts'
+import { clientMigrations } from '../client/account-store.ts'
+import { readChatCompletion } from '../client/chat-completion.ts'
+import { Client } from '../client/client.ts'
+import type { ClientEvent } from '../client/options.ts'
+import { contractSecret, secretHash } from '../client/secret.ts'
+import { buildLocalNetwork, type LocalNetwork, localEndpoints, localGenesis } from '../localnet/genesis.ts'
+import type { LocalChain } from '../localnet/local-chain.ts'
+import { newFolder, startChain, testKey } from '../localnet/testing.ts'
+import { PacketConnection } from '../protocol/wire/connection.ts'
+import { CocoonProxy } from '../proxy/proxy.ts'
+import { plainPort, testConfig } from '../proxy/testing/fixtures.ts'
+import { openDatabase } from '../storage/database.ts'
+import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
+import { CocoonWallet } from '../wallet/cocoon-wallet.ts'
+import { W5Wallet } from '../wallet/w5-wallet.ts'
+import { workerMigrations } from './balance-store.ts'
+import { ScriptedBackend } from './testing/scripted-backend.ts'
+import { Worker } from './worker.ts'
+import type { WorkerEvent } from './worker-event.ts'
+
+const keys = {
+  networkOwner: testKey(31),
+  user: testKey(32),
+  proxy: testKey(33),
+  proxyWallet: testKey(34),
+  workerWallet: testKey(35),
+}
+const masterSecret = new Uint8Array(32).fill(5)
+
+/** Proxy, client and worker on the local chain: only the engine is scripted, so that the amounts are known beforehand. */
+describe('a request paid on the local chain', () => {
+  const folder = newFolder()
+  const workerEvents: WorkerEvent[] = []
+  const clientEvents: ClientEvent[] = []
+  const backend = new ScriptedBackend()
+  const databases = {
+    client: openDatabase(join(folder.path, 'client.sqlite'), clientMigrations, { logger: silentLogger }),
+    worker: openDatabase(join(folder.path, 'worker.sqlite'), workerMigrations, { logger: silentLogger }),
+  }
+  let local: LocalChain
+  let network: LocalNetwork
+  let root: RootWatcher
+  let user: W5Wallet
+  let owner: W5Wallet
+  let nodes: CocoonWallet[]
+  let proxy: CocoonProxy
+  let client: Client
+  let worker: Worker
+
+  const dial = async (port: number | null): Promise<PacketConnection> => {
+    const socket = connectTcp(port ?? 0, '127.0.0.1').setNoDelay(true)
+    await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
+    return new PacketConnection(socket, { role: 'connecting' })
+  }
+  const newClient = (): Client => {
+    const made = new Client({
+      root: root.config,
+      owner: network.user,
+      money: { chain: local.chain, wallet: user },
+      masterSecret,
+      database: databases.client,
+      dial: () => dial(proxy.status.value.clientPort),
+      logger: silentLogger,
+      reconnectMs: 100,
+      paymentStatusMs: [200, 300],
+    })
+    made.events.on((event) => clientEvents.push(event))
+    return made
+  }
+
+  beforeAll(async () => {
+    local = await startChain(folder.path, { genesis: localGenesis(keys) })
+    owner = new W5Wallet(local.chain, keys.networkOwner)
+    user = new W5Wallet(local.chain, keys.user)
+    const endpoints = localEndpoints({ workerPort: 11101, clientPort: 11102 })
+    network = await buildLocalNetwork({ chain: local.chain, keys, owner, endpoints })
+    const [proxyNode, workerNode] = [
+      new CocoonWallet(local.chain, keys.proxyWallet, network.networkOwner),
+      new CocoonWallet(local.chain, keys.workerWallet, network.user),
+    ]
+    nodes = [proxyNode, workerNode]
+    root = watchRoot(local.chain, network.root, { intervalMs: 300 })
+    root.start()
+    proxy = new CocoonProxy(
+      {
+        ...testConfig(folder.path),
+        owner: network.networkOwner,
+        stakeNano: toNano('1'),
+        // The proxy neither charges nor pays out by itself here: what is seen on chain was sent by client and worker.
+        terms: {
+          chargeNano: toNano('1000'),
+          payoutNano: toNano('1000'),
+          chainCommitDelayMs: () => 200,
+          tickMs: 100,
+          resendMs: 15_000,
+        },
+      },
+      {
+        root: root.config,
+        side: { kind: 'chain', chain: local.chain, sender: proxyNode },
+        key: { publicKey: keys.proxy.publicKey, signer: keySigner(keys.proxy.secretKey) },
+        openWorkerPort: plainPort,
+        openClientPort: plainPort,
+        logger: silentLogger,
+      },
+    )
+    await proxy.start()
+    worker = new Worker({
+      root: root.config,
+      owner: network.user,
+      money: { chain: local.chain, nodeWallet: workerNode },
+      backend,
+      modelName: `Qwen/Qwen3-8B@abc:${'0'.repeat(64)}`,
+      database: databases.worker,
+      dial: () => dial(proxy.status.value.workerPort),
+      logger: silentLogger,
+      reconnectMs: 100,
+      paymentStatusMs: [200, 300],
+    })
+    worker.events.on((event) => workerEvents.push(event))
+    worker.start()
+    client = newClient()
+    client.start()
+  }, 60_000)
+
+  afterAll(async () => {
+    await client.stop()
+    await worker.stop()
+    await proxy.stop()
+    await root.stop()
+    for (const wallet of [user, owner, ...nodes]) wallet.close()
+    await local.close()
+    for (const database of Object.values(databases)) database.close()
+    folder.remove()
+  })
+
+  const connection = () => client.state.value.connections[0]
+  const contract = () => connection()?.clientContract ?? expect.unreachable('no contract')
+  const answer = async (question: string, signal = new AbortController().signal, onText?: () => void) => {
+    const handle = client.runChat(
+      {
+        model: backend.model,
+        body: JSON.stringify({ model: backend.model, messages: [{ role: 'user', content: question }], stream: true }),
+      },
+      signal,
+    )
+    let text = ''
+    for await (const event of readChatCompletion(handle.body)) {
+      if (event.type !== 'text') continue
+      text += event.text
+      onText?.()
+    }
+    return { text, end: await handle.end }
+  }
+
+  it('opens an account only after consent: deployed, registered, topped up, with a secret of its own', async () => {
+    await expect.poll(() => connection()?.phase, { timeout: 10_000 }).toBe('needs-account')
+    expect((await local.chain.account(contract())).status).toBe('uninit')
+    await client.openAccount({ topUp: toNano('5') }, AbortSignal.timeout(20_000))
+    await expect.poll(() => connection()?.balance, { timeout: 10_000 }).toBe(toNano('5'))
+    expect(connection()).toMatchObject({ spendableTokens: 25_000n, pendingCharge: 0n })
+    const { data } = await local.chain.account(contract())
+    const state = parseClientState(data ?? expect.unreachable('not deployed'))
+    expect(Buffer.from(state.secretHash)).toEqual(Buffer.from(secretHash(contractSecret(masterSecret, contract()))))
+  })
+
+  it('serves with a worker contract that was deployed at first contact', async () => {
+    await expect.poll(() => worker.state.value.connections[0]?.phase, { timeout: 10_000 }).toBe('ready')
+    const [record] = worker.contracts()
+    const deployed = async () => (await local.chain.account(record?.contract ?? expect.unreachable('no contract'))).status
+    await expect.poll(deployed, { timeout: 10_000 }).toBe('active')
+  })
+
+  it('answers, and the money goes from counted to pending to settled, to the nano', async () => {
+    const { text, end } = await answer('hi')
+    expect(text).toBe('Hello from fake AI')
+    // 12 prompt, 4 cached at 0.1, 4 completion and 1 reasoning at 8: 12 + 0 + 32 + 8 adjusted tokens.
+    expect(end.tokens?.total).toBe(52n)
+    expect(end.cost).toBe(52n * 200_000n)
+    await expect.poll(() => clientEvents).toMatchObject([{ type: 'charged', tokens: 52n, cost: 10_400_000n }])
+    await expect.poll(() => workerEvents.find((event) => event.type === 'counted')).toMatchObject({ requestTokens: 52n })
+    await expect
+      .poll(() => workerEvents.find((event) => event.type === 'signed' && event.tokens === 52n), { timeout: 10_000 })
+      .toBeDefined()
+    expect(worker.state.value).toMatchObject({ unpaidTokens: 52n, unpaid: 7_800_000n })
+
+    const ownerBefore = (await local.chain.account(network.user)).balance
+    const nodeBefore = (await local.chain.account(network.workerWallet)).balance
+    const payout = await worker.settle()
+    expect(payout).toMatchObject({ state: 'settled', adjustedTokens: 52, expected: 7_800_000n, ownerReceived: 7_800_000n })
+    const ownerAfter = (await local.chain.account(network.user)).balance
+    const nodeAfter = (await local.chain.account(network.workerWallet)).balance
+    // The message credits exactly what was expected; the owner's own wallet pays the fee of receiving it, as for any message.
+    const income = (await local.chain.transactions(network.user, 10)).find(
+      (one) => one.hash().toString('hex') === payout.transactionHash,
+    )
+    expect(income?.description).toMatchObject({ creditPhase: { credit: { coins: 7_800_000n } } })
+    expect(ownerAfter - ownerBefore).toBe(7_800_000n - (income?.totalFees.coins ?? 0n))
+    expect(nodeAfter - nodeBefore).toBe(payout.nodeWalletChange)
+    expect(payout.nodeWalletChange).toBeLessThan(0n)
+    expect(payout.transactionHash).toMatch(/^[0-9a-f]{64}$/)
+    expect(workerEvents.flatMap((event) => (event.type === 'payout' ? [event.payout.state] : []))).toEqual([
+      'sending',
+      'confirming',
+      'settled',
+    ])
+    await expect.poll(() => workerEvents.find((event) => event.type === 'settled')).toMatchObject({ tokens: 52n })
+    await expect(worker.settle()).rejects.toMatchObject({ code: 'nothing-to-settle', money: 'Nothing was sent.' })
+  })
+
+  it('stops a running answer through all three, within 300 ms, and pays for what was generated', async () => {
+    const stop = new AbortController()
+    let stoppedAt = 0
+    let deltas = 0
+    const { text, end } = await answer('ENDLESS', stop.signal, () => {
+      if (++deltas !== 5) return
+      stoppedAt = performance.now()
+      stop.abort()
+    })
+    expect(performance.now() - stoppedAt).toBeLessThan(300)
+    expect(end.stopped).toBe('ended')
+    const generated = BigInt(text.length)
+    expect(generated).toBeGreaterThanOrEqual(5n)
+    expect(end.tokens).toMatchObject({ prompt: 16n, completion: generated * 8n })
+    await expect.poll(() => workerEvents.filter((event) => event.type === 'counted').length).toBe(2)
+    expect(clientEvents.filter((event) => event.type === 'deviation')).toEqual([])
+  })
+
+  it('charges nobody for an answer that failed', async () => {
+    const before = clientEvents.length
+    await expect(answer('BREAK')).rejects.toMatchObject({ money: 'You paid nothing.' })
+    await expect.poll(() => clientEvents[before]).toMatchObject({ type: 'charged', tokens: 0n, cost: 0n })
+    expect((await answer('hi')).text).toBe('Hello from fake AI')
+  })
+
+  it('comes back after a restart by the secret alone, with nothing sent', async () => {
+    const account = contract()
+    await client.stop()
+    const before = (await local.chain.account(network.user)).last?.lt
+    client = newClient()
+    client.start()
+    await client.whenReady(AbortSignal.timeout(10_000))
+    expect((await local.chain.account(network.user)).last?.lt).toBe(before)
+    expect(client.accounts.list(network.root).map((one) => one.contract.toString())).toEqual([account.toString()])
+    expect((await answer('hi')).text).toBe('Hello from fake AI')
+  })
+
+  it('is charged by the stored signature, topped up, and given back', async () => {
+    const account = contract()
+    await expect.poll(() => client.accounts.list(network.root)[0]?.signedTokens, { timeout: 10_000 }).toBeGreaterThan(52n)
+    await client.accounts.charge(account)
+    await client.accounts.topUp(account, toNano('1'))
+    const state = await client.accounts.read(account)
+    expect(state?.tokensUsed).toBeGreaterThan(52n)
+    expect(state?.balance).toBe(toNano('6') - (state?.tokensUsed ?? 0n) * 200_000n)
+    await client.accounts.withdraw(account)
+    expect((await client.accounts.read(account))?.balance).toBe(toNano('5'))
+    await client.accounts.requestRefund(account)
+    // The proxy sees the wish and grants the refund: closed, with everything paid back.
+    await expect.poll(async () => (await client.accounts.read(account))?.state, { timeout: 15_000 }).toBe('closed')
+    await expect(client.accounts.requestRefund(account)).rejects.toMatchObject({ code: 'account-closed' })
+  })
+})
