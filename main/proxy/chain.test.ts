@@ -22,8 +22,9 @@ import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
 import { CocoonWallet } from '../wallet/cocoon-wallet.ts'
 import type { OutMessage } from '../wallet/sender.ts'
 import { W5Wallet } from '../wallet/w5-wallet.ts'
+import { plainPort } from './ports.ts'
 import { CocoonProxy } from './proxy.ts'
-import { plainPort, testConfig } from './testing/fixtures.ts'
+import { testConfig } from './testing/fixtures.ts'
 import { RawPeer } from './testing/raw-peer.ts'
 import { firstAnswer, lastPart, readyWorker, runQuery } from './testing/scripted.ts'
 
@@ -68,8 +69,8 @@ describe('proxy on the local chain', () => {
         root: root.config,
         side: { kind: 'chain', chain: local.chain, sender: node },
         key: { publicKey: keys.proxy.publicKey, signer: keySigner(keys.proxy.secretKey) },
-        openWorkerPort: plainPort,
-        openClientPort: plainPort,
+        openWorkerPort: plainPort(),
+        openClientPort: plainPort(),
         logger: createLogger((line) => log.push(line), 'debug', 'proxy'),
       },
     )

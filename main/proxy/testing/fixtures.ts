@@ -1,5 +1,4 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Address, Cell } from '@ton/core'
@@ -7,33 +6,11 @@ import { parseRootState } from '../../../contracts/root.ts'
 import { keySigner, publicKeyOfSeed } from '../../../contracts/signed.ts'
 import { silentLogger } from '../../base/logger.ts'
 import { Signal } from '../../base/signal.ts'
-import { PacketConnection } from '../../protocol/wire/connection.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
+import { plainPort } from '../ports.ts'
 import { CocoonProxy } from '../proxy.ts'
-import type { PortOpener, ProxyConfig, ProxyDeps } from '../proxy-config.ts'
+import type { ProxyConfig, ProxyDeps } from '../proxy-config.ts'
 import { usualTerms } from '../settlement.ts'
-
-/** Opens a loopback port without proof of work and TLS, for scripted peers. */
-export const plainPort: PortOpener = async (onPeer) => {
-  const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
-    socket.setNoDelay(true)
-    sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket))
-    onPeer({ connection: new PacketConnection(socket, { role: 'accepting' }), imageHash: new Uint8Array(32) })
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return {
-    host: '127.0.0.1',
-    port: address.port,
-    close: async () => {
-      for (const socket of sockets) socket.destroy()
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
-}
 
 const contracts = JSON.parse(readFileSync(new URL('../../../contracts/vectors/contracts.json', import.meta.url), 'utf8')) as {
   inputs: {
@@ -82,8 +59,8 @@ export function pseudoProxy(folder: string, change: Partial<ProxyConfig> = {}, d
     root: new Signal<RootConfig | null>(goldenRoot()),
     side: { kind: 'pseudo', wallet: goldenWallet },
     key: { publicKey: publicKeyOfSeed(goldenSeed), signer: keySigner(goldenSeed) },
-    openWorkerPort: plainPort,
-    openClientPort: plainPort,
+    openWorkerPort: plainPort(),
+    openClientPort: plainPort(),
     logger: silentLogger,
     ...deps,
   })

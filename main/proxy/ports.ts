@@ -1,0 +1,71 @@
+import { asError } from '../base/failure.ts'
+import type { Logger } from '../base/logger.ts'
+import { createIdentity, type IdentityOptions } from '../protocol/attestation/certificate.ts'
+import type { Policy } from '../protocol/attestation/policy.ts'
+import { type Listener, type ListenOptions, listen } from '../protocol/wire/listen.ts'
+import type { PeerConnection } from '../protocol/wire/peer.ts'
+import { WireError } from '../protocol/wire/wire-error.ts'
+import type { PortOpener } from './proxy-config.ts'
+
+export interface ProxyPortOptions {
+  readonly host: string
+  /** Wanted port; 0 for any. Another one is taken when it is not free. */
+  readonly port: number
+  /** Bits of proof of work asked of each peer, 0 to 24 (10 §5). */
+  readonly difficulty: number
+  /** `any` for clients, and for workers of networks without attestation (10 §8). */
+  readonly policy: Policy
+  /** How to attest the certificate; left out for none. */
+  readonly quote?: IdentityOptions['quote']
+  readonly logger: Logger
+}
+
+/** Certificates live a day and are renewed hourly, as in the reference's images (10 §7.1). */
+const renewMs = 3_600_000
+
+/** A port with proof of work and RA-TLS (10 §4 to §8). */
+export function securePort(options: ProxyPortOptions): PortOpener {
+  return async (onPeer) => {
+    const { host, port, difficulty, policy, logger } = options
+    const identityOptions: IdentityOptions = options.quote === undefined ? {} : { quote: options.quote }
+    const identity = await createIdentity(identityOptions)
+    const take = ({ connection, peer }: PeerConnection): void => onPeer({ connection, imageHash: peer.imageHash })
+    const listener = await listenNear({ host, port, difficulty, policy, identity, logger }, take)
+    const renewal = setInterval(() => {
+      createIdentity(identityOptions).then(
+        (fresh) => listener.renewIdentity(fresh),
+        (thrown: unknown) => logger.error('the certificate was not renewed', { error: asError(thrown).message }),
+      )
+    }, renewMs)
+    renewal.unref()
+    return {
+      host,
+      port: listener.port,
+      close: async () => {
+        clearInterval(renewal)
+        await listener.close()
+      },
+    }
+  }
+}
+
+/** Frames directly on TCP, for test peers on the loopback address. */
+export function plainPort(host = '127.0.0.1', port = 0): PortOpener {
+  return async (onPeer) => {
+    const listener = await listen({ host, port, plain: true }, ({ connection, peer }) =>
+      onPeer({ connection, imageHash: peer.imageHash }),
+    )
+    return { host, port: listener.port, close: () => listener.close() }
+  }
+}
+
+/** The wanted port, or any other when it is taken. */
+async function listenNear(options: ListenOptions, take: (accepted: PeerConnection) => void): Promise<Listener> {
+  try {
+    return await listen(options, take)
+  } catch (thrown) {
+    if (!(thrown instanceof WireError) || options.port === 0) throw thrown
+    options.logger?.warn('a port is taken, choosing another', { port: options.port })
+    return listen({ ...options, port: 0 }, take)
+  }
+}
