@@ -1,8 +1,8 @@
 import type { RootConfig } from '../ton/root-config.ts'
 import type { Exchange } from './exchange.ts'
+import { hexKey } from './hex-key.ts'
 import type { Instance } from './instance.ts'
 import { type RateName, type Rates, rateNames } from './rates.ts'
-import { hexKey } from './running-query.ts'
 import { clientSheets } from './status.ts'
 
 export interface JsonStatsInput {
