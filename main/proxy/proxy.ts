@@ -247,8 +247,10 @@ export class CocoonProxy {
     const serving = this.#serving
     if (serving === undefined) return { ...stoppedStatus, phase: this.#phase, trouble: this.#trouble }
     const models = modelStatuses(serving.exchange)
+    // While it moves to a new contract the ports are closed.
+    const moving = this.#phase === 'serving' && serving.clientPort === null
     return {
-      phase: this.#phase,
+      phase: moving ? 'starting' : this.#phase,
       trouble: this.#trouble,
       contract: serving.instance.contract,
       workerPort: serving.workerPort,
