@@ -152,6 +152,8 @@ export class Client {
 
   /** One connection from dialling to its end, which it throws. */
   async #stayWith(slot: number, root: RootConfig, address: NetAddress, show: Show, signal: AbortSignal): Promise<never> {
+    if (!root.params.isTest && this.#options.dialChecksImageHashes !== true)
+      throw handshakeFailure('This network demands attested proxies, which cannot be checked here.')
     show({ phase: 'connecting' })
     const connection = await this.#options.dial(address, signal)
     const ended = new AbortController()

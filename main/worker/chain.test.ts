@@ -14,8 +14,9 @@ import { buildLocalNetwork, type LocalNetwork, localEndpoints, localGenesis } fr
 import type { LocalChain } from '../localnet/local-chain.ts'
 import { newFolder, startChain, testKey } from '../localnet/testing.ts'
 import { PacketConnection } from '../protocol/wire/connection.ts'
+import { plainPort } from '../proxy/ports.ts'
 import { CocoonProxy } from '../proxy/proxy.ts'
-import { plainPort, testConfig } from '../proxy/testing/fixtures.ts'
+import { testConfig } from '../proxy/testing/fixtures.ts'
 import { openDatabase } from '../storage/database.ts'
 import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
 import { CocoonWallet } from '../wallet/cocoon-wallet.ts'
@@ -106,8 +107,8 @@ describe('a request paid on the local chain', () => {
         root: root.config,
         side: { kind: 'chain', chain: local.chain, sender: proxyNode },
         key: { publicKey: keys.proxy.publicKey, signer: keySigner(keys.proxy.secretKey) },
-        openWorkerPort: plainPort,
-        openClientPort: plainPort,
+        openWorkerPort: plainPort(),
+        openClientPort: plainPort(),
         logger: silentLogger,
       },
     )

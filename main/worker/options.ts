@@ -23,6 +23,11 @@ export interface WorkerOptions {
   readonly database: Database
   /** Connects to a proxy (proof of work, TLS, its attestation checked); the connection is not started yet. */
   readonly dial: (address: NetAddress, signal: AbortSignal) => Promise<PacketConnection>
+  /**
+   * That `dial` takes only proxies whose attested image hash the root contract lists. Without it networks that demand attestation
+   * (`is_test` false) are refused, never used unchecked (protocol 10 §8).
+   */
+  readonly dialChecksImageHashes?: boolean
   readonly logger: Logger
   /** Price factor in thousandths; 1000 by default. */
   readonly coefficient?: number

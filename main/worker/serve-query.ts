@@ -136,7 +136,7 @@ export async function serveQuery(query: QueryToServe, reply: QueryReply, context
   const settle = (): void => {
     if (counter !== undefined && !meter.reported) meter.raise({ completionTokens: counter.textEvents() })
   }
-  const ended = (result: 'answered' | 'cancelled'): QueryOutcome => ({
+  const ended = (result: QueryOutcome['result']): QueryOutcome => ({
     result,
     counts: meter.counts,
     adjustedTokens: meter.adjusted.total,
@@ -193,6 +193,8 @@ export async function serveQuery(query: QueryToServe, reply: QueryReply, context
     const rest = counter.finish()
     settle()
     await reply.part(rest, final())
+    // An engine's refusal is passed on as its answer, and is no work that anybody pays for.
+    if (response.status >= 400) return { ...ended('failed'), reason: `the engine answered ${response.status}` }
     return ended(stop === 'cancelled' ? 'cancelled' : 'answered')
   } catch (thrown) {
     if (context.lost.aborted) return lost

@@ -184,6 +184,8 @@ export class Worker {
     show: (change: Omit<WorkerConnectionState, 'endpoint'>) => void,
     signal: AbortSignal,
   ): Promise<never> {
+    if (!root.params.isTest && this.#options.dialChecksImageHashes !== true)
+      throw handshakeFailure('This network demands attested proxies, which cannot be checked here.')
     show({ phase: 'connecting' })
     const connection = await this.#options.dial(address, signal)
     const timeoutMs = this.#options.handshakeTimeoutMs ?? 30_000
