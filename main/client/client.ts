@@ -87,8 +87,12 @@ export class Client {
    */
   async openAccount(options: { readonly topUp: bigint }, signal: AbortSignal): Promise<void> {
     this.#consent.resolve(options)
-    for await (const state of this.#state.values(signal)) if (state.connections.some((one) => one.phase === 'ready')) return
-    throw new Failure('stopped', 'Opening the account was given up.')
+    try {
+      await this.whenReady(signal)
+    } finally {
+      // An agreement that was not needed, or given up, must not open another account later.
+      this.#consent = Promise.withResolvers()
+    }
   }
 
   /** Resolves when a connection is ready; rejects when `signal` aborts. */
