@@ -314,8 +314,10 @@ export class Client {
   ): void {
     this.#state.update((state) => {
       const connections = [...state.connections]
-      const { failure: _ended, ...known } = connections[slot] ?? { endpoint: change.endpoint }
-      connections[slot] = { ...known, ...change, sentence: change.failure ?? sentences[change.phase] }
+      const { failure, ...known } = connections[slot] ?? { endpoint: change.endpoint }
+      // The last failure stays visible over the next attempts, until one succeeds.
+      const kept = failure === undefined || change.phase === 'ready' ? {} : { failure }
+      connections[slot] = { ...known, ...kept, ...change, sentence: change.failure ?? sentences[change.phase] }
       return { ...state, connections: Array.from(connections, (one) => one ?? emptyConnection) }
     })
   }

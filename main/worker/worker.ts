@@ -343,7 +343,9 @@ export class Worker {
 
   #showConnection(slot: number, connection: WorkerConnectionState): void {
     const connections = [...this.#state.value.connections]
-    connections[slot] = connection
+    // The last failure stays visible over the next attempts, until one succeeds.
+    const failure = connection.phase === 'ready' ? undefined : connections[slot]?.failure
+    connections[slot] = { ...(failure === undefined ? {} : { failure }), ...connection }
     this.#update({ connections: connections.filter((one) => one !== undefined) })
   }
 
