@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { constants, setPriority } from 'node:os'
+import { setPriority } from 'node:os'
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import type { EngineEvent, GenerationOptions } from './engine.ts'
@@ -18,6 +18,9 @@ export interface EngineChildOptions {
 
 export type Loaded = Omit<FromEngine & { t: 'loaded' }, 't'>
 type Answer = FromEngine & { t: 'text' | 'done' | 'failed' }
+
+/** Half way to the usual "below normal": others go first, but an answer still comes on a busy machine. */
+const background = 5
 
 /** One engine process, from its start to its end. */
 export class EngineChild {
@@ -160,7 +163,7 @@ export class EngineChild {
   /** Set before the child starts threads of its own, which inherit it. */
   #yieldToOthers(): void {
     try {
-      if (this.#child.pid !== undefined) setPriority(this.#child.pid, constants.priority.PRIORITY_BELOW_NORMAL)
+      if (this.#child.pid !== undefined) setPriority(this.#child.pid, background)
     } catch (error) {
       this.#logger.warn('engine priority not lowered', { reason: asError(error).message })
     }
