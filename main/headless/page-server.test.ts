@@ -1,9 +1,9 @@
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { get, type IncomingMessage } from 'node:http'
-import { createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
 import type { Handlers } from '../api-link.ts'
 import { silentLogger } from '../base/logger.ts'
@@ -57,6 +57,40 @@ function socket(headers: Record<string, string>): Promise<string> {
     })
     page.on('open', () => page.send(JSON.stringify({ t: 'call', n: 3, name: 'no.such', input: {} })))
   })
+}
+
+/** A bare socket that has asked for the page's WebSocket and then does only what the test says. */
+async function upgrade(origin: string, cookie = ''): Promise<Socket> {
+  const peer = connect(server.port, '127.0.0.1')
+  onTestFinished(() => {
+    peer.destroy()
+  })
+  peer.on('error', () => undefined)
+  await new Promise((resolve) => peer.once('connect', resolve))
+  const headers = [
+    `Host: 127.0.0.1:${server.port}`,
+    `Origin: ${origin}`,
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    ...(cookie === '' ? [] : [`Cookie: ${cookie}`]),
+  ]
+  peer.write(`GET /api HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\n`)
+  return peer
+}
+
+const firstData = (peer: Socket): Promise<unknown> => new Promise((resolve) => peer.once('data', resolve))
+
+/** Errors that nothing caught: each would have ended the app. */
+function uncaughtErrors(): unknown[] {
+  const errors: unknown[] = []
+  const note = (error: unknown): unknown => errors.push(error)
+  process.on('uncaughtException', note)
+  onTestFinished(() => {
+    process.off('uncaughtException', note)
+  })
+  return errors
 }
 
 describe('page server', () => {
@@ -123,5 +157,37 @@ describe('page server', () => {
     expect(server.port).not.toBe(port)
     expect((await request('/')).statusCode).toBe(401)
     other.close()
+  })
+
+  it('outlives peers that reset a refused socket, or send nonsense without a session', async () => {
+    const errors = uncaughtErrors()
+    await start()
+    for (let n = 0; n < 20; n++) {
+      const peer = await upgrade('http://evil.example.org')
+      if (n % 2 === 1) await new Promise((resolve) => setTimeout(resolve, 1))
+      peer.resetAndDestroy()
+    }
+    const stranger = await upgrade(`http://127.0.0.1:${server.port}`)
+    await firstData(stranger)
+    stranger.write(Uint8Array.of(0xff, 0xff, 0, 0))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect((await request('/')).statusCode).toBe(401)
+    expect(errors).toEqual([])
+  })
+
+  it('stops soon, also when a page is asleep and a refused peer stays', async () => {
+    await start()
+    const cookie = await signIn()
+    await firstData(await upgrade(`http://127.0.0.1:${server.port}`, cookie))
+    const refused = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
+    onTestFinished(() => {
+      refused.destroy()
+    })
+    refused.on('error', () => undefined)
+    refused.write('GET /api HTTP/1.1\r\nHost: evil\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    await firstData(refused)
+    const begunMs = performance.now()
+    await server.close()
+    expect(performance.now() - begunMs).toBeLessThan(2000)
   })
 })

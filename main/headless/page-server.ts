@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { extname, join, normalize, sep } from 'node:path'
@@ -23,6 +22,8 @@ const unauthorized = 4401
 const maxMessageBytes = 1 << 20
 /** A page that does not read is waited for above this; streams pause meanwhile. */
 const highWaterBytes = 4 << 20
+/** A page that is asleep does not answer the end of its connection; the app does not wait for it. */
+const closeGraceMs = 300
 
 export interface PageServerOptions {
   /** Folder of the built renderer. */
@@ -129,14 +130,14 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
       refuse(response, 404, 'There is no such page.')
       return
     }
+    const body = await readFile(file)
     const isAsset = path.startsWith('/assets/')
     response.writeHead(200, {
       ...securityHeaders(port),
       'content-type': type,
       'cache-control': isAsset ? 'private, max-age=31536000, immutable' : 'no-store',
     })
-    if (isAsset) createReadStream(file).pipe(response)
-    else response.end(await readFile(file))
+    response.end(body)
   }
 
   const server = createServer((request, response) => {
@@ -160,11 +161,14 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
 
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes })
   server.on('upgrade', (request, socket, head) => {
+    // From here on Node leaves the errors of this socket to us; without a listener a peer that resets it would end the app.
+    socket.on('error', (error) => logger.debug('an upgraded connection failed', { message: error.message }))
     if (!rightHost(request) || !rightOrigin(request) || request.url !== '/api') {
-      socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n')
+      socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n', () => socket.destroy())
       return
     }
     sockets.handleUpgrade(request, socket, head, (page) => {
+      page.on('error', (error) => logger.warn('a page connection failed', { message: error.message }))
       if (authorized(request)) connectPage(page)
       else page.close(unauthorized, 'open a new link')
     })
@@ -199,7 +203,6 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
       }
       session.receive(raw)
     })
-    page.on('error', (error) => logger.warn('a page connection failed', { message: error.message }))
     page.on('close', () => {
       session.closed()
       for (const resolve of waiting) resolve()
@@ -222,8 +225,13 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
     async close() {
       for (const page of sockets.clients) page.close(1001, 'the app stops')
       sockets.close()
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeAllConnections()
-      await new Promise<void>((resolve) => server.close(() => resolve()))
+      const patience = setTimeout(() => {
+        for (const page of sockets.clients) page.terminate()
+      }, closeGraceMs)
+      await closed
+      clearTimeout(patience)
     },
   }
 }
