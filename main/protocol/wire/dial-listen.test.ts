@@ -1,6 +1,6 @@
 import { constants } from 'node:crypto'
 import { connect, createServer, type Socket } from 'node:net'
-import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls'
+import { type ConnectionOptions, DEFAULT_CIPHERS, type TLSSocket, connect as tlsConnect } from 'node:tls'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { createIdentity, type Identity } from '../attestation/certificate.ts'
 import { fakeQuote } from '../attestation/fake-tdx.ts'
@@ -191,10 +191,8 @@ describe('a listener refuses', () => {
     const { listener, accepted } = await listening()
     const { socket, challenge, closed } = await bare(listener.port)
     socket.write(await solve(challenge))
-    const { cert, key } = tlsProfile(otherIdentity)
-    await expect(
-      secure(socket, { cert: cert ?? '', key: key ?? '', maxVersion: 'TLSv1.2' } as ConnectionOptions),
-    ).rejects.toThrow()
+    const old = { ...tlsProfile(otherIdentity), minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2', ciphers: DEFAULT_CIPHERS } as const
+    await expect(secure(socket, old)).rejects.toThrow()
     await closed
     expect([accepted.length, listener.handshakeCount]).toEqual([0, 0])
   })
