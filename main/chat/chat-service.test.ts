@@ -9,6 +9,26 @@ const streamed = (reader: Reader, text: string): Promise<void> =>
   vi.waitFor(() => expect(reader.turns.at(-1)?.answer).toBe(text), { interval: 5 })
 
 describe('a turn', () => {
+  it('lets the backend go when its last event has come', async () => {
+    const backend = new ControlledBackend()
+    let released = 0
+    const answer = backend.answer.bind(backend)
+    backend.answer = async function* (...asked) {
+      try {
+        yield* answer(...asked)
+      } finally {
+        released += 1
+      }
+    }
+    const { chat } = openChat([backend])
+    const { id } = chat.create()
+    const reader = new Reader(chat, id)
+    chat.send({ id, text: 'What is silk?' })
+    backend.finish()
+    expect((await settled(reader)).status).toBe('done')
+    expect(released).toBe(1)
+  })
+
   it('is told from waiting to done, in order, and kept over a restart', async () => {
     const backend = new ControlledBackend()
     const { chat, database, folder } = openChat([backend])

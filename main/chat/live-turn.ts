@@ -107,7 +107,6 @@ export class LiveTurn {
         const step = await Promise.race([next, grace.promise])
         if (step === 'left') {
           next.catch(() => undefined)
-          iterator.return?.()?.catch(() => undefined)
           return step
         }
         if (step.done === true)
@@ -122,6 +121,8 @@ export class LiveTurn {
     } finally {
       clearTimeout(graceTimer)
       signal.removeEventListener('abort', onAbort)
+      // The backend is not asked for more, so it has to hear that it may let go of what it holds for this answer.
+      iterator.return?.()?.catch(() => undefined)
     }
   }
 
