@@ -46,8 +46,8 @@ export class ChatService {
   readonly #chats: Map<string, StoredChat>
   readonly #running = new Map<string, { live: LiveTurn; ended: Promise<Turn> }>()
   readonly #readers = new Map<string, Set<ConversationQueue>>()
-  /** Ended turns that could not be saved, by turn id; they are shown, and saved with the next change of their chat. */
-  readonly #unsaved = new Map<string, PlacedTurn>()
+  /** Ended turns that could not be saved, by turn id: shown with that error, and saved as they were with the next change of their chat. */
+  readonly #unsaved = new Map<string, { readonly shown: Turn; readonly placed: PlacedTurn }>()
   readonly #list: Signal<ConversationSummary[]>
   readonly #levels: Signal<LevelState[]>
 
@@ -116,7 +116,7 @@ export class ChatService {
     const chat = this.#chat(input.id)
     this.#store.deleteChat(chat.id)
     this.#chats.delete(chat.id)
-    for (const { chatId, turn } of [...this.#unsaved.values()]) if (chatId === chat.id) this.#unsaved.delete(turn.id)
+    for (const { placed } of this.#unsavedOf(chat.id)) this.#unsaved.delete(placed.turn.id)
     this.#running.get(chat.id)?.live.stop()
     this.#emit(chat.id, { type: 'deleted' })
     this.#list.set(this.#summaries())
@@ -191,6 +191,7 @@ export class ChatService {
     // Nothing is sent that was not stored first.
     this.#store.saveTurn(saved, { ...place, turn })
     this.#unsaved.delete(turn.id)
+    this.#saveUnsaved(saved)
     const live = new LiveTurn(turn, {
       streaming: (streaming) => this.#emit(place.chatId, { type: 'turn', turn: streaming }),
       delta: (turnId, text) => this.#emit(place.chatId, { type: 'delta', turnId, text }),
@@ -217,7 +218,7 @@ export class ChatService {
     } catch (thrown) {
       this.#logger.error('an answer could not be saved', { code: codeOf(thrown) })
       turn = turn.status === 'failed' ? turn : { ...turn, status: 'failed', error: notSaved(thrown, turn) }
-      this.#unsaved.set(turn.id, { ...placed, turn })
+      this.#unsaved.set(turn.id, { shown: turn, placed })
     }
     this.#emit(placed.chatId, { type: 'turn', turn })
     this.#show(next)
@@ -236,15 +237,25 @@ export class ChatService {
 
   #save(chat: StoredChat): ConversationSummary {
     this.#store.saveChat(chat)
-    for (const placed of [...this.#unsaved.values()].filter(({ chatId }) => chatId === chat.id)) {
+    this.#saveUnsaved(chat)
+    return this.#show(chat)
+  }
+
+  #unsavedOf(chatId: string): { readonly placed: PlacedTurn }[] {
+    return [...this.#unsaved.values()].filter(({ placed }) => placed.chatId === chatId)
+  }
+
+  /** Once it is on disk, an answer is shown as what it was: its error told of the disk alone. */
+  #saveUnsaved(chat: StoredChat): void {
+    for (const { placed } of this.#unsavedOf(chat.id)) {
       try {
         this.#store.saveTurn(chat, placed)
         this.#unsaved.delete(placed.turn.id)
+        this.#emit(chat.id, { type: 'turn', turn: placed.turn })
       } catch (thrown) {
         this.#logger.warn('an answer still cannot be saved', { code: codeOf(thrown) })
       }
     }
-    return this.#show(chat)
   }
 
   /** Takes a stored chat over into the list and tells its readers. */
@@ -271,7 +282,8 @@ export class ChatService {
     const live = this.#running.get(chat.id)?.live.turn
     return this.#store.turns(chat).map((placed) => {
       if (live?.id === placed.turn.id) return { ...placed, turn: live }
-      return this.#unsaved.get(placed.turn.id) ?? placed
+      const unsaved = this.#unsaved.get(placed.turn.id)
+      return unsaved === undefined ? placed : { ...placed, turn: unsaved.shown }
     })
   }
 

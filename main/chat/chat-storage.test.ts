@@ -176,9 +176,15 @@ describe('a full disk', () => {
     })
     expect((await snapshot(chat, id)).turns[0]?.answer).toBe(long)
     database.exec('PRAGMA max_page_count=100000')
-    chat.pin({ id, pinned: true })
+    await ask(chat, backend, id, 'go on', 'yes')
+    const paid = { status: 'done', answer: long, usage: { cost: 170_000_000n } }
+    // What was told about the disk is not true any more.
+    expect(reader.turns[0]).toMatchObject(paid)
+    expect(reader.turns[0]?.error).toBeUndefined()
     database.close()
-    expect((await snapshot(openChat([backend], folder).chat, id)).turns[0]?.answer).toBe(long)
+    const [kept] = (await snapshot(openChat([backend], folder).chat, id)).turns
+    expect(kept).toMatchObject(paid)
+    expect(kept?.error).toBeUndefined()
   })
 })
 
