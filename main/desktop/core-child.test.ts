@@ -6,7 +6,7 @@ import type { CoreToShell } from '../shell-link.ts'
 import { startCoreChild } from './core-child.ts'
 
 /** A real child process that behaves as the given script says. */
-function start(script: string) {
+function start(script: string, nodePath = process.execPath) {
   const entry = join(mkdtempSync(join(tmpdir(), 'cocoon-core-')), 'core.mjs')
   writeFileSync(entry, script)
   const messages: CoreToShell[] = []
@@ -15,7 +15,7 @@ function start(script: string) {
     lost = resolve
   })
   const child = startCoreChild({
-    nodePath: process.execPath,
+    nodePath,
     entry,
     onMessage: (message) => messages.push(message),
     onLost: (code) => lost(code),
@@ -44,6 +44,12 @@ describe('the core under the desktop shell', () => {
   it('tells when the core is lost', async () => {
     const { onLost } = start('process.exit(7)')
     expect(await onLost).toBe(7)
+  })
+
+  it('tells when the core cannot be started at all', async () => {
+    const { child, onLost } = start('', '/nowhere/node')
+    expect(await onLost).toBe(null)
+    await child.stop(5000)
   })
 
   it('ends a core that does not stop when asked', async () => {

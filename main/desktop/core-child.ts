@@ -31,7 +31,12 @@ export function startCoreChild({ nodePath, entry, onMessage, onLost }: CoreChild
       resolve()
       if (!stopping) onLost(code)
     })
-    child.once('error', () => resolve())
+    child.on('error', () => {
+      // Also told when a message could not be sent; only a process that never ran will tell no end of its own.
+      if (child.pid !== undefined) return
+      resolve()
+      if (!stopping) onLost(null)
+    })
   })
   child.on('message', (raw) => {
     const parsed = coreToShell.safeParse(raw)
