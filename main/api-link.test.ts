@@ -89,7 +89,12 @@ describe('the link between page and core', () => {
     page.receive({ t: 'call', n: 2, name: 'earn.resume', input: {} })
     await settle()
     expect(sent[0]).toEqual({ t: 'error', n: 1, error: { code: 'busy', message: 'A payout runs. Try again in a minute.' } })
-    expect(sent[1]).toMatchObject({ n: 2, error: { code: 'internal' } })
+    // Nothing is known about what had happened before the defect, so nothing is claimed.
+    expect(sent[1]).toEqual({
+      t: 'error',
+      n: 2,
+      error: { code: 'internal', message: 'Something in the app itself failed. The log says where.' },
+    })
     expect(JSON.stringify(sent)).not.toContain('secret prompt')
   })
 
@@ -112,6 +117,25 @@ describe('the link between page and core', () => {
     page.closed()
     await settle()
     expect(aborted).toHaveLength(2)
+  })
+
+  it('lets a stream go that gave something else than its schema says', async () => {
+    let signal: AbortSignal | undefined
+    const wrong = { theme: 'blue' } as unknown as { theme: 'dark'; language: 'en'; model: null }
+    const { page, sent, settle } = openLink(
+      handlersWith({
+        streams: {
+          settings: async function* (_input, given) {
+            signal = given
+            yield wrong
+          },
+        },
+      }),
+    )
+    page.receive({ t: 'subscribe', n: 1, name: 'settings', input: {} })
+    await settle()
+    expect(sent).toMatchObject([{ t: 'error', n: 1, error: { code: 'internal' } }])
+    expect(signal?.aborted).toBe(true)
   })
 
   it('refuses a second subscription under a number in use, and the first goes on', async () => {

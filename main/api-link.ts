@@ -77,7 +77,7 @@ function toApiError(thrown: unknown, name: string, logger: Logger): ApiError {
     kind: error.name,
     stack: error.stack?.split('\n').slice(1, 6).join(' | '),
   })
-  return new ApiError('internal', 'Something in the app itself failed. The log says where. Nothing was sent.')
+  return new ApiError('internal', 'Something in the app itself failed. The log says where.')
 }
 
 /**
@@ -119,6 +119,8 @@ export function servePage(link: PageLink, handlers: Handlers, logger: Logger): {
       }
       if (!control.signal.aborted) link.send({ t: 'end', n })
     } finally {
+      // However it ended, an error of our own included: the stream lets go of what it holds.
+      control.abort()
       open.delete(n)
     }
   }
