@@ -1,0 +1,206 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import AxeBuilder from '@axe-core/playwright'
+import { type Browser, chromium, type Page } from '@playwright/test'
+import tailwindcss from '@tailwindcss/vite'
+import react from '@vitejs/plugin-react'
+import { build } from 'vite'
+import * as sample from './sample-data.ts'
+import { plainScene, type Scene, startScriptedCore } from './scripted-core.ts'
+
+/**
+ * Builds the renderer, shows every screen over a scripted core in both themes and two sizes, writes pictures and runs axe on each.
+ * Use: `node renderer/dev/look.ts <folder> [name filter]`. It exits with 1 when axe or the page's console found anything.
+ */
+const [folder = 'test-results/look', filter = ''] = process.argv.slice(2)
+const root = join(import.meta.dirname, '..')
+const out = join(root, '..', 'test-results', 'look-build')
+const chromiumPath = process.env.CHROMIUM ?? '/usr/bin/chromium'
+
+interface Look {
+  readonly name: string
+  readonly path: string
+  readonly scene?: (scene: Scene) => void
+  readonly act?: (page: Page) => Promise<unknown>
+  readonly language?: 'en' | 'ru'
+}
+
+const looks: readonly Look[] = [
+  { name: 'chat', path: '#/chat/night' },
+  { name: 'chat-top', path: '#/chat/lease', act: (page) => page.getByRole('log').evaluate((log) => log.scrollTo(0, 0)) },
+  { name: 'chat-new', path: '#/chat/new' },
+  { name: 'chat-failed', path: '#/chat/failed' },
+  {
+    name: 'chat-streaming',
+    path: '#/chat/blood',
+    act: async (page) => {
+      await page.getByRole('textbox', { name: /Message|Сообщение/ }).fill('Say it again in plain words.')
+      await page.getByRole('button', { name: /^(Send|Отправить)$/ }).click()
+      await page.waitForTimeout(900)
+    },
+  },
+  {
+    name: 'chat-switcher',
+    path: '#/chat/lease',
+    act: (page) => page.getByRole('button', { name: /Change who|Изменить, кто/ }).click(),
+  },
+  { name: 'sheet-computer', path: '#/chat/lease', act: (page) => page.keyboard.press('Control+i') },
+  { name: 'sheet-practice', path: '#/chat/night', act: (page) => page.keyboard.press('Control+i') },
+  {
+    name: 'chat-starting',
+    path: '#/chat/new',
+    scene: (scene) => {
+      scene.start = sample.starting
+      scene.empty = true
+      scene.models = sample.models.slice(1)
+      scene.levels = [
+        { level: 'computer', state: 'starting', reason: 'Loading Qwen3 0.6B, 45%', model: 'Qwen3 0.6B' },
+        { level: 'practice', state: 'unavailable', reason: 'The proxy is not ready yet.' },
+      ]
+    },
+    act: (page) => page.getByRole('button', { name: /Show details|Показать подробности/ }).click(),
+  },
+  {
+    name: 'palette',
+    path: '#/chat/lease',
+    act: async (page) => {
+      await page.keyboard.press('Control+k')
+      await page.keyboard.type('p')
+    },
+  },
+  { name: 'earn', path: '#/earn' },
+  { name: 'earn-end', path: '#/earn', act: (page) => page.locator('main').evaluate((main) => main.scrollTo(0, 99_999)) },
+  {
+    name: 'earn-fresh',
+    path: '#/earn',
+    scene: (scene) => {
+      scene.earn = {
+        ...sample.earn,
+        status: 'waiting',
+        title: 'Ready, waiting for requests',
+        line: 'Serving on the CPU, test coins.',
+        tile: 'Waiting',
+        today: 0n,
+        last7Days: 0n,
+        lifetime: 0n,
+        counted: 0n,
+        pending: 0n,
+        settled: 0n,
+        settleable: 0n,
+        todayByHalfHour: sample.earn.todayByHalfHour.map(() => 0n),
+        requests: [],
+        payouts: [],
+        answered: 0,
+        cancelled: 0,
+        failed: 0,
+      }
+    },
+  },
+  {
+    name: 'earn-settle',
+    path: '#/earn',
+    act: (page) => page.getByRole('button', { name: /Settle now|Выплатить сейчас/ }).click(),
+  },
+  {
+    name: 'earn-table',
+    path: '#/earn',
+    act: (page) => page.getByRole('button', { name: /Show as table|Показать таблицей/ }).click(),
+  },
+  { name: 'models', path: '#/models' },
+  {
+    name: 'models-add',
+    path: '#/models',
+    act: (page) =>
+      page
+        .getByRole('button', { name: /Add a GGUF file|Добавить файл GGUF/ })
+        .first()
+        .click(),
+  },
+  { name: 'wallet', path: '#/wallet' },
+  { name: 'network', path: '#/network' },
+  { name: 'settings', path: '#/settings' },
+  { name: 'about', path: '#/settings/about' },
+  {
+    name: 'refused',
+    path: '',
+    scene: (scene) => {
+      scene.admitted = false
+    },
+  },
+  {
+    name: 'loading',
+    path: '#/earn',
+    scene: (scene) => {
+      scene.silent = new Set(['earn.state'])
+    },
+    act: (page) => page.waitForTimeout(2_300),
+  },
+  { name: 'chat-ru', path: '#/chat/night', language: 'ru' },
+  { name: 'earn-ru', path: '#/earn', language: 'ru' },
+  { name: 'wallet-ru', path: '#/wallet', language: 'ru' },
+]
+
+const sizes = [
+  { width: 1280, height: 800 },
+  { width: 960, height: 640 },
+] as const
+
+async function look(browser: Browser, one: Look, theme: 'light' | 'dark', size: (typeof sizes)[number]): Promise<string[]> {
+  const scene = plainScene({ theme, language: one.language ?? 'en', model: null })
+  one.scene?.(scene)
+  const core = await startScriptedCore(out, scene)
+  const context = await browser.newContext({ viewport: size, reducedMotion: 'reduce' })
+  const page = await context.newPage()
+  const problems: string[] = []
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') problems.push(`console: ${message.text().slice(0, 200)}`)
+  })
+  page.on('pageerror', (error) => problems.push(`page: ${error.message}`))
+  await page.goto(`http://127.0.0.1:${core.port}/${one.path}`)
+  await page.locator('h1').first().waitFor()
+  await page.waitForTimeout(350)
+  await one.act?.(page)
+  await page.waitForTimeout(250)
+  await page.screenshot({ path: join(folder, `${one.name}-${theme}-${size.width}.png`) })
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)
+  if (wide) problems.push('the page is wider than the window')
+  const { violations } = await new AxeBuilder({ page }).analyze()
+  for (const { id, help, nodes } of violations)
+    problems.push(
+      `axe ${id}: ${help}: ${nodes
+        .slice(0, 3)
+        .map(({ html }) => html.slice(0, 160))
+        .join(' | ')}`,
+    )
+  await context.close()
+  core.close()
+  return problems.map((problem) => `${one.name} ${theme} ${size.width}: ${problem}`)
+}
+
+mkdirSync(folder, { recursive: true })
+await build({
+  root,
+  configFile: false,
+  logLevel: 'warn',
+  plugins: [react(), tailwindcss()],
+  build: { outDir: out, emptyOutDir: true },
+})
+const browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox'] })
+const problems: string[] = []
+let count = 0
+for (const one of looks.filter(({ name }) => new RegExp(filter).test(name))) {
+  for (const theme of ['light', 'dark'] as const) {
+    for (const size of sizes) {
+      problems.push(
+        ...(await look(browser, one, theme, size).catch((error: unknown) => [
+          `${one.name} ${theme} ${size.width}: ${String(error)}`,
+        ])),
+      )
+      count++
+    }
+  }
+}
+await browser.close()
+for (const problem of problems) process.stdout.write(`${problem}\n`)
+process.stdout.write(`${count} pictures, ${problems.length} problems\n`)
+process.exitCode = problems.length > 0 || count === 0 ? 1 : 0

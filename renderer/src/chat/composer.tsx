@@ -1,0 +1,115 @@
+import { ArrowUp, LoaderCircle, Square } from 'lucide-react'
+import { useRef, useState } from 'react'
+import type { LevelState, PrivacyLevel, Turn } from '../../../preload/api/chat.ts'
+import { ApiError } from '../../../preload/api/contract.ts'
+import { useLinkStatus } from '../api/api-context.tsx'
+import { useTexts } from '../messages/texts.tsx'
+import { sealTone } from '../seal/level.ts'
+import { SealRow } from '../seal/seal-row.tsx'
+import { ErrorNote } from '../ui/error-note.tsx'
+import { Icon } from '../ui/icon.tsx'
+
+interface ComposerProps {
+  level: PrivacyLevel
+  state: LevelState | undefined
+  levels: readonly LevelState[] | undefined
+  draft: string
+  onDraft(text: string): void
+  onSend(text: string): Promise<void>
+  onLevel(level: PrivacyLevel): void
+  onStop?: () => void
+  running: boolean
+  threaded: boolean
+  /** No message yet. */
+  first: boolean
+  lastTurn?: Turn | undefined
+}
+
+/** The text stays in the field until the core has taken it; a failure keeps it and says why. */
+export function Composer(props: ComposerProps) {
+  const { level, state, levels, draft, onDraft, onSend, onLevel, onStop, running, threaded, first, lastTurn } = props
+  const { t } = useTexts()
+  const connected = useLinkStatus() === 'open'
+  const [sending, setSending] = useState(false)
+  const [failure, setFailure] = useState<string | null>(null)
+  const field = useRef<HTMLTextAreaElement>(null)
+  const ready = connected && state?.state === 'ready'
+  const canSend = ready && !running && !sending && draft.trim() !== ''
+
+  const send = async (): Promise<void> => {
+    if (!canSend) return
+    setSending(true)
+    setFailure(null)
+    try {
+      await onSend(draft)
+      onDraft('')
+      field.current?.focus()
+    } catch (error) {
+      setFailure(error instanceof ApiError ? error.message : t('chat.sendFailed'))
+    } finally {
+      setSending(false)
+    }
+  }
+
+  return (
+    <div className="chat-column">
+      {failure ? (
+        <div className="mb-3">
+          <ErrorNote title={t('chat.notSent')}>
+            <p>{failure}</p>
+          </ErrorNote>
+        </div>
+      ) : null}
+      <form
+        className={`composer -mx-4 tone-${sealTone(level, state)}`}
+        data-threaded={threaded}
+        data-region="composer"
+        onSubmit={(event) => {
+          event.preventDefault()
+          void send()
+        }}
+      >
+        <SealRow level={level} state={state} levels={levels} onLevel={onLevel} lastTurn={lastTurn} />
+        <textarea
+          ref={field}
+          className="composer-text"
+          aria-label={t('composer.label')}
+          placeholder={first ? t('composer.first') : t('composer.next')}
+          rows={1}
+          maxLength={100_000}
+          // biome-ignore lint/a11y/noAutofocus: the message field is what the screen is for
+          autoFocus
+          value={draft}
+          onChange={(event) => onDraft(event.target.value)}
+          onKeyDown={(event) => {
+            if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return
+            event.preventDefault()
+            void send()
+          }}
+        />
+        <div className="flex items-center gap-2 py-1 ps-4 pe-2 pb-2 text-xs text-ink-3">
+          <span className="min-w-0 flex-1 truncate">{t('composer.newLine')}</span>
+          <span className="flex-none">
+            {running ? t('composer.stops') : ready || !connected ? t('composer.sends') : t('composer.waits')}
+          </span>
+          {running && onStop ? (
+            <button
+              type="button"
+              className="send-btn"
+              data-kind="stop"
+              aria-label={t('action.stop')}
+              title={t('action.stop')}
+              onClick={onStop}
+            >
+              <Square size={13} fill="currentColor" aria-hidden="true" />
+            </button>
+          ) : (
+            <button type="submit" className="send-btn" aria-label={t('action.send')} title={t('action.send')} disabled={!canSend}>
+              <Icon of={sending ? LoaderCircle : ArrowUp} size={18} className={sending ? 'spin' : ''} />
+            </button>
+          )}
+        </div>
+      </form>
+    </div>
+  )
+}

@@ -1,0 +1,156 @@
+import { MessageSquare } from 'lucide-react'
+import { useEffect, useRef, useState } from 'react'
+import type { Conversation, PrivacyLevel, Turn } from '../../../preload/api/chat.ts'
+import { useApi } from '../api/api-context.tsx'
+import { useCall } from '../api/use-call.ts'
+import { useStream } from '../api/use-stream.ts'
+import { useKeys } from '../app/keys.ts'
+import { go } from '../app/route.ts'
+import { useTexts } from '../messages/texts.tsx'
+import { levelOrder } from '../seal/level.ts'
+import { Button } from '../ui/button.tsx'
+import { copyText } from '../ui/clipboard.ts'
+import { EmptyState } from '../ui/empty-state.tsx'
+import { ErrorNote } from '../ui/error-note.tsx'
+import { Skeleton } from '../ui/skeleton.tsx'
+import { ChatHeader, type ListToggle } from './chat-header.tsx'
+import { ChatMenu } from './chat-menu.tsx'
+import { Composer } from './composer.tsx'
+import { ModelNotice } from './model-notice.tsx'
+import { Transcript } from './transcript.tsx'
+import { useConversation } from './use-conversation.ts'
+
+export const isRunning = (turn: Turn | undefined): boolean => turn?.status === 'waiting' || turn?.status === 'streaming'
+
+export function ConversationView({ id, list }: { id: string; list: ListToggle }) {
+  const { t } = useTexts()
+  const { value, error } = useConversation(id)
+  const conversation = value?.conversation
+  if (value?.deleted || error?.code === 'not-found') {
+    return (
+      <main className="page" data-region="content">
+        <div className="page-inner">
+          <div className="card">
+            <EmptyState icon={MessageSquare} title={t('chat.goneTitle')} text={t('chat.goneText')}>
+              <Button onClick={() => go('chat')}>{t('action.newChat')}</Button>
+            </EmptyState>
+          </div>
+        </div>
+      </main>
+    )
+  }
+  if (!conversation) {
+    return (
+      <main className="page" data-region="content">
+        <div className="page-inner">
+          {error ? <ErrorNote title={error.message} /> : <Skeleton awaited={t('chat.loading')} lines={4} />}
+        </div>
+      </main>
+    )
+  }
+  return <OpenConversation conversation={conversation} list={list} />
+}
+
+function OpenConversation({ conversation, list }: { conversation: Conversation; list: ListToggle }) {
+  const { t } = useTexts()
+  const api = useApi()
+  const { id, level, turns } = conversation
+  const [draft, setDraft] = useState('')
+  const levels = useStream('chat.levels', {}).value
+  const state = levels?.find((one) => one.level === level)
+  const setLevel = useCall('chat.setLevel')
+  const stop = useCall('chat.stop')
+  const retry = useCall('chat.retry')
+  const last = turns.at(-1)
+  const running = isRunning(last)
+  const failure = setLevel.error ?? stop.error ?? retry.error
+
+  const changeLevel = (next: PrivacyLevel): void => {
+    if (next !== level) void setLevel.run({ id, level: next })
+  }
+  const stopNow = (): void => {
+    if (last && running) void stop.run({ id, turnId: last.id })
+  }
+  const tryAgain = (turn: Turn): void => void retry.run({ id, turnId: turn.id })
+  const onThisComputer = async (turn: Turn): Promise<void> => {
+    if (await setLevel.run({ id, level: 'computer' })) await retry.run({ id, turnId: turn.id })
+  }
+
+  useKeys({
+    Escape: () => {
+      // An open dialog or menu takes the key first.
+      if (!running || document.querySelector('[role="dialog"], [role="alertdialog"], [role="menu"]')) return false
+      stopNow()
+      return undefined
+    },
+    'Mod+Shift+C': () => {
+      if (!last?.answer) return false
+      void copyText(last.answer)
+      return undefined
+    },
+    ...Object.fromEntries(levelOrder.map((one, index) => [`Alt+${index + 1}`, () => changeLevel(one) as undefined])),
+  })
+
+  return (
+    <main className="flex min-w-0 flex-1 flex-col" data-region="content">
+      <ChatHeader
+        title={conversation.title}
+        model={state?.model ?? last?.model}
+        list={list}
+        menu={(trigger) => <ChatMenu chat={conversation} trigger={trigger} onGone={() => go('chat')} />}
+      />
+      <Transcript conversation={conversation} onRetry={tryAgain} onThisComputer={onThisComputer} levels={levels} />
+      <Announcer turn={last} />
+      <div className="chat-gutter flex-none pb-[1.125rem]">
+        {failure ? (
+          <div className="chat-column mb-3">
+            <ErrorNote title={failure.message} />
+          </div>
+        ) : null}
+        <ModelNotice level={level} />
+        <Composer
+          level={level}
+          state={state}
+          levels={levels}
+          draft={draft}
+          onDraft={setDraft}
+          onSend={async (text) => {
+            await api.call('chat.send', { id, text })
+          }}
+          onLevel={changeLevel}
+          onStop={stopNow}
+          running={running}
+          threaded={turns.length > 0}
+          first={turns.length === 0}
+          lastTurn={last}
+        />
+      </div>
+      <h2 className="sr-only">{t('composer.label')}</h2>
+    </main>
+  )
+}
+
+/** Says that an answer begins and that it is ready, once each; the text itself is not read out token by token. */
+function Announcer({ turn }: { turn: Turn | undefined }) {
+  const { t } = useTexts()
+  const [text, setText] = useState('')
+  const before = useRef<{ id: string; running: boolean } | null>(null)
+  const running = isRunning(turn)
+  const turnId = turn?.id
+  const tokens = turn?.usage?.completionTokens
+  const status = turn?.status
+  useEffect(() => {
+    if (!turnId) return
+    const was = before.current
+    before.current = { id: turnId, running }
+    if (running && !(was?.id === turnId && was.running)) setText(t('chat.answering'))
+    else if (was?.id === turnId && was.running && !running) {
+      setText(status === 'failed' ? t('chat.answerFailed') : t('chat.answerReady', { n: tokens ?? 0 }))
+    }
+  }, [turnId, running, status, tokens, t])
+  return (
+    <div role="status" className="sr-only">
+      {text}
+    </div>
+  )
+}

@@ -1,0 +1,113 @@
+import { Download } from 'lucide-react'
+import type { ReactNode } from 'react'
+import ReactMarkdown, { type Components } from 'react-markdown'
+import remarkGfm from 'remark-gfm'
+import { useTexts } from '../messages/texts.tsx'
+import { Button } from '../ui/button.tsx'
+import { CopyButton } from '../ui/copy-button.tsx'
+import { Icon } from '../ui/icon.tsx'
+import { saveFile } from '../ui/save-file.ts'
+import { ScrollRegion } from '../ui/scroll-region.tsx'
+import { linkTarget } from './link-target.ts'
+
+/** Model output is text from a stranger: no raw HTML, no picture from the net, no link whose place is hidden behind its words. */
+export function Markdown({ text, streaming }: { text: string; streaming: boolean }) {
+  return (
+    <div className={`markdown ${streaming ? 'streaming' : ''}`}>
+      <ReactMarkdown remarkPlugins={plugins} components={components} urlTransform={keepUrl} skipHtml>
+        {text}
+      </ReactMarkdown>
+      {streaming ? <span className="caret" /> : null}
+    </div>
+  )
+}
+
+const plugins = [remarkGfm]
+/** Addresses are judged where they are drawn, so that a refused one can still be shown as text. */
+const keepUrl = (url: string): string => url
+
+const components: Components = {
+  a: ({ href, children }) => <SafeLink href={href}>{children}</SafeLink>,
+  img: ({ src, alt }) => <PictureText src={typeof src === 'string' ? src : ''} alt={alt ?? ''} />,
+  pre: ({ children }) => <>{children}</>,
+  code: ({ className, children }) => {
+    const text = textOf(children)
+    const language = /language-(\S+)/.exec(className ?? '')?.[1]
+    return language !== undefined || text.includes('\n') ? (
+      <CodeBlock code={text} language={language ?? ''} />
+    ) : (
+      <code>{text}</code>
+    )
+  },
+  table: ({ children }) => <MarkdownTable>{children}</MarkdownTable>,
+}
+
+const textOf = (children: ReactNode): string =>
+  Array.isArray(children) ? children.map(textOf).join('') : typeof children === 'string' ? children : ''
+
+/** The place a link leads to is always on the screen; the shell asks before it opens anything. */
+function SafeLink({ href, children }: { href: string | undefined; children: ReactNode }) {
+  const target = linkTarget(href ?? '')
+  const words = textOf(children)
+  if (!target) return <span>{href && href !== words ? `${words} (${href})` : words}</span>
+  return (
+    <>
+      <a href={target.href} target="_blank" rel="noreferrer noopener">
+        {children}
+      </a>
+      {words === target.href || words === href ? null : <span className="text-ink-3"> ({target.shown})</span>}
+    </>
+  )
+}
+
+function PictureText({ src, alt }: { src: string; alt: string }) {
+  const { t } = useTexts()
+  return <span className="text-ink-3">{t('chat.picture', { alt, src })}</span>
+}
+
+const extensions: Record<string, string> = {
+  javascript: 'js',
+  typescript: 'ts',
+  python: 'py',
+  shell: 'sh',
+  bash: 'sh',
+  rust: 'rs',
+  markdown: 'md',
+  text: 'txt',
+}
+
+function CodeBlock({ code, language }: { code: string; language: string }) {
+  const { t } = useTexts()
+  const body = code.replace(/\n$/, '')
+  const extension = extensions[language] ?? (/^[a-z0-9]{1,8}$/.test(language) ? language : 'txt')
+  return (
+    <div className="code-block">
+      <div className="code-head">
+        <span className="min-w-0 flex-1 truncate">{language || t('code.plain')}</span>
+        <CopyButton withWord value={body} label={t('code.copy')} />
+        <Button
+          kind="ghost"
+          size="sm"
+          icon={<Icon of={Download} size={15} />}
+          onClick={() => saveFile(`code.${extension}`, `${body}\n`, 'text/plain')}
+        >
+          {t('action.save')}
+        </Button>
+      </div>
+      <ScrollRegion label={language || t('code.plain')} className="code-scroll">
+        <pre>
+          <code>{body}</code>
+        </pre>
+      </ScrollRegion>
+    </div>
+  )
+}
+
+function MarkdownTable({ children }: { children: ReactNode }) {
+  const { t } = useTexts()
+  return (
+    <ScrollRegion label={t('chat.table')} className="md-table">
+      <table className="w-full">{children}</table>
+    </ScrollRegion>
+  )
+}

@@ -1,0 +1,53 @@
+import { Box } from 'lucide-react'
+import type { PrivacyLevel } from '../../../preload/api/chat.ts'
+import { useStream } from '../api/use-stream.ts'
+import { pathTo } from '../app/route.ts'
+import { useFormat } from '../format/use-format.ts'
+import { useTexts } from '../messages/texts.tsx'
+import { Bar } from '../ui/bar.tsx'
+import { Icon } from '../ui/icon.tsx'
+
+/** Above the composer while no model is on this computer: what comes, or what to do. */
+export function ModelNotice({ level }: { level: PrivacyLevel }) {
+  const { t } = useTexts()
+  const format = useFormat()
+  const models = useStream('models.list', {}).value
+  const state = useStream('chat.levels', {}).value?.find((one) => one.level === level)
+  if (!models || !state || state.state === 'ready' || models.some(({ status }) => status === 'installed')) return null
+  const coming = models.find(({ status }) => status === 'downloading' || status === 'verifying')
+  const progress = coming?.progress
+  const total = progress?.totalBytes
+  return (
+    <div className="chat-column mb-3">
+      <div className="banner banner-plain" role="status">
+        <Icon of={Box} size={18} />
+        <div className="min-w-0 flex-1">
+          <b className="text-ink">{coming ? t('models.coming', { model: coming.name }) : t('models.none')}</b>
+          {coming ? (
+            <p className="num">
+              {coming.status === 'verifying'
+                ? t('models.verifying')
+                : progress && total
+                  ? t('models.progress', {
+                      done: format.bytes(progress.receivedBytes),
+                      total: format.bytes(total),
+                      rate: format.rate(progress.bytesPerSecond),
+                    })
+                  : null}
+            </p>
+          ) : (
+            <p>{models.find(({ problem }) => problem)?.problem ?? t('models.noneText')}</p>
+          )}
+          {progress && total ? (
+            <div className="mt-2">
+              <Bar percent={(100 * progress.receivedBytes) / total} />
+            </div>
+          ) : null}
+        </div>
+        <a className="link flex min-h-7 items-center" href={pathTo('models')}>
+          {t('screen.models')}
+        </a>
+      </div>
+    </div>
+  )
+}

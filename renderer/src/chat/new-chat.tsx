@@ -1,0 +1,81 @@
+import { useState } from 'react'
+import type { PrivacyLevel } from '../../../preload/api/chat.ts'
+import { useApi } from '../api/api-context.tsx'
+import { useStream } from '../api/use-stream.ts'
+import { useKeys } from '../app/keys.ts'
+import { go } from '../app/route.ts'
+import { Mark } from '../frame/mark.tsx'
+import { useTexts } from '../messages/texts.tsx'
+import { levelOrder } from '../seal/level.ts'
+import { Button } from '../ui/button.tsx'
+import { ChatHeader, type ListToggle } from './chat-header.tsx'
+import { Composer } from './composer.tsx'
+import { ModelNotice } from './model-notice.tsx'
+
+const examples = ['explain', 'plan', 'code'] as const
+
+/** A chat that does not exist yet: it is made with its first message. */
+export function NewChat({ list }: { list: ListToggle }) {
+  const { t } = useTexts()
+  const api = useApi()
+  const [level, setLevel] = useState<PrivacyLevel>('computer')
+  const [draft, setDraft] = useState('')
+  const levels = useStream('chat.levels', {}).value
+  const state = levels?.find((one) => one.level === level)
+  useKeys(Object.fromEntries(levelOrder.map((one, index) => [`Alt+${index + 1}`, () => setLevel(one) as undefined])))
+
+  const send = async (text: string): Promise<void> => {
+    const { id } = await api.call('chat.create', { level })
+    try {
+      await api.call('chat.send', { id, text })
+    } catch (error) {
+      // The text stays here in the field, so an empty chat must not stay in the list.
+      await api.call('chat.delete', { id })
+      throw error
+    }
+    go('chat', id)
+  }
+
+  return (
+    <main className="flex min-w-0 flex-1 flex-col" data-region="content">
+      <ChatHeader title={t('chat.new')} model={state?.model} list={list} />
+      <div className="flex min-h-0 flex-1 flex-col overflow-y-auto">
+        <div className="chat-gutter my-auto py-6">
+          <div className="chat-column">
+            <Mark size={40} className="text-accent" />
+            <h2 className="mt-4 text-2xl tracking-tight">{t('chat.emptyTitle')}</h2>
+            <p className="mt-1 text-ink-2">{level === 'computer' ? t('chat.emptyComputer') : t('chat.emptyPractice')}</p>
+            <div className="mt-5 flex flex-wrap gap-2">
+              {examples.map((name) => (
+                <Button
+                  key={name}
+                  onClick={() => {
+                    setDraft(t(`chat.example.${name}.text`))
+                    document.querySelector<HTMLTextAreaElement>('[data-region="composer"] textarea')?.focus()
+                  }}
+                >
+                  {t(`chat.example.${name}.name`)}
+                </Button>
+              ))}
+            </div>
+          </div>
+        </div>
+      </div>
+      <div className="chat-gutter flex-none pb-[1.125rem]">
+        <ModelNotice level={level} />
+        <Composer
+          level={level}
+          state={state}
+          levels={levels}
+          draft={draft}
+          onDraft={setDraft}
+          onSend={send}
+          onLevel={setLevel}
+          running={false}
+          threaded={false}
+          first
+        />
+      </div>
+    </main>
+  )
+}

@@ -1,0 +1,44 @@
+import { useStream } from '../api/use-stream.ts'
+import { ScreenTitle } from '../app/screen-title.tsx'
+import { useTexts } from '../messages/texts.tsx'
+import { ErrorNote } from '../ui/error-note.tsx'
+import { Skeleton } from '../ui/skeleton.tsx'
+import { Hardware } from './hardware.tsx'
+import { Hero } from './hero.tsx'
+import { Payouts } from './payouts.tsx'
+import { Record } from './record.tsx'
+import { Requests } from './requests.tsx'
+import { TodayChart } from './today-chart.tsx'
+
+export function EarnScreen() {
+  const { t } = useTexts()
+  const { value: earn, error } = useStream('earn.state', {})
+  if (!earn) {
+    return (
+      <main className="page" data-region="content">
+        <div className="page-inner">
+          <div className="page-head">
+            <ScreenTitle>{t('screen.earn')}</ScreenTitle>
+          </div>
+          {error ? <ErrorNote title={error.message} /> : <Skeleton awaited={t('earn.loading')} lines={5} />}
+        </div>
+      </main>
+    )
+  }
+  return (
+    <main className="page" data-region="content">
+      <div className="page-inner">
+        <Hero earn={earn} />
+        <div className="two-columns">
+          <TodayChart values={earn.todayByHalfHour} total={earn.today} />
+          <Hardware />
+        </div>
+        <div className="two-columns">
+          <Requests requests={earn.requests} />
+          <Record earn={earn} />
+        </div>
+        <Payouts payouts={earn.payouts} />
+      </div>
+    </main>
+  )
+}

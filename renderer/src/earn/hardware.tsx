@@ -1,0 +1,143 @@
+import type { HardwareFacts, Telemetry } from '../../../preload/api/system.ts'
+import { useAnswer } from '../api/use-call.ts'
+import { useStream } from '../api/use-stream.ts'
+import { type Formats, useFormat } from '../format/use-format.ts'
+import { type Say, useTexts } from '../messages/texts.tsx'
+import { Gauge } from '../ui/bar.tsx'
+import { Skeleton } from '../ui/skeleton.tsx'
+
+interface Measure {
+  readonly id: string
+  readonly label: string
+  readonly value: string
+  readonly rest?: string
+  readonly percent: number
+}
+
+/** What is measured, in the order of importance. A value that this computer does not tell is left out, never shown as zero. */
+function measures(facts: HardwareFacts, live: Telemetry, t: Say, format: Formats): readonly Measure[] {
+  const list: Measure[] = []
+  for (const [index, gpu] of live.gpus.entries()) {
+    const total = facts.gpus[index]?.memoryBytes
+    if (gpu.temperatureC !== null) {
+      list.push({
+        id: `gpu${index}-t`,
+        label: t('hardware.gpuTemperature'),
+        value: format.temperature(gpu.temperatureC),
+        percent: gpu.temperatureC,
+      })
+    }
+    if (gpu.memoryUsedBytes !== null && total) {
+      list.push({
+        id: `gpu${index}-m`,
+        label: t('hardware.gpuMemory'),
+        value: format.bytes(gpu.memoryUsedBytes),
+        rest: t('hardware.of', { total: format.bytes(total) }),
+        percent: (100 * gpu.memoryUsedBytes) / total,
+      })
+    }
+    if (gpu.utilisationPercent !== null) {
+      list.push({
+        id: `gpu${index}-u`,
+        label: t('hardware.gpuLoad'),
+        value: format.percent(gpu.utilisationPercent),
+        ...(gpu.powerW === null ? {} : { rest: format.power(gpu.powerW) }),
+        percent: gpu.utilisationPercent,
+      })
+    }
+  }
+  if (live.cpuPercent !== null) {
+    list.push({
+      id: 'cpu',
+      label: t('hardware.cpuLoad'),
+      value: format.percent(live.cpuPercent),
+      rest: t('hardware.threads', { n: facts.cpu.threads }),
+      percent: live.cpuPercent,
+    })
+  }
+  list.push({
+    id: 'memory',
+    label: t('hardware.memory'),
+    value: format.bytes(live.memoryUsedBytes),
+    rest: t('hardware.of', { total: format.bytes(facts.memoryBytes) }),
+    percent: (100 * live.memoryUsedBytes) / facts.memoryBytes,
+  })
+  if (live.cpuTemperatureC !== null) {
+    list.push({
+      id: 'cpu-t',
+      label: t('hardware.cpuTemperature'),
+      value: format.temperature(live.cpuTemperatureC),
+      percent: live.cpuTemperatureC,
+    })
+  }
+  return list
+}
+
+export function Hardware() {
+  const { t } = useTexts()
+  const format = useFormat()
+  const facts = useAnswer('hardware.facts', {})
+  const live = useStream('hardware.telemetry', {}).value
+  if (!facts) return <Skeleton awaited={t('hardware.loading')} />
+  const gpus = facts.gpus
+  return (
+    <section className="card">
+      <div className="card-head">
+        <h2>{t('hardware.title')}</h2>
+        <span className="min-w-0 truncate text-xs text-ink-3">
+          {gpus.length > 0 ? gpus.map(({ name }) => name).join(', ') : facts.cpu.name}
+        </span>
+        {gpus.length === 0 ? <span className="chip ms-auto">{t('hardware.noGpu')}</span> : null}
+      </div>
+      <div className="flex flex-col gap-[0.8125rem] px-[1.125rem] pt-3 pb-4">
+        {live
+          ? measures(facts, live, t, format).map(({ id, rest, ...one }) => (
+              <Gauge
+                key={id}
+                {...one}
+                {...(rest === undefined ? {} : { rest })}
+                valueText={[one.value, rest].filter(Boolean).join(' ')}
+              />
+            ))
+          : null}
+      </div>
+      <dl className="facts num border-t border-line pt-3!">
+        <dt>{t('hardware.cpu')}</dt>
+        <dd>
+          {facts.cpu.name}
+          <span className="block text-xs text-ink-3">
+            {t('hardware.cores', { cores: facts.cpu.physicalCores, threads: facts.cpu.threads })}
+          </span>
+        </dd>
+        <dt>{t('hardware.memory')}</dt>
+        <dd>{format.bytes(facts.memoryBytes)}</dd>
+        <dt>{t('hardware.gpu')}</dt>
+        <dd>{gpus.length === 0 ? t('hardware.none') : gpus.map(({ name }) => name).join(', ')}</dd>
+        <dt>{t('hardware.tee')}</dt>
+        <dd>{facts.tee.kind === 'none' ? t('hardware.no') : facts.tee.kind}</dd>
+      </dl>
+      <p className="px-[1.125rem] pb-4 text-xs text-ink-3">{facts.tee.sentence}</p>
+    </section>
+  )
+}
+
+/** In narrow windows the hero itself answers whether the machine is fine. */
+export function HardwareStrip() {
+  const { t } = useTexts()
+  const format = useFormat()
+  const facts = useAnswer('hardware.facts', {})
+  const live = useStream('hardware.telemetry', {}).value
+  if (!facts || !live) return null
+  return (
+    <div className="hero-strip num">
+      {measures(facts, live, t, format)
+        .slice(0, 4)
+        .map(({ id, label, value, rest }) => (
+          <div key={id}>
+            <span className="block truncate text-xs text-ink-3">{label}</span>
+            <b className="text-sm">{value}</b> {rest ? <span className="text-sm text-ink-3">{rest}</span> : null}
+          </div>
+        ))}
+    </div>
+  )
+}

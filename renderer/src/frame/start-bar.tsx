@@ -1,0 +1,69 @@
+import { Check, ChevronDown, Circle, CircleAlert, LoaderCircle } from 'lucide-react'
+import { useState } from 'react'
+import type { StartState } from '../../../preload/api/system.ts'
+import { useStream } from '../api/use-stream.ts'
+import { useTexts } from '../messages/texts.tsx'
+import { Icon } from '../ui/icon.tsx'
+
+type Part = StartState['parts'][number]
+
+/** Progress of the start, inline and calm: one line, and all parts on request. It goes when every part is ready. */
+export function StartBar() {
+  const { t } = useTexts()
+  const [open, setOpen] = useState(false)
+  const parts = useStream('app.start', {}).value?.parts ?? []
+  const ready = parts.filter(({ state }) => state === 'ready').length
+  if (parts.length === 0 || ready === parts.length) return null
+  const failed = parts.find(({ state }) => state === 'failed')
+  const shown = failed ?? parts.find(({ state }) => state === 'working') ?? parts.find(({ state }) => state === 'waiting')
+  return (
+    <section aria-label={t('start.label')} className="flex-none border-b border-line bg-sunken">
+      <div className="flex min-h-8 items-center gap-2.5 px-4 text-xs text-ink-2">
+        <Icon of={failed ? CircleAlert : LoaderCircle} size={14} className={failed ? 'text-danger' : 'spin'} />
+        <p className="min-w-0 flex-1 truncate" role="status">
+          <span className="font-medium text-ink">
+            {failed
+              ? t('start.failed', { part: t(`start.part.${failed.id}`) })
+              : t('start.progress', { ready, all: parts.length })}
+          </span>{' '}
+          {shown ? (failed ? failed.detail : [t(`start.part.${shown.id}`), shown.detail].filter(Boolean).join(': ')) : null}
+        </p>
+        <button
+          type="button"
+          className="link flex min-h-7 items-center gap-1"
+          aria-expanded={open}
+          onClick={() => setOpen(!open)}
+        >
+          {open ? t('action.hideDetails') : t('action.showDetails')}
+          <Icon of={ChevronDown} size={14} className={open ? 'rotate-180' : ''} />
+        </button>
+      </div>
+      {open ? (
+        <ul className="grid grid-cols-[repeat(auto-fill,minmax(300px,1fr))] gap-x-6 gap-y-1 px-4 pt-1 pb-3 text-xs">
+          {parts.map((part) => (
+            <PartLine key={part.id} part={part} />
+          ))}
+        </ul>
+      ) : null}
+    </section>
+  )
+}
+
+const icons = { ready: Check, working: LoaderCircle, waiting: Circle, failed: CircleAlert } as const
+
+function PartLine({ part }: { part: Part }) {
+  const { t } = useTexts()
+  return (
+    <li className="flex min-w-0 items-start gap-2 text-ink-2">
+      <Icon
+        of={icons[part.state]}
+        size={14}
+        className={`mt-0.5 ${part.state === 'working' ? 'spin' : part.state === 'failed' ? 'text-danger' : 'text-ink-3'}`}
+      />
+      <span className="min-w-0">
+        <span className="font-medium text-ink">{t(`start.part.${part.id}`)}</span>{' '}
+        <span>{part.detail ?? t(`start.state.${part.state}`)}</span>
+      </span>
+    </li>
+  )
+}

@@ -1,0 +1,113 @@
+import { Info, Languages, type LucideIcon, Palette } from 'lucide-react'
+import type { Settings } from '../../../preload/api/system.ts'
+import { useAnswer, useCall } from '../api/use-call.ts'
+import { useStream } from '../api/use-stream.ts'
+import { pathTo } from '../app/route.ts'
+import { ScreenTitle } from '../app/screen-title.tsx'
+import { useTexts } from '../messages/texts.tsx'
+import { CopyButton } from '../ui/copy-button.tsx'
+import { ErrorNote } from '../ui/error-note.tsx'
+import { Icon } from '../ui/icon.tsx'
+import { Segmented } from '../ui/segmented.tsx'
+import { Skeleton } from '../ui/skeleton.tsx'
+
+const sections = ['appearance', 'language', 'about'] as const
+type Section = (typeof sections)[number]
+const icons: Record<Section, LucideIcon> = { appearance: Palette, language: Languages, about: Info }
+
+export function SettingsScreen({ section }: { section: string | undefined }) {
+  const { t } = useTexts()
+  const shown = sections.find((one) => one === section) ?? 'appearance'
+  return (
+    <div className="flex min-w-0 flex-1">
+      <nav className="settings-nav" aria-label={t('settings.sections')} data-region="list">
+        {sections.map((one) => (
+          <a key={one} href={pathTo('settings', one)} aria-current={one === shown ? 'page' : undefined}>
+            <Icon of={icons[one]} />
+            {t(`settings.${one}`)}
+          </a>
+        ))}
+      </nav>
+      <main className="page" data-region="content">
+        <div className="page-inner max-w-[820px]! mx-0!">
+          <div className="page-head">
+            <ScreenTitle key={shown}>{t(`settings.${shown}`)}</ScreenTitle>
+            {shown === 'about' ? null : <span className="ms-auto text-sm text-ink-2">{t('settings.saved')}</span>}
+          </div>
+          {shown === 'about' ? <About /> : <Choice section={shown} />}
+        </div>
+      </main>
+    </div>
+  )
+}
+
+function Choice({ section }: { section: 'appearance' | 'language' }) {
+  const { t } = useTexts()
+  const { value, error } = useStream('settings', {})
+  const set = useCall('settings.set')
+  if (!value) return error ? <ErrorNote title={error.message} /> : <Skeleton awaited={t('settings.loading')} lines={2} />
+  return (
+    <>
+      {set.error ? <ErrorNote title={set.error.message} /> : null}
+      <section className="card">
+        <div className="setting-row">
+          <div className="min-w-[220px] flex-1">
+            <h2>{t(`settings.${section}.name`)}</h2>
+            <p className="text-sm text-ink-2">{t(`settings.${section}.text`)}</p>
+          </div>
+          {section === 'appearance' ? (
+            <Segmented<Settings['theme']>
+              label={t('settings.appearance.name')}
+              value={value.theme}
+              options={(['system', 'light', 'dark'] as const).map((theme) => ({ value: theme, label: t(`theme.${theme}`) }))}
+              onChange={(theme) => void set.run({ theme })}
+            />
+          ) : (
+            <Segmented<Settings['language']>
+              label={t('settings.language.name')}
+              value={value.language}
+              options={(['system', 'en', 'ru'] as const).map((language) => ({
+                value: language,
+                label: t(`language.${language}`),
+              }))}
+              onChange={(language) => void set.run({ language })}
+            />
+          )}
+        </div>
+      </section>
+    </>
+  )
+}
+
+function About() {
+  const { t } = useTexts()
+  const info = useAnswer('app.info', {})
+  if (!info) return <Skeleton awaited={t('settings.loading')} />
+  const rows: ReadonlyArray<readonly [string, string]> = [
+    [t('about.version'), info.version],
+    [t('about.shell'), t(`about.shell.${info.shell}`)],
+    [t('about.platform'), info.platform],
+    [t('about.node'), info.nodeVersion],
+    [t('about.data'), info.dataDir],
+    [t('about.vault'), info.vault],
+  ]
+  const report = rows.map(([name, value]) => `${name}: ${value}`).join('\n')
+  return (
+    <section className="card" aria-label={t('settings.about')}>
+      <div className="card-head">
+        <h2>{info.name}</h2>
+        <span className="ms-auto">
+          <CopyButton withWord value={report} label={t('about.copy')} />
+        </span>
+      </div>
+      <dl className="facts num">
+        {rows.map(([name, value]) => (
+          <div key={name} className="contents">
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  )
+}
