@@ -273,6 +273,17 @@ describe('payouts', () => {
   })
 })
 
+describe('totals', () => {
+  it('are summed up anew only after an event', () => {
+    const { ledger } = new TestLedger()
+    ledger.record(counted('a', 10n, 10n))
+    const first = ledger.totals()
+    expect(ledger.totals()).toBe(first)
+    ledger.record(signed(10n))
+    expect(ledger.totals()).toMatchObject({ counted: 0n, pending: 10n * fee })
+  })
+})
+
 describe('record', () => {
   it.each([
     ['a negative total', signed(-1n)],

@@ -66,6 +66,8 @@ interface PayoutRow {
 }
 
 const stretch = 'c.first, c.last, c.fee, coalesce(k.signed, 0) AS signed, coalesce(k.settled, 0) AS settled'
+/** As `tokensOf`: how much of a stretch lies below a mark. */
+const upTo = (mark: string): string => `max(0, min(${mark}, c.last) - c.first)`
 const ofRequest = `LEFT JOIN counted c ON c.request_id = r.id AND c.worker_contract = r.worker_contract AND c.forgotten = 0
   LEFT JOIN contract k ON k.address = r.worker_contract`
 
@@ -82,9 +84,12 @@ export function openLedger(database: Database): Ledger {
     'SELECT address, signed, settled, fee FROM contract',
     bigints,
   )
-  const ofContract = database.prepare<StretchRow>(
-    `SELECT ${stretch} FROM counted c LEFT JOIN contract k ON k.address = c.worker_contract
-     WHERE c.worker_contract = ? AND c.forgotten = 0`,
+  // Stretches of a contract do not overlap, so a sum of their tokens stays below the contract's own total.
+  const ofContract = database.prepare<Split & { fee: bigint }>(
+    `WITH stretch AS (
+       SELECT c.fee, c.last - c.first AS tokens, ${upTo('max(k.signed, k.settled)')} AS signed, ${upTo('k.settled')} AS settled
+       FROM counted c JOIN contract k ON k.address = c.worker_contract WHERE c.worker_contract = ? AND c.forgotten = 0)
+     SELECT fee, sum(tokens - signed) AS counted, sum(signed - settled) AS pending, sum(settled) AS settled FROM stretch GROUP BY fee`,
     bigints,
   )
   const results = database.prepare<{ name: string; n: number }>(
@@ -120,15 +125,27 @@ export function openLedger(database: Database): Ledger {
     let covered = zeroSplit
     let money = zeroSplit
     for (const row of ofContract.all(address)) {
-      const tokens = tokensOf(row)
-      covered = addSplits(covered, tokens)
-      money = addSplits(money, worth(tokens, row.fee))
+      covered = addSplits(covered, row)
+      money = addSplits(money, worth(row, row.fee))
     }
     // Signed or paid tokens of requests that were never told here, e.g. because the app ended in between. Without a fee their worth is unknown.
     const all = tokensOf({ first: 0n, last: max(signed, settled), ...marks })
     const untold = { counted: 0n, pending: all.pending - covered.pending, settled: all.settled - covered.settled }
     return addSplits(money, worth(untold, fee ?? 0n))
   }
+
+  const readTotals = (): LedgerTotals => {
+    const counts = new Map(results.all().map(({ name, n }) => [name, n]))
+    const of = (name: string): number => counts.get(name) ?? 0
+    return {
+      ...contracts.all().map(contractMoney).reduce(addSplits, zeroSplit),
+      answered: of('answered'),
+      cancelled: of('cancelled'),
+      failed: of('failed'),
+    }
+  }
+  // Screens ask every second; a worker that has served for months should not sum up its life each time.
+  let sums: { readonly revision: number; readonly totals: LedgerTotals } | undefined
 
   return {
     revision,
@@ -137,14 +154,8 @@ export function openLedger(database: Database): Ledger {
       revision.update((value) => value + 1)
     },
     totals: () => {
-      const counts = new Map(results.all().map(({ name, n }) => [name, n]))
-      const of = (name: string): number => counts.get(name) ?? 0
-      return {
-        ...contracts.all().map(contractMoney).reduce(addSplits, zeroSplit),
-        answered: of('answered'),
-        cancelled: of('cancelled'),
-        failed: of('failed'),
-      }
+      if (sums?.revision !== revision.value) sums = { revision: revision.value, totals: readTotals() }
+      return sums.totals
     },
     since: (sinceMs) =>
       recent.all(sinceMs).map((row) => ({ startedAtMs: Number(row.started_at_ms), ...worth(tokensOf(row), row.fee) })),
