@@ -1,4 +1,4 @@
-import type { InboundPeer, OpenPort, PortOpener } from '../proxy/proxy-config.ts'
+import type { InboundPeer, PortOpener } from '../proxy/proxy-config.ts'
 
 /**
  * A port that is open before the proxy is: the network contract lists the ports, and the proxy's own contract can only be read after that.
@@ -12,7 +12,7 @@ export interface EarlyPort {
 }
 
 /** @param listen opens the port and hands over every peer that passed its policy */
-export async function openEarly(listen: (onPeer: (peer: InboundPeer) => void) => Promise<OpenPort>): Promise<EarlyPort> {
+export async function openEarly(listen: PortOpener): Promise<EarlyPort> {
   let receive: ((peer: InboundPeer) => void) | undefined
   const open = await listen((peer) => {
     if (receive) receive(peer)

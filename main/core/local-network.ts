@@ -10,6 +10,7 @@ import { Client } from '../client/client.ts'
 import type { OpenAiBackend } from '../inference/openai-backend.ts'
 import { buildLocalNetwork, type LocalNetwork as LocalContracts, localEndpoints, localGenesis } from '../localnet/genesis.ts'
 import { LocalChain } from '../localnet/local-chain.ts'
+import { securePort } from '../proxy/ports.ts'
 import { CocoonProxy } from '../proxy/proxy.ts'
 import { type Database, openDatabase } from '../storage/database.ts'
 import type { DataPaths } from '../storage/files.ts'
@@ -19,18 +20,18 @@ import { W5Wallet } from '../wallet/w5-wallet.ts'
 import { workerMigrations } from '../worker/balance-store.ts'
 import { Worker } from '../worker/worker.ts'
 import type { WorkerEvent } from '../worker/worker-event.ts'
+import { openDialer } from './dialer.ts'
 import { type EarlyPort, openEarly } from './early-port.ts'
 import type { LocalSecrets } from './local-keys.ts'
-import { PeerDoor } from './peer-door.ts'
 import type { StartProgress } from './start-progress.ts'
-import { TopUpKeeper } from './top-up-keeper.ts'
+import { localTopUp, TopUpKeeper } from './top-up-keeper.ts'
 
 /** Values of the local network that are not in its contracts (architecture, Networks). */
 const rootIntervalMs = 5000
 const chainCommitDelayMs = 1500
 const reconnectMs = 1500
-/** Test coins put on the chat balance when the account is opened, and whenever it runs low. */
-export const localTopUp = 5_000_000_000n
+/** Leading zero bits, as on the main network (protocol 10 §5). */
+const powDifficulty = 20
 
 export interface LocalNetworkOptions {
   readonly paths: DataPaths
@@ -69,10 +70,11 @@ export class LocalNetwork {
   /** What has to be closed, newest last. */
   readonly #closers: Array<() => Promise<void> | void> = []
   #workerDatabase: Database | undefined
-  #door: PeerDoor | undefined
+  readonly #workerDial: ReturnType<typeof openDialer>
 
   constructor(options: LocalNetworkOptions) {
     this.#options = options
+    this.#workerDial = openDialer(options.entries.powThread)
     this.live = this.#live
     this.worker = this.#worker
     this.failure = this.#failure
@@ -104,9 +106,16 @@ export class LocalNetwork {
     )
     closeLater(() => chain.close())
 
-    const door = await PeerDoor.create(entries.powThread, logger)
-    this.#door = door
-    const openPort = (): Promise<EarlyPort> => openEarly((onPeer) => door.listen(onPeer))
+    const openPort = (): Promise<EarlyPort> =>
+      openEarly(
+        securePort({
+          host: '127.0.0.1',
+          port: 0,
+          difficulty: powDifficulty,
+          policy: { kind: 'any' },
+          logger: logger.room('proxy'),
+        }),
+      )
     const workerPort = await openPort()
     const clientPort = await openPort()
     closeLater(() => Promise.all([workerPort.close(), clientPort.close()]).then(() => undefined))
@@ -171,7 +180,7 @@ export class LocalNetwork {
       money: { chain: chain.chain, wallet },
       masterSecret: secrets.clientMasterSecret,
       database,
-      dial: door.dial,
+      dial: openDialer(entries.powThread),
       logger: logger.room('client'),
       reconnectMs,
     })
@@ -204,7 +213,7 @@ export class LocalNetwork {
   /** Serves `backend` as worker of this network, in place of what it served before. */
   async serve(backend: OpenAiBackend, modelName: string): Promise<void> {
     const live = this.#live.value
-    if (!live || !this.#door) return
+    if (!live) return
     const { paths, secrets, progress, logger } = this.#options
     await this.stopServing()
     this.#workerDatabase ??= openDatabase(paths.workerDb, workerMigrations, { logger })
@@ -215,7 +224,7 @@ export class LocalNetwork {
       backend,
       modelName,
       database: this.#workerDatabase,
-      dial: this.#door.dial,
+      dial: this.#workerDial,
       logger: logger.room('worker'),
       reconnectMs,
       // The chain commit follows within seconds here, and the Earn screen should show it as soon.

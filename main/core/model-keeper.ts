@@ -91,7 +91,7 @@ export class ModelKeeper {
     this.#current = undefined
     await progress.run('engine', (detail) => {
       detail(`Loading ${model.name}`)
-      return engine.load({ path: model.path, name: model.name })
+      return engine.load({ path: model.path, name: model.name, ...(model.sampling ? { sampling: model.sampling } : {}) })
     })
     this.#current = model
     library.setLoaded(model.id)

@@ -2,8 +2,9 @@ import type { Address } from '@ton/core'
 import { asError } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Client } from '../client/client.ts'
-import { localTopUp } from './local-network.ts'
 
+/** Test coins put on the chat balance when the account is opened, and whenever it runs low. nanoton */
+export const localTopUp = 5_000_000_000n
 /** Below this much unspent money on the client contract the next answers could be refused. nanoton */
 const lowMark = 2_500_000_000n
 /** A top-up that did not go through is not tried again at once. */

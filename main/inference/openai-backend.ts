@@ -13,7 +13,8 @@ export interface BackendResponse {
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>
   /**
    * Chunks as they are generated. With `stream: true` these are SSE events ending with one that carries `usage` and `[DONE]`;
-   * after an abort the body ends early, and the worker counts what it saw (docs/protocol-extensions.md).
+   * after an abort the body ends early: with the usage so far, or, from engines that do not tell it then, without; the worker counts what it
+   * saw in that case (docs/protocol-extensions.md).
    */
   readonly body: AsyncIterable<Uint8Array>
 }

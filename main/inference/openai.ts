@@ -15,7 +15,7 @@ export interface EngineBackendOptions {
 /**
  * Speaks OpenAI's HTTP API for an engine: `POST /v1/chat/completions`, `POST /v1/completions` and `GET /v1/models`. Errors before the
  * first token are responses with an OpenAI error body; a failure in the middle of a stream is thrown from the body; after an abort the
- * body ends without usage. A request aborted before its answer began throws `Failure` `cancelled`.
+ * body ends with the usage so far, if usage was asked for, and without `[DONE]`. A request aborted before its answer began throws `Failure` `cancelled`.
  */
 export function createEngineBackend({ engine, model, lane = 'served' }: EngineBackendOptions): OpenAiBackend {
   const startedS = Math.floor(Date.now() / 1000)
@@ -67,10 +67,10 @@ export function createEngineBackend({ engine, model, lane = 'served' }: EngineBa
           if (event.type === 'text') {
             yield sse(shape.chunk({ content: event.text }, null))
           } else {
-            if (event.reason === 'cancelled') return
-            yield sse(shape.chunk({}, event.reason))
+            // A stopped answer ends without a finish reason, but what it used is still told: somebody may have to pay for it.
+            if (event.reason !== 'cancelled') yield sse(shape.chunk({}, event.reason))
             if (parsed.includeUsage) yield sse(shape.usageChunk(event.usage))
-            yield bytes('data: [DONE]\n\n')
+            if (event.reason !== 'cancelled') yield bytes('data: [DONE]\n\n')
           }
         }
       } finally {
