@@ -17,7 +17,6 @@ export function Markdown({ text, streaming }: { text: string; streaming: boolean
       <ReactMarkdown remarkPlugins={plugins} components={components} urlTransform={keepUrl} skipHtml>
         {text}
       </ReactMarkdown>
-      {streaming ? <span className="caret" /> : null}
     </div>
   )
 }

@@ -44,7 +44,13 @@ export function NewChat({ list }: { list: ListToggle }) {
           <div className="chat-column">
             <Mark size={40} className="text-accent" />
             <h2 className="mt-4 text-2xl tracking-tight">{t('chat.emptyTitle')}</h2>
-            <p className="mt-1 text-ink-2">{level === 'computer' ? t('chat.emptyComputer') : t('chat.emptyPractice')}</p>
+            <p className="mt-1 text-ink-2">
+              {state?.state !== 'ready'
+                ? t('chat.emptyWaiting')
+                : level === 'computer'
+                  ? t('chat.emptyComputer')
+                  : t('chat.emptyPractice')}
+            </p>
             <div className="mt-5 flex flex-wrap gap-2">
               {examples.map((name) => (
                 <Button

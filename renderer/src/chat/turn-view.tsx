@@ -98,7 +98,9 @@ function Footer({ turn, isLast, onRetry }: { turn: Turn; isLast: boolean; onRetr
       ) : null}
       {usage ? (
         usage.cost === undefined ? (
-          <span>{t('price.free')}</span>
+          turn.level === 'computer' ? (
+            <span>{t('price.free')}</span>
+          ) : null
         ) : (
           <span title={t('price.exact', { amount: format.exact(usage.cost) })}>{format.figure(usage.cost, 'up')}</span>
         )

@@ -101,22 +101,13 @@ export function Hardware() {
             ))
           : null}
       </div>
-      <dl className="facts num border-t border-line pt-3!">
-        <dt>{t('hardware.cpu')}</dt>
-        <dd>
-          {facts.cpu.name}
-          <span className="block text-xs text-ink-3">
-            {t('hardware.cores', { cores: facts.cpu.physicalCores, threads: facts.cpu.threads })}
-          </span>
-        </dd>
-        <dt>{t('hardware.memory')}</dt>
-        <dd>{format.bytes(facts.memoryBytes)}</dd>
-        <dt>{t('hardware.gpu')}</dt>
-        <dd>{gpus.length === 0 ? t('hardware.none') : gpus.map(({ name }) => name).join(', ')}</dd>
-        <dt>{t('hardware.tee')}</dt>
-        <dd>{facts.tee.kind === 'none' ? t('hardware.no') : facts.tee.kind}</dd>
-      </dl>
-      <p className="px-[1.125rem] pb-4 text-xs text-ink-3">{facts.tee.sentence}</p>
+      <div className="num flex flex-col gap-1.5 border-t border-line px-[1.125rem] pt-3 pb-4 text-xs text-ink-3">
+        <p>
+          {t('hardware.processor', { name: facts.cpu.name, cores: facts.cpu.physicalCores, threads: facts.cpu.threads })}{' '}
+          {gpus.length === 0 ? t('hardware.noGpuFound') : null}
+        </p>
+        <p>{facts.tee.sentence}</p>
+      </div>
     </section>
   )
 }

@@ -35,7 +35,7 @@ export function Requests({ requests }: { requests: readonly ServedRequest[] }) {
             <thead>
               <tr>
                 <th>{t('column.time')}</th>
-                <th className="optional">{t('column.model')}</th>
+                <th className="wide-only">{t('column.model')}</th>
                 <th>{t('column.result')}</th>
                 <th className="end">{t('column.tokensIn')}</th>
                 <th className="end">{t('column.tokensOut')}</th>
@@ -63,7 +63,7 @@ function RequestRow({ request }: { request: ServedRequest }) {
   return (
     <tr>
       <td className="text-ink-2">{format.clock(request.startedAtMs, true)}</td>
-      <td className="optional max-w-[12rem] truncate" title={request.model}>
+      <td className="wide-only max-w-[12rem] truncate" title={request.model}>
         {request.model}
       </td>
       <td className={answering ? 'text-accent-text' : 'text-ink-2'}>

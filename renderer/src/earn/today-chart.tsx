@@ -97,7 +97,8 @@ function Threads({ values, summary }: { values: readonly bigint[]; summary: stri
   }, [])
 
   const { top: largest, step } = chartScale(values)
-  const ticks = Array.from({ length: Number(largest / step) + 1 }, (_, index) => step * BigInt(index))
+  const empty = values.every((value) => value === 0n)
+  const ticks = Array.from({ length: empty ? 1 : Number(largest / step) + 1 }, (_, index) => step * BigInt(index))
   const start = 12 + 6.4 * Math.max(...ticks.map((tick) => exactTon(tick, language).length))
   const plot = height - top - bottom
   const slot = (width - start - end) / 48

@@ -17,7 +17,7 @@ const hourCycle = new Intl.DateTimeFormat(undefined, { hour: 'numeric' }).resolv
 /** Time of day by the system's clock. */
 export function clock(ms: number, locale: string, seconds = false): string {
   return new Intl.DateTimeFormat(locale, {
-    hour: '2-digit',
+    hour: hourCycle === 'h12' || hourCycle === 'h11' ? 'numeric' : '2-digit',
     minute: '2-digit',
     ...(seconds && { second: '2-digit' }),
     hourCycle,

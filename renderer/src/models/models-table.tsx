@@ -59,7 +59,7 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
   const missing = model.status === 'absent' || model.status === 'broken'
   return (
     <>
-      <tr>
+      <tr className={model.problem || failure ? 'with-note' : ''}>
         <td className="py-3! whitespace-normal!">
           <span className="flex flex-wrap items-center gap-2">
             <b>{model.name}</b>
@@ -126,7 +126,7 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
       </tr>
       {model.problem || failure ? (
         <tr>
-          <td colSpan={6} className="pt-0! whitespace-normal!">
+          <td colSpan={6} className="pt-0! pb-3.5! whitespace-normal!">
             {failure ? (
               <ErrorNote title={failure.message} />
             ) : (

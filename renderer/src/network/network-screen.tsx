@@ -167,7 +167,9 @@ function Models({ network }: { network: NetworkState }) {
                   <td className="end text-ink-2">
                     {model.coefficient === null
                       ? '–'
-                      : t('network.times', { value: format.decimal(model.coefficient / 1_000, 3) })}
+                      : t('network.times', {
+                          value: format.decimal(model.coefficient / 1_000, model.coefficient % 1_000 === 0 ? 0 : 3),
+                        })}
                   </td>
                 </tr>
               ))}

@@ -23,6 +23,7 @@ export function SealRow({ level, state, levels, lastTurn, onLevel }: SealRowProp
   const { t } = useTexts()
   const format = useFormat()
   const [sheetOpen, setSheetOpen] = useState(false)
+  const pill = useRef<HTMLSpanElement>(null)
   const tone = sealTone(level, state)
   const winding = useJustEarned(tone === 'earned', level)
   useKeys({ 'Mod+I': () => setSheetOpen(true) as undefined })
@@ -39,12 +40,12 @@ export function SealRow({ level, state, levels, lastTurn, onLevel }: SealRowProp
 
   return (
     <div className={`seal-row tone-${tone}`}>
-      <span className="seal-pill">
+      <span ref={pill} className="seal-pill">
         <button type="button" aria-label={t('seal.open', { level: name, consequence })} onClick={() => setSheetOpen(true)}>
           {tone === 'checking' ? <CheckingGlyph /> : <LevelGlyph level={level} winding={winding} />}
           {level === 'practice' ? t('level.practice.short') : name}
         </button>
-        <LevelSwitcher level={level} levels={levels} onLevel={onLevel} onEvidence={() => setSheetOpen(true)} />
+        <LevelSwitcher anchor={pill} level={level} levels={levels} onLevel={onLevel} onEvidence={() => setSheetOpen(true)} />
       </span>
       <span className="min-w-0 flex-1 truncate text-sm text-ink-2" title={consequence} role="status">
         {consequence}
@@ -71,13 +72,15 @@ function useJustEarned(earned: boolean, level: PrivacyLevel): boolean {
 }
 
 interface LevelSwitcherProps {
+  /** What the list of levels stands above. */
+  anchor: React.RefObject<HTMLSpanElement | null>
   level: PrivacyLevel
   levels: readonly LevelState[] | undefined
   onLevel(level: PrivacyLevel): void
   onEvidence(): void
 }
 
-function LevelSwitcher({ level, levels, onLevel, onEvidence }: LevelSwitcherProps) {
+function LevelSwitcher({ anchor, level, levels, onLevel, onEvidence }: LevelSwitcherProps) {
   const { t } = useTexts()
   const [open, setOpen] = useState(false)
   const title = t('level.title')
@@ -86,6 +89,7 @@ function LevelSwitcher({ level, levels, onLevel, onEvidence }: LevelSwitcherProp
       <Popover.Trigger aria-label={t('level.change')} title={t('level.change')}>
         <Icon of={ChevronDown} size={14} />
       </Popover.Trigger>
+      <Popover.Anchor virtualRef={anchor as React.RefObject<HTMLSpanElement>} />
       <Popover.Portal>
         <Popover.Content
           className="level-popover"

@@ -1,5 +1,6 @@
 import { Check, Info, Minus, Monitor, X } from 'lucide-react'
 import { Dialog } from 'radix-ui'
+import { Fragment, useRef } from 'react'
 import type { LevelState, PrivacyLevel, Turn } from '../../../preload/api/chat.ts'
 import { useAnswer } from '../api/use-call.ts'
 import { useStream } from '../api/use-stream.ts'
@@ -23,19 +24,29 @@ interface SheetProps {
 }
 
 export function VerificationSheet({ open, onOpenChange, level, state, lastTurn }: SheetProps) {
+  const title = useRef<HTMLHeadingElement>(null)
   return (
     <Dialog.Root open={open} onOpenChange={onOpenChange}>
       <Dialog.Portal>
         <Dialog.Overlay className="scrim z-40" />
-        <Dialog.Content className="sheet" aria-describedby={undefined}>
-          <SheetBody level={level} state={state} lastTurn={lastTurn} />
+        <Dialog.Content
+          className="sheet"
+          aria-describedby={undefined}
+          onOpenAutoFocus={(event) => {
+            event.preventDefault()
+            title.current?.focus()
+          }}
+        >
+          <SheetBody title={title} level={level} state={state} lastTurn={lastTurn} />
         </Dialog.Content>
       </Dialog.Portal>
     </Dialog.Root>
   )
 }
 
-function SheetBody({ level, state, lastTurn }: Omit<SheetProps, 'open' | 'onOpenChange'>) {
+type SheetBodyProps = Omit<SheetProps, 'open' | 'onOpenChange'> & { title: React.RefObject<HTMLHeadingElement | null> }
+
+function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
   const { t } = useTexts()
   const info = useAnswer('app.info', {})
   const models = useStream('models.list', {}).value
@@ -54,7 +65,9 @@ function SheetBody({ level, state, lastTurn }: Omit<SheetProps, 'open' | 'onOpen
           {tone === 'checking' ? <CheckingGlyph size={22} /> : <LevelGlyph level={level} size={22} />}
         </span>
         <div className="min-w-0 flex-1">
-          <Dialog.Title className="text-xl font-semibold tracking-tight">{t(levelName[level])}</Dialog.Title>
+          <Dialog.Title ref={title} tabIndex={-1} className="text-xl font-semibold tracking-tight">
+            {t(levelName[level])}
+          </Dialog.Title>
           <p className="text-sm text-ink-2">
             {tone === 'checking' ? (state?.reason ?? t('seal.checking')) : t(`sheet.${level}.subtitle`)}
           </p>
@@ -176,13 +189,13 @@ interface EvidenceProps {
 function Evidence({ name, value, hash = false, mono = false, plain = false }: EvidenceProps) {
   const { t } = useTexts()
   return (
-    <>
+    <div className="contents">
       <dt>{name}</dt>
       <dd className={hash || mono ? 'mono' : ''} title={value}>
         {value === undefined ? t('sheet.unknown') : hash ? shortHash(value) : value}
       </dd>
-      <span>{value === undefined || plain ? null : <CopyButton value={value} label={t('action.copyOf', { name })} />}</span>
-    </>
+      <dd>{value === undefined || plain ? null : <CopyButton value={value} label={t('action.copyOf', { name })} />}</dd>
+    </div>
   )
 }
 
@@ -192,8 +205,8 @@ function Path({ level, tone, t }: { level: PrivacyLevel; tone: SealTone; t: Say 
   return (
     <div className={`tone-${tone} flex justify-center`} role="img" aria-label={t(`path.${level}`)}>
       {nodes.map((node, index) => (
-        <div key={node} className={`flex ${index > 0 ? 'flex-1' : ''} items-start`}>
-          {index > 0 ? <span className="path-line mx-2" /> : null}
+        <Fragment key={node}>
+          {index > 0 ? <span className="path-line" /> : null}
           <span className="path-node w-[118px]">
             <span className="path-disc">
               {node === 'me' ? <Icon of={Monitor} size={22} /> : <LevelGlyph level={level} size={22} />}
@@ -201,7 +214,7 @@ function Path({ level, tone, t }: { level: PrivacyLevel; tone: SealTone; t: Say 
             <b className="text-sm">{t(`path.${node}.name`)}</b>
             <span className="text-xs text-ink-3">{t(level === 'computer' ? 'path.me.alone' : `path.${node}.role`)}</span>
           </span>
-        </div>
+        </Fragment>
       ))}
     </div>
   )
