@@ -102,7 +102,7 @@ describe('the link between page and core', () => {
     const aborted: number[] = []
     const forever = (which: number) =>
       async function* (_input: object, signal: AbortSignal) {
-        yield { theme: 'dark' as const, language: 'en' as const, model: null }
+        yield { theme: 'dark' as const, language: 'en' as const, model: null, earningPaused: false }
         await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
         aborted.push(which)
       }
@@ -121,7 +121,7 @@ describe('the link between page and core', () => {
 
   it('lets a stream go that gave something else than its schema says', async () => {
     let signal: AbortSignal | undefined
-    const wrong = { theme: 'blue' } as unknown as { theme: 'dark'; language: 'en'; model: null }
+    const wrong = { theme: 'blue' } as unknown as { theme: 'dark'; language: 'en'; model: null; earningPaused: false }
     const { page, sent, settle } = openLink(
       handlersWith({
         streams: {
@@ -144,7 +144,7 @@ describe('the link between page and core', () => {
       handlersWith({
         streams: {
           settings: async function* (_input, signal) {
-            yield { theme: 'dark', language: 'en', model: null }
+            yield { theme: 'dark', language: 'en', model: null, earningPaused: false }
             await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
             aborted = true
           },

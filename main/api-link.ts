@@ -58,6 +58,7 @@ function openStream<N extends StreamName>(
 
 const apiCodes: Record<string, ApiErrorCode> = {
   'not-found': 'not-found',
+  'unknown-model': 'not-found',
   busy: 'busy',
   'not-ready': 'not-ready',
   'nothing-to-settle': 'nothing-to-settle',

@@ -45,7 +45,14 @@ export function createHandlers(parts: ApiParts): Handlers {
     return now
   }
 
+  const pause = (paused: boolean): typeof done => {
+    settings.change({ earningPaused: paused })
+    network.setPaused(paused)
+    return done
+  }
+
   const download = (id: string): void => {
+    if (!library.models.value.some((model) => model.id === id)) throw new Failure('not-found', 'There is no such model.')
     library.download(id).then(
       () => models.installed(id),
       (error: unknown) =>
@@ -64,14 +71,8 @@ export function createHandlers(parts: ApiParts): Handlers {
       'chat.stop': (input) => chat.stop(input),
       'chat.retry': (input) => chat.retry(input),
       'chat.export': (input) => chat.export(input),
-      'earn.pause': () => {
-        worker().pause()
-        return done
-      },
-      'earn.resume': () => {
-        worker().resume()
-        return done
-      },
+      'earn.pause': () => pause(true),
+      'earn.resume': () => pause(false),
       'earn.settle': () => worker().settle(),
       'app.info': () => info,
       'settings.set': (input) => settings.change(input),

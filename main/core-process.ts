@@ -8,6 +8,9 @@ import { logFile } from './log-file.ts'
 import { type CoreToShell, shellToCore } from './shell-link.ts'
 import { defaultDataDir } from './storage/files.ts'
 
+/** Longer than any orderly stop takes; what is on disk is safe at every moment. */
+const stopLimitMs = 20_000
+
 /** Entry of the core under the desktop shell: one process on the bundled Node 24, spoken to over the parent's pipe only. */
 async function main(): Promise<void> {
   const dataDir = defaultDataDir()
@@ -54,7 +57,14 @@ async function main(): Promise<void> {
   const stop = (): void => {
     if (stopping) return
     stopping = true
-    void core.stop().finally(() => process.exit(0))
+    setTimeout(() => process.exit(1), stopLimitMs).unref()
+    core.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error('the core could not stop in order', { reason: asError(error).message })
+        process.exit(1)
+      },
+    )
   }
 
   process.on('message', (raw) => {
@@ -76,6 +86,8 @@ async function main(): Promise<void> {
   process.on('disconnect', stop)
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  // A shell that died while the core was starting is not told of any more.
+  if (!process.connected) return stop()
   await tell({ type: 'ready' })
 }
 

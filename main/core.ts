@@ -67,7 +67,14 @@ export async function startCore({ dataDir, shell, entries, logger }: CoreOptions
 
   const engine = new LocalEngine({ entryPath: entries.engine, logger: logger.room('engine') })
   const library = new ModelLibrary({ folder: paths.models, catalog: shippedCatalog(), logger: logger.room('models') })
-  const network = new LocalNetwork({ paths, secrets: await localSecrets(secretStore), entries, progress, logger })
+  const network = new LocalNetwork({
+    paths,
+    secrets: await localSecrets(secretStore),
+    entries,
+    progress,
+    paused: settings.value.earningPaused,
+    logger,
+  })
   network.workerEvents.on((event) => {
     try {
       ledger.record(event)
@@ -79,9 +86,9 @@ export async function startCore({ dataDir, shell, entries, logger }: CoreOptions
   const practice = new PracticeBackend()
   const serve = async (model: VerifiedModel): Promise<void> => {
     const { baseName, fullName } = model.identity
-    await network.serve(createEngineBackend({ engine, model: baseName }), fullName)
+    const worker = await network.serve(createEngineBackend({ engine, model: baseName }), fullName)
     const live = network.live.value
-    if (live) practice.attach({ client: live.client, model: baseName, root: () => live.root.config.value })
+    if (live && worker) practice.attach({ client: live.client, worker, model: baseName, root: () => live.root.config.value })
   }
   const models = new ModelKeeper({
     library,
@@ -89,13 +96,21 @@ export async function startCore({ dataDir, shell, entries, logger }: CoreOptions
     settings,
     progress,
     logger: logger.room('models'),
+    onUnload: async () => {
+      practice.attach(undefined, 'Another model is being loaded.')
+      await network.stopServing()
+    },
     onReady: async (model) => {
       await networkUp
       await serve(model)
     },
   })
   const onComputer = measured(computerBackend(engine), (speed) => {
-    if (models.current) library.setSpeed(models.current.id, speed)
+    try {
+      if (models.current) library.setSpeed(models.current.id, speed)
+    } catch (thrown) {
+      logger.warn('the measured speed could not be kept', { reason: asError(thrown).message })
+    }
   })
   const chat = new ChatService({ database: chatDatabase, sealer, backends: [onComputer, practice], logger: logger.room('chat') })
 
@@ -131,10 +146,10 @@ export async function startCore({ dataDir, shell, entries, logger }: CoreOptions
     handlers,
     async stop() {
       await chat.close()
-      await models.stop()
-      await networkUp
-      await network.stop()
+      // The engine first: a model that is being loaded would be waited for.
       await engine.dispose()
+      await models.stop()
+      await network.stop()
       chatDatabase.close()
       ledgerDatabase.close()
       sealer.close()

@@ -16,8 +16,12 @@ export function openDialer(powThread: URL): (address: NetAddress, signal: AbortS
   const current = async (): Promise<Identity> => {
     const known = identity && (await identity)
     if (known && known.notAfter.getTime() - Date.now() > renewBeforeMs) return known
-    identity = createIdentity()
-    return identity
+    const fresh = createIdentity()
+    identity = fresh
+    fresh.catch(() => {
+      identity = undefined
+    })
+    return fresh
   }
   return async ({ host, port }, signal) => {
     const { connection } = await dialDirect({

@@ -30,6 +30,7 @@ import { localTopUp, TopUpKeeper } from './top-up-keeper.ts'
 const rootIntervalMs = 5000
 const chainCommitDelayMs = 1500
 const reconnectMs = 1500
+const walletGraceMs = 5000
 /** Leading zero bits, as on the main network (protocol 10 §5). */
 const powDifficulty = 20
 
@@ -38,6 +39,8 @@ export interface LocalNetworkOptions {
   readonly secrets: LocalSecrets
   readonly entries: ChildEntries
   readonly progress: StartProgress
+  /** Whether the user had paused earning when the app ended last. */
+  readonly paused: boolean
   readonly logger: Logger
 }
 
@@ -69,24 +72,38 @@ export class LocalNetwork {
   readonly #options: LocalNetworkOptions
   /** What has to be closed, newest last. */
   readonly #closers: Array<() => Promise<void> | void> = []
+  readonly #wallets: Array<{ close(): void }> = []
   #workerDatabase: Database | undefined
+  #paused: boolean
+  #stopped = false
+  #building: Promise<void> = Promise.resolve()
   readonly #workerDial: ReturnType<typeof openDialer>
 
   constructor(options: LocalNetworkOptions) {
     this.#options = options
+    this.#paused = options.paused
     this.#workerDial = openDialer(options.entries.powThread)
     this.live = this.#live
     this.worker = this.#worker
     this.failure = this.#failure
   }
 
+  #keep<T extends { close(): void }>(wallet: T): T {
+    this.#wallets.push(wallet)
+    return wallet
+  }
+
   /** Builds everything up to the client. A failure shows in `failure` and in the start's progress; it is not thrown. */
-  async start(): Promise<void> {
-    try {
-      this.#live.set(await this.#build())
-    } catch (thrown) {
-      this.#failure.set(asError(thrown))
-    }
+  start(): Promise<void> {
+    this.#building = this.#build().then(
+      (live) => {
+        if (!this.#stopped) this.#live.set(live)
+      },
+      (thrown: unknown) => {
+        if (!this.#stopped) this.#failure.set(asError(thrown))
+      },
+    )
+    return this.#building
   }
 
   async #build(): Promise<LiveNetwork> {
@@ -120,7 +137,7 @@ export class LocalNetwork {
     const clientPort = await openPort()
     closeLater(() => Promise.all([workerPort.close(), clientPort.close()]).then(() => undefined))
 
-    const owner = new W5Wallet(chain.chain, secrets.networkOwner)
+    const owner = this.#keep(new W5Wallet(chain.chain, secrets.networkOwner))
     const contracts = await progress.run('contracts', (detail) =>
       buildLocalNetwork({
         chain: chain.chain,
@@ -158,7 +175,7 @@ export class LocalNetwork {
           side: {
             kind: 'chain',
             chain: chain.chain,
-            sender: new CocoonWallet(chain.chain, secrets.proxyWallet, contracts.networkOwner),
+            sender: this.#keep(new CocoonWallet(chain.chain, secrets.proxyWallet, contracts.networkOwner)),
           },
           key: { publicKey: secrets.proxy.publicKey, signer: keySigner(secrets.proxy.secretKey) },
           openWorkerPort: workerPort.opener,
@@ -173,7 +190,7 @@ export class LocalNetwork {
 
     const database = openDatabase(paths.clientDb, clientMigrations, { logger })
     closeLater(() => database.close())
-    const wallet = new W5Wallet(chain.chain, secrets.user)
+    const wallet = this.#keep(new W5Wallet(chain.chain, secrets.user))
     const client = new Client({
       root: root.config,
       owner: wallet.address,
@@ -210,17 +227,20 @@ export class LocalNetwork {
     }
   }
 
-  /** Serves `backend` as worker of this network, in place of what it served before. */
-  async serve(backend: OpenAiBackend, modelName: string): Promise<void> {
+  /** Serves `backend` as worker of this network, in place of what it served before. Null when the network could not start. */
+  async serve(backend: OpenAiBackend, modelName: string): Promise<Worker | null> {
     const live = this.#live.value
-    if (!live) return
+    if (!live) return null
     const { paths, secrets, progress, logger } = this.#options
     await this.stopServing()
     this.#workerDatabase ??= openDatabase(paths.workerDb, workerMigrations, { logger })
     const worker = new Worker({
       root: live.root.config,
       owner: live.user,
-      money: { chain: live.chain.chain, nodeWallet: new CocoonWallet(live.chain.chain, secrets.workerWallet, live.user) },
+      money: {
+        chain: live.chain.chain,
+        nodeWallet: this.#keep(new CocoonWallet(live.chain.chain, secrets.workerWallet, live.user)),
+      },
       backend,
       modelName,
       database: this.#workerDatabase,
@@ -237,8 +257,18 @@ export class LocalNetwork {
       else if (first) progress.set('worker', 'working', first.failure)
     })
     progress.set('worker', 'working')
+    if (this.#paused) worker.pause()
     worker.start()
     this.#worker.set(worker)
+    return worker
+  }
+
+  /** Takes no new requests, or takes them again; holds for every later model too. */
+  setPaused(paused: boolean): void {
+    this.#paused = paused
+    const worker = this.#worker.value
+    if (paused) worker?.pause()
+    else worker?.resume()
   }
 
   async stopServing(): Promise<void> {
@@ -247,10 +277,30 @@ export class LocalNetwork {
     await worker?.stop()
   }
 
+  #closeWallets(): void {
+    for (const wallet of this.#wallets) wallet.close()
+  }
+
   async stop(): Promise<void> {
+    // A wallet that still waits for the chain would hold everything up: what it sent is on its way, and the next start reads the chain.
+    setTimeout(() => this.#closeWallets(), walletGraceMs).unref()
+    this.#stopped = true
     await this.stopServing()
     this.#workerDatabase?.close()
     this.#live.set(null)
-    for (const close of this.#closers.reverse()) await close()
+    await this.#closeAll()
+    // A start that was under way fails with its chain; what it had opened meanwhile is closed too.
+    await this.#building
+    await this.#closeAll()
+  }
+
+  async #closeAll(): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) {
+      try {
+        await close()
+      } catch (thrown) {
+        this.#options.logger.error('a part of the network could not be closed in order', { reason: asError(thrown).message })
+      }
+    }
   }
 }

@@ -3,7 +3,10 @@ import type { ChatBackend } from '../chat/backend.ts'
 /** Fewer tokens than this say little about the speed. */
 const leastTokens = 16
 
-/** A backend whose answers also tell how fast they were generated, in tokens per second from the first text to the end. */
+/**
+ * A backend whose answers also tell how fast they were generated, in tokens per second from the first text to the end.
+ * @param onSpeed must not throw: the answer is on its way to the user
+ */
 export function measured(backend: ChatBackend, onSpeed: (tokensPerSecond: number) => void): ChatBackend {
   return {
     level: backend.level,

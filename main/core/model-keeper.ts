@@ -11,6 +11,8 @@ export interface ModelKeeperOptions {
   readonly settings: SettingsStore
   readonly progress: StartProgress
   readonly logger: Logger
+  /** Called before the engine gives up the present model: nothing may be answered in its name any more. */
+  readonly onUnload: () => Promise<void>
   /** Called when another model is ready to serve. */
   readonly onReady: (model: VerifiedModel) => Promise<void>
 }
@@ -70,16 +72,18 @@ export class ModelKeeper {
   }
 
   async #bring(choose: () => Promise<string>, turn: number): Promise<void> {
-    const { library, engine, progress, onReady } = this.#options
+    const { library, engine, progress, onReady, onUnload } = this.#options
     if (turn !== this.#turn) return
     const model = await progress.run(
       'model',
       async (detail) => {
         const id = await choose()
+        this.#check(turn)
         const state = library.models.value.find((one) => one.id === id)
         if (state?.origin === 'catalog' && state.status !== 'installed') {
           detail(`Downloading ${state.name}`)
           await library.download(id)
+          this.#check(turn)
         }
         detail('Checking the file')
         return library.verify(id)
@@ -89,6 +93,7 @@ export class ModelKeeper {
     if (turn !== this.#turn) return
     library.setLoaded(undefined)
     this.#current = undefined
+    await onUnload()
     await progress.run('engine', (detail) => {
       detail(`Loading ${model.name}`)
       return engine.load({ path: model.path, name: model.name, ...(model.sampling ? { sampling: model.sampling } : {}) })
@@ -96,6 +101,11 @@ export class ModelKeeper {
     this.#current = model
     library.setLoaded(model.id)
     await onReady(model)
+  }
+
+  /** Another choice, or the end of the app, makes what is under way void. */
+  #check(turn: number): void {
+    if (turn !== this.#turn) throw new Failure('superseded', 'Another model was chosen.')
   }
 
   async stop(): Promise<void> {

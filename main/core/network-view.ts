@@ -2,12 +2,14 @@ import type { NetworkState, PathStep } from '../../preload/api/system.ts'
 import { pause } from '../base/pause.ts'
 import type { Ledger } from '../earnings/ledger.ts'
 import type { Engine } from '../inference/engine.ts'
+import { chainDown } from './earn-role.ts'
 import type { LocalNetwork } from './local-network.ts'
 
 /** What the Network screen shows, from what the roles know now. */
 export function networkState(network: LocalNetwork, engine: Engine, ledger: Ledger): NetworkState {
   const live = network.live.value
-  const failure = network.failure.value
+  const chain = live?.chain.state.value
+  const failure = network.failure.value ?? (chain?.status === 'failed' ? (chain.error ?? new Error(chainDown)) : null)
   const base = { kind: 'local', name: 'Local network' } as const
   const path = pathSteps(network, engine, ledger)
   if (failure) return { ...base, status: 'error', error: failure.message, proxies: [], models: [], path }

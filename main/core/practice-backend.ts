@@ -1,12 +1,14 @@
+import { fromNano } from '@ton/core'
 import type { LevelState } from '../../preload/api/chat.ts'
 import { asError, Failure } from '../base/failure.ts'
 import { Signal } from '../base/signal.ts'
 import type { BackendEvent, ChatBackend } from '../chat/backend.ts'
 import { readChatCompletion } from '../client/chat-completion.ts'
 import type { Client } from '../client/client.ts'
-import type { QueryEnd } from '../client/running-query.ts'
+import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
 import type { ChatMessage, EngineUsage } from '../inference/engine.ts'
 import type { RootConfig } from '../ton/root-config.ts'
+import type { Worker } from '../worker/worker.ts'
 
 /** What a request over the network may cost at most (architecture, Networks). */
 const maxCoefficient = 1000
@@ -17,6 +19,8 @@ export interface PracticeLink {
   /** Base name of the model that the network serves. */
   readonly model: string
   readonly root: () => RootConfig | null
+  /** The worker of this computer; a question before it is connected would be refused as an unknown model. */
+  readonly worker: Worker
 }
 
 /** Level "Practice network": each turn goes through the client role, over the sockets of the local network, and is paid for. */
@@ -24,24 +28,25 @@ export class PracticeBackend implements ChatBackend {
   readonly level = 'practice'
   readonly state = new Signal<LevelState>({ level: 'practice', state: 'starting', reason: 'The practice network is starting.' })
   #link: PracticeLink | undefined
+  #unwatch: ReadonlyArray<() => void> = []
 
   /** Follows a client from now on; undefined when there is none any more. */
   attach(link: PracticeLink | undefined, reason = 'The practice network is starting.'): void {
+    for (const stop of this.#unwatch) stop()
     this.#link = link
+    this.#unwatch = []
     if (!link) {
       this.state.set({ level: 'practice', state: 'starting', reason })
       return
     }
-    const show = (): void => {
-      if (this.#link === link) this.state.set(levelState(link))
-    }
-    link.client.state.onChange(show)
+    const show = (): void => this.state.set(levelState(link))
+    this.#unwatch = [link.client.state.onChange(show), link.worker.state.onChange(show)]
     show()
   }
 
   /** Tells why the network cannot be used at all. */
   fail(reason: string): void {
-    this.#link = undefined
+    this.attach(undefined)
     this.state.set({ level: 'practice', state: 'unavailable', reason })
   }
 
@@ -51,13 +56,25 @@ export class PracticeBackend implements ChatBackend {
       throw new Failure('not-ready', 'The practice network is not ready yet.', { money: 'You paid nothing.', retryable: true })
     const { client, model } = link
     const body = JSON.stringify({ model, messages, stream: true, max_tokens: maxTokens })
+    if (signal.aborted) {
+      yield { type: 'final', usage: noUsage, reason: 'cancelled', stop: 'ended', money: { adjustedTokens: 0, cost: 0n } }
+      return
+    }
     const query = client.runChat({ model, body, maxTokens, maxCoefficient }, signal)
     const failed = query.end.then(
       () => undefined,
       (error: unknown) => asError(error),
     )
-    const head = await query.head
-    if (head.status !== 200) throw await refusal(head.status, query.body)
+    const head = await query.head.catch(async (error: unknown) => {
+      // Stopped before the answer began: what it cost all the same is in the end of the query.
+      if (!signal.aborted) throw error
+      return undefined
+    })
+    if (!head) {
+      yield final(await query.end, undefined, false, link.root())
+      return
+    }
+    if (head.status !== 200) throw await refusal(head.status, query)
 
     let usage: EngineUsage | undefined
     let length = false
@@ -78,6 +95,8 @@ export class PracticeBackend implements ChatBackend {
   }
 }
 
+const noUsage: EngineUsage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
+
 function final(end: QueryEnd, usage: EngineUsage | undefined, length: boolean, root: RootConfig | null): BackendEvent {
   const counted = usage ?? usageFromTokens(end, root)
   const money =
@@ -89,7 +108,7 @@ function final(end: QueryEnd, usage: EngineUsage | undefined, length: boolean, r
 
 /** A stopped answer has no usage event: the real tokens are the billed ones without the multipliers (protocol 70 §1). */
 function usageFromTokens({ tokens }: QueryEnd, root: RootConfig | null): EngineUsage {
-  if (!tokens || !root) return { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
+  if (!tokens || !root) return noUsage
   const { multipliers } = root.params
   const real = (adjusted: bigint, multiplier: number): number => Math.round((Number(adjusted) * 10_000) / multiplier)
   const cachedTokens = real(tokens.cached, multipliers.cached)
@@ -102,8 +121,8 @@ function usageFromTokens({ tokens }: QueryEnd, root: RootConfig | null): EngineU
   }
 }
 
-/** The engine's own refusal comes as an answer with an HTTP status: its text is for people, and nothing was generated. */
-async function refusal(status: number, body: AsyncIterable<Uint8Array>): Promise<Failure> {
+/** The engine's own refusal comes as an answer with an HTTP status: its text is for people, and what was charged for it is in the end. */
+async function refusal(status: number, { body, end }: QueryHandle): Promise<Failure> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of body) {
@@ -127,16 +146,21 @@ async function refusal(status: number, body: AsyncIterable<Uint8Array>): Promise
   } catch {
     // An engine that answers an error in another form has still refused; the status says so.
   }
-  return new Failure(code, message, { money: 'You paid nothing.', retryable: status >= 500 })
+  const { cost = 0n } = await end
+  const money = cost === 0n ? 'You paid nothing.' : `You were charged ${fromNano(cost)} TON for it.`
+  return new Failure(code, message, { money, retryable: status >= 500 })
 }
 
-function levelState({ client, model, root }: PracticeLink): LevelState {
+function levelState({ client, model, root, worker }: PracticeLink): LevelState {
   const level = 'practice'
   const [connection] = client.state.value.connections
   if (!connection) return { level, state: 'starting', reason: 'Looking for a proxy.' }
   if (connection.phase !== 'ready') {
     return { level, state: 'starting', reason: [connection.sentence, connection.failure].filter(Boolean).join(' ') }
   }
+  const { connections, paused } = worker.state.value
+  if (paused) return { level, state: 'unavailable', reason: 'Earning is paused, so no worker answers. Resume it under Earn.' }
+  if (connections[0]?.phase !== 'ready') return { level, state: 'starting', reason: 'The worker is connecting to the proxy.' }
   return { level, state: 'ready', model, ...estimate(root()) }
 }
 

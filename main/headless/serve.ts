@@ -19,6 +19,9 @@ export interface ServeOptions {
   readonly dataDir?: string
 }
 
+/** Longer than any orderly stop takes; what is on disk is safe at every moment. */
+const stopLimitMs = 20_000
+
 /** Runs the core with the browser as its face until a signal ends it. */
 export async function serve(options: ServeOptions): Promise<void> {
   const dataDir = options.dataDir ?? defaultDataDir()
@@ -38,6 +41,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     // Ctrl-C reaches this process from the terminal and from `npm start`: the second time changes nothing.
     if (stopping) return
     stopping = true
+    setTimeout(() => process.exit(1), stopLimitMs).unref()
     console.log('\nStopping …')
     try {
       await page.close()

@@ -2,7 +2,7 @@ import type { Handlers } from '../api-link.ts'
 
 /**
  * Prints one line for each part of the app as it becomes ready or fails, and every tenth of a download.
- * Ends when all parts are settled; a part that is settled and works again is not followed any further.
+ * Ends when all parts are ready; while one has failed it goes on, because the user may mend it on the page.
  */
 export async function showProgress(handlers: Handlers, print: (line: string) => void): Promise<void> {
   const told = new Map<string, string>()

@@ -16,23 +16,28 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 describe('settings', () => {
   it('keep what was changed and tell watchers', () => {
     const settings = openSettings(path, { logger })
-    expect(settings.value).toEqual({ theme: 'system', language: 'system', model: null })
+    expect(settings.value).toEqual({ theme: 'system', language: 'system', model: null, earningPaused: false })
     const seen: unknown[] = []
     settings.onChange((value) => seen.push(value))
     settings.change({ theme: 'dark', language: undefined })
-    expect(seen).toEqual([{ theme: 'dark', language: 'system', model: null }])
-    expect(openSettings(path, { logger }).value).toEqual({ theme: 'dark', language: 'system', model: null })
+    expect(seen).toEqual([{ theme: 'dark', language: 'system', model: null, earningPaused: false }])
+    expect(openSettings(path, { logger }).value).toEqual({ theme: 'dark', language: 'system', model: null, earningPaused: false })
   })
 
   it('take defaults for fields of other versions and keep the rest', () => {
     writeFileSync(path, '{"theme":"sepia","language":"ru","fontSize":12}')
-    expect(openSettings(path, { logger }).value).toEqual({ theme: 'system', language: 'ru', model: null })
+    expect(openSettings(path, { logger }).value).toEqual({ theme: 'system', language: 'ru', model: null, earningPaused: false })
   })
 
   it('set an unreadable file aside', () => {
     for (const broken of ['{"theme":', '[]', 'null']) {
       writeFileSync(path, broken)
-      expect(openSettings(path, { logger }).value).toEqual({ theme: 'system', language: 'system', model: null })
+      expect(openSettings(path, { logger }).value).toEqual({
+        theme: 'system',
+        language: 'system',
+        model: null,
+        earningPaused: false,
+      })
       const aside = readdirSync(folder).filter((name) => name.includes('unreadable'))
       expect(aside.some((name) => readFileSync(join(folder, name), 'utf8') === broken)).toBe(true)
     }

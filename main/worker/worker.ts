@@ -250,6 +250,9 @@ export class Worker {
       feePerToken: root.params.workerFeePerToken,
       nowMs: Date.now(),
     })
+    // Told again at each connection: a ledger that missed it, because the app ended in between, learns it now.
+    if (record.signedTokens > 0n)
+      this.events.emit({ type: 'signed', workerContract: record.contract.toString(), tokens: record.signedTokens })
     return new ProxyBalance(this.#store, record, (tokens) => {
       this.events.emit({ type: 'signed', workerContract: record.contract.toString(), tokens })
       this.#update({})

@@ -150,6 +150,8 @@ export const settings = z.object({
   language: z.enum(['system', 'en', 'ru']),
   /** Id of the model that chats and the worker use; null = the first that is installed. */
   model: z.string().max(200).nullable(),
+  /** Set by earn.pause and earn.resume, kept over restarts. */
+  earningPaused: z.boolean(),
 })
 export type Settings = z.infer<typeof settings>
 

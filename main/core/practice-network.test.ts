@@ -1,0 +1,136 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { PrivacyLevel, Turn } from '../../preload/api/chat.ts'
+import type { EarnState } from '../../preload/api/earn.ts'
+import type { WalletState } from '../../preload/api/system.ts'
+import { silentLogger } from '../base/logger.ts'
+import { childEntries } from '../child-entries.ts'
+import { type Core, startCore } from '../core.ts'
+import { tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
+
+/** One value of a stream that fulfils a condition. */
+async function first<T>(values: AsyncIterable<T>, holds: (value: T) => boolean): Promise<T> {
+  for await (const value of values) if (holds(value)) return value
+  throw new Error('The stream ended without it.')
+}
+
+describe('the whole app on one computer', () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'cocoon-core-'))
+  let core: Core
+  const start = (): Promise<Core> =>
+    startCore({
+      dataDir,
+      shell: 'browser',
+      entries: childEntries(new URL('../core.ts', import.meta.url).href),
+      logger: silentLogger,
+    })
+  const within = (ms: number): AbortSignal => AbortSignal.timeout(ms)
+  const earn = (holds: (state: EarnState) => boolean): Promise<EarnState> =>
+    first(core.handlers.streams['earn.state']({}, within(30_000)), holds)
+  const wallet = (holds: (state: WalletState) => boolean): Promise<WalletState> =>
+    first(core.handlers.streams['wallet.state']({}, within(30_000)), holds)
+
+  async function useTinyModel(): Promise<void> {
+    const { id } = await core.handlers.calls['models.addFile']({ path: await tinyGgufFile() })
+    await core.handlers.calls['models.cancelDownload']({ id: 'smollm2-135m-instruct-q4_1' })
+    await core.handlers.calls['models.use']({ id })
+  }
+  const levelReady = (level: PrivacyLevel): Promise<unknown> =>
+    first(core.handlers.streams['chat.levels']({}, within(60_000)), (levels) =>
+      levels.some((one) => one.level === level && one.state === 'ready'),
+    )
+
+  async function ask(level: PrivacyLevel, text: string): Promise<Turn> {
+    const { id } = await core.handlers.calls['chat.create']({ level })
+    const { id: turnId } = await core.handlers.calls['chat.send']({ id, text })
+    return settled(id, turnId)
+  }
+  async function askAndStop(level: PrivacyLevel, text: string): Promise<Turn> {
+    const { id } = await core.handlers.calls['chat.create']({ level })
+    const { id: turnId } = await core.handlers.calls['chat.send']({ id, text })
+    await first(
+      core.handlers.streams['chat.conversation']({ id }, within(30_000)),
+      (event) => event.type === 'delta' || (event.type === 'snapshot' && (event.conversation.turns[0]?.answer ?? '') !== ''),
+    )
+    return core.handlers.calls['chat.stop']({ id, turnId })
+  }
+  async function settled(id: string, turnId: string): Promise<Turn> {
+    for await (const event of core.handlers.streams['chat.conversation']({ id }, within(90_000))) {
+      const turns = event.type === 'snapshot' ? event.conversation.turns : event.type === 'turn' ? [event.turn] : []
+      const turn = turns.find((one) => one.id === turnId)
+      if (turn && turn.status !== 'waiting' && turn.status !== 'streaming') return turn
+    }
+    throw new Error('The turn did not end.')
+  }
+
+  beforeAll(async () => {
+    core = await start()
+    await useTinyModel()
+    await levelReady('practice')
+  }, 120_000)
+  afterAll(() => core.stop(), 60_000)
+
+  it('answers on this computer for free', async () => {
+    // A model of random weights never ends by itself, and here nothing limits it but the context.
+    const turn = await askAndStop('computer', 'hello')
+    expect(turn).toMatchObject({ status: 'stopped', stop: 'ended', level: 'computer' })
+    expect(turn.answer.length).toBeGreaterThan(0)
+    expect(turn.usage?.cost).toBeUndefined()
+    expect((await earn(() => true)).requests).toEqual([])
+  }, 90_000)
+
+  it('answers over the network for test coins, to the nano on every screen', async () => {
+    const turn = await ask('practice', 'hello again')
+    expect(turn).toMatchObject({ status: 'done', level: 'practice' })
+    const { promptTokens = 0, cachedTokens = 0, completionTokens = 0, adjustedTokens = 0, cost = 0n } = turn.usage ?? {}
+    expect(adjustedTokens).toBe(promptTokens - cachedTokens + Math.trunc(cachedTokens / 10) + completionTokens * 8)
+    expect(cost).toBe(BigInt(adjustedTokens) * 200_000n)
+
+    const earned = BigInt(adjustedTokens) * 150_000n
+    const counted = await earn(({ requests: [request] }) => request?.result === 'answered' && request.earned > 0n)
+    expect(counted.requests[0]).toMatchObject({ promptTokens, completionTokens, adjustedTokens, earned })
+    const pending = await earn(({ requests: [request] }) => request?.money === 'pending')
+    expect(pending).toMatchObject({ pending: earned, settleable: earned, settled: 0n, today: earned })
+
+    const before = await wallet(({ status }) => status === 'ready')
+    const payout = await core.handlers.calls['earn.settle']({})
+    expect(payout).toMatchObject({ state: 'settled', adjustedTokens, expected: earned, ownerReceived: earned })
+    expect(payout.nodeWalletChange).toBeLessThan(0n)
+    const after = await earn(({ requests: [request] }) => request?.money === 'settled')
+    expect(after).toMatchObject({ pending: 0n, settled: earned, settleable: 0n, lifetime: earned })
+    const paid = await wallet(({ transactions }) =>
+      transactions.some(({ title, amount }) => title === 'Payout' && amount === earned),
+    )
+    // Receiving costs a deployed wallet a fee of its own, which its history shows beside the amount.
+    const [row] = paid.transactions.filter(({ title }) => title === 'Payout')
+    expect((paid.user?.balance ?? 0n) - (before.user?.balance ?? 0n)).toBeLessThanOrEqual(earned - (row?.fee ?? 0n))
+    await expect(core.handlers.calls['earn.settle']({})).rejects.toMatchObject({ code: 'nothing-to-settle' })
+  }, 120_000)
+
+  it('stops an answer and pays for what was generated', async () => {
+    const turn = await askAndStop('practice', 'tell a long story')
+    expect(turn).toMatchObject({ status: 'stopped', stop: 'ended' })
+    expect(turn.usage?.promptTokens).toBeGreaterThan(0)
+    expect(turn.usage?.completionTokens).toBeLessThan(512)
+    expect(turn.usage?.cost).toBe(BigInt(turn.usage?.adjustedTokens ?? -1) * 200_000n)
+    const state = await earn(({ requests: [request] }) => request?.result === 'cancelled' && request.earned > 0n)
+    expect(state.requests[0]?.adjustedTokens).toBe(turn.usage?.adjustedTokens)
+  }, 90_000)
+
+  it('keeps a pause, the chats and the money over a restart', async () => {
+    await core.handlers.calls['earn.pause']({})
+    const chats = await first(core.handlers.streams['chat.list']({}, within(5000)), () => true)
+    const { lifetime, counted } = await earn(() => true)
+    await core.stop()
+    core = await start()
+    const again = await first(core.handlers.streams['chat.list']({}, within(5000)), () => true)
+    expect(again).toEqual(chats)
+    const state = await earn(({ status }) => status === 'paused')
+    expect(state.lifetime + state.counted).toBe(lifetime + counted)
+    await core.handlers.calls['earn.resume']({})
+    await levelReady('practice')
+    expect(await ask('practice', 'and now')).toMatchObject({ status: 'done' })
+  }, 120_000)
+})
