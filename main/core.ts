@@ -88,7 +88,8 @@ export async function startCore({ dataDir, shell, entries, logger }: CoreOptions
     const { baseName, fullName } = model.identity
     const worker = await network.serve(createEngineBackend({ engine, model: baseName }), fullName)
     const live = network.live.value
-    if (live && worker) practice.attach({ client: live.client, worker, model: baseName, root: () => live.root.config.value })
+    if (live && worker)
+      practice.attach({ client: live.client, worker, model: baseName, modelName: model.name, root: () => live.root.config.value })
   }
   const models = new ModelKeeper({
     library,

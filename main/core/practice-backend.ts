@@ -18,6 +18,8 @@ export interface PracticeLink {
   readonly client: Client
   /** Base name of the model that the network serves. */
   readonly model: string
+  /** Its name for people. */
+  readonly modelName: string
   readonly root: () => RootConfig | null
   /** The worker of this computer; a question before it is connected would be refused as an unknown model. */
   readonly worker: Worker
@@ -151,7 +153,7 @@ async function refusal(status: number, { body, end }: QueryHandle): Promise<Fail
   return new Failure(code, message, { money, retryable: status >= 500 })
 }
 
-function levelState({ client, model, root, worker }: PracticeLink): LevelState {
+function levelState({ client, modelName, root, worker }: PracticeLink): LevelState {
   const level = 'practice'
   const [connection] = client.state.value.connections
   if (!connection) return { level, state: 'starting', reason: 'Looking for a proxy.' }
@@ -161,7 +163,7 @@ function levelState({ client, model, root, worker }: PracticeLink): LevelState {
   const { connections, paused } = worker.state.value
   if (paused) return { level, state: 'unavailable', reason: 'Earning is paused, so no worker answers. Resume it under Earn.' }
   if (connections[0]?.phase !== 'ready') return { level, state: 'starting', reason: 'The worker is connecting to the proxy.' }
-  return { level, state: 'ready', model, ...estimate(root()) }
+  return { level, state: 'ready', model: modelName, ...estimate(root()) }
 }
 
 /** A typical short answer: 50 prompt and 100 completion tokens. */
