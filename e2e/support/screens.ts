@@ -1,0 +1,143 @@
+import { type Browser, type BrowserContext, expect, type Locator, type Page } from '@playwright/test'
+import type { RunningApp } from './app.ts'
+import { countOf, nanoOf } from './money.ts'
+
+/** What a person does and sees in the app, by the names that the screens show. */
+
+export type ScreenName = 'Chat' | 'Earn' | 'Models' | 'Wallet' | 'Network' | 'Settings'
+export type LevelName = 'On this computer' | 'Practice network, all roles on this computer'
+
+export const practice: LevelName = 'Practice network, all roles on this computer'
+export const computer: LevelName = 'On this computer'
+
+/** The first request after a start waits for chain, contracts and model. */
+const readyMs = 90_000
+/** The longest answer, at the speed of a slow machine with two cores. */
+export const answerMs = 120_000
+
+export async function newWindow(browser: Browser): Promise<BrowserContext> {
+  return browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-GB' })
+}
+
+export async function openByLink(page: Page, app: RunningApp): Promise<void> {
+  await page.goto(app.link)
+  await expect(page.getByRole('navigation', { name: 'Main' })).toBeVisible()
+}
+
+export async function goTo(page: Page, screen: ScreenName): Promise<void> {
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: screen, exact: true }).click()
+}
+
+export async function chooseLevel(page: Page, level: LevelName): Promise<void> {
+  await page.getByRole('button', { name: 'Change who can read this' }).click()
+  await page.getByRole('radio', { name: level, exact: true }).click()
+}
+
+/** Types a question, waits until it may be sent, and sends it. */
+export async function ask(page: Page, question: string): Promise<Locator> {
+  await page.getByRole('textbox', { name: 'Message' }).fill(question)
+  await expect(page.getByRole('button', { name: 'Send' })).toBeEnabled({ timeout: readyMs })
+  await page.getByRole('textbox', { name: 'Message' }).press('Enter')
+  const turn = page.getByRole('article', { name: `Question: ${question.slice(0, 80)}` }).last()
+  await expect(turn).toBeVisible()
+  return turn
+}
+
+export const answerOf = (turn: Locator): Locator => turn.getByTestId('answer')
+
+export async function answered(turn: Locator): Promise<void> {
+  await expect(answerOf(turn)).toHaveAttribute('aria-busy', 'false', { timeout: answerMs })
+}
+
+/** Different lengths that the answer had on the screen while it came. */
+export async function watchAnswer(turn: Locator): Promise<number[]> {
+  const answer = answerOf(turn)
+  const seen: number[] = []
+  const until = Date.now() + answerMs
+  while (Date.now() < until) {
+    const busy = await answer.getAttribute('aria-busy')
+    const { length } = (await answer.innerText()).trim()
+    if (length !== seen.at(-1)) seen.push(length)
+    if (busy === 'false') return seen
+    await turn.page().waitForTimeout(40)
+  }
+  throw new Error('The answer did not end.')
+}
+
+/** Waits until the answer has begun and some of it has come. */
+export async function someText(turn: Locator, length = 40): Promise<void> {
+  await expect
+    .poll(async () => (await answerOf(turn).innerText()).replace('Waiting for the first word', '').length, { timeout: answerMs })
+    .toBeGreaterThan(length)
+}
+
+export interface TurnFigures {
+  readonly tokensIn: number
+  readonly tokensOut: number
+  /** Undefined where nothing is paid. */
+  readonly adjusted: number | undefined
+  readonly costNano: bigint | undefined
+}
+
+/** What the foot of an answer says about its use and price. */
+export async function figuresOf(turn: Locator): Promise<TurnFigures> {
+  const details = (await turn.getByRole('button', { name: /tokens?$/ }).getAttribute('aria-description')) ?? ''
+  const count = (word: string): number | undefined => {
+    const found = details.match(new RegExp(`([\\d\\u202F]+) ${word}`))?.[1]
+    return found === undefined ? undefined : countOf(found)
+  }
+  const exact = turn.getByTitle(/^Exactly /)
+  const cost = (await exact.count()) > 0 ? await exact.getAttribute('title') : null
+  return {
+    tokensIn: count('in') ?? Number.NaN,
+    tokensOut: count('out') ?? Number.NaN,
+    adjusted: count('adjusted'),
+    costNano: cost === null ? undefined : nanoOf(cost),
+  }
+}
+
+export type Row = Readonly<Record<string, string>>
+
+/** Rows of a table as they are shown, each cell by the name of its column. */
+export async function rowsOf(page: Page, region: string): Promise<Row[]> {
+  const table = page.getByRole('region', { name: region }).getByRole('table')
+  const names = await table.getByRole('columnheader').allInnerTexts()
+  const rows: Row[] = []
+  for (const row of (await table.getByRole('row').all()).slice(1)) {
+    const cells = await row.getByRole('cell').allInnerTexts()
+    rows.push(Object.fromEntries(names.map((name, index) => [name.trim(), (cells[index] ?? '').trim()])))
+  }
+  return rows
+}
+
+/** The newest served request, or undefined while there is none. */
+export async function newestRequest(page: Page): Promise<Row | undefined> {
+  const table = page.getByRole('region', { name: 'Requests' }).getByRole('table')
+  if ((await table.count()) === 0) return undefined
+  const names = await table.getByRole('columnheader').allInnerTexts()
+  const row = table.getByRole('row').nth(1)
+  const cells = await row.getByRole('cell').allInnerTexts()
+  return Object.fromEntries(names.map((name, index) => [name.trim(), (cells[index] ?? '').trim()]))
+}
+
+/** The exact amount behind the figure that stands beside `label`. */
+export async function exactFigure(page: Page, label: string): Promise<bigint> {
+  const cell = page.getByText(label, { exact: true }).locator('xpath=..')
+  return nanoOf((await cell.getByTitle(/TON$/).first().getAttribute('title')) ?? '')
+}
+
+/** Opens Earn's question, reads the fee, confirms, and waits until the newest payout is settled. */
+export async function settle(page: Page): Promise<{ amountNano: bigint; feeNano: bigint; payout: Row }> {
+  await page.getByRole('button', { name: 'Settle now' }).click()
+  const dialog = page.getByRole('alertdialog', { name: 'Settle now?' })
+  const value = (name: string): Promise<string> =>
+    dialog.getByRole('term').filter({ hasText: name }).locator('xpath=following-sibling::dd[1]').innerText()
+  const amountNano = nanoOf(await value('You receive'))
+  const feeNano = nanoOf(await value('Fee, from the node wallet'))
+  await dialog.getByRole('button', { name: /^Settle / }).click()
+  await expect(dialog).toBeHidden({ timeout: 30_000 })
+  await expect.poll(async () => (await rowsOf(page, 'Payouts'))[0]?.State, { timeout: 15_000 }).toBe('Settled')
+  const [payout] = await rowsOf(page, 'Payouts')
+  if (!payout) throw new Error('There is no payout.')
+  return { amountNano, feeNano, payout }
+}
