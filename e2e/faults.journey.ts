@@ -11,7 +11,6 @@ import {
   answerOf,
   ask,
   chooseLevel,
-  computer,
   figuresOf,
   goTo,
   newestRequest,
@@ -60,6 +59,12 @@ async function end(): Promise<void> {
 }
 
 const ready = (): Promise<void> => expect(page.getByRole('region', { name: 'Start of the app' })).toBeHidden({ timeout: 120_000 })
+/** A new chat over the practice network. */
+async function toPractice(): Promise<void> {
+  await goTo(page, 'Chat')
+  await chooseLevel(page, practice)
+}
+
 const row = (name: string | RegExp) => page.getByRole('row', { name })
 
 async function addFile(path: string): Promise<void> {
@@ -70,16 +75,19 @@ async function addFile(path: string): Promise<void> {
 }
 
 test.describe('while the app runs', () => {
-  test.describe.configure({ mode: 'serial' })
   let taken: Server
   let takenPort: number
 
-  test.beforeAll(async () => {
+  test.beforeAll(async ({ browser }) => {
     taken = createServer()
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
     const address = taken.address()
     if (address === null || typeof address === 'string') throw new Error('The test server has no port.')
     takenPort = address.port
+    await begin(browser, await dataDirWithModel(), { port: takenPort })
+    await ready()
+    await chooseLevel(page, practice)
+    await answered(await ask(page, 'Say good morning in one short sentence.'))
   })
 
   test.afterAll(async () => {
@@ -87,12 +95,10 @@ test.describe('while the app runs', () => {
     taken.close()
   })
 
-  test('a taken port: another one is chosen and printed', async ({ browser }) => {
-    await begin(browser, await dataDirWithModel(), { port: takenPort })
+  test('a taken port: another one is chosen and printed', () => {
     const port = new URL(app.link).port
     expect(Number(port)).not.toBe(takenPort)
     expect(app.output()).toContain(`Port ${takenPort} is taken; using ${port}.`)
-    await ready()
   })
 
   test('a second app on the same data folder is refused with a sentence', async () => {
@@ -105,9 +111,8 @@ test.describe('while the app runs', () => {
   })
 
   test('the engine killed while answering: nothing is paid, and the same question is answered after its restart', async () => {
-    await goTo(page, 'Chat')
-    await chooseLevel(page, practice)
     const network = await follow<NetworkOnLink>(page, 'network.state')
+    await toPractice()
     const usedBefore = (await present<WalletOnLink>(page, 'wallet.state')).chat?.used
     expect(usedBefore).toBeDefined()
     const turn = await ask(page, longQuestion)
@@ -125,7 +130,8 @@ test.describe('while the app runs', () => {
     await page.waitForTimeout(2_500)
     expect((await present<WalletOnLink>(page, 'wallet.state')).chat?.used).toBe(usedBefore)
     await goTo(page, 'Earn')
-    expect((await newestRequest(page))?.Result).toBe('Failed')
+    await expect.poll(async () => (await newestRequest(page))?.Result).toBe('Failed')
+    await expect(page.getByRole('heading', { level: 1 })).toContainText(/waiting for requests/i, { timeout: 60_000 })
     await page.goBack()
 
     await page.getByRole('button', { name: 'Try again' }).click()
@@ -146,6 +152,7 @@ test.describe('while the app runs', () => {
     process.kill(chain, 'SIGKILL')
     await expect.poll(() => app.children('chain-process').length, { timeout: 20_000 }).toBe(1)
     expect(app.children('chain-process')).not.toContain(chain)
+    await toPractice()
     const turn = await ask(page, 'Say hello in one short sentence.')
     await answered(turn)
     const { adjusted } = await figuresOf(turn)
@@ -183,7 +190,6 @@ test.describe('while the app runs', () => {
       expect(await sendRaw(page, frame), JSON.stringify(frame)).toEqual({ messages: [], closed: code })
 
     await goTo(page, 'Chat')
-    await chooseLevel(page, computer)
     const turn = await ask(page, 'Say thank you in one short sentence.')
     await answered(turn)
     await expect(answerOf(turn)).not.toBeEmpty()

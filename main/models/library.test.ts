@@ -181,7 +181,7 @@ describe('ModelLibrary, getting a model', () => {
     const library = await open(web('/a'), web('/b'))
     server.stop()
     await expect(library.download('tiny')).rejects.toMatchObject({ code: 'no-source', advice: expect.stringContaining(folder) })
-    expect(only(library)).toMatchObject({ status: 'absent', problem: expect.stringContaining('Add file') })
+    expect(only(library)).toMatchObject({ status: 'absent', problem: expect.stringContaining('Add a GGUF file') })
   })
 })
 
@@ -196,6 +196,15 @@ describe('ModelLibrary, files on disk', () => {
     await later.download('tiny')
     expect(only(later).status).toBe('installed')
     expect((await later.verify('tiny')).sha256).toBe(sha(model))
+  })
+
+  it('still says that a file is cut off when its repair fails', async () => {
+    const library = await open(web('/good.gguf'))
+    await library.download('tiny')
+    await truncate(join(folder, 'tiny.gguf'), 5_000_000)
+    const later = await open(web('/no-such-file.gguf'))
+    await expect(later.download('tiny')).rejects.toMatchObject({ code: 'no-source' })
+    expect(only(later)).toMatchObject({ status: 'broken', problem: expect.stringMatching(/cut off.*could not be downloaded/s) })
   })
 
   it('finds a single changed byte at the first load, not before', async () => {

@@ -210,7 +210,9 @@ export class ModelLibrary {
       const failure = asError(error)
       const before = await this.#examineShipped(entry)
       const cancelled = error instanceof Failure && error.code === 'cancelled'
-      this.#put(cancelled ? before : { ...before, problem: sentence(failure) })
+      // A file that is broken stays broken when its repair fails: both have to be said.
+      const problem = [before.problem, sentence(failure)].filter((part) => part !== undefined).join(' ')
+      this.#put(cancelled ? before : { ...before, problem })
       throw error
     }
   }
