@@ -146,7 +146,7 @@ const sizes = [
 ] as const
 
 async function look(browser: Browser, one: Look, theme: 'light' | 'dark', size: (typeof sizes)[number]): Promise<string[]> {
-  const scene = plainScene({ theme, language: one.language ?? 'en', model: null })
+  const scene = plainScene(theme, one.language ?? 'en')
   one.scene?.(scene)
   const core = await startScriptedCore(out, scene)
   const context = await browser.newContext({ viewport: size, reducedMotion: 'reduce' })

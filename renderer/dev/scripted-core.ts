@@ -25,8 +25,8 @@ export interface Scene {
   empty: boolean
 }
 
-export const plainScene = (settings: Settings): Scene => ({
-  settings,
+export const plainScene = (theme: Settings['theme'], language: Settings['language']): Scene => ({
+  settings: { theme, language, model: null, earningPaused: false },
   levels: sample.levels,
   earn: sample.earn,
   models: sample.models,

@@ -27,9 +27,11 @@ interface ComposerProps {
 
 /** The text stays in the field until the core has taken it; a failure keeps it and says why. */
 export function Composer(props: ComposerProps) {
-  const { level, state, levels, draft, onDraft, onSend, onLevel, onStop, running, threaded, first, lastTurn } = props
+  const { level, levels, draft, onDraft, onSend, onLevel, onStop, running, threaded, first, lastTurn } = props
   const { t } = useTexts()
   const connected = useLinkStatus() === 'open'
+  // Without the core nothing is known about a level, so no seal stands.
+  const state = connected ? props.state : undefined
   const [sending, setSending] = useState(false)
   const [failure, setFailure] = useState<string | null>(null)
   const field = useRef<HTMLTextAreaElement>(null)

@@ -45,7 +45,7 @@ export function Toasts({ children }: { children: ReactNode }) {
             </Toast.Close>
           </Toast.Root>
         ))}
-        <Toast.Viewport className="fixed right-4 bottom-4 z-70 flex flex-col gap-2" />
+        <Toast.Viewport className="toast-viewport" />
       </Toast.Provider>
     </ToastContext>
   )
