@@ -176,7 +176,7 @@ export const earn: EarnState = {
   settleable: 1_204_000_000n,
   settleFeeEstimate: 9_800_000n,
   todayByHalfHour: Array.from({ length: 48 }, (_, index) =>
-    index < 40 && index % 7 !== 3 ? BigInt(4_000_000 + ((index * 7_919) % 13) * 1_000_000) : 0n,
+    index < new Date().getHours() * 2 && index % 7 !== 3 ? BigInt(4_000_000 + ((index * 7_919) % 13) * 1_000_000) : 0n,
   ),
   requests: [
     request('r1', 4_000, {
