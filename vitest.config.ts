@@ -5,8 +5,8 @@ export default defineConfig({
     include: ['{main,preload,contracts,renderer,scripts}/**/*.test.{ts,tsx}'],
     exclude: ['**/*.long.test.ts', '**/node_modules/**'],
     // The engine and the TVM emulator are real here; two cores shared by several such files need room.
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
     maxWorkers: 2,
   },
 })

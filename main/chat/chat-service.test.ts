@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { chatCalls, chatStreams, conversationEvent, type Turn } from '../../preload/api/chat.ts'
 import { Failure } from '../base/failure.ts'
+import { instruction } from './context.ts'
 import { ControlledBackend } from './testing/controlled-backend.ts'
 import { openChat, Reader, settled } from './testing/open-chat.ts'
 
@@ -274,6 +275,7 @@ describe('context', () => {
     await ask('two', () => backend.fail(new Failure('engine-crashed', 'x')))
     await ask('three', () => backend.finish())
     expect(backend.asked.at(-1)).toEqual([
+      instruction,
       { role: 'user', content: 'one' },
       { role: 'assistant', content: 'first' },
       { role: 'user', content: 'three' },
@@ -294,11 +296,14 @@ describe('context', () => {
       backend.finish()
       await settled(reader)
     }
-    expect(backend.asked.slice(-3).map((messages) => messages.map(({ content }) => content).join(' '))).toEqual([
-      'q1 a1 q2 a2 q3 a3 q4 a4 q5',
-      'q3 a3 q4 a4 q5',
-      'q4 a4 q5',
-    ])
+    expect(
+      backend.asked.slice(-3).map((messages) =>
+        messages
+          .slice(1)
+          .map(({ content }) => content)
+          .join(' '),
+      ),
+    ).toEqual(['q1 a1 q2 a2 q3 a3 q4 a4 q5', 'q3 a3 q4 a4 q5', 'q4 a4 q5'])
     expect(reader.turns.at(-1)).toMatchObject({ status: 'done', answer: 'a5' })
     // The question alone is too long: an honest failure, not a loop.
     for (let n = 0; n < 9; n++) backend.refusals.push(new Failure('context-too-small', 'Too long.'))

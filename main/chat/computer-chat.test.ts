@@ -37,7 +37,7 @@ describe('a chat on this computer', () => {
     }
     chat.send({ id, text: 'c '.repeat(3_000) })
     expect((await settled(reader)).error).toMatchObject({ code: 'context-too-small', money: 'You paid nothing.' })
-  }, 90_000)
+  })
 
   it('whose engine is killed fails that turn, free of charge, and can be answered again', async () => {
     const { chat } = openChat([computerBackend(engine, { maxTokens: 200, seed: 1 })])

@@ -5,7 +5,7 @@ import type { ChatMessage } from '../inference/engine.ts'
  * Said to every model before the conversation. Without it some chat templates put a line of their own in its place, which names a product
  * and makes small models answer about themselves.
  */
-const instruction: ChatMessage = { role: 'system', content: 'You are a helpful assistant. Answer briefly and plainly.' }
+export const instruction: ChatMessage = { role: 'system', content: 'You are a helpful assistant. Answer briefly and plainly.' }
 
 /** What the model is told: earlier turns that have an answer, whole or in part, and the new question. */
 export function messagesFor(earlier: readonly Turn[], question: string): ChatMessage[] {

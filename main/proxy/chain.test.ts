@@ -139,7 +139,7 @@ describe('proxy on the local chain', () => {
     if (answer['@type'] !== 'client.connectedToProxy') throw new Error(answer['@type'])
     const { auth } = answer
     if (auth['@type'] !== 'client.proxyConnectionAuthLong') throw new Error('not long')
-    const waiting = peer.query({ '@type': 'client.authorizeWithProxyLong' }, 20_000)
+    const waiting = peer.query({ '@type': 'client.authorizeWithProxyLong' })
     const register = clientRegister(envelope(network.user), BigInt.asUintN(64, auth.nonce))
     await user.send([toClient(network.user, '1', register)])
     expect((await waiting)['@type']).toBe('client.authorizationWithProxySuccess')
@@ -163,7 +163,7 @@ describe('proxy on the local chain', () => {
     expect(refuseSigned(message, { kinds: ['worker-payout'], contract: workerContract, publicKey })).toBeNull()
     peer.end()
     worker.end()
-  }, 60_000)
+  })
 
   it('charges the client and pays the worker its exact share, once', async () => {
     const paid = toNano('0.9')
@@ -178,7 +178,7 @@ describe('proxy on the local chain', () => {
     await eventually(() => (proxy.account('worker', workerOwner)?.worker?.tokens === 6000n ? true : undefined))
     const sent = log.filter((line) => /client-charge|worker-payout/.test(line)).length
     expect(sent).toBe(2)
-  }, 30_000)
+  })
 
   it('comes back from a restart with the same counts, and settles nothing twice', async () => {
     await proxy.stop()
@@ -189,7 +189,7 @@ describe('proxy on the local chain', () => {
     const before = log.length
     await new Promise((resolve) => setTimeout(resolve, 600))
     expect(log.slice(before).filter((line) => /client-charge|worker-payout/.test(line))).toEqual([])
-  }, 30_000)
+  })
 
   it('authorizes a known client by its secret, and settles on demand', async () => {
     const wrong = await connect(network.user)
@@ -214,7 +214,7 @@ describe('proxy on the local chain', () => {
     expect(data === null ? 0n : parseWorkerState(data).tokens).toBe(7000n)
     peer.end()
     worker.end()
-  }, 40_000)
+  })
 
   it('ignores odd and forged messages to its contract', async () => {
     const odd = (body: Cell): OutMessage => ({ to: network.proxyContract, value: toNano('0.2'), body, bounce: true })
@@ -239,7 +239,7 @@ describe('proxy on the local chain', () => {
     await eventually(() => (log.some((line) => line.includes('memo of a stranger')) ? true : undefined))
     expect(proxy.account('client', network.user)?.client?.balance).toBe(toNano('5') - 7000n * 200_000n)
     expect(proxy.status.value.trouble).toBeNull()
-  }, 30_000)
+  })
 
   it('grants the refund of a client that closes, and serves it no more', async () => {
     await user.send([toClient(network.user, '0.7', clientRequestRefund(envelope(network.user)))])
@@ -247,7 +247,7 @@ describe('proxy on the local chain', () => {
     const { data } = await local.chain.account(clientInit(identity(network.user)).address)
     expect(data === null ? undefined : parseClientState(data)).toMatchObject({ state: 'closed', balance: 0n, tokensUsed: 7000n })
     expect((await connect(network.user)).answer).toMatchObject({ '@type': 'tcp.queryError', code: 602 })
-  }, 30_000)
+  })
 
   it('moves to a new contract when the terms change, and gives the clients of the old one their money back', async () => {
     const other = network.networkOwner
@@ -275,7 +275,7 @@ describe('proxy on the local chain', () => {
       smartcontract: { address: fresh.toString(), params_version: 2 },
       old_instances: [{ params_version: 1 }],
     })
-  }, 60_000)
+  })
 
   it('refuses to start with a database that is older than the chain', async () => {
     await proxy.stop()
@@ -298,5 +298,5 @@ describe('proxy on the local chain', () => {
     proxy = makeProxy({ acceptLostDatabase: true })
     await proxy.start()
     expect(proxy.account('worker', worker)).toBeUndefined()
-  }, 30_000)
+  })
 })

@@ -15,7 +15,7 @@ export interface HttpChainOptions {
   readonly pollIntervalMs?: number
   /** How long one call may take. Default 15 s. */
   readonly timeoutMs?: number
-  /** How long a read is repeated while the endpoint does not answer. Default 10 s on the local network (a restart), 5 s elsewhere. */
+  /** How long a read is repeated while the endpoint does not answer. Default 30 s on the local network (a restart), 5 s elsewhere. */
   readonly retryForMs?: number
   readonly apiKey?: string
   readonly logger?: Logger
@@ -34,7 +34,7 @@ export function httpChain(options: HttpChainOptions): Chain {
     ...(options.apiKey === undefined ? {} : { apiKey: options.apiKey }),
   })
   const pollIntervalMs = options.pollIntervalMs ?? (options.kind === 'local' ? 250 : 2000)
-  const retryForMs = options.retryForMs ?? (options.kind === 'local' ? 10_000 : 5000)
+  const retryForMs = options.retryForMs ?? (options.kind === 'local' ? 30_000 : 5000)
   const logger = options.logger ?? silentLogger
   const reading = <T>(call: () => Promise<T>): Promise<T> => repeated(() => parsed(call), retryForMs)
 
