@@ -63,7 +63,7 @@ const screens: ReadonlyArray<readonly [string, () => Promise<void>]> = [
     'earn',
     async () => {
       await goTo(page, 'Earn')
-      await expect(page.getByRole('region', { name: 'Payouts' }).getByRole('table')).toBeVisible()
+      await expect(page.getByLabel('Payouts', { exact: true }).getByRole('table')).toBeVisible()
       await expect(page.getByText('This computer', { exact: true })).toBeVisible()
     },
   ],

@@ -21,6 +21,7 @@ import {
   someText,
   type TurnFigures,
   watchAnswer,
+  windowOptions,
 } from './support/screens.ts'
 
 /** Values of the local network's root contract. */
@@ -31,11 +32,12 @@ test.describe.configure({ mode: 'serial' })
 
 let app: RunningApp
 let window: BrowserContext
+let secondWindow: BrowserContext
 let chat: Page
 let earn: Page
 let startedAt: number
 /** What both pages showed, with times, while the paid answer came. */
-let seen: { request: () => Promise<Seen[]>; answer: () => Promise<Seen[]> }
+let seen: { request: () => Promise<Seen[]>; answeredAtMs: number }
 /** What the paid answer used and cost, as the chat said it. */
 let paid: TurnFigures & { readonly adjusted: number; readonly costNano: bigint }
 
@@ -46,6 +48,7 @@ const note = (type: string, description: string): void => {
 
 test.afterAll(async () => {
   await window?.close()
+  await secondWindow?.close()
   await app?.stop()
 })
 
@@ -78,10 +81,11 @@ test('the link opens the page once', async ({ browser }) => {
 test('an answer of this computer comes word by word and is free', async () => {
   await goTo(chat, 'Chat')
   await expect(chat.getByRole('button', { name: /^Privacy: On this computer/ })).toBeVisible()
-  const turn = await ask(chat, 'Tell me about the sea in three sentences.')
-  const steps = await watchAnswer(turn)
+  const question = 'Tell me about the sea in three sentences.'
+  const turn = await ask(chat, question)
+  const steps = await watchAnswer(turn, question)
   expect(steps.length).toBeGreaterThan(4)
-  expect(steps.at(-1)).toBeGreaterThan(10)
+  expect(steps.at(-1)?.text.length).toBeGreaterThan(10)
   await expect(turn.getByText('Free', { exact: true })).toBeVisible()
   const { tokensIn, tokensOut, costNano } = await figuresOf(turn)
   expect(tokensIn).toBeGreaterThan(5)
@@ -90,18 +94,21 @@ test('an answer of this computer comes word by word and is free', async () => {
   note('answer of this computer', `${tokensOut} tokens, seen in ${steps.length} steps`)
 })
 
-test('the same chat goes on over the practice network and says what it cost', async () => {
+test('the same chat goes on over the practice network and says what it cost', async ({ browser }) => {
   await chooseLevel(chat, practice)
-  earn = await window.newPage()
+  // A window of its own with the same session: a page behind another one is painted once a second only.
+  secondWindow = await browser.newContext({ ...windowOptions, storageState: await window.storageState() })
+  earn = await secondWindow.newPage()
   await earn.goto(new URL('/#/earn', app.link).href)
   await expect(earn.getByRole('heading', { level: 1 })).toContainText(/waiting for requests/i)
   await expect(earn.getByText('No request yet')).toBeVisible()
 
-  const requests = await observe(earn, 'section[aria-label="Requests"] tbody tr')
-  const turn = await ask(chat, 'Name two colours and say why people like them.')
-  const answer = await observe(chat, 'article[aria-label^="Question: Name two colours"] [data-testid="answer"]')
-  const steps = await watchAnswer(turn)
-  seen = { request: requests, answer }
+  const requests = await observe(earn, '[aria-label="Requests"] tbody tr')
+  await chat.bringToFront()
+  const question = 'Name two colours and say why people like them.'
+  const turn = await ask(chat, question)
+  const steps = await watchAnswer(turn, question)
+  seen = { request: requests, answeredAtMs: steps.find(({ text }) => !text.endsWith('(busy)'))?.atMs ?? Number.NaN }
   expect(steps.length).toBeGreaterThan(4)
   const figures = await figuresOf(turn)
   const { adjusted, costNano } = figures
@@ -118,14 +125,13 @@ test('the same chat goes on over the practice network and says what it cost', as
 
 test('Earn shows that request at once, then signed by the proxy', async () => {
   await expect.poll(async () => (await newestRequest(earn))?.Money, { timeout: 6_000 }).toMatch(/pending/i)
-  const answeredAt = (await seen.answer()).find(({ text }) => !text.endsWith('(busy)'))?.atMs ?? Number.NaN
   const rows = await seen.request()
-  const shownAs = (words: RegExp): number => (rows.find(({ text }) => words.test(text))?.atMs ?? Number.NaN) - answeredAt
+  const shownAs = (words: RegExp): number => (rows.find(({ text }) => words.test(text))?.atMs ?? Number.NaN) - seen.answeredAtMs
   note(
     'in Earn after the answer',
     `counted or pending after ${shownAs(/counted|pending/i)} ms, pending after ${shownAs(/pending/i)} ms`,
   )
-  note('states in Earn', rows.map(({ atMs, text }) => `${atMs - answeredAt} ms ${text.replace(/\s+/g, ' ')}`).join('; '))
+  note('states in Earn', rows.map(({ atMs, text }) => `${atMs - seen.answeredAtMs} ms ${text.replace(/\s+/g, ' ')}`).join('; '))
   expect(shownAs(/counted|pending/i)).toBeLessThan(1_000)
   expect(shownAs(/pending/i)).toBeLessThan(6_000)
   const request = await newestRequest(earn)
@@ -135,7 +141,7 @@ test('Earn shows that request at once, then signed by the proxy', async () => {
   expect(nanoOf(request?.['Earned, TON'] ?? '')).toBe(BigInt(paid.adjusted) * workerFee)
   expect(
     await earn
-      .getByRole('region', { name: 'Requests' })
+      .getByLabel('Requests', { exact: true })
       .getByTitle(/adjusted$/)
       .first()
       .getAttribute('title'),
@@ -143,7 +149,7 @@ test('Earn shows that request at once, then signed by the proxy', async () => {
 })
 
 test('Settle now pays exactly that amount to the owner', async () => {
-  const wallet = await window.newPage()
+  const wallet = await secondWindow.newPage()
   await wallet.goto(new URL('/#/wallet', app.link).href)
   const before = await exactFigure(wallet, 'You can spend')
   const nodeBefore = await exactFigure(wallet, 'Node wallet')

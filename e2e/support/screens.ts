@@ -1,6 +1,7 @@
 import { type Browser, type BrowserContext, expect, type Locator, type Page } from '@playwright/test'
 import type { RunningApp } from './app.ts'
 import { countOf, nanoOf } from './money.ts'
+import { observe, type Seen } from './observed.ts'
 
 /** What a person does and sees in the app, by the names that the screens show. */
 
@@ -15,8 +16,10 @@ const readyMs = 90_000
 /** The longest answer, at the speed of a slow machine with two cores. */
 export const answerMs = 120_000
 
+export const windowOptions = { viewport: { width: 1280, height: 800 }, locale: 'en-GB' } as const
+
 export async function newWindow(browser: Browser): Promise<BrowserContext> {
-  return browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-GB' })
+  return browser.newContext(windowOptions)
 }
 
 export async function openByLink(page: Page, app: RunningApp): Promise<void> {
@@ -49,19 +52,14 @@ export async function answered(turn: Locator): Promise<void> {
   await expect(answerOf(turn)).toHaveAttribute('aria-busy', 'false', { timeout: answerMs })
 }
 
-/** Different lengths that the answer had on the screen while it came. */
-export async function watchAnswer(turn: Locator): Promise<number[]> {
-  const answer = answerOf(turn)
-  const seen: number[] = []
-  const until = Date.now() + answerMs
-  while (Date.now() < until) {
-    const busy = await answer.getAttribute('aria-busy')
-    const { length } = (await answer.innerText()).trim()
-    if (length !== seen.at(-1)) seen.push(length)
-    if (busy === 'false') return seen
-    await turn.page().waitForTimeout(40)
-  }
-  throw new Error('The answer did not end.')
+/** How many states of the answer's text the page showed while it came; noted inside the page, which a look from outside would slow down. */
+export async function watchAnswer(turn: Locator, question: string): Promise<Seen[]> {
+  const seen = await observe(turn.page(), `article[aria-label=${JSON.stringify(`Question: ${question}`)}] [data-testid="answer"]`)
+  await answered(turn)
+  const states = await seen()
+  return states.filter(
+    ({ text }, index) => text.trim() !== '' && text !== states[index - 1]?.text && !/^Waiting for the first word/.test(text),
+  )
 }
 
 /** Waits until the answer has begun and some of it has come. */
@@ -100,7 +98,7 @@ export type Row = Readonly<Record<string, string>>
 
 /** Rows of a table as they are shown, each cell by the name of its column. */
 export async function rowsOf(page: Page, region: string): Promise<Row[]> {
-  const table = page.getByRole('region', { name: region }).getByRole('table')
+  const table = page.getByLabel(region, { exact: true }).getByRole('table')
   const names = await table.getByRole('columnheader').allInnerTexts()
   const rows: Row[] = []
   for (const row of (await table.getByRole('row').all()).slice(1)) {
@@ -112,7 +110,7 @@ export async function rowsOf(page: Page, region: string): Promise<Row[]> {
 
 /** The newest served request, or undefined while there is none. */
 export async function newestRequest(page: Page): Promise<Row | undefined> {
-  const table = page.getByRole('region', { name: 'Requests' }).getByRole('table')
+  const table = page.getByLabel('Requests', { exact: true }).getByRole('table')
   if ((await table.count()) === 0) return undefined
   const names = await table.getByRole('columnheader').allInnerTexts()
   const row = table.getByRole('row').nth(1)
