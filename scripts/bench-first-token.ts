@@ -60,7 +60,11 @@ try {
   const results: Record<PrivacyLevel, { firstMs: number; tokensPerSecond: number }[]> = { computer: [], practice: [] }
   for (let round = -2; round < rounds; round++) {
     for (const level of ['computer', 'practice'] as const) {
-      const result = await ask(core, level, `${level === 'computer' ? 'City' : 'Town'} ${round + 10}: describe it in one short sentence.`)
+      const result = await ask(
+        core,
+        level,
+        `${level === 'computer' ? 'City' : 'Town'} ${round + 10}: describe it in one short sentence.`,
+      )
       if (round >= 0) results[level].push(result)
     }
   }
