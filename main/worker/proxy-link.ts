@@ -54,6 +54,7 @@ export class ProxyLink {
   readonly #context: ProxyLinkContext
   readonly #lost = new AbortController()
   readonly #running = new Map<string, AbortController>()
+  readonly #serving = new Set<Promise<void>>()
   /** Finished requests by id, with the adjusted tokens that were reported for them. */
   readonly #uncounted = new Map<string, bigint>()
 
@@ -73,6 +74,11 @@ export class ProxyLink {
     return this.#running.size
   }
 
+  /** Resolves when no request is being served any more; soon after the end of the connection, which gives all of them up. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#serving)
+  }
+
   /** Handler of one-way packets. Quick: queries go on beside it. Throws for what the protocol forbids, which ends the connection. */
   onPacket(data: Uint8Array): void {
     // Messages of later protocol versions are dropped, as the network's nodes drop what they do not know.
@@ -82,7 +88,7 @@ export class ProxyLink {
       case 'proxy.runQueryEx':
       case 'proxy.runQuery':
         this.#offer(message.signed_payment)
-        void this.#serve(message)
+        this.#begin(message)
         return
       case 'proxy.cancelQuery':
         this.#running.get(hex(message.request_id))?.abort()
@@ -143,6 +149,17 @@ export class ProxyLink {
     })
   }
 
+  #begin(message: TlObject<'proxy.runQueryEx' | 'proxy.runQuery'>): void {
+    // A reader of the events, or the disk, may fail: that ends the connection, not the app.
+    const serving: Promise<void> = this.#serve(message)
+      .catch((thrown: unknown) => {
+        this.#context.logger.error('a request could not be kept track of', { reason: asError(thrown).message })
+        this.#connection.close('A request could not be kept track of')
+      })
+      .finally(() => this.#serving.delete(serving))
+    this.#serving.add(serving)
+  }
+
   async #serve(message: TlObject<'proxy.runQueryEx' | 'proxy.runQuery'>): Promise<void> {
     const { logger, now, emit } = this.#context
     const requestId = hex(message.request_id)
@@ -162,35 +179,21 @@ export class ProxyLink {
     }
     const cancel = new AbortController()
     this.#running.set(requestId, cancel)
-    emit({
-      type: 'started',
-      requestId,
-      proxy: this.#proxy.proxyContract.toString(),
-      workerContract: this.#proxy.workerContract.toString(),
-      model: this.#context.backend.model,
-      startedAtMs,
-    })
     let outcome: QueryOutcome
     try {
-      outcome = await serveQuery({ query: message.query, timeoutMs: message.timeout * 1000 }, reply, {
-        backend: this.#context.backend,
-        tariff: this.#context.tariff(),
-        cancelled: cancel.signal,
-        lost: this.#lost.signal,
-        now,
+      emit({
+        type: 'started',
+        requestId,
+        proxy: this.#proxy.proxyContract.toString(),
+        workerContract: this.#proxy.workerContract.toString(),
+        model: this.#context.backend.model,
+        startedAtMs,
       })
-    } catch (thrown) {
-      // The answer could not be sent: the connection ended, or the proxy reads too slowly.
-      outcome = {
-        result: 'failed',
-        counts: { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 },
-        adjustedTokens: 0n,
-        reason: asError(thrown).message,
-      }
-      if (!this.#lost.signal.aborted) this.#connection.close('An answer could not be sent')
+      outcome = await this.#outcomeOf(message, reply, cancel.signal)
+    } finally {
+      this.#running.delete(requestId)
+      place.release()
     }
-    this.#running.delete(requestId)
-    place.release()
     if (!this.#lost.signal.aborted) this.#remember(requestId, outcome.adjustedTokens)
     if (outcome.reason !== undefined) logger.warn('request failed', { reason: outcome.reason })
     emit({
@@ -202,6 +205,32 @@ export class ProxyLink {
       tookMs: now() - startedAtMs,
       finishedAtMs: now(),
     })
+  }
+
+  /** Never rejects. */
+  async #outcomeOf(
+    message: TlObject<'proxy.runQueryEx' | 'proxy.runQuery'>,
+    reply: QueryReply,
+    cancelled: AbortSignal,
+  ): Promise<QueryOutcome> {
+    try {
+      return await serveQuery({ query: message.query, timeoutMs: message.timeout * 1000 }, reply, {
+        backend: this.#context.backend,
+        tariff: this.#context.tariff(),
+        cancelled,
+        lost: this.#lost.signal,
+        now: this.#context.now,
+      })
+    } catch (thrown) {
+      // The answer could not be sent: the connection ended, or the proxy reads too slowly.
+      if (!this.#lost.signal.aborted) this.#connection.close('An answer could not be sent')
+      return {
+        result: 'failed',
+        counts: { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 },
+        adjustedTokens: 0n,
+        reason: asError(thrown).message,
+      }
+    }
   }
 
   #remember(requestId: string, tokens: bigint): void {

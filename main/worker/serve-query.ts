@@ -192,9 +192,12 @@ export async function serveQuery(query: QueryToServe, reply: QueryReply, context
     if (stop === 'deadline') return await failed(652, 'timeout')
     const rest = counter.finish()
     settle()
+    // An engine's refusal is passed on as its answer, and is no work that anybody pays for, whatever usage it states.
+    if (response.status >= 400) {
+      await reply.part(rest, { ...final(), tokens: noTokens })
+      return { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: `the engine answered ${response.status}` }
+    }
     await reply.part(rest, final())
-    // An engine's refusal is passed on as its answer, and is no work that anybody pays for.
-    if (response.status >= 400) return { ...ended('failed'), reason: `the engine answered ${response.status}` }
     return ended(stop === 'cancelled' ? 'cancelled' : 'answered')
   } catch (thrown) {
     if (context.lost.aborted) return lost

@@ -152,6 +152,32 @@ describe('a streamed answer', () => {
   })
 })
 
+describe('the end of a worker', () => {
+  it('in the middle of an answer tells the last event and lets go of the database before it resolves', async () => {
+    const { connection, worker, events } = await ready()
+    await ask(connection, 'ENDLESS')
+    await nextAnswer(connection)
+    await worker.stop()
+    expect(events.map((event) => event.type)).toEqual(['started', 'finished'])
+    expect(events[1]).toMatchObject({ result: 'failed', adjustedTokens: 0n })
+    expect(worker.state.value.running).toBe(0)
+  })
+
+  it('is not brought about by a reader of its events that throws: the connection ends, the place is free again', async () => {
+    const { connection, worker, proxy } = await ready({ maxActiveRequests: 1 })
+    const stopThrowing = worker.events.on(() => {
+      throw new Error('the disk is full')
+    })
+    await ask(connection, 'hi')
+    expect(await connection.closed).toBe('closed-by-peer')
+    stopThrowing()
+    const next = await proxy.accept()
+    await completeHandshake(next)
+    await ask(next, 'hi', { id: 2 })
+    expect((await finalAnswer(next)).last.final_info?.tokens_used.total_tokens_used).toBe(21n)
+  })
+})
+
 describe('faults of the engine', () => {
   it.each(['CRASH', 'BREAK'])('%s ends the request with an error, and the worker stays connected', async (question) => {
     const { connection, events } = await ready()
@@ -166,6 +192,15 @@ describe('faults of the engine', () => {
     await expect.poll(() => events.at(-1)).toMatchObject({ result: 'failed', adjustedTokens: 0n })
     await ask(connection, 'hi', { id: 2 })
     expect((await finalAnswer(connection)).last.final_info?.tokens_used.total_tokens_used).toBe(21n)
+  })
+
+  it('a refusal that states usage is passed on, and nobody pays for it', async () => {
+    const { connection, events } = await ready()
+    await ask(connection, 'FAIL500 WITH USAGE')
+    const { last, text } = await finalAnswer(connection)
+    expect(text).toContain('boom')
+    expect(last.final_info?.tokens_used.total_tokens_used).toBe(0n)
+    await expect.poll(() => events.at(-1)).toMatchObject({ result: 'failed', completionTokens: 0, adjustedTokens: 0n })
   })
 
   it('a deadline in the middle of an answer is an error, an impossible one is refused', async () => {

@@ -72,7 +72,10 @@ export class Worker {
     this.#loops = Promise.all([...slots, this.#watchHealth(stopping.signal)])
   }
 
-  /** Ends all connections at once; running answers are given up and nobody is charged for them. Waits for a payout under way. */
+  /**
+   * Ends all connections at once; running answers are given up and nobody is charged for them. When it resolves, the last event was told
+   * and the database is not used any more. Waits for a payout under way.
+   */
   async stop(): Promise<void> {
     this.#stopping?.abort()
     this.#stopping = undefined
@@ -228,6 +231,8 @@ export class Worker {
       ended.abort()
       stopWatching()
       signal.removeEventListener('abort', onStop)
+      // The last events of its requests come before the next connection, and before `stop` lets the database be closed.
+      await link?.idle()
     }
   }
 

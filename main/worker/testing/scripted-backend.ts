@@ -40,6 +40,7 @@ export class ScriptedBackend implements OpenAiBackend {
       ],
       body: bodyOf([JSON.stringify(value)]),
     })
+    if (question === 'FAIL500 WITH USAGE') return json({ error: { code: 500, message: 'boom' }, usage }, 500)
     if (question === 'FAIL500') return json({ error: { code: 500, message: 'boom' } }, 500)
     if (question === 'CRASH') throw new Failure('engine-crashed', 'The engine ended unexpectedly.')
     if (question === 'SLOW')
