@@ -73,6 +73,23 @@ describe('a chat completion', () => {
   })
 
   it.each([
+    ['a JSON value', `{"a":"${'x'.repeat(1 << 20)}`, 'x'.repeat(1 << 20)],
+    ['a server-sent event', 'data: ', 'x'.repeat(1 << 20)],
+    ['white space', ' ', ' '.repeat(1 << 16)],
+  ])('gives up %s that never ends, before it fills the memory', async (_name, first, more) => {
+    let chunks = 0
+    const body = async function* (): AsyncGenerator<Uint8Array> {
+      yield encoder.encode(first)
+      for (; chunks < 32; chunks++) yield encoder.encode(more)
+    }
+    const readAll = async (): Promise<void> => {
+      for await (const _ of readChatCompletion(body()));
+    }
+    await expect(readAll()).rejects.toMatchObject({ code: 'answer-malformed' })
+    expect(chunks).toBeLessThan(12)
+  })
+
+  it.each([
     ['{"choices":', 'answer-malformed'],
     ['data: {nonsense}\n\n', 'answer-malformed'],
     ['{"error":{"code":500,"message":"boom"}}\n', 'engine-refused'],

@@ -1,5 +1,5 @@
 import { Failure } from '../base/failure.ts'
-import { SseSplitter, sseData } from '../protocol/http/sse-splitter.ts'
+import { SseSplitter, SseTooLongError, sseData } from '../protocol/http/sse-splitter.ts'
 import { JsonSplitter } from '../protocol/requests/json-splitter.ts'
 import { countOf, JsonTextError, type JsonValue, parseJson } from '../protocol/requests/json-text.ts'
 
@@ -61,6 +61,9 @@ function* eventsOf(value: JsonValue): Generator<ChatEvent> {
 }
 
 const decoder = new TextDecoder()
+/** No honest JSON value is longer, and no honest answer begins with so much white space: a hostile one must not fill the memory. */
+const mostHeldBytes = 8 << 20
+const mostBlankBytes = 64 << 10
 
 function parsed(text: string): JsonValue {
   try {
@@ -80,7 +83,14 @@ class EventStreamForm implements Form {
   readonly #splitter = new SseSplitter()
 
   push(chunk: Uint8Array): ChatEvent[] {
-    return this.#splitter.push(chunk).flatMap(eventsOfSse)
+    let events: Uint8Array[]
+    try {
+      events = this.#splitter.push(chunk)
+    } catch (cause) {
+      if (cause instanceof SseTooLongError) throw malformed(cause)
+      throw cause
+    }
+    return events.flatMap(eventsOfSse)
   }
 
   finish(): ChatEvent[] {
@@ -103,6 +113,7 @@ class JsonForm implements Form {
       events.push(...eventsOf(parsed(decoder.decode(value))))
       this.#splitter.drop()
     }
+    if (this.#splitter.rest().length > mostHeldBytes) throw malformed()
     return events
   }
 
@@ -132,6 +143,7 @@ export async function* readChatCompletion(body: AsyncIterable<Uint8Array>): Asyn
       before = Buffer.concat([before, chunk])
       form = formOf(before)
       if (form !== undefined) yield* form.push(before)
+      else if (before.length > mostBlankBytes) throw malformed()
     } else yield* form.push(chunk)
   }
   if (form !== undefined) yield* form.finish()
