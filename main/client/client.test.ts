@@ -4,6 +4,7 @@ import { encodeHttpResponse } from '../protocol/http/http-message.ts'
 import { scriptedNetwork } from '../protocol/testing/scripted-network.ts'
 import type { ScriptedConnection } from '../protocol/testing/scripted-proxy.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
+import type { Chain } from '../ton/chain.ts'
 import type { QueryHandle } from './running-query.ts'
 import { contractSecret, secretHash } from './secret.ts'
 import {
@@ -298,6 +299,34 @@ describe('a proxy that lies', () => {
 })
 
 describe('payment status', () => {
+  it('that ends after the connection does not show the client as connected', async () => {
+    const account = { status: 'uninit', balance: 0n, code: null, data: null, last: null } as const
+    const second = Promise.withResolvers<typeof account>()
+    let reads = 0
+    const chain = { account: () => (++reads === 1 ? Promise.resolve(account) : second.promise) } as unknown as Chain
+    const wallet = { address: scriptedNetwork.clientOwner, send: () => Promise.reject(new Error('nothing is to be sent')) }
+    peer = await clientPeer({ money: { chain, wallet }, paymentStatusMs: [10, 20] })
+    const { client, proxy } = peer
+    client.start()
+    const connection = await proxy.accept()
+    const secret = contractSecret(new Uint8Array(32).fill(9), clientContract)
+    const auth = { '@type': 'client.proxyConnectionAuthShort', secret_hash: secretHash(secret), nonce: 5n } as const
+    ;(await connection.nextQuery('client.connectToProxy')).answer(connectedToProxy({}, { auth }))
+    const totals = { signed_payment: chargeOf(0n), max_tokens: 0n }
+    ;(await connection.nextQuery('client.authorizeWithProxyShort')).answer({
+      '@type': 'client.authorizationWithProxySuccess',
+      tokens_committed_to_db: 0n,
+      ...totals,
+    })
+    const question = await connection.nextQuery('client.updatePaymentStatus')
+    question.answer({ '@type': 'client.paymentStatus', db_tokens: 0n, ...totals })
+    await expect.poll(() => reads).toBe(2)
+    await client.stop()
+    second.resolve(account)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(client.state.value.connections).toEqual([])
+  })
+
   it('is asked again and again, and a change of terms opens a new connection', async () => {
     const { client, connection, root, proxy } = await ready({ paymentStatusMs: [20, 30] })
     const question = await connection.nextQuery('client.updatePaymentStatus')

@@ -14,6 +14,7 @@ import { authorize, handshakeFailure, introduceClient, type KnownProxy } from '.
 import type { ClientEvent, ClientOptions } from './options.ts'
 import { type ModelOffer, ProxyLink } from './proxy-link.ts'
 import { localFailure, paidNothing } from './query-failure.ts'
+import { RegistrationPace } from './registration-pace.ts'
 import type { QueryHandle } from './running-query.ts'
 import { contractSecret, secretHash } from './secret.ts'
 import { type ClientConnectionState, type ClientState, sentences } from './state.ts'
@@ -50,6 +51,7 @@ export class Client {
   readonly #store: AccountStore
   readonly #state = new Signal<ClientState>({ connections: [], running: 0 })
   readonly #links = new Map<number, ProxyLink>()
+  readonly #pace = new RegistrationPace()
   #consent = Promise.withResolvers<{ readonly topUp: bigint }>()
   #stopping: AbortController | undefined
   #loops: Promise<unknown> = Promise.resolve()
@@ -257,10 +259,17 @@ export class Client {
     }
     if (this.#options.money !== undefined) {
       const isNew = !account.record.consented
+      const name = proxy.clientContract.toString()
+      const waitMs = isNew ? 0 : this.#pace.waitMs(name, Date.now())
+      if (waitMs > 0)
+        throw handshakeFailure(
+          `The proxy asks for one paid registration after the other; the next one is sent in ${Math.ceil(waitMs / 1000)} s at the earliest.`,
+        )
       if (isNew) show({ phase: 'needs-account' })
       const consent = isNew ? await this.#awaitConsent(signal) : { topUp: 0n }
       show({ phase: 'authorizing' })
       const nonce = BigInt.asUintN(64, auth.nonce)
+      this.#pace.sent(name, Date.now())
       try {
         await this.accounts.register(account, { nonce, secretHash: hash, topUp: consent.topUp })
       } catch (thrown) {
@@ -272,6 +281,7 @@ export class Client {
       account.consent()
     }
     link.authorized(await authorize(connection, { kind: 'long' }, timeoutMs, signal))
+    this.#pace.accepted(proxy.clientContract.toString())
     await this.#refresh(account)
   }
 
@@ -293,6 +303,8 @@ export class Client {
       if (signal.aborted) return
       const latencyMs = await link.updatePaymentStatus(60_000)
       await this.#refresh(link.account)
+      // The connection may have ended while the chain was read.
+      if (signal.aborted) return
       show({ phase: 'ready', latencyMs, ...figures(link.account) })
       await this.accounts.maintain(link.account, secretHash(this.#secretOf(link.account.record.contract)))
     }
