@@ -1,5 +1,6 @@
 import { encode } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
+import { mostDataBytes } from '../protocol/wire/tcp-packets.ts'
 
 /** The part of a packet connection that an outbox writes to. */
 export interface OutboxLine {
@@ -35,21 +36,23 @@ export class ClientOutbox {
     this.#onOverflow = onOverflow
   }
 
-  /** Queues a message behind the earlier ones of the same key. */
-  post(key: string, message: TlObject): void {
-    if (this.#closed) return
+  /** Queues a message behind the earlier ones of the same key. False when it is too large for one frame: it is not sent. */
+  post(key: string, message: TlObject): boolean {
+    if (this.#closed) return true
     const data = encode(message)
+    if (data.length > mostDataBytes) return false
     const queue = this.#queues.get(key) ?? { messages: [], bytes: 0 }
     this.#queues.set(key, queue)
     if (queue.messages.length > 0 && queue.bytes + data.length > this.#mostBytes) {
       queue.messages.length = 0
       this.#queues.delete(key)
       this.#onOverflow(key)
-      return
+      return true
     }
     queue.messages.push(data)
     queue.bytes += data.length
     void this.#pump()
+    return true
   }
 
   close(): void {

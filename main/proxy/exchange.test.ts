@@ -1,7 +1,8 @@
 import { Address } from '@ton/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { encode } from '../protocol/tl/codec.ts'
+import { decode, encode } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
+import { mostDataBytes } from '../protocol/wire/tcp-packets.ts'
 import type { CocoonProxy } from './proxy.ts'
 import { pseudoProxy, temporaryFolder } from './testing/fixtures.ts'
 import type { RawPeer } from './testing/raw-peer.ts'
@@ -14,6 +15,7 @@ import {
   readyClient,
   readyWorker,
   requestBytes,
+  responseBytes,
   runQuery,
   usage,
   workerOwner,
@@ -89,6 +91,26 @@ describe('exchange between scripted peers', () => {
     expect(Date.now() - before).toBeLessThan(1000)
     expect((await c.expect('proxy.clientRequestPayment')).request_tokens).toBe(0n)
     expect([counted('client'), running()]).toEqual([0n, 0])
+  })
+
+  it('refuses an answer that fills a frame to the last byte, and the client still gets everything else', async () => {
+    const [c, w] = [await client(), await worker()]
+    const { id } = await start(c, w)
+    const response = { ...decode(responseBytes, 'http.response'), payload: new Uint8Array(mostDataBytes - 150) }
+    w.send({ ...firstAnswer(id), answer: encode(response) })
+    expect(await c.expect('client.queryAnswerError')).toMatchObject({ error_code: 621 })
+    expect((await c.expect('proxy.clientRequestPayment')).request_tokens).toBe(0n)
+    c.send(runQuery())
+    expect(await c.expect('client.queryAnswerError')).toMatchObject({ error_code: 651 })
+    expect([counted('client'), running()]).toEqual([0n, 0])
+  })
+
+  it('shortens an error that fills a frame', async () => {
+    const [c, w] = [await client(), await worker()]
+    const { id } = await start(c, w)
+    const error = 'x'.repeat(mostDataBytes - 100)
+    w.send({ '@type': 'proxy.queryAnswerErrorEx', request_id: id, error_code: 601, error, flags: 0 })
+    expect((await c.expect('client.queryAnswerErrorEx')).error.length).toBe(4_000)
   })
 
   it('passes a cancel on to a worker that knows it, and books the usage so far', async () => {

@@ -35,6 +35,10 @@ interface PeerError {
   readonly text: string
 }
 
+/** Of a worker's error only so much is passed on: it has to fit into one frame with what the proxy adds. */
+const mostErrorLetters = 4_000
+const mostDebugLetters = 1_000_000
+
 /** Errors of a worker that say nothing bad about it: the request was wrong, or somebody wanted it to end. */
 const notTheWorkersFault: ReadonlySet<number> = new Set([
   peerErrorCodes.error,
@@ -123,8 +127,11 @@ export class Relay {
     this.#o.rates.bytes_sent.add(out.length, nowMs)
     if (!query.unread) {
       const ending = final && { usage: final.usage, worker: final, times: this.#times(query) }
-      query.client.post(query.clientKey, answerMessage(query.style, kind, out, ending))
+      // What came in one frame may be too large for one with the proxy's own headers and times.
+      if (!query.client.post(query.clientKey, answerMessage(query.style, kind, out, ending)))
+        throw new Refusal(peerErrorCodes.protocolViolation, 'a part of the answer is too large')
     }
+    query.answered = true
     if (final !== undefined) this.#succeed(query, final)
   }
 
@@ -170,7 +177,9 @@ export class Relay {
 
   #workerError(query: RunningQuery, error: PeerError, final: WorkerFinal): void {
     const times = this.#times(query)
-    const message = workerErrorMessage(query.style, error, query.answered, { usage: final.usage, worker: final, times })
+    const told = { code: error.code, text: error.text.slice(0, mostErrorLetters) }
+    const worker = { ...final, debug: final.debug.slice(0, mostDebugLetters) }
+    const message = workerErrorMessage(query.style, told, query.answered, { usage: final.usage, worker, times })
     this.#end(query, message, notTheWorkersFault.has(error.code) ? undefined : 'failure')
   }
 

@@ -68,8 +68,11 @@ export interface ClientSeat {
   readonly account: Account
   readonly owner: Address
   readonly version: number
-  /** Queues a message; messages of one key stay in order. Does nothing once the connection is over. */
-  post(key: string, message: TlObject): void
+  /**
+   * Queues a message; messages of one key stay in order. Does nothing once the connection is over. False when the message is too large
+   * for one frame and cannot be sent.
+   */
+  post(key: string, message: TlObject): boolean
   /** Queries by hex of the client's request id. */
   readonly running: Map<string, RunningQuery>
 }
@@ -90,6 +93,8 @@ export class RunningQuery {
   readonly facts: QueryFacts
   readonly startedMs: number
   answerStartMs = 0
+  /** The first answer was passed on, or would have been if anybody read it. */
+  answered = false
   answerBytes = 0
   cancelled = false
   /** The client is gone, or too slow: the answer is counted, but nobody reads it. */
@@ -122,9 +127,5 @@ export class RunningQuery {
     this.facts = query.facts
     this.startedMs = query.startedMs
     this.coefficient = query.worker.coefficient
-  }
-
-  get answered(): boolean {
-    return this.answerStartMs !== 0
   }
 }
