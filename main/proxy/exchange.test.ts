@@ -260,16 +260,20 @@ describe('exchange between scripted peers', () => {
     const c = await client()
     const [a, b] = [await worker({ coefficient: 500 }), await worker({ owner: otherOwner, coefficient: 500 })]
     const dear = await worker({ coefficient: 3000 })
-    for (let i = 0; i < 4; i++) {
-      c.send(runQuery())
-      await new Promise((resolve) => setTimeout(resolve, 20))
+    const answerNext = (): boolean => {
       for (const w of [a, b]) {
         for (let item = w.takeUnread(); item !== undefined; item = w.takeUnread()) {
           if (item.kind !== 'packet' || item.inner?.['@type'] !== 'proxy.runQueryEx') continue
           w.send(firstAnswer(item.inner.request_id))
           w.send(lastPart(item.inner.request_id, 1))
+          return true
         }
       }
+      return false
+    }
+    for (let i = 0; i < 4; i++) {
+      c.send(runQuery())
+      await until(answerNext)
       await c.expect('proxy.clientRequestPayment')
     }
     expect([counted('worker'), counted('worker', otherOwner)]).toEqual([2n, 2n])
