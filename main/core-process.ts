@@ -4,6 +4,7 @@ import { asError } from './base/failure.ts'
 import { createLogger } from './base/logger.ts'
 import { childEntries } from './child-entries.ts'
 import { startCore } from './core.ts'
+import { guardProcess } from './last-resort.ts'
 import { logFile } from './log-file.ts'
 import { type CoreToShell, shellToCore } from './shell-link.ts'
 import { defaultDataDir } from './storage/files.ts'
@@ -67,6 +68,7 @@ async function main(): Promise<void> {
     )
   }
 
+  guardProcess(logger, stop)
   process.on('message', (raw) => {
     const parsed = shellToCore.safeParse(raw)
     if (!parsed.success) return logger.warn('the shell sent a malformed message')

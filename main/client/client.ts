@@ -255,6 +255,8 @@ export class Client {
     if (auth['@type'] === 'client.proxyConnectionAuthShort' && Buffer.from(hash).equals(auth.secret_hash)) {
       show({ phase: 'authorizing' })
       link.authorized(await authorize(connection, { kind: 'short', secret }, timeoutMs, signal))
+      // Our secret's hash is in the contract, so the account was opened with consent, also if the app ended before it noted that.
+      account.consent()
       return
     }
     if (this.#options.money !== undefined) {

@@ -71,7 +71,13 @@ export function remoteFailure(code: number, text: string): Failure<QueryFailureC
     case 652:
       return failure('timeout', 'The answer took too long and was given up.', 'Try again, or allow more time.', true)
     case 653:
-      return failure('cancelled', 'The answer was cancelled by the other side.', 'Try again.', true)
+      // The other side gives up readers that are too slow; what was generated until then may be charged.
+      return new Failure('cancelled', 'The answer was cancelled by the other side.', {
+        advice: 'Try again.',
+        retryable: true,
+        money: mayBeCharged,
+        cause: new Error(`${code}: ${details(text)}`),
+      })
     case 602:
       return failure('refused', `The proxy refused this request: ${details(text)}`, 'Try again in a minute.', true)
     default:

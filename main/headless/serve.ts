@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { createLogger } from '../base/logger.ts'
 import type { ChildEntries } from '../child-entries.ts'
 import { startCore } from '../core.ts'
+import { guardProcess } from '../last-resort.ts'
 import { logFile } from '../log-file.ts'
 import { defaultDataDir } from '../storage/files.ts'
 import { openBrowser } from './open-browser.ts'
@@ -52,6 +53,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       process.exit(1)
     }
   }
+  guardProcess(logger, () => void stop())
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop())
 
   if (page.moved) console.log(`Port ${options.port} is taken; using ${page.port}.`)

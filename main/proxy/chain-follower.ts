@@ -42,10 +42,10 @@ export class ChainFollower {
     this.#o = options
   }
 
-  /** Follows until `signal` aborts. `caughtUp` resolves when everything was read that the chain had at the call. */
+  /** Follows until `signal` aborts. `caughtUp` resolves when everything was read that the chain had at the call, or when it was aborted. */
   start(signal: AbortSignal): { caughtUp: Promise<void>; done: Promise<void> } {
     const caughtUp = Promise.withResolvers<void>()
-    return { caughtUp: caughtUp.promise, done: this.#run(signal, caughtUp.resolve) }
+    return { caughtUp: caughtUp.promise, done: this.#run(signal, caughtUp.resolve).finally(caughtUp.resolve) }
   }
 
   async #run(signal: AbortSignal, caughtUp: () => void): Promise<void> {

@@ -109,6 +109,8 @@ export class Instance {
     const { caughtUp, done } = follower.start(signal)
     this.#loops = [done]
     await caughtUp
+    if (signal.aborted)
+      throw new Failure('proxy-start-aborted', 'The proxy was stopped before it had read the chain.', { retryable: true })
     if (this.#behind && !this.#o.config.acceptLostDatabase) {
       await this.stop()
       throw new Failure('proxy-database-behind', 'The chain knows of more work than the database of this proxy.', {

@@ -1,0 +1,32 @@
+import { existsSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { silentLogger } from '../base/logger.ts'
+import { setAsideLostBooks } from './lost-books.ts'
+
+function folderWith(...names: string[]) {
+  const folder = mkdtempSync(join(tmpdir(), 'cocoon-books-'))
+  for (const name of names) writeFileSync(join(folder, name), name)
+  const paths = { proxyDb: join(folder, 'proxy.db'), workerDb: join(folder, 'worker.db'), clientDb: join(folder, 'client.db') }
+  return { folder, paths }
+}
+
+describe('lost books of the local network', () => {
+  it('sets the other books aside, with what belongs to them, when the proxy has none', () => {
+    const { folder, paths } = folderWith('worker.db', 'worker.db-wal', 'client.db')
+    expect(setAsideLostBooks(paths, silentLogger, () => new Date(0))).toBe(true)
+    expect(readdirSync(folder).sort()).toEqual([
+      'client.db.aside-1970-01-01T00-00-00.000Z',
+      'worker.db.aside-1970-01-01T00-00-00.000Z',
+      'worker.db.aside-1970-01-01T00-00-00.000Z-wal',
+    ])
+  })
+
+  it('touches nothing at the first start, and nothing while the proxy has its book', () => {
+    expect(setAsideLostBooks(folderWith().paths, silentLogger)).toBe(false)
+    const { paths } = folderWith('proxy.db', 'worker.db', 'client.db')
+    expect(setAsideLostBooks(paths, silentLogger)).toBe(false)
+    expect(existsSync(paths.workerDb) && existsSync(paths.clientDb)).toBe(true)
+  })
+})
