@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -36,7 +36,12 @@ export interface RunningApp {
   stop(): Promise<number | null>
 }
 
-export const newDataDir = (): string => mkdtempSync(join(tmpdir(), 'cocoon-journey-'))
+/** A new folder; it goes with the process of the journeys, because each holds a model. */
+export function newDataDir(): string {
+  const dataDir = mkdtempSync(join(tmpdir(), 'cocoon-journey-'))
+  process.on('exit', () => rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 }))
+  return dataDir
+}
 
 interface Started {
   readonly child: ChildProcess
