@@ -18,7 +18,7 @@ describe('a chat on this computer', () => {
     const { id } = chat.create()
     const reader = new Reader(chat, id)
     const first = chat.send({ id, text: 'Tell me a story' })
-    await vi.waitFor(() => expect(reader.turns[0]?.status).toBe('streaming'), { timeout: 10_000 })
+    await vi.waitFor(() => expect(reader.turns[0]?.status).toBe('streaming'), { timeout: 60_000 })
     const startedAt = performance.now()
     const stopped = await chat.stop({ id, turnId: first.id })
     expect(performance.now() - startedAt).toBeLessThan(1_000)
@@ -44,14 +44,14 @@ describe('a chat on this computer', () => {
     const { id } = chat.create()
     const reader = new Reader(chat, id)
     const { id: turnId } = chat.send({ id, text: 'Tell me a story' })
-    await vi.waitFor(() => expect(reader.turns[0]?.status).toBe('streaming'), { timeout: 10_000 })
+    await vi.waitFor(() => expect(reader.turns[0]?.status).toBe('streaming'), { timeout: 60_000 })
     process.kill(engine.pid ?? expect.fail('no engine process'), 'SIGKILL')
     const failed = await settled(reader)
     expect(failed).toMatchObject({
       status: 'failed',
       error: { code: 'engine-crashed', money: 'You paid nothing.', retryable: true },
     })
-    await vi.waitFor(() => expect(chat.levels.value[0]?.state).toBe('ready'), { timeout: 15_000 })
+    await vi.waitFor(() => expect(chat.levels.value[0]?.state).toBe('ready'), { timeout: 60_000 })
     chat.retry({ id, turnId })
     expect(await settled(reader)).toMatchObject({ status: 'done', id: turnId })
   })

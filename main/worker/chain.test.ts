@@ -162,10 +162,10 @@ describe('a request paid on the local chain', () => {
   }
 
   it('opens an account only after consent: deployed, registered, topped up, with a secret of its own', async () => {
-    await expect.poll(() => connection()?.phase, { timeout: 10_000 }).toBe('needs-account')
+    await expect.poll(() => connection()?.phase, { timeout: 60_000 }).toBe('needs-account')
     expect((await local.chain.account(contract())).status).toBe('uninit')
     await client.openAccount({ topUp: toNano('5') }, AbortSignal.timeout(20_000))
-    await expect.poll(() => connection()?.balance, { timeout: 10_000 }).toBe(toNano('5'))
+    await expect.poll(() => connection()?.balance, { timeout: 60_000 }).toBe(toNano('5'))
     expect(connection()).toMatchObject({ spendableTokens: 25_000n, pendingCharge: 0n })
     const { data } = await local.chain.account(contract())
     const state = parseClientState(data ?? expect.unreachable('not deployed'))
@@ -173,10 +173,10 @@ describe('a request paid on the local chain', () => {
   })
 
   it('serves with a worker contract that was deployed at first contact', async () => {
-    await expect.poll(() => worker.state.value.connections[0]?.phase, { timeout: 10_000 }).toBe('ready')
+    await expect.poll(() => worker.state.value.connections[0]?.phase, { timeout: 60_000 }).toBe('ready')
     const [record] = worker.contracts()
     const deployed = async () => (await local.chain.account(record?.contract ?? expect.unreachable('no contract'))).status
-    await expect.poll(deployed, { timeout: 10_000 }).toBe('active')
+    await expect.poll(deployed, { timeout: 60_000 }).toBe('active')
   })
 
   it('answers, and the money goes from counted to pending to settled, to the nano', async () => {
@@ -188,7 +188,7 @@ describe('a request paid on the local chain', () => {
     await expect.poll(() => clientEvents).toMatchObject([{ type: 'charged', tokens: 52n, cost: 10_400_000n }])
     await expect.poll(() => workerEvents.find((event) => event.type === 'counted')).toMatchObject({ requestTokens: 52n })
     await expect
-      .poll(() => workerEvents.find((event) => event.type === 'signed' && event.tokens === 52n), { timeout: 10_000 })
+      .poll(() => workerEvents.find((event) => event.type === 'signed' && event.tokens === 52n), { timeout: 60_000 })
       .toBeDefined()
     expect(worker.state.value).toMatchObject({ unpaidTokens: 52n, unpaid: 7_800_000n })
 
@@ -255,7 +255,7 @@ describe('a request paid on the local chain', () => {
 
   it('is charged by the stored signature, topped up, and given back', async () => {
     const account = contract()
-    await expect.poll(() => client.accounts.list(network.root)[0]?.signedTokens, { timeout: 10_000 }).toBeGreaterThan(52n)
+    await expect.poll(() => client.accounts.list(network.root)[0]?.signedTokens, { timeout: 60_000 }).toBeGreaterThan(52n)
     await client.accounts.charge(account)
     await client.accounts.topUp(account, toNano('1'))
     const state = await client.accounts.read(account)
@@ -265,7 +265,7 @@ describe('a request paid on the local chain', () => {
     expect((await client.accounts.read(account))?.balance).toBe(toNano('5'))
     await client.accounts.requestRefund(account)
     // The proxy sees the wish and grants the refund: closed, with everything paid back.
-    await expect.poll(async () => (await client.accounts.read(account))?.state, { timeout: 15_000 }).toBe('closed')
+    await expect.poll(async () => (await client.accounts.read(account))?.state, { timeout: 60_000 }).toBe('closed')
     await expect(client.accounts.requestRefund(account)).rejects.toMatchObject({ code: 'account-closed' })
   })
 })

@@ -83,6 +83,6 @@ export async function settled(reader: Reader): Promise<Turn> {
       if (last === undefined || last.status === 'waiting' || last.status === 'streaming') throw new Error('still running')
       return last
     },
-    { timeout: 20_000, interval: 5 },
+    { timeout: 100_000, interval: 5 },
   )
 }
