@@ -60,6 +60,8 @@ function RequestRow({ request }: { request: ServedRequest }) {
   const { t } = useTexts()
   const format = useFormat()
   const answering = request.result === 'answering'
+  // Between its end and the proxy's word about it nothing is known of its worth.
+  const counting = answering || (request.result === 'answered' && request.money === undefined)
   return (
     <tr>
       <td className="text-ink-2">{format.clock(request.startedAtMs, true)}</td>
@@ -76,7 +78,7 @@ function RequestRow({ request }: { request: ServedRequest }) {
       <td className="end text-ink-2">{format.count(request.completionTokens)}</td>
       <td className="end optional text-ink-2">{request.tookMs === undefined ? '–' : format.duration(request.tookMs)}</td>
       <td className="end">
-        {answering ? (
+        {counting ? (
           <span className="text-ink-3">{t('requests.counting')}</span>
         ) : (
           <span title={t('usage.adjusted', { count: format.count(request.adjustedTokens) })}>

@@ -197,7 +197,7 @@ function Path({ network }: { network: NetworkState }) {
                 {t(`step.${step.id}`)}
                 <span className="sr-only">, {t(`stepState.${step.state}`)}</span>
               </span>
-              <span className="text-ink-3">{step.detail}</span>
+              <span className="min-w-0 break-words text-ink-3 [overflow-wrap:anywhere]">{step.detail}</span>
             </span>
           </li>
         ))}
@@ -210,7 +210,8 @@ function RootValues({ root, endpoint }: { root: NonNullable<NetworkState['root']
   const { t } = useTexts()
   const format = useFormat()
   const multipliers = root.multipliers
-  const factor = (value: number): string => format.decimal(value, Number.isInteger(value) ? 0 : 1)
+  // The contract counts in ten-thousandths.
+  const factor = (value: number): string => format.decimal(value / 10_000, value % 10_000 === 0 ? 0 : 1)
   const rows: ReadonlyArray<readonly [string, string]> = [
     [t('root.version'), t('root.versions', { version: root.version, params: root.paramsVersion, struct: root.structVersion })],
     [t('root.kind'), root.isTest ? t('root.test') : t('root.real')],

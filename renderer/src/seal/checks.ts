@@ -79,9 +79,10 @@ export function practiceChecks({ t, network }: PracticeFacts): readonly CheckRow
     },
     {
       id: 'proxy',
-      result: proxy ? 'relied' : 'not-checked',
+      // What the core says of a proxy without attestation is that it was not checked.
+      result: 'not-checked',
       statement: t('check.proxy.statement'),
-      by: proxy ? t('check.by.client') : notChecked,
+      by: notChecked,
       sentence: proxy ? proxy.verification : t('check.proxy.none'),
     },
     ...(['hardware', 'software', 'worker'] as const).map(
