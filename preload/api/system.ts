@@ -122,6 +122,7 @@ export const networkState = z.object({
       isTest: z.boolean(),
       pricePerToken: nano,
       workerFeePerToken: nano,
+      /** Ten-thousandths: 10000 = 1. */
       multipliers: z.object({ prompt: z.number(), cached: z.number(), completion: z.number(), reasoning: z.number() }),
       minClientStake: nano,
       minProxyStake: nano,

@@ -354,7 +354,7 @@ export const network: NetworkState = {
     isTest: true,
     pricePerToken: 200_000n,
     workerFeePerToken: 150_000n,
-    multipliers: { prompt: 1, cached: 0.1, completion: 8, reasoning: 8 },
+    multipliers: { prompt: 10_000, cached: 1000, completion: 80_000, reasoning: 80_000 },
     minClientStake: 5_000_000_000n,
     minProxyStake: 1_000_000_000n,
     readAtMs: now - 18_000,
