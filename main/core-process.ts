@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { servePage } from './api-link.ts'
-import { asError } from './base/failure.ts'
+import { asError, messageAndAdvice } from './base/failure.ts'
 import { createLogger } from './base/logger.ts'
 import { childEntries } from './child-entries.ts'
 import { startCore } from './core.ts'
@@ -24,7 +24,7 @@ async function main(): Promise<void> {
 
   const core = await startCore({ dataDir, shell: 'desktop', entries: childEntries(import.meta.url), logger }).catch(
     async (thrown: unknown) => {
-      await tell({ type: 'failed', message: asError(thrown).message })
+      await tell({ type: 'failed', message: messageAndAdvice(thrown) })
       process.exit(1)
     },
   )

@@ -27,3 +27,9 @@ export class Failure<Code extends string = string> extends Error {
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown))
 }
+
+/** What happened and, where it is known, what to do: for a place that shows one text. */
+export function messageAndAdvice(thrown: unknown): string {
+  const { message } = asError(thrown)
+  return thrown instanceof Failure && thrown.advice ? `${message} ${thrown.advice}` : message
+}

@@ -1,6 +1,6 @@
 import type { Address } from '@ton/core'
 import { keySigner } from '../../contracts/signed.ts'
-import { asError, type Failure } from '../base/failure.ts'
+import { asError, type Failure, messageAndAdvice } from '../base/failure.ts'
 import { Feed } from '../base/feed.ts'
 import type { Logger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
@@ -190,7 +190,7 @@ export class LocalNetwork {
       return proxy
     })
 
-    const database = openDatabase(paths.clientDb, clientMigrations, { logger })
+    const database = progress.piece('client', () => openDatabase(paths.clientDb, clientMigrations, { logger }))
     closeLater(() => database.close())
     const wallet = this.#keep(new W5Wallet(chain.chain, secrets.user))
     const client = new Client({
@@ -223,7 +223,7 @@ export class LocalNetwork {
       await client.openAccount({ topUp: localTopUp }, stop.signal)
       progress.set('client', 'ready')
     } catch (thrown) {
-      if (!stop.signal.aborted) progress.set('client', 'failed', asError(thrown).message)
+      if (!stop.signal.aborted) progress.set('client', 'failed', messageAndAdvice(thrown))
     } finally {
       told()
     }
@@ -235,7 +235,7 @@ export class LocalNetwork {
     if (!live) return null
     const { paths, secrets, progress, logger } = this.#options
     await this.stopServing()
-    this.#workerDatabase ??= openDatabase(paths.workerDb, workerMigrations, { logger })
+    this.#workerDatabase ??= progress.piece('worker', () => openDatabase(paths.workerDb, workerMigrations, { logger }))
     const worker = new Worker({
       root: live.root.config,
       owner: live.user,

@@ -1,5 +1,5 @@
 import type { StartState } from '../../preload/api/system.ts'
-import { asError, Failure } from '../base/failure.ts'
+import { asError, messageAndAdvice } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 
@@ -50,11 +50,22 @@ export class StartProgress {
       this.set(id, 'ready', done(result))
       return result
     } catch (thrown) {
-      const error = asError(thrown)
-      const advice = thrown instanceof Failure && thrown.advice ? ` ${thrown.advice}` : ''
-      this.set(id, 'failed', `${error.message}${advice}`)
-      this.#logger.error('a part could not start', { part: id, message: error.message })
-      throw thrown
+      throw this.#failed(id, thrown)
     }
+  }
+
+  /** A piece of one part's work that does not make the part ready. A failure is shown, logged and thrown on. */
+  piece<T>(id: PartId, work: () => T): T {
+    try {
+      return work()
+    } catch (thrown) {
+      throw this.#failed(id, thrown)
+    }
+  }
+
+  #failed(id: PartId, thrown: unknown): unknown {
+    this.set(id, 'failed', messageAndAdvice(thrown))
+    this.#logger.error('a part could not start', { part: id, message: asError(thrown).message })
+    return thrown
   }
 }

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { asError } from '../base/failure.ts'
+import { messageAndAdvice } from '../base/failure.ts'
 import { childEntries } from '../child-entries.ts'
 import { version } from '../version.ts'
 import { serve } from './serve.ts'
@@ -48,6 +48,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((thrown: unknown) => {
-  console.error(asError(thrown).message)
+  console.error(messageAndAdvice(thrown))
   process.exit(1)
 })

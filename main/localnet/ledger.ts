@@ -183,7 +183,7 @@ function open(file: string): DatabaseSync {
         cause: thrown,
       })
     }
-    throw new Failure('chain-damaged', `The file of the local chain cannot be read: ${text}`, {
+    throw new Failure('chain-damaged', `${file} cannot be read as the local chain: ${text}.`, {
       advice: 'Move the file away; a new local chain with new test coins is made at the next start.',
       cause: thrown,
     })

@@ -123,7 +123,11 @@ describe('the local chain', () => {
   it('refuses a file that is damaged, that a newer release wrote, or that is in use, and says so', async () => {
     const file = join(folder.path, 'chain.sqlite')
     writeFileSync(file, Buffer.alloc(20_000, 7))
-    await expect(start()).rejects.toMatchObject({ code: 'chain-damaged', advice: expect.stringContaining('Move the file away') })
+    await expect(start()).rejects.toMatchObject({
+      code: 'chain-damaged',
+      message: expect.stringMatching(/chain\.sqlite cannot be read .*\.$/),
+      advice: expect.stringContaining('Move the file away'),
+    })
     folder.remove()
     folder = newFolder()
     const newer = new DatabaseSync(join(folder.path, 'chain.sqlite'))
