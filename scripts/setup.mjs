@@ -60,7 +60,12 @@ function installDependencies() {
   const stamp = join(modules, '.cocoon-installed')
   const wanted = fingerprint(['package-lock.json', 'package.json', '.npmrc'])
   if (upToDate(stamp, wanted)) return
-  run('Dependencies by lockfile', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+  run('Dependencies by lockfile, about 1.4 GB; this can take some minutes', 'npm', [
+    'ci',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ])
   writeFileSync(stamp, wanted)
 }
 
