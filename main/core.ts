@@ -69,7 +69,7 @@ export async function startCore({ dataDir, shell, entries, logger }: CoreOptions
   const library = new ModelLibrary({ folder: paths.models, catalog: shippedCatalog(), logger: logger.room('models') })
   const network = new LocalNetwork({
     paths,
-    secrets: await localSecrets(secretStore),
+    secrets: await localSecrets(secretStore, paths),
     entries,
     progress,
     paused: settings.value.earningPaused,

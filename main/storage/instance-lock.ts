@@ -14,7 +14,7 @@ const holder = z.object({ pid: z.number().int().positive(), sinceMs: z.number() 
  * Makes sure that one data folder is used by one core. The lock is SQLite's exclusive file lock, which the operating system drops with the
  * process: nothing stale is left after a kill, and a process number that was given to another program cannot be taken for ours.
  * The file `<path>.json` names the holder, for the message only.
- * @throws Failure `already-running`
+ * @throws Failure `already-running`, `disk-full`, `lock-failed`
  */
 export function lockInstance(path: string, now: () => number = Date.now): InstanceLock {
   const note = `${path}.json`
@@ -38,6 +38,12 @@ function acquire(path: string, note: string): DatabaseSync {
     raw.close()
     const cause = asError(thrown)
     const code = 'errcode' in cause && typeof cause.errcode === 'number' ? cause.errcode & 0xff : -1
+    if (code === 13)
+      throw new Failure('disk-full', `The disk is full: the data folder cannot be locked with ${path}.`, {
+        advice: 'Free some space and start again. What was saved before is unchanged.',
+        retryable: true,
+        cause,
+      })
     if (code !== 5 && code !== 6)
       throw new Failure('lock-failed', `The data folder cannot be locked with ${path}: ${cause.message}`, {
         advice: 'Delete that file while the app is not running; it holds no data.',
