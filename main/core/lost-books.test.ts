@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -7,16 +7,24 @@ import { setAsideLostBooks } from './lost-books.ts'
 
 function folderWith(...names: string[]) {
   const folder = mkdtempSync(join(tmpdir(), 'cocoon-books-'))
+  const chain = join(folder, 'chain')
+  mkdirSync(chain)
   for (const name of names) writeFileSync(join(folder, name), name)
-  const paths = { proxyDb: join(folder, 'proxy.db'), workerDb: join(folder, 'worker.db'), clientDb: join(folder, 'client.db') }
+  const paths = {
+    proxyDb: join(folder, 'proxy.db'),
+    workerDb: join(folder, 'worker.db'),
+    clientDb: join(folder, 'client.db'),
+    chain,
+  }
   return { folder, paths }
 }
 
 describe('lost books of the local network', () => {
   it('sets the other books aside, with what belongs to them, when the proxy has none', () => {
-    const { folder, paths } = folderWith('worker.db', 'worker.db-wal', 'client.db')
+    const { folder, paths } = folderWith('chain/chain.sqlite', 'worker.db', 'worker.db-wal', 'client.db')
     expect(setAsideLostBooks(paths, silentLogger, () => new Date(0))).toBe(true)
     expect(readdirSync(folder).sort()).toEqual([
+      'chain',
       'client.db.aside-1970-01-01T00-00-00.000Z',
       'worker.db.aside-1970-01-01T00-00-00.000Z',
       'worker.db.aside-1970-01-01T00-00-00.000Z-wal',
@@ -25,8 +33,19 @@ describe('lost books of the local network', () => {
 
   it('touches nothing at the first start, and nothing while the proxy has its book', () => {
     expect(setAsideLostBooks(folderWith().paths, silentLogger)).toBe(false)
-    const { paths } = folderWith('proxy.db', 'worker.db', 'client.db')
+    const { paths } = folderWith('chain/chain.sqlite', 'proxy.db', 'worker.db', 'client.db')
     expect(setAsideLostBooks(paths, silentLogger)).toBe(false)
     expect(existsSync(paths.workerDb) && existsSync(paths.clientDb)).toBe(true)
+  })
+
+  it('sets all books aside when the chain is gone: on a new one they would pay everything once more', () => {
+    const { folder, paths } = folderWith('proxy.db', 'worker.db', 'client.db')
+    expect(setAsideLostBooks(paths, silentLogger, () => new Date(0))).toBe(true)
+    expect(readdirSync(folder).sort()).toEqual([
+      'chain',
+      'client.db.aside-1970-01-01T00-00-00.000Z',
+      'proxy.db.aside-1970-01-01T00-00-00.000Z',
+      'worker.db.aside-1970-01-01T00-00-00.000Z',
+    ])
   })
 })

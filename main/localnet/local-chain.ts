@@ -10,6 +10,9 @@ import { httpChain } from '../ton/http-chain.ts'
 import { type ChildReport, childReport, type StartOrder } from './chain-link.ts'
 import { rpcPath } from './rpc-server.ts'
 
+/** In the folder of the chain; everything of it is in there. */
+export const chainFileName = 'chain.sqlite'
+
 export interface LocalChainOptions {
   /** Path of `chain-process.ts`, or of what it was bundled to. */
   readonly entry: string
@@ -173,7 +176,7 @@ class Keeper {
   #order(): StartOrder {
     return {
       type: 'start',
-      file: join(this.#options.dataDir, 'chain.sqlite'),
+      file: join(this.#options.dataDir, chainFileName),
       port: this.#port ?? this.#options.port ?? 0,
       otherPortAllowed: this.#port === undefined,
       historyPerAccount: this.#options.historyPerAccount ?? 5000,
