@@ -9,6 +9,7 @@ import type { ChildEntries } from './child-entries.ts'
 import { earnRole } from './core/earn-role.ts'
 import { localSecrets } from './core/local-keys.ts'
 import { LocalNetwork } from './core/local-network.ts'
+import { setAsideLostBooks } from './core/lost-books.ts'
 import { measured } from './core/measured-backend.ts'
 import { ModelKeeper } from './core/model-keeper.ts'
 import { PracticeBackend } from './core/practice-backend.ts'
@@ -55,6 +56,7 @@ export async function startCore({ dataDir, shell, entries, logger }: CoreOptions
   progress.set('storage', 'working')
   const vault = await openVault(paths)
   const secretStore = openSecretStore(paths.secrets, vault.derive('secrets'))
+  setAsideLostBooks(paths, logger.room('core'))
   const settings = openSettings(paths.settings, { logger })
   const chatDatabase = openDatabase(paths.chatDb, chatMigrations, { logger })
   const ledgerDatabase = openDatabase(paths.earningsDb, earningsMigrations, { logger })

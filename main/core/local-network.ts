@@ -23,7 +23,6 @@ import type { WorkerEvent } from '../worker/worker-event.ts'
 import { openDialer } from './dialer.ts'
 import { type EarlyPort, openEarly } from './early-port.ts'
 import type { LocalSecrets } from './local-keys.ts'
-import { setAsideLostBooks } from './lost-books.ts'
 import type { StartProgress } from './start-progress.ts'
 import { localTopUp, TopUpKeeper } from './top-up-keeper.ts'
 
@@ -109,7 +108,6 @@ export class LocalNetwork {
 
   async #build(): Promise<LiveNetwork> {
     const { paths, secrets, entries, progress, logger } = this.#options
-    setAsideLostBooks(paths, logger)
     const closeLater = (close: () => Promise<void> | void): unknown => this.#closers.push(close)
 
     const chain = await progress.run(

@@ -7,6 +7,7 @@ export interface BookPaths {
   readonly proxyDb: string
   readonly workerDb: string
   readonly clientDb: string
+  readonly earningsDb: string
   /** Folder of the chain. */
   readonly chain: string
 }
@@ -16,18 +17,21 @@ export interface BookPaths {
  * what the chain has settled; worker and client would then refuse it, because it knows less than it once told them. Against a stranger
  * that is right. Here their books are set aside too, not deleted. What was signed and not settled is lost with the proxy's book.
  * If the chain was lost, a new one begins without any of their contracts: with the old books the proxy would pay on it once more for
- * everything it ever owed, so all three are set aside.
+ * everything it ever owed, so all three are set aside; so is the record of earnings, whose totals would hide the new contracts' smaller ones.
+ * Call it before any of these files is opened.
  * @returns whether books were set aside
  */
 export function setAsideLostBooks(
-  { proxyDb, workerDb, clientDb, chain }: BookPaths,
+  { proxyDb, workerDb, clientDb, earningsDb, chain }: BookPaths,
   logger: Logger,
   now: () => Date = () => new Date(),
 ): boolean {
+  const present = (paths: readonly string[]): string[] => paths.filter((path) => existsSync(path))
   const chainIsNew = !existsSync(join(chain, chainFileName))
-  const stale = chainIsNew ? [proxyDb, workerDb, clientDb] : existsSync(proxyDb) ? [] : [workerDb, clientDb]
-  const found = stale.filter((path) => existsSync(path))
-  if (found.length === 0) return false
+  const stale = present(chainIsNew ? [proxyDb, workerDb, clientDb] : existsSync(proxyDb) ? [] : [workerDb, clientDb])
+  if (stale.length === 0) return false
+  // A record without any book is that of a first start that ended early: there is nothing in it.
+  const found = chainIsNew ? [...stale, ...present([earningsDb])] : stale
   const suffix = `.aside-${now().toISOString().replaceAll(':', '-')}`
   for (const path of found) {
     for (const part of ['', '-wal', '-shm']) if (existsSync(path + part)) renameSync(path + part, `${path}${suffix}${part}`)
