@@ -16,6 +16,7 @@ import { PracticeBackend } from './core/practice-backend.ts'
 import { StartProgress } from './core/start-progress.ts'
 import { openLedger } from './earnings/ledger.ts'
 import { earningsMigrations } from './earnings/ledger-tables.ts'
+import { steadyRecorder } from './earnings/steady-recorder.ts'
 import { readFacts } from './hardware/facts.ts'
 import { LocalEngine } from './inference/local-engine.ts'
 import { createEngineBackend } from './inference/openai.ts'
@@ -77,13 +78,8 @@ export async function startCore({ dataDir, shell, entries, logger }: CoreOptions
     paused: settings.value.earningPaused,
     logger,
   })
-  network.workerEvents.on((event) => {
-    try {
-      ledger.record(event)
-    } catch (thrown) {
-      logger.error('an event of the worker could not be recorded', { type: event.type, reason: asError(thrown).message })
-    }
-  })
+  const recorder = steadyRecorder(ledger, logger)
+  network.workerEvents.on((event) => recorder.record(event))
 
   const practice = new PracticeBackend()
   const serve = async (model: VerifiedModel): Promise<void> => {
@@ -153,6 +149,7 @@ export async function startCore({ dataDir, shell, entries, logger }: CoreOptions
       await engine.dispose()
       await models.stop()
       await network.stop()
+      recorder.close()
       chatDatabase.close()
       ledgerDatabase.close()
       sealer.close()

@@ -1,0 +1,68 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { silentLogger } from '../base/logger.ts'
+import { openDatabase } from '../storage/database.ts'
+import { openLedger } from './ledger.ts'
+import type { LedgerEvent } from './ledger-event.ts'
+import { earningsMigrations } from './ledger-tables.ts'
+import { steadyRecorder } from './steady-recorder.ts'
+
+const started = (requestId: string): LedgerEvent => ({
+  type: 'started',
+  requestId,
+  proxy: 'P',
+  workerContract: 'W',
+  model: 'm'.repeat(1000),
+  startedAtMs: 1,
+})
+const finished = (requestId: string): LedgerEvent => ({
+  type: 'finished',
+  requestId,
+  result: 'answered',
+  promptTokens: 1,
+  cachedTokens: 0,
+  completionTokens: 1,
+  reasoningTokens: 0,
+  adjustedTokens: 2n,
+  tookMs: 1,
+  finishedAtMs: 2,
+})
+
+describe('a recorder that waits for room', () => {
+  it('loses no event of a time when the disk was full', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cocoon-recorder-'))
+    const database = openDatabase(join(folder, 'earnings.db'), earningsMigrations, { logger: silentLogger })
+    const ledger = openLedger(database)
+    const recorder = steadyRecorder(ledger, silentLogger, 10)
+    database.exec('PRAGMA max_page_count=20')
+    const ids = Array.from({ length: 40 }, (_, index) => `r${index}`)
+    for (const id of ids) recorder.record(started(id))
+    for (const id of ids) recorder.record(finished(id))
+    expect(ledger.totals().answered).toBeLessThan(40)
+
+    database.exec('PRAGMA max_page_count=100000')
+    await expect.poll(() => ledger.totals().answered, { timeout: 5000 }).toBe(40)
+    expect(ledger.requests(100).filter(({ result }) => result === 'answering')).toEqual([])
+
+    recorder.record(started('after'))
+    expect(ledger.requests(100)).toHaveLength(41)
+    recorder.close()
+    database.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  it('does not stop at an event that can never be written', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cocoon-recorder-'))
+    const database = openDatabase(join(folder, 'earnings.db'), earningsMigrations, { logger: silentLogger })
+    const ledger = openLedger(database)
+    const recorder = steadyRecorder(ledger, silentLogger)
+    recorder.record({ ...started('bad'), requestId: 'no such thing!' } as LedgerEvent)
+    recorder.record(started('good'))
+    expect(ledger.requests(10).map(({ id }) => id)).toEqual(['good'])
+    recorder.close()
+    database.close()
+    rmSync(folder, { recursive: true })
+  })
+})
