@@ -4,9 +4,10 @@ import { Failure } from './base/failure.ts'
 import type { Logger } from './base/logger.ts'
 import type { Watchable } from './base/signal.ts'
 import type { ChatService } from './chat/chat-service.ts'
+import { changes } from './core/changes.ts'
 import type { LocalNetwork } from './core/local-network.ts'
 import type { ModelKeeper } from './core/model-keeper.ts'
-import { networkState, networkStates } from './core/network-view.ts'
+import { networkState } from './core/network-view.ts'
 import type { StartProgress } from './core/start-progress.ts'
 import { readWallets, type WalletSources } from './core/wallet-view.ts'
 import { earnStates } from './earnings/earn-state.ts'
@@ -109,7 +110,7 @@ export function createHandlers(parts: ApiParts): Handlers {
       'hardware.telemetry': (_input, signal) => readTelemetry(signal),
       'models.list': (_input, signal) => copies(library.models.values(signal)),
       'wallet.state': (_input, signal) => readWallets(() => walletSources(network), signal),
-      'network.state': (_input, signal) => networkStates(() => networkState(network, engine, ledger), signal),
+      'network.state': (_input, signal) => changes(() => networkState(network, engine, ledger), signal),
     },
   }
 }

@@ -7,19 +7,14 @@ import type { LocalNetwork } from './local-network.ts'
 /** Upper estimate of what one payout costs the node wallet: gas and forward fees of wallet, worker and proxy contract. nanoton */
 const settleFeeEstimate = 20_000_000n
 
-export const chainDown =
-  'The local chain stopped and could not be started again. Restart the app; everything confirmed is on disk.'
-
 /** What the Earn screen says about this worker, composed from engine, network and worker. Kept up to date for the life of the core. */
 export function earnRole(engine: Engine, network: LocalNetwork): Watchable<EarnRole> {
   let connectedSinceMs: number | undefined
   let wasConnected = false
 
   const link = (worker: Worker | null): EarnRole['link'] => {
-    const failure = network.failure.value
-    if (failure) return { status: 'failed', reason: failure.message }
-    const chain = network.live.value?.chain.state.value
-    if (chain?.status === 'failed') return { status: 'failed', reason: chain.error?.message ?? chainDown }
+    const { trouble } = network
+    if (trouble !== null) return { status: 'failed', reason: trouble }
     const [connection] = worker?.state.value.connections ?? []
     if (connection?.phase === 'ready') {
       connectedSinceMs ??= Date.now()

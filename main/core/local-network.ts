@@ -16,6 +16,7 @@ import { type Database, openDatabase } from '../storage/database.ts'
 import type { DataPaths } from '../storage/files.ts'
 import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
 import { CocoonWallet } from '../wallet/cocoon-wallet.ts'
+import type { Sender } from '../wallet/sender.ts'
 import { W5Wallet } from '../wallet/w5-wallet.ts'
 import { workerMigrations } from '../worker/balance-store.ts'
 import { Worker } from '../worker/worker.ts'
@@ -52,6 +53,8 @@ export interface LiveNetwork {
   readonly proxy: CocoonProxy
   readonly client: Client
   readonly user: Address
+  /** Pays the worker's gas; owned by the user. One object, because a wallet sends one message after the other. */
+  readonly nodeWallet: Sender
 }
 
 /**
@@ -86,6 +89,17 @@ export class LocalNetwork {
     this.live = this.#live
     this.worker = this.#worker
     this.failure = this.#failure
+  }
+
+  /** Why nothing works, in a sentence: the start failed, or the chain went down for good. Null when neither is so. */
+  get trouble(): string | null {
+    const chain = this.#live.value?.chain.state.value
+    if (this.#failure.value) return this.#failure.value.message
+    if (chain?.status !== 'failed') return null
+    return (
+      chain.error?.message ??
+      'The local chain stopped and could not be started again. Restart the app; everything confirmed is on disk.'
+    )
   }
 
   #keep<T extends { close(): void }>(wallet: T): T {
@@ -157,7 +171,7 @@ export class LocalNetwork {
           owner: contracts.networkOwner,
           checkHashes: false,
           listedModelsOnly: false,
-          stakeNano: 1_000_000_000n,
+          stakeNano: contracts.config.params.minProxyStake,
           terms: {
             chargeNano: 1_000_000_000n,
             payoutNano: 1_000_000_000_000n,
@@ -206,7 +220,8 @@ export class LocalNetwork {
     const topUps = new TopUpKeeper(client, logger.room('client'))
     closeLater(() => topUps.stop())
     void this.#openAccount(client)
-    return { chain, contracts, root, proxy, client, user: wallet.address }
+    const nodeWallet = this.#keep(new CocoonWallet(chain.chain, secrets.workerWallet, wallet.address))
+    return { chain, contracts, root, proxy, client, user: wallet.address, nodeWallet }
   }
 
   /** Test coins need no consent: the account is opened at the first start. */
@@ -231,16 +246,13 @@ export class LocalNetwork {
   async serve(backend: OpenAiBackend, modelName: string): Promise<Worker | null> {
     const live = this.#live.value
     if (!live) return null
-    const { paths, secrets, progress, logger } = this.#options
+    const { paths, progress, logger } = this.#options
     await this.stopServing()
     this.#workerDatabase ??= progress.piece('worker', () => openDatabase(paths.workerDb, workerMigrations, { logger }))
     const worker = new Worker({
       root: live.root.config,
       owner: live.user,
-      money: {
-        chain: live.chain.chain,
-        nodeWallet: this.#keep(new CocoonWallet(live.chain.chain, secrets.workerWallet, live.user)),
-      },
+      money: { chain: live.chain.chain, nodeWallet: live.nodeWallet },
       backend,
       modelName,
       database: this.#workerDatabase,

@@ -1,18 +1,15 @@
 import type { NetworkState, PathStep } from '../../preload/api/system.ts'
-import { pause } from '../base/pause.ts'
 import type { Ledger } from '../earnings/ledger.ts'
 import type { Engine } from '../inference/engine.ts'
-import { chainDown } from './earn-role.ts'
 import type { LocalNetwork } from './local-network.ts'
 
 /** What the Network screen shows, from what the roles know now. */
 export function networkState(network: LocalNetwork, engine: Engine, ledger: Ledger): NetworkState {
   const live = network.live.value
-  const chain = live?.chain.state.value
-  const failure = network.failure.value ?? (chain?.status === 'failed' ? (chain.error ?? new Error(chainDown)) : null)
+  const { trouble } = network
   const base = { kind: 'local', name: 'Local network' } as const
   const path = pathSteps(network, engine, ledger)
-  if (failure) return { ...base, status: 'error', error: failure.message, proxies: [], models: [], path }
+  if (trouble !== null) return { ...base, status: 'error', error: trouble, proxies: [], models: [], path }
   if (!live) return { ...base, status: 'starting', proxies: [], models: [], path }
   const config = live.root.config.value
   const status = live.proxy.status.value
@@ -48,10 +45,10 @@ export function networkState(network: LocalNetwork, engine: Engine, ledger: Ledg
         workers: status.workers,
       },
     ],
-    models: status.models.map(({ model, enabledWorkers }) => ({
+    models: status.models.map(({ model, enabledWorkers, coefficient }) => ({
       name: model,
       workers: enabledWorkers,
-      coefficient: enabledWorkers > 0 ? 1000 : null,
+      coefficient,
     })),
     path,
   }
@@ -59,7 +56,7 @@ export function networkState(network: LocalNetwork, engine: Engine, ledger: Ledg
 
 /** This computer's own path to work as five knots; the first that is not done says why, later ones lie ahead (ui.md §5.5). */
 function pathSteps(network: LocalNetwork, engine: Engine, ledger: Ledger): PathStep[] {
-  const failure = network.failure.value
+  const { trouble } = network
   const live = network.live.value
   const [connection] = network.worker.value?.state.value.connections ?? []
   const ready = connection?.phase === 'ready'
@@ -68,9 +65,9 @@ function pathSteps(network: LocalNetwork, engine: Engine, ledger: Ledger): PathS
     {
       id: 'connection',
       title: 'Chain',
-      done: live !== null,
-      failed: failure !== null,
-      detail: failure?.message ?? (live ? `Read through ${live.chain.endpoint}` : 'Starting'),
+      done: live !== null && trouble === null,
+      failed: trouble !== null,
+      detail: trouble ?? (live ? `Read through ${live.chain.endpoint}` : 'Starting'),
     },
     {
       id: 'proxy',
@@ -100,22 +97,4 @@ function pathSteps(network: LocalNetwork, engine: Engine, ledger: Ledger): PathS
     ...step,
     state: done && (current === -1 || index < current) ? 'done' : index > current ? 'ahead' : failed ? 'failed' : 'doing',
   }))
-}
-
-/** `network.state`: at once, and whenever something a person would see has changed; looked at once a second while somebody watches. */
-export async function* networkStates(
-  read: () => NetworkState,
-  signal: AbortSignal,
-  intervalMs = 1000,
-): AsyncGenerator<NetworkState> {
-  let shown: string | undefined
-  while (!signal.aborted) {
-    const state = read()
-    const now = JSON.stringify(state, (_key, part: unknown) => (typeof part === 'bigint' ? part.toString() : part))
-    if (now !== shown) {
-      shown = now
-      yield state
-    }
-    await pause(intervalMs, signal)
-  }
 }

@@ -1,8 +1,9 @@
-import { fromNano } from '@ton/core'
 import type { LevelState } from '../../preload/api/chat.ts'
 import { asError, Failure } from '../base/failure.ts'
 import { Signal } from '../base/signal.ts'
 import type { BackendEvent, ChatBackend } from '../chat/backend.ts'
+import { exactTon } from '../chat/exact-ton.ts'
+import { estimatedCost } from '../client/budget.ts'
 import { readChatCompletion } from '../client/chat-completion.ts'
 import type { Client } from '../client/client.ts'
 import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
@@ -149,7 +150,7 @@ async function refusal(status: number, { body, end }: QueryHandle): Promise<Fail
     // An engine that answers an error in another form has still refused; the status says so.
   }
   const { cost = 0n } = await end
-  const money = cost === 0n ? 'You paid nothing.' : `You were charged ${fromNano(cost)} TON for it.`
+  const money = cost === 0n ? 'You paid nothing.' : `You were charged ${exactTon(cost)} for it.`
   return new Failure(code, message, { money, retryable: status >= 500 })
 }
 
@@ -166,10 +167,7 @@ function levelState({ client, modelName, root, worker }: PracticeLink): LevelSta
   return { level, state: 'ready', model: modelName, ...estimate(root()) }
 }
 
-/** A typical short answer: 50 prompt and 100 completion tokens. */
+/** A typical short answer: 50 prompt tokens, at 4 bytes each, and 100 completion tokens. */
 function estimate(root: RootConfig | null): { estimate?: bigint } {
-  if (!root) return {}
-  const { multipliers, pricePerToken } = root.params
-  const adjusted = BigInt(Math.trunc((50 * multipliers.prompt + 100 * multipliers.completion) / 10_000))
-  return { estimate: adjusted * pricePerToken }
+  return root ? { estimate: estimatedCost({ promptBytes: 200, maxTokens: 100, coefficient: maxCoefficient }, root.params) } : {}
 }

@@ -1,9 +1,9 @@
 import type { Address } from '@ton/core'
 import type { WalletState, WalletTransaction } from '../../preload/api/system.ts'
 import { asError } from '../base/failure.ts'
-import { pause } from '../base/pause.ts'
 import type { Chain } from '../ton/chain.ts'
 import { readHistory } from '../wallet/history.ts'
+import { changes } from './changes.ts'
 
 export interface WalletSources {
   readonly chain: Chain
@@ -19,24 +19,10 @@ const historyRows = 100
  * What the Wallet screen shows, read from chain while somebody looks: at once, then on every change of an account.
  * `sources` gives null while the chain is not up yet.
  */
-export async function* readWallets(
-  sources: () => WalletSources | null,
-  signal: AbortSignal,
-  intervalMs = 1000,
-): AsyncGenerator<WalletState> {
-  let shown: string | undefined
+export function readWallets(sources: () => WalletSources | null, signal: AbortSignal): AsyncGenerator<WalletState> {
   let transactions: WalletTransaction[] = []
   let historyAt: bigint | undefined
-  while (!signal.aborted) {
-    const state = await read()
-    // The reading's own time changes with every round; what is compared is what a person would see change.
-    const now = fingerprint({ ...state, readAtMs: undefined })
-    if (now !== shown) {
-      shown = now
-      yield state
-    }
-    await pause(intervalMs, signal)
-  }
+  return changes(read, signal, { seen: (state) => ({ ...state, readAtMs: undefined }) })
 
   async function read(): Promise<WalletState> {
     const from = sources()
@@ -62,8 +48,4 @@ export async function* readWallets(
       return { network: 'local', status: 'error', error: asError(thrown).message, transactions }
     }
   }
-}
-
-function fingerprint(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? part.toString() : part))
 }

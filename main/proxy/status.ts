@@ -9,6 +9,8 @@ export interface ModelStatus {
   readonly model: string
   readonly workers: number
   readonly enabledWorkers: number
+  /** Of the cheapest enabled worker, in thousandths; null when there is none. */
+  readonly coefficient: number | null
   readonly runningQueries: number
 }
 
@@ -46,10 +48,12 @@ export const stoppedStatus: ProxyStatus = {
 export function modelStatuses(exchange: Exchange): ModelStatus[] {
   return [...exchange.models].sort().map((model) => {
     const seats = [...exchange.workers].filter((seat) => seat.baseModel === model)
+    const enabled = seats.filter((seat) => seat.enabled)
     return {
       model,
       workers: seats.length,
-      enabledWorkers: seats.filter((seat) => seat.enabled).length,
+      enabledWorkers: enabled.length,
+      coefficient: enabled.length === 0 ? null : Math.min(...enabled.map((seat) => seat.coefficient)),
       runningQueries: seats.reduce((sum, seat) => sum + seat.running.size, 0),
     }
   })
