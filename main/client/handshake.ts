@@ -1,7 +1,7 @@
-import { Address } from '@ton/core'
+import type { Address } from '@ton/core'
 import { clientInit } from '../../contracts/client.ts'
 import { proxyInit } from '../../contracts/proxy.ts'
-import { Failure } from '../base/failure.ts'
+import { addressOf, handshakeFailure } from '../protocol/handshake/proxy-words.ts'
 import { decode, encode } from '../protocol/tl/codec.ts'
 import { cancelExtensionFlag } from '../protocol/tl/schema.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
@@ -21,17 +21,6 @@ export interface KnownProxy {
   readonly auth: TlObject<'client.connectedToProxy'>['auth']
   /** Unchecked. */
   readonly payment: TlObject<'client.connectedToProxy'>['signed_payment']
-}
-
-export const handshakeFailure = (message: string, cause?: unknown): Failure<'handshake-failed'> =>
-  new Failure('handshake-failed', message, { retryable: true, ...(cause === undefined ? {} : { cause }) })
-
-function addressOf(text: string, whose: string): Address {
-  try {
-    return Address.parse(text)
-  } catch (cause) {
-    throw handshakeFailure(`The proxy named a ${whose} that is no address.`, cause)
-  }
 }
 
 /**

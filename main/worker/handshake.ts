@@ -1,7 +1,7 @@
-import { Address } from '@ton/core'
+import type { Address } from '@ton/core'
 import { proxyInit } from '../../contracts/proxy.ts'
 import { workerInit } from '../../contracts/worker.ts'
-import { Failure } from '../base/failure.ts'
+import { addressOf, handshakeFailure } from '../protocol/handshake/proxy-words.ts'
 import { decode, encode } from '../protocol/tl/codec.ts'
 import { cancelExtensionFlag } from '../protocol/tl/schema.ts'
 import type { TlName, TlObject } from '../protocol/tl/types.ts'
@@ -34,10 +34,6 @@ export interface KnownProxy {
 
 const newestProtocol = 2
 
-export function handshakeFailure(message: string, cause?: unknown): Failure<'handshake-failed'> {
-  return new Failure('handshake-failed', message, { retryable: true, ...(cause === undefined ? {} : { cause }) })
-}
-
 async function ask<N extends TlName>(
   connection: PacketConnection,
   question: TlObject,
@@ -45,15 +41,6 @@ async function ask<N extends TlName>(
   answer: N,
 ): Promise<TlObject<N>> {
   return decode(await connection.query(encode(question), { timeoutMs }), answer)
-}
-
-/** An address that a peer wrote, in any of its text forms. Throws `Failure<'handshake-failed'>`. */
-function addressOf(text: string, whose: string): Address {
-  try {
-    return Address.parse(text)
-  } catch (cause) {
-    throw handshakeFailure(`The proxy named a ${whose} that is no address.`, cause)
-  }
 }
 
 /**
