@@ -8,6 +8,7 @@ import { useTexts } from '../messages/texts.tsx'
 import { CopyButton } from '../ui/copy-button.tsx'
 import { EmptyState } from '../ui/empty-state.tsx'
 import { ErrorNote } from '../ui/error-note.tsx'
+import { FactList } from '../ui/fact-list.tsx'
 import { Money } from '../ui/money.tsx'
 import { ScrollRegion } from '../ui/scroll-region.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
@@ -231,14 +232,7 @@ function RootValues({ root, endpoint }: { root: NonNullable<NetworkState['root']
         <h2>{t('root.title')}</h2>
         <span className="text-xs text-ink-3">{t('root.note')}</span>
       </div>
-      <dl className="facts num">
-        {rows.map(([name, value]) => (
-          <div key={name} className="contents">
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <FactList rows={rows} />
     </section>
   )
 }

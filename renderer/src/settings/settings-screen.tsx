@@ -7,6 +7,7 @@ import { ScreenTitle } from '../app/screen-title.tsx'
 import { useTexts } from '../messages/texts.tsx'
 import { CopyButton } from '../ui/copy-button.tsx'
 import { ErrorNote } from '../ui/error-note.tsx'
+import { FactList } from '../ui/fact-list.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Segmented } from '../ui/segmented.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
@@ -100,14 +101,7 @@ function About() {
           <CopyButton withWord value={report} label={t('about.copy')} />
         </span>
       </div>
-      <dl className="facts num">
-        {rows.map(([name, value]) => (
-          <div key={name} className="contents">
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <FactList rows={rows} />
     </section>
   )
 }
