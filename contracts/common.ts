@@ -13,8 +13,6 @@ export const OP_DO_NOT_PROCESS = 0x9a1247c0
 export const COMMISSION = toNano('0.1')
 /** Kept by a proxy contract for its storage (nanoton). */
 export const STORAGE = toNano('0.01')
-/** Kept by client and worker contracts (nanoton). */
-export const CLIENT_RESERVE = COMMISSION + STORAGE
 
 /** Values that the reference attaches; the surplus returns (protocol 60 §6.2, §7; nanoton). */
 export const ATTACH = {

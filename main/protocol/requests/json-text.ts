@@ -131,8 +131,3 @@ export function countOf(value: JsonValue | undefined): number | undefined {
   const count = Number(value.text)
   return Number.isSafeInteger(count) ? count : undefined
 }
-
-/** Number of a JSON value; undefined when it is none. */
-export function numberOf(value: JsonValue | undefined): number | undefined {
-  return value instanceof JsonNumber ? Number(value.text) : undefined
-}
