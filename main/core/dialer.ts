@@ -1,22 +1,35 @@
 import type { NetAddress } from '../../contracts/net-address.ts'
-import { createIdentity, type Identity } from '../protocol/attestation/certificate.ts'
+import { createIdentity, type Identity, type IdentityOptions } from '../protocol/attestation/certificate.ts'
+import type { Policy } from '../protocol/attestation/policy.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import { dialDirect } from '../protocol/wire/dial.ts'
+import type { Peer } from '../protocol/wire/peer.ts'
 
 /** A certificate is replaced long before its day is over. */
 const renewBeforeMs = 3_600_000
 
+export type Dial = (address: NetAddress, signal: AbortSignal) => Promise<PacketConnection>
+
+export interface DialerOptions {
+  /** What the proxy must prove; `any` by default: nothing. */
+  readonly policy?: Policy
+  /** How to attest the own certificate; left out for none. */
+  readonly quote?: IdentityOptions['quote']
+  /** Looks at who answered, before a word is said; a throw refuses it. */
+  readonly check?: (peer: Peer) => void
+}
+
 /**
- * How client and worker reach a proxy of a network without attestation: proof of work, TLS 1.3 with an Ed25519 certificate of each role's
- * own, policy `any` (protocol 10 §4).
+ * How client and worker reach a proxy: proof of work, TLS 1.3 with an Ed25519 certificate of each role's own (protocol 10 §4).
  * @param powThread file of the proof-of-work thread
  */
-export function openDialer(powThread: URL): (address: NetAddress, signal: AbortSignal) => Promise<PacketConnection> {
+export function openDialer(powThread: URL, options: DialerOptions = {}): Dial {
+  const { policy = { kind: 'any' }, quote, check } = options
   let identity: Promise<Identity> | undefined
   const current = async (): Promise<Identity> => {
     const known = identity && (await identity)
     if (known && known.notAfter.getTime() - Date.now() > renewBeforeMs) return known
-    const fresh = createIdentity()
+    const fresh = createIdentity(quote === undefined ? {} : { quote })
     identity = fresh
     fresh.catch(() => {
       identity = undefined
@@ -24,14 +37,20 @@ export function openDialer(powThread: URL): (address: NetAddress, signal: AbortS
     return fresh
   }
   return async ({ host, port }, signal) => {
-    const { connection } = await dialDirect({
+    const { connection, peer } = await dialDirect({
       host,
       port,
       signal,
       identity: await current(),
-      policy: { kind: 'any' },
+      policy,
       powThreadUrl: powThread,
     })
+    try {
+      check?.(peer)
+    } catch (thrown) {
+      connection.close('The proxy was refused')
+      throw thrown
+    }
     return connection
   }
 }

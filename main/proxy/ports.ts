@@ -9,8 +9,10 @@ import type { PortOpener } from './proxy-config.ts'
 
 export interface ProxyPortOptions {
   readonly host: string
-  /** Wanted port; 0 for any. Another one is taken when it is not free. */
+  /** Wanted port; 0 for any. Another one is taken when it is not free, unless it is `fixed`. */
   readonly port: number
+  /** The network contract lists this very port: without it there is no use in starting. */
+  readonly fixed?: boolean
   /** Bits of proof of work asked of each peer, 0 to 24 (10 §5). */
   readonly difficulty: number
   /** `any` for clients, and for workers of networks without attestation (10 §8). */
@@ -26,11 +28,12 @@ const renewMs = 3_600_000
 /** A port with proof of work and RA-TLS (10 §4 to §8). */
 export function securePort(options: ProxyPortOptions): PortOpener {
   return async (onPeer) => {
-    const { host, port, difficulty, policy, logger } = options
+    const { host, port, difficulty, policy, logger, fixed = false } = options
     const identityOptions: IdentityOptions = options.quote === undefined ? {} : { quote: options.quote }
     const identity = await createIdentity(identityOptions)
     const take = ({ connection, peer }: PeerConnection): void => onPeer({ connection, imageHash: peer.imageHash })
-    const listener = await listenNear({ host, port, difficulty, policy, identity, logger }, take)
+    const place = { host, port, difficulty, policy, identity, logger }
+    const listener = fixed ? await listen(place, take) : await listenNear(place, take)
     const renewal = setInterval(() => {
       createIdentity(identityOptions).then(
         (fresh) => listener.renewIdentity(fresh),
