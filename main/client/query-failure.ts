@@ -25,10 +25,20 @@ const mayBeCharged = 'The answer may still be charged if it was finished on the 
 
 const details = (text: string): string => (text.length > 300 ? `${text.slice(0, 300)}…` : text)
 
+/** What the other side said, as it said it: code of protocol 10 §2 and text. */
+export class PeerWords extends Error {
+  readonly code: number
+
+  constructor(code: number, text: string) {
+    super(details(text))
+    this.code = code
+  }
+}
+
 /** A query that the proxy or the worker refused or gave up, by its code (protocol 10 §2, 50 §3). Such an answer costs nothing. */
 export function remoteFailure(code: number, text: string): Failure<QueryFailureCode> {
   const failure = (name: QueryFailureCode, message: string, advice: string, retryable: boolean): Failure<QueryFailureCode> =>
-    new Failure(name, message, { advice, retryable, money: paidNothing, cause: new Error(`${code}: ${details(text)}`) })
+    new Failure(name, message, { advice, retryable, money: paidNothing, cause: new PeerWords(code, text) })
 
   if (/balance is too low/.test(text))
     return failure(
@@ -76,7 +86,7 @@ export function remoteFailure(code: number, text: string): Failure<QueryFailureC
         advice: 'Try again.',
         retryable: true,
         money: mayBeCharged,
-        cause: new Error(`${code}: ${details(text)}`),
+        cause: new PeerWords(code, text),
       })
     case 602:
       return failure('refused', `The proxy refused this request: ${details(text)}`, 'Try again in a minute.', true)

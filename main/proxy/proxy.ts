@@ -36,6 +36,7 @@ export class CocoonProxy {
   /** One change of params after the other. */
   #changing: Promise<void> = Promise.resolve()
   #shown = false
+  #closing = false
 
   constructor(config: ProxyConfig, deps: ProxyDeps) {
     this.#config = config
@@ -72,6 +73,11 @@ export class CocoonProxy {
       await this.stop()
       throw thrown
     }
+  }
+
+  /** Takes no new queries from now on (651 for clients); running ones go on. The end is `stop`. */
+  takeNoMore(): void {
+    this.#closing = true
   }
 
   /** Closes ports and connections, writes every count, stops following the chain. Safe to call at any time. */
@@ -173,7 +179,7 @@ export class CocoonProxy {
       rates: this.#rates,
       now: this.#now,
       root: () => this.#root ?? root,
-      enabled: () => this.#trouble === null && (!serving.checkHashes || !this.#rootIsStale()),
+      enabled: () => !this.#closing && this.#trouble === null && (!serving.checkHashes || !this.#rootIsStale()),
       onChange: () => this.#show(),
     })
     this.#serving = serving
