@@ -141,6 +141,31 @@ describe('transaction', () => {
     again.close()
   })
 
+  it('says that it was closed, whatever comes too late', () => {
+    const db = openDatabase(path, migrations, { logger })
+    const insert = db.prepare('INSERT INTO item (body) VALUES (?)')
+    const select = db.prepare('SELECT * FROM item')
+    db.close()
+    db.close()
+    const late: (() => unknown)[] = [
+      () => insert.run(Uint8Array.of(1)),
+      () => select.get(),
+      () => select.all(),
+      () => db.prepare('SELECT 1'),
+      () => db.exec('SELECT 1'),
+      () => db.transaction(() => insert.run(Uint8Array.of(1))),
+    ]
+    expect(late.map(codeOf)).toEqual(late.map(() => 'database-closed'))
+    const open = openDatabase(path, migrations, { logger })
+    expect(() =>
+      open.transaction(() => {
+        open.close()
+        return open.prepare('SELECT 1')
+      }),
+    ).toThrow(expect.objectContaining({ code: 'database-closed' }))
+    expect(() => open.transaction(() => 1)).toThrow(/was closed/)
+  })
+
   it('keeps every transaction that returned when the process is killed', async () => {
     const script = join(folder, 'writer.mts')
     const here = new URL('.', import.meta.url).href

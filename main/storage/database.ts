@@ -12,6 +12,7 @@ export type DatabaseFailureCode =
   | 'database-newer'
   | 'database-corrupt'
   | 'database-busy'
+  | 'database-closed'
   | 'database-failed'
   | 'constraint'
 
@@ -22,7 +23,7 @@ export interface Statement<Row extends object> {
   all(...values: SqlValue[]): Row[]
 }
 
-/** One SQLite file of one room. Every method throws `Failure<DatabaseFailureCode>` and nothing else. */
+/** One SQLite file of one room. Every method throws `Failure<DatabaseFailureCode>` and nothing else; after `close` with `database-closed`. */
 export interface Database {
   readonly path: string
   /**
@@ -136,9 +137,19 @@ class SqliteDatabase implements Database {
     try {
       return work()
     } catch (thrown) {
-      throw isSqlite(thrown) ? databaseFailure(this.path, thrown) : thrown
+      if (isSqlite(thrown)) throw databaseFailure(this.path, thrown)
+      // Node's own error; what it says depends on the call that came too late.
+      if (!this.#raw.isOpen && !(thrown instanceof Failure)) throw databaseClosed(this.path, thrown)
+      throw thrown
     }
   }
+}
+
+function databaseClosed(path: string, cause: unknown): Failure<'database-closed'> {
+  return new Failure('database-closed', `${path} was closed before this could be read or saved.`, {
+    advice: 'The app or a part of it is ending. Start it again.',
+    cause,
+  })
 }
 
 function rows<Row extends object>(statement: StatementSync, values: SqlValue[]): Row[] {
