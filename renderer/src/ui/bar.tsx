@@ -1,9 +1,13 @@
 /** A share of a whole as a bar. The words beside it carry the number; for a measuring device use `Gauge`. */
-export function Bar({ percent, second, height = 6 }: { percent: number; second?: number; height?: number }) {
+export function Bar({ percent, second = 0, height = 6 }: { percent: number; second?: number; height?: number }) {
   return (
     <div className="bar" style={{ height }} aria-hidden="true">
-      <i style={{ width: `${clamp(percent)}%` }} />
-      {second === undefined ? null : <i style={{ width: `${clamp(second)}%` }} />}
+      {/* A part of nothing is not drawn: the line that parts it from the next one would cut a full bar. */}
+      {[percent, second].map((share, index) =>
+        share > 0 ? (
+          <i key={index === 0 ? 'first' : 'second'} data-part={index + 1} style={{ width: `${clamp(share)}%` }} />
+        ) : null,
+      )}
     </div>
   )
 }
