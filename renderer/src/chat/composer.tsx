@@ -35,11 +35,14 @@ export function Composer(props: ComposerProps) {
   const [sending, setSending] = useState(false)
   const [failure, setFailure] = useState<string | null>(null)
   const field = useRef<HTMLTextAreaElement>(null)
+  /** Known at once, unlike state: two presses before the next drawing are one. */
+  const underWay = useRef(false)
   const ready = connected && state?.state === 'ready'
   const canSend = ready && !running && !sending && draft.trim() !== ''
 
   const send = async (): Promise<void> => {
-    if (!canSend) return
+    if (!canSend || underWay.current) return
+    underWay.current = true
     setSending(true)
     setFailure(null)
     try {
@@ -49,6 +52,7 @@ export function Composer(props: ComposerProps) {
     } catch (error) {
       setFailure(error instanceof ApiError ? error.message : t('chat.sendFailed'))
     } finally {
+      underWay.current = false
       setSending(false)
     }
   }

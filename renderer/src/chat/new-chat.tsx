@@ -1,4 +1,4 @@
-import { useState } from 'react'
+import { useRef, useState } from 'react'
 import type { PrivacyLevel } from '../../../preload/api/chat.ts'
 import { useApi } from '../api/api-context.tsx'
 import { useStream } from '../api/use-stream.ts'
@@ -24,7 +24,10 @@ export function NewChat({ list }: { list: ListToggle }) {
   const state = levels?.find((one) => one.level === level)
   useKeys(Object.fromEntries(levelOrder.map((one, index) => [`Alt+${index + 1}`, () => setLevel(one) as undefined])))
 
+  /** Between the first message and the new screen there is a moment in which another press would make another chat. */
+  const made = useRef(false)
   const send = async (text: string): Promise<void> => {
+    if (made.current) return
     const { id } = await api.call('chat.create', { level })
     try {
       await api.call('chat.send', { id, text })
@@ -33,6 +36,7 @@ export function NewChat({ list }: { list: ListToggle }) {
       await api.call('chat.delete', { id })
       throw error
     }
+    made.current = true
     go('chat', id)
   }
 
