@@ -23,6 +23,7 @@ import { Worker } from '../worker/worker.ts'
 import type { WorkerEvent } from '../worker/worker-event.ts'
 import { openDialer } from './dialer.ts'
 import { type EarlyPort, openEarly } from './early-port.ts'
+import { forgetLocalEndpoint, tellLocalEndpoint } from './local-endpoint.ts'
 import type { LocalSecrets } from './local-keys.ts'
 import type { StartProgress } from './start-progress.ts'
 import { localTopUp, TopUpKeeper } from './top-up-keeper.ts'
@@ -221,6 +222,8 @@ export class LocalNetwork {
     closeLater(() => topUps.stop())
     void this.#openAccount(client)
     const nodeWallet = this.#keep(new CocoonWallet(chain.chain, secrets.workerWallet, wallet.address))
+    tellLocalEndpoint(paths.localEndpoint, { endpoint: chain.endpoint, root: contracts.root })
+    closeLater(() => forgetLocalEndpoint(paths.localEndpoint))
     return { chain, contracts, root, proxy, client, user: wallet.address, nodeWallet }
   }
 

@@ -57,6 +57,7 @@ export class CocoonProxy {
   async start(signal: AbortSignal = new AbortController().signal): Promise<void> {
     if (this.#phase !== 'stopped') throw new TypeError('the proxy was started before')
     this.#phase = 'starting'
+    this.#closing = false
     this.#show()
     try {
       const root = await this.#firstRoot(signal)

@@ -20,6 +20,8 @@ export interface DataPaths {
   readonly proxyDb: string
   /** State of the embedded chain. */
   readonly chain: string
+  /** Where the local network is found while the app runs. */
+  readonly localEndpoint: string
   readonly models: string
   readonly logs: string
 }
@@ -39,6 +41,7 @@ export function dataPaths(dataDir: string): DataPaths {
     workerDb: at('worker.db'),
     proxyDb: at('proxy.db'),
     chain: at('chain'),
+    localEndpoint: at('local-network.json'),
     models: at('models'),
     logs: at('logs'),
   }
