@@ -1,42 +1,26 @@
-import { createServer, type Socket } from 'node:net'
-import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
-import { asError } from '../../base/failure.ts'
-import { type Logger, silentLogger } from '../../base/logger.ts'
-import { AttestationError } from '../attestation/attestation-error.ts'
+import type { Socket } from 'node:net'
 import type { Identity } from '../attestation/certificate.ts'
-import type { Policy } from '../attestation/policy.ts'
+import { type Admission, acceptSecure, checkDifficulty } from './accept-secure.ts'
 import { PacketConnection, type PacketConnectionLimits } from './connection.ts'
-import { type Peer, type PeerConnection, plainPeer, verifiedPeer } from './peer.ts'
-import { createChallenge, mostDifficulty, responseBytes, verify } from './proof-of-work.ts'
-import { readExactly } from './read-exactly.ts'
-import { tlsProfile } from './tls-profile.ts'
-import { WireError } from './wire-error.ts'
+import { type DoorwayPlace, type Guest, openDoorway } from './doorway.ts'
+import { type Peer, type PeerConnection, peerBehindRouter, plainPeer } from './peer.ts'
+import { receivePeerInfo } from './receive-peer-info.ts'
+import { TlsAcceptor } from './tls-accept.ts'
 
-interface Place {
-  readonly host: string
-  /** 0 = any free one. */
-  readonly port: number
-  /** How long one peer may take for proof of work and TLS; 20 s. */
-  readonly handshakeLimitMs?: number
-  /** Peers in the middle of a handshake; beyond it the one that has owed its proof of work for longest is dropped; 128. */
-  readonly mostHandshakes?: number
-  /** Connections, handshakes included; beyond it new ones are refused; 1024. */
-  readonly mostConnections?: number
+interface Place extends DoorwayPlace {
   readonly limits?: PacketConnectionLimits
-  readonly logger?: Logger
 }
 
-export interface SecureListenOptions extends Place {
+export interface SecureListenOptions extends Place, Admission {
   readonly identity: Identity
-  readonly policy: Policy
-  /** Leading zero bits that the proof of work of a peer must have, 0 to 24. */
-  readonly difficulty: number
   readonly plain?: false
 }
 
-/** Frames directly on TCP: no proof of work, no TLS. For test peers; never on a public address. */
+/** Frames directly on TCP: no proof of work, no TLS. For test peers and for routers on this computer; never on a public address. */
 export interface PlainListenOptions extends Place {
   readonly plain: true
+  /** Every peer must be a router, which says first for whom it speaks (10 §6.3). What it says is believed. */
+  readonly behindRouter?: boolean
 }
 
 export type ListenOptions = SecureListenOptions | PlainListenOptions
@@ -52,11 +36,9 @@ export interface Listener {
   close(): Promise<void>
 }
 
-/** A peer that has not finished its handshake. */
-interface Handshake {
+interface Admitted {
   readonly socket: Socket
-  readonly timer: NodeJS.Timeout
-  owesWork: boolean
+  readonly peer: Peer
 }
 
 /**
@@ -64,146 +46,33 @@ interface Handshake {
  * @throws WireError `listen-failed`
  */
 export async function listen(options: ListenOptions, onConnection: (accepted: PeerConnection) => void): Promise<Listener> {
-  const { handshakeLimitMs = 20_000, mostHandshakes = 128, mostConnections = 1024, limits, logger = silentLogger } = options
-  if (
-    !options.plain &&
-    !(Number.isInteger(options.difficulty) && options.difficulty >= 0 && options.difficulty <= mostDifficulty)
-  )
-    throw new TypeError('the difficulty is a whole number from 0 to 24')
-  const handshakes = new Map<string, Handshake>()
-  const connections = new Set<PacketConnection>()
-  const tlsServer = options.plain ? undefined : secureServer(options)
-  let closing = false
+  if (!options.plain) checkDifficulty(options.difficulty)
+  const acceptor = options.plain ? undefined : new TlsAcceptor(options.identity, options.logger)
 
-  const accept = (socket: Socket, peer: Peer): void => {
-    const connection = new PacketConnection(socket, { role: 'accepting', ...limits })
-    connections.add(connection)
-    connection.closed.then(() => connections.delete(connection))
-    try {
-      onConnection({ connection, peer })
-    } catch (error) {
-      logger.error('a new connection could not be handled', { error: asError(error).message })
-      connection.close('Not handled')
+  const admit = async (socket: Socket, showGoodWill: () => void): Promise<Admitted> => {
+    if (!options.plain && acceptor) return acceptSecure(socket, acceptor, options, showGoodWill)
+    if (options.plain && options.behindRouter) {
+      const { info, address } = await receivePeerInfo(socket, 'source')
+      return { socket, peer: peerBehindRouter(info, address) }
     }
+    return { socket, peer: plainPeer(socket) }
   }
-
-  const begin = (socket: Socket): void => {
-    // Errors show up as `close`; this listener keeps them from being thrown.
-    socket.on('error', (error) => logger.debug('a peer was lost during the handshake', { error: error.message }))
-    if (closing || connections.size + handshakes.size >= mostConnections) {
-      socket.destroy()
-      return
-    }
-    if (options.plain) {
-      accept(socket, plainPeer(socket))
-      return
-    }
-    if (handshakes.size >= mostHandshakes && !dropOldest(handshakes)) {
-      socket.destroy()
-      return
-    }
-    const key = endpoints(socket)
-    const timer = setTimeout(() => socket.destroy(), handshakeLimitMs)
-    const handshake: Handshake = { socket, timer, owesWork: true }
-    handshakes.set(key, handshake)
-    socket.on('close', () => {
-      clearTimeout(timer)
-      // After the handshake another entry cannot have the key while this socket lives.
-      if (handshakes.get(key) === handshake) handshakes.delete(key)
-    })
-    demandWork(socket, options.difficulty).then(
-      () => {
-        handshake.owesWork = false
-        tlsServer?.emit('connection', socket)
-      },
-      (error: unknown) => {
-        logger.debug('a peer failed the proof of work', { error: asError(error).message })
-        socket.destroy()
-      },
-    )
+  const receive = ({ socket, peer }: Admitted): Guest => {
+    const connection = new PacketConnection(socket, { role: 'accepting', ...options.limits })
+    onConnection({ connection, peer })
+    return { gone: connection.closed, leave: () => connection.close('The listener was closed') }
   }
-
-  tlsServer?.on('secureConnection', (secure: TLSSocket) => {
-    const key = endpoints(secure)
-    const handshake = handshakes.get(key)
-    if (options.plain || !handshake || closing) {
-      secure.destroy()
-      return
-    }
-    handshakes.delete(key)
-    clearTimeout(handshake.timer)
-    try {
-      accept(secure, verifiedPeer(secure, 'client', options.policy))
-    } catch (error) {
-      logger.info('a peer was refused', { reason: error instanceof AttestationError ? error.code : asError(error).message })
-      secure.destroy()
-    }
-  })
-  tlsServer?.on('tlsClientError', (error, secure) => {
-    logger.debug('a peer failed TLS', { error: error.message })
-    secure.destroy()
-  })
-
-  const server = createServer({ noDelay: true }, begin)
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) =>
-      reject(
-        new WireError('listen-failed', `Port ${options.port} on ${options.host} cannot be opened`, {
-          cause,
-          advice: 'Choose another port.',
-        }),
-      ),
-    )
-    server.listen(options.port, options.host, resolve)
-  })
-  server.on('error', (error) => logger.warn('the port had an error', { error: error.message }))
-  const bound = server.address()
-  const port = typeof bound === 'object' && bound !== null ? bound.port : options.port
+  const door = await openDoorway(options, { admit, receive, turnAway: ({ socket }) => socket.destroy() })
 
   return {
-    port,
+    port: door.port,
     get connectionCount() {
-      return connections.size
+      return door.guestCount
     },
     get handshakeCount() {
-      return handshakes.size
+      return door.handshakeCount
     },
-    renewIdentity: (identity) => tlsServer?.setSecureContext(tlsProfile(identity)),
-    close: () => {
-      closing = true
-      for (const { socket } of handshakes.values()) socket.destroy()
-      for (const connection of connections) connection.close('The listener was closed')
-      return new Promise((resolve) => {
-        server.close(() => resolve())
-      })
-    },
+    renewIdentity: (identity) => acceptor?.renew(identity),
+    close: () => door.close(),
   }
-}
-
-function secureServer({ identity }: SecureListenOptions): TlsServer {
-  return createTlsServer({ ...tlsProfile(identity), requestCert: true, rejectUnauthorized: false })
-}
-
-/** Sends a challenge and waits for the right answer; what the peer sends behind it stays in the socket, for TLS. */
-async function demandWork(socket: Socket, difficulty: number): Promise<void> {
-  const challenge = createChallenge(difficulty)
-  socket.write(challenge)
-  const response = await readExactly(socket, responseBytes)
-  if (!verify(challenge, response)) throw new WireError('protocol-violation', 'The proof of work is wrong')
-}
-
-/** Makes room by dropping the peer that has owed its proof of work for longest. False when all have done theirs. */
-function dropOldest(handshakes: Map<string, Handshake>): boolean {
-  for (const [key, handshake] of handshakes) {
-    if (!handshake.owesWork) continue
-    handshakes.delete(key)
-    handshake.socket.destroy()
-    return true
-  }
-  return false
-}
-
-/** What tells one connection of a port from every other. TLS gives a new socket object, so identity will not do. */
-function endpoints({ remoteAddress, remotePort, localAddress }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localAddress}`
 }

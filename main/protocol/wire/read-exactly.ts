@@ -28,5 +28,7 @@ export function readExactly(socket: Socket, length: number): Promise<Uint8Array>
     socket.on('end', lost)
     socket.on('close', lost)
     if (socket.destroyed) lost()
+    // What came before may be announced no more, when one read follows the other.
+    else if (socket.readableLength >= length) tryRead()
   })
 }

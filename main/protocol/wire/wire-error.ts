@@ -30,6 +30,8 @@ export type WireErrorCode =
   | 'handshake-timeout'
   /** TLS failed. */
   | 'tls-failed'
+  /** The router that was asked to connect did not. */
+  | 'router-refused'
   /** The caller gave up. */
   | 'dial-aborted'
   /** The port cannot be listened on. */
