@@ -57,6 +57,23 @@ export class Ledger {
     return account
   }
 
+  /** The account, or one with zero counters that this ledger does not keep: what a stranger claims to be costs nothing here. */
+  peek(kind: AccountKind, owner: Address, contract: Address): Account {
+    return this.find(kind, owner) ?? new Account(kind, owner, contract)
+  }
+
+  /** True for an account that this ledger keeps; false for one that was only looked at. */
+  keeps(account: Account): boolean {
+    return this.#accounts.get(account.key) === account
+  }
+
+  /** Forgets an account that nothing was ever counted or seen for. Nobody may hold it any more. False when it stays. */
+  dropBlank(account: Account): boolean {
+    const blank = account.max === 0n && account.running === 0 && account.client === undefined && account.worker === undefined
+    if (!blank || !this.keeps(account) || this.#dirty.has(account)) return false
+    return this.#accounts.delete(account.key)
+  }
+
   /** Books one finished request: the client owes, the worker has earned (50 §5). */
   book(client: Account, worker: Account, tokens: bigint): void {
     if (tokens < 0n) throw new RangeError('an account never falls')

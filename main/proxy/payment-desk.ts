@@ -48,8 +48,13 @@ export class PaymentDesk {
       this.#options.signer,
     )
     const payment: SignedPayment = { '@type': 'proxy.signedPayment', data: signedBoc(body) }
-    this.#signed.set(account.key, { tokens: account.chain, payment })
+    if (this.#options.ledger.keeps(account)) this.#signed.set(account.key, { tokens: account.chain, payment })
     return payment
+  }
+
+  /** The account is gone: nothing is kept for it. */
+  forget(account: Account): void {
+    this.#signed.delete(account.key)
   }
 
   /** The payment last signed, or the empty one: what `connectedToProxy` carries (50 §2.2). */

@@ -42,7 +42,12 @@ export class WorkerLine {
 
   /** The connection is over. */
   ended(): void {
-    if (this.#seat !== undefined) this.#office.exchange.removeWorker(this.#seat)
+    const seat = this.#seat
+    if (seat === undefined) return
+    const { exchange, ledger, desk } = this.#office
+    exchange.removeWorker(seat)
+    if ([...exchange.workers].some(({ account }) => account === seat.account)) return
+    if (ledger.dropBlank(seat.account)) desk.forget(seat.account)
   }
 
   /** Tells the worker about a payment that has become final. */
@@ -95,7 +100,9 @@ export class WorkerLine {
       case 'worker.connectToProxy':
         return this.#connect(query)
       case 'worker.compareBalanceWithProxy': {
-        const account = this.#account()
+        // Only looked at: before the handshake is complete anybody may claim any owner.
+        const { owner } = this.#accepted()
+        const account = this.#office.ledger.peek('worker', owner, contractOf(this.#office, 'worker', owner))
         const { signed_payment, db, max } = standing(this.#office, account)
         return {
           '@type': 'worker.compareBalanceWithProxyResult',
@@ -132,16 +139,14 @@ export class WorkerLine {
     }
   }
 
-  #account() {
+  #accepted(): WorkerProfile {
     if (this.#profile === undefined) throw new Refusal(peerErrorCodes.none, 'Wrong constructor found at 4', true)
-    const { owner } = this.#profile
-    return this.#office.ledger.open('worker', owner, contractOf(this.#office, 'worker', owner))
+    return this.#profile
   }
 
   #complete(disabled: boolean): TlObject {
-    const profile = this.#profile
-    const account = this.#account()
-    if (profile === undefined) throw new Refusal(peerErrorCodes.none, 'Wrong constructor found at 4', true)
+    const profile = this.#accepted()
+    const account = this.#office.ledger.open('worker', profile.owner, contractOf(this.#office, 'worker', profile.owner))
     this.#seat = new WorkerSeat({
       account,
       model: profile.model,

@@ -51,11 +51,8 @@ export interface WorkerScript {
   readonly model?: string
 }
 
-/** A worker that went through its handshake and is enabled. */
-export async function readyWorker(proxy: ServedPorts, script: WorkerScript = {}): Promise<RawPeer> {
-  const peer = await RawPeer.open(portOf(proxy.status.value.workerPort))
-  await peer.connect()
-  await peer.query({
+export function workerHello(script: WorkerScript = {}): TlObject<'worker.connectToProxy'> {
+  return {
     '@type': 'worker.connectToProxy',
     params: {
       '@type': 'worker.params',
@@ -69,7 +66,14 @@ export async function readyWorker(proxy: ServedPorts, script: WorkerScript = {})
       min_proto_version: 0,
       max_proto_version: script.version ?? 2,
     },
-  })
+  }
+}
+
+/** A worker that went through its handshake and is enabled. */
+export async function readyWorker(proxy: ServedPorts, script: WorkerScript = {}): Promise<RawPeer> {
+  const peer = await RawPeer.open(portOf(proxy.status.value.workerPort))
+  await peer.connect()
+  await peer.query(workerHello(script))
   const zero = { tokens_committed_to_blockchain: 0n, tokens_committed_to_db: 0n, max_tokens: 0n }
   await peer.query({ '@type': 'worker.compareBalanceWithProxy', ...zero })
   const done = await peer.query({ '@type': 'worker.proxyHandshakeComplete', is_disabled: false })
