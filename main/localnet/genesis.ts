@@ -5,11 +5,12 @@ import { randomQueryId } from '../../contracts/common.ts'
 import type { ProxyEndpoints } from '../../contracts/net-address.ts'
 import type { Params } from '../../contracts/params.ts'
 import { parseProxyState, proxyIncreaseStake, proxyInit } from '../../contracts/proxy.ts'
-import { rootInit, rootRequest } from '../../contracts/root.ts'
 import { Failure } from '../base/failure.ts'
 import type { Chain } from '../ton/chain.ts'
 import { type RootConfig, readRoot } from '../ton/root-config.ts'
-import type { OutMessage, Sender } from '../wallet/sender.ts'
+import { deployRoot, orderToRoot, rootOrderValue } from '../ton/root-orders.ts'
+import { carryOut, type Order } from '../wallet/orders.ts'
+import type { Sender } from '../wallet/sender.ts'
 import { type WalletKeyPair, w5Address } from '../wallet/w5-wallet.ts'
 
 /** Key pairs of everybody on the local network. */
@@ -46,10 +47,6 @@ export const localSupply = toNano('1000000')
 const uniqueId = 0x4c4f4341
 /** What real messages hand out at the beginning (architecture, Networks). */
 export const localFunding = { user: toNano('100'), proxyWallet: toNano('20'), workerWallet: toNano('10') } as const
-const rootDeployValue = toNano('1')
-/** Pays for the computation; the rest returns. */
-const operationValue = toNano('0.2')
-
 /** Terms of the local network (architecture, Networks). */
 export const localParams: Params = {
   structVersion: 3,
@@ -80,7 +77,7 @@ export function localAddresses(keys: LocalKeys): LocalAddresses {
     user,
     proxyWallet: cocoonWalletInit(keys.proxyWallet.publicKey, networkOwner).address,
     workerWallet: cocoonWalletInit(keys.workerWallet.publicKey, user).address,
-    root: rootOf(networkOwner).address,
+    root: deployRoot({ owner: networkOwner, params: localParams }).address,
   }
 }
 
@@ -116,24 +113,53 @@ export async function buildLocalNetwork(options: GenesisOptions): Promise<LocalN
   const beginnings = await missingBeginnings(chain, keys, addresses)
   if (beginnings.length > 0) {
     say('Deploying the network contract and handing out test coins')
-    await owner.send(beginnings)
+    await carryOut(chain, owner, beginnings)
   }
+  return complete(options, addresses, (root) => entryOrder(root, options.endpoints))
+}
+
+/**
+ * Gives this computer a place in a network that somebody deployed on the local chain: test coins and a proxy contract with its stake.
+ * The network contract is its owner's and stays as it is; the proxy has to listen where it is listed.
+ * @throws Failure as `buildLocalNetwork`, or `root-absent` when the chain has no such network contract.
+ */
+export async function joinLocalNetwork(
+  options: Omit<GenesisOptions, 'endpoints'> & { readonly root: Address },
+): Promise<LocalNetwork> {
+  const { chain, keys, owner, root } = options
+  const addresses = { ...localAddresses(keys), root }
+  // Without the contract nothing else makes sense, and nothing is handed out.
+  await readRoot(chain, root)
+  const gifts = await missingGifts(chain, keys, addresses)
+  if (gifts.length > 0) {
+    options.onProgress?.('Handing out test coins')
+    await carryOut(chain, owner, gifts)
+  }
+  return complete(options, addresses, () => [])
+}
+
+/** What follows once the network contract is there: the proxy's contract, and the orders of `atRoot`. */
+async function complete(
+  { chain, keys, owner, onProgress }: Omit<GenesisOptions, 'endpoints'>,
+  addresses: LocalAddresses,
+  atRoot: (root: RootConfig) => Order[],
+): Promise<LocalNetwork> {
   const root = await readRoot(chain, addresses.root)
-  const proxy = proxyInit({
-    owner: addresses.networkOwner,
-    publicKey: keys.proxy.publicKey,
-    root: addresses.root,
-    params: root.params,
-  })
-  const rest = [...entryOrder(root, options.endpoints), ...(await stakeOrder(chain, proxy, root, addresses.networkOwner))]
-  if (rest.length > 0) {
-    say('Deploying the proxy contract with its stake')
-    await owner.send(rest)
+  const { networkOwner } = addresses
+  const { publicKey } = keys.proxy
+  const proxy = proxyInit({ owner: networkOwner, publicKey, root: addresses.root, params: root.params })
+  const missing = async (config: RootConfig): Promise<Order[]> => [
+    ...atRoot(config),
+    ...(await stakeOrder(chain, proxy, config, networkOwner)),
+  ]
+  const orders = await missing(root)
+  if (orders.length > 0) {
+    onProgress?.('Deploying the proxy contract with its stake')
+    await carryOut(chain, owner, orders)
   }
-  say('Checking the contracts')
+  onProgress?.('Checking the contracts')
   const config = await readRoot(chain, addresses.root)
-  const missing = [...entryOrder(config, options.endpoints), ...(await stakeOrder(chain, proxy, config, addresses.networkOwner))]
-  if (missing.length > 0) {
+  if ((await missing(config)).length > 0) {
     throw new Failure('genesis-incomplete', 'The local network contracts did not take what was ordered.', {
       advice: 'Start again. If that does not help, make a new local chain in the settings.',
       retryable: true,
@@ -155,49 +181,57 @@ export async function updateProxyEntry(
   const before = await readRoot(chain, root)
   const orders = entryOrder(before, endpoints)
   if (orders.length === 0) return before
-  await owner.send(orders)
+  await carryOut(chain, owner, orders)
   const after = await readRoot(chain, root)
   if (entryOrder(after, endpoints).length === 0) return after
   throw new Failure('genesis-incomplete', 'The network contract did not take the new ports of the proxy.', { retryable: true })
 }
 
-function rootOf(owner: Address): ReturnType<typeof rootInit> {
-  return rootInit(contractCode.root, { owner, params: localParams })
-}
-
 const emptyBody = beginCell().endCell()
 
 /** Network contract and first coins, in one message of the owner: all of it happens or none. */
-async function missingBeginnings(chain: Chain, keys: LocalKeys, addresses: LocalAddresses): Promise<OutMessage[]> {
-  const { networkOwner, user, proxyWallet, workerWallet, root } = addresses
-  const orders: OutMessage[] = []
-  if ((await chain.account(root)).status !== 'active') {
-    orders.push({ to: root, value: rootDeployValue, body: emptyBody, init: rootOf(networkOwner).init })
-  }
-  const gift = { body: emptyBody, mode: 1, bounce: false }
-  if (await untouched(chain, user)) orders.push({ ...gift, to: user, value: localFunding.user })
-  if (await untouched(chain, proxyWallet)) {
-    const { init } = cocoonWalletInit(keys.proxyWallet.publicKey, networkOwner)
-    orders.push({ ...gift, to: proxyWallet, value: localFunding.proxyWallet, init })
-  }
-  if (await untouched(chain, workerWallet)) {
-    const { init } = cocoonWalletInit(keys.workerWallet.publicKey, user)
-    orders.push({ ...gift, to: workerWallet, value: localFunding.workerWallet, init })
-  }
-  return orders
+async function missingBeginnings(chain: Chain, keys: LocalKeys, addresses: LocalAddresses): Promise<Order[]> {
+  const { networkOwner, root } = addresses
+  const deployed = (await chain.account(root)).status === 'active'
+  const orders = deployed ? [] : [deployRoot({ owner: networkOwner, params: localParams }).order]
+  return [...orders, ...(await missingGifts(chain, keys, addresses))]
 }
 
-async function untouched(chain: Chain, address: Address): Promise<boolean> {
-  return (await chain.account(address)).last === null
+/** First test coins for every wallet that never had a transaction. */
+async function missingGifts(chain: Chain, keys: LocalKeys, addresses: LocalAddresses): Promise<Order[]> {
+  const { networkOwner, user, proxyWallet, workerWallet } = addresses
+  const gift = { body: emptyBody, mode: 1, bounce: false }
+  const gifts: Order[] = [
+    { title: "Test coins for the user's wallet", message: { ...gift, to: user, value: localFunding.user } },
+    {
+      title: "Test coins for the proxy's wallet",
+      message: {
+        ...gift,
+        to: proxyWallet,
+        value: localFunding.proxyWallet,
+        init: cocoonWalletInit(keys.proxyWallet.publicKey, networkOwner).init,
+      },
+    },
+    {
+      title: "Test coins for the worker's wallet",
+      message: {
+        ...gift,
+        to: workerWallet,
+        value: localFunding.workerWallet,
+        init: cocoonWalletInit(keys.workerWallet.publicKey, user).init,
+      },
+    },
+  ]
+  const untouched = await Promise.all(gifts.map(async ({ message }) => (await chain.account(message.to)).last === null))
+  return gifts.filter((_, index) => untouched[index])
 }
 
 /** The proxy's place in the list: registered, moved, or left as it is. */
-function entryOrder(root: RootConfig, endpoints: ProxyEndpoints): OutMessage[] {
+function entryOrder(root: RootConfig, endpoints: ProxyEndpoints): Order[] {
   const [entry] = root.proxies
-  const order = (body: OutMessage['body']): OutMessage[] => [{ to: root.address, value: operationValue, body }]
-  if (entry === undefined) return order(rootRequest(randomQueryId(), { op: 'registerProxy', endpoints }))
+  if (entry === undefined) return [orderToRoot(root, { op: 'registerProxy', endpoints }, 'List the proxy')]
   const same = sameAddress(entry.forWorkers, endpoints.forWorkers) && sameAddress(entry.forClients, endpoints.forClients)
-  return same ? [] : order(rootRequest(randomQueryId(), { op: 'updateProxy', seqno: entry.seqno, endpoints }))
+  return same ? [] : [orderToRoot(root, { op: 'updateProxy', seqno: entry.seqno, endpoints }, 'List the new ports of the proxy')]
 }
 
 function sameAddress(one: ProxyEndpoints['forWorkers'], other: ProxyEndpoints['forWorkers']): boolean {
@@ -210,12 +244,13 @@ async function stakeOrder(
   proxy: ReturnType<typeof proxyInit>,
   root: RootConfig,
   excesses: Address,
-): Promise<OutMessage[]> {
+): Promise<Order[]> {
   const account = await chain.account(proxy.address)
   const active = account.status === 'active' && account.data !== null
   const stake = active && account.data !== null ? parseProxyState(account.data).stake : 0n
   const missing = root.params.minProxyStake - stake
   if (missing <= 0n) return []
   const body = proxyIncreaseStake({ queryId: randomQueryId(), excesses }, missing)
-  return [{ to: proxy.address, value: missing + operationValue, body, ...(active ? {} : { init: proxy.init }) }]
+  const message = { to: proxy.address, value: missing + rootOrderValue, body, ...(active ? {} : { init: proxy.init }) }
+  return [{ title: 'Deploy the proxy contract with its stake', message }]
 }

@@ -1,0 +1,142 @@
+import type { Address, Transaction } from '@ton/core'
+import { exitCodeSentence } from '../../contracts/common.ts'
+import { Failure } from '../base/failure.ts'
+import { pause } from '../base/pause.ts'
+import type { Chain } from '../ton/chain.ts'
+import type { OutMessage, Sender } from './sender.ts'
+
+/** One message with its purpose in words, e.g. "Deploy the network contract". */
+export interface Order {
+  readonly title: string
+  readonly message: OutMessage
+}
+
+export interface OrderTiming {
+  /** Pause between looks at the chain. Default 200 ms on the local network, 1.5 s elsewhere. */
+  readonly pollMs?: number
+  /** How long the answers of the contracts are waited for. Default 20 s on the local network, 180 s elsewhere. */
+  readonly waitMs?: number
+  /** Unix milliseconds. */
+  readonly now?: () => number
+}
+
+/** A message of ours that has not arrived after so long is not on its way any more. */
+const underWayMs = 600_000
+const pageSize = 16
+
+/**
+ * Gives 1 to 4 orders to a wallet in one external message and waits until each arrived and was executed. Orders that the wallet sent
+ * already and that are still on their way are not sent again; that is recognized by destination and body, so bodies must carry a query
+ * id that is the same for the same purpose (see `ton/root-orders.ts`).
+ * @returns one transaction an order, in which its destination took it
+ * @throws Failure of the wallet (`SendFailureCode`), `order-refused` when a contract refused, `order-unconfirmed` when no answer was seen.
+ */
+export async function carryOut(
+  chain: Chain,
+  sender: Sender,
+  orders: readonly Order[],
+  timing: OrderTiming = {},
+): Promise<Transaction[]> {
+  const now = timing.now ?? Date.now
+  const since = await Promise.all(orders.map(({ message }) => newestLt(chain, message.to)))
+  const sentLt = await sentBefore(chain, sender.address, orders, now())
+  if (sentLt === undefined) await sender.send(orders.map(({ message }) => message))
+  return Promise.all(
+    orders.map((order, index) => taken(chain, sender.address, order, sentLt ?? since[index] ?? 0n, { ...timing, now })),
+  )
+}
+
+async function newestLt(chain: Chain, address: Address): Promise<bigint> {
+  return (await chain.account(address)).last?.lt ?? 0n
+}
+
+/** Logical time of a transaction of the wallet that carries all these orders and whose outcome is not known to be a refusal. */
+async function sentBefore(chain: Chain, wallet: Address, orders: readonly Order[], nowMs: number): Promise<bigint | undefined> {
+  if (!orders.every(isRecognizable)) return undefined
+  for (const transaction of await chain.transactions(wallet, pageSize)) {
+    if (transaction.now * 1000 < nowMs - underWayMs) return undefined
+    const sent = [...transaction.outMessages.values()]
+    const all = orders.every(({ message }) =>
+      sent.some((out) => out.info.type === 'internal' && out.info.dest.equals(message.to) && out.body.equals(message.body)),
+    )
+    if (!all) continue
+    const outcomes = await Promise.all(orders.map((order) => findTaken(chain, wallet, order, transaction.lt)))
+    return outcomes.some((one) => one !== undefined && refusalOf(one) !== undefined) ? undefined : transaction.lt
+  }
+  return undefined
+}
+
+/** An operation with a query id, or the deployment of one contract: no other purpose looks the same. */
+function isRecognizable({ message }: Order): boolean {
+  return message.init !== undefined || message.body.bits.length >= 96
+}
+
+async function taken(
+  chain: Chain,
+  from: Address,
+  order: Order,
+  afterLt: bigint,
+  timing: OrderTiming & { now: () => number },
+): Promise<Transaction> {
+  const pollMs = timing.pollMs ?? (chain.kind === 'local' ? 200 : 1500)
+  const endMs = timing.now() + (timing.waitMs ?? (chain.kind === 'local' ? 20_000 : 180_000))
+  for (;;) {
+    const found = await findTaken(chain, from, order, afterLt).catch(whileUnreachable)
+    if (found !== undefined) return requireTaken(order, found)
+    if (timing.now() > endMs) {
+      throw new Failure('order-unconfirmed', `${order.title}: the wallet sent it, but the answer on chain was not seen yet.`, {
+        money: 'The message left the wallet. What the contract made of it is not known yet.',
+        advice: 'Run the same command again later: it looks at the chain first and sends nothing twice.',
+        retryable: true,
+      })
+    }
+    await pause(pollMs)
+  }
+}
+
+/** No answer of the endpoint says nothing about the order; the wait goes on. */
+function whileUnreachable(thrown: unknown): undefined {
+  if (thrown instanceof Failure) return undefined
+  throw thrown
+}
+
+/** The transaction above `afterLt` in which the destination got this very message of the wallet. */
+async function findTaken(chain: Chain, from: Address, { message }: Order, afterLt: bigint): Promise<Transaction | undefined> {
+  let before: { lt: bigint; hash: Uint8Array } | undefined
+  for (;;) {
+    const page = await chain.transactions(message.to, pageSize, before)
+    for (const transaction of page) {
+      if (transaction.lt <= afterLt) return undefined
+      const { inMessage } = transaction
+      if (inMessage?.info.type !== 'internal' || !inMessage.info.src.equals(from)) continue
+      if (!inMessage.info.bounced && inMessage.body.equals(message.body)) return transaction
+    }
+    const oldest = page.at(-1)
+    if (oldest === undefined || oldest.prevTransactionLt <= afterLt) return undefined
+    before = { lt: oldest.lt, hash: oldest.hash() }
+  }
+}
+
+function requireTaken(order: Order, transaction: Transaction): Transaction {
+  const refusal = refusalOf(transaction)
+  if (refusal === undefined) return transaction
+  throw new Failure('order-refused', `${order.title}: the contract refused. ${refusal}`, {
+    money: 'The attached value came back to the wallet, less the fees.',
+  })
+}
+
+/** Why the destination did not carry the order out; undefined when it did. */
+export function refusalOf(transaction: Transaction): string | undefined {
+  const { description } = transaction
+  if (description.type !== 'generic') return 'It was not executed.'
+  const { computePhase, actionPhase } = description
+  if (computePhase.type === 'skipped') {
+    // Money to an account without code arrives all the same, unless it asks to come back.
+    const info = transaction.inMessage?.info
+    const arrived = computePhase.reason === 'no-state' && info?.type === 'internal' && !info.bounce
+    return arrived ? undefined : 'There is no contract at this address, or the value did not pay for its work.'
+  }
+  if (!computePhase.success) return exitCodeSentence(computePhase.exitCode)
+  if (actionPhase && !actionPhase.success) return exitCodeSentence(actionPhase.resultCode)
+  return undefined
+}
