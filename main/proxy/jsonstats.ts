@@ -1,4 +1,5 @@
 import type { RootConfig } from '../ton/root-config.ts'
+import { jsonNumber, rootJson } from '../ton/root-json.ts'
 import type { Exchange } from './exchange.ts'
 import { hexKey } from './hex-key.ts'
 import type { Instance } from './instance.ts'
@@ -27,7 +28,7 @@ export function jsonStats(input: JsonStatsInput): Record<string, unknown> {
   const stats = Object.fromEntries(rateNames.map((name: RateName) => [name, rates[name].values(nowMs)]))
   return {
     status: {
-      wallet_balance: number(input.walletNano),
+      wallet_balance: jsonNumber(input.walletNano),
       ton_last_synced_at: Math.floor(root.readAtMs / 1000),
       enabled: input.enabled,
       git_commit: input.version,
@@ -42,14 +43,14 @@ export function jsonStats(input: JsonStatsInput): Record<string, unknown> {
     smartcontract: {
       address: address(instance.contract),
       params_version: instance.identity.params.paramsVersion,
-      balance: number(input.commissionNano),
-      ready_for_withdraw: number(input.commissionNano),
+      balance: jsonNumber(input.commissionNano),
+      ready_for_withdraw: jsonNumber(input.commissionNano),
     },
     old_instances: input.old.map((old) => ({
       address: address(old.contract),
       params_version: old.identity.params.paramsVersion,
     })),
-    root_contract_config: rootConfig(root, address),
+    root_contract_config: rootJson(root, address),
     workers: workers(input),
     worker_connections: [...exchange.workers].map((seat) => ({
       owner_address: address(seat.account.owner),
@@ -66,10 +67,10 @@ export function jsonStats(input: JsonStatsInput): Record<string, unknown> {
     clients: clientSheets(instance).map(({ account, contract, available }) => ({
       owner_address: address(account.owner),
       sc_address: address(account.contract),
-      used_tokens: number(account.max),
-      tokens_to_charge: number(account.max - contract.used),
-      available_tokens: number(available),
-      reserved_tokens: number(account.reserved),
+      used_tokens: jsonNumber(account.max),
+      tokens_to_charge: jsonNumber(account.max - contract.used),
+      available_tokens: jsonNumber(available),
+      reserved_tokens: jsonNumber(account.reserved),
       running_queries: account.running,
       closing: contract.state === 'closing',
       closed: contract.state === 'closed',
@@ -83,39 +84,9 @@ function workers({ instance, address }: JsonStatsInput) {
     .map((account) => ({
       owner_address: address(account.owner),
       sc_address: address(account.contract),
-      earned_tokens: number(account.max),
-      unpayed_tokens: number(account.max - account.settled),
+      earned_tokens: jsonNumber(account.max),
+      unpayed_tokens: jsonNumber(account.max - account.settled),
       paying_now: false,
       running_queries: account.running,
     }))
-}
-
-function rootConfig(root: RootConfig, address: JsonStatsInput['address']) {
-  const { params } = root
-  return {
-    owner_address: address(root.owner),
-    proxy_hashes: [...root.proxyHashes],
-    worker_hashes: [...root.workerHashes],
-    model_hashes: [...root.modelHashes],
-    last_proxy_seqno: root.lastProxySeqno,
-    version: root.version,
-    struct_version: params.structVersion,
-    params_version: params.paramsVersion,
-    unique_id: params.uniqueId,
-    is_test: params.isTest,
-    price_per_token: number(params.pricePerToken),
-    worker_fee_per_token: number(params.workerFeePerToken),
-    prompt_tokens_price_multiplier: params.multipliers.prompt,
-    cached_tokens_price_multiplier: params.multipliers.cached,
-    completion_tokens_price_multiplier: params.multipliers.completion,
-    reasoning_tokens_price_multiplier: params.multipliers.reasoning,
-    proxy_delay_before_close: params.proxyDelaySec,
-    client_delay_before_close: params.clientDelaySec,
-    proxy_min_stake: number(params.minProxyStake),
-    client_min_stake: number(params.minClientStake),
-  }
-}
-
-function number(value: bigint): number | string {
-  return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString()
 }

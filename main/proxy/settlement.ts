@@ -2,7 +2,7 @@ import type { Address, Cell } from '@ton/core'
 import { ATTACH, randomQueryId } from '../../contracts/common.ts'
 import { stateCommitMemo } from '../../contracts/proxy.ts'
 import { type HashSigner, type PaymentKind, signMessage } from '../../contracts/signed.ts'
-import { asError } from '../base/failure.ts'
+import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import type { OutMessage, Sender } from '../wallet/sender.ts'
 import type { Account } from './account.ts'
@@ -58,7 +58,8 @@ interface Sent {
 /** Sends what the proxy owes the chain: commit memos, charges, payouts and refunds (50 §5, §6). */
 export class Settlement {
   readonly #o: SettlementOptions
-  readonly #wanted = new Set<string>()
+  /** Totals that were asked for, by account: a wish stands until the contract has settled so much, whatever fails on the way. */
+  readonly #wanted = new Map<string, bigint>()
   readonly #sent = new Map<string, Sent>()
   #memo: { seqno: number; atMs: number } | undefined
   #memoDueMs: number | undefined
@@ -70,9 +71,9 @@ export class Settlement {
     this.#o = options
   }
 
-  /** Charge this client or pay this worker at the next look, below the threshold too. */
+  /** Charge this client or pay this worker for all that is counted by now, below the threshold too, as soon as that is final. */
   want(account: Account): void {
-    this.#wanted.add(account.key)
+    this.#wanted.set(account.key, account.max)
     this.#memoDueMs = 0
   }
 
@@ -81,13 +82,13 @@ export class Settlement {
     this.#memo = undefined
   }
 
-  /** One look. Never throws; a wallet that cannot send is asked again after a growing pause. */
+  /** One look. Never throws; a wallet that cannot send is asked again after a growing pause, a disk that cannot write at the next look. */
   async tick(): Promise<void> {
     const { now, sender, logger } = this.#o
     if (this.#busy || now() < this.#notBeforeMs) return
     this.#busy = true
     try {
-      const messages = this.#due()
+      const messages = this.#dueOnDisk()
       for (let at = 0; at < messages.length; at += 4) await sender.send(messages.slice(at, at + 4))
       this.#failures = 0
     } catch (thrown) {
@@ -95,6 +96,7 @@ export class Settlement {
       // Sent twice does no harm: contracts refuse a total that is not larger.
       this.#memo = undefined
       this.#sent.clear()
+      if (this.#wanted.size > 0) this.#memoDueMs = 0
       this.#notBeforeMs = now() + Math.min(5_000 * 2 ** (this.#failures - 1), 300_000)
       logger.warn('the wallet could not send', { error: asError(thrown).message, failures: this.#failures })
     } finally {
@@ -102,8 +104,16 @@ export class Settlement {
     }
   }
 
-  #due(): OutMessage[] {
-    const memo = this.#memoDue()
+  /** Nothing is sent while the disk refuses the counts behind it. */
+  #dueOnDisk(): OutMessage[] {
+    let memo: OutMessage | undefined
+    try {
+      memo = this.#memoDue()
+    } catch (thrown) {
+      if (!(thrown instanceof Failure)) throw thrown
+      this.#o.logger.debug('a chain commit waits for the disk', { error: thrown.message })
+      return []
+    }
     const messages = [...this.#o.ledger.accounts].map((account) => this.#accountDue(account)).filter((m) => m !== undefined)
     return memo === undefined ? messages : [memo, ...messages]
   }
@@ -134,7 +144,6 @@ export class Settlement {
     const sent = this.#sent.get(account.key)
     if (sent !== undefined && now() - sent.atMs < terms.resendMs) return undefined
     this.#sent.set(account.key, { kind: order.kind, atMs: now(), tokens: order.tokens })
-    this.#wanted.delete(account.key)
     logger.info(order.kind, { contract: account.contract.toString(), tokens: order.tokens })
     return this.#message(account, order.kind, order.tokens)
   }
@@ -144,13 +153,16 @@ export class Settlement {
     const { client } = account
     if (client === undefined) return undefined
     this.#forgetDone(account, 'client-charge', client.used)
-    if (client.state === 'closed') return undefined
+    if (client.state === 'closed') {
+      this.#wanted.delete(account.key)
+      return undefined
+    }
     const final = account.running === 0 && account.chain === account.max
     if (client.state === 'closing' || this.#o.winding()) {
       return final ? { kind: 'client-grant-refund', tokens: account.max } : undefined
     }
     const owed = (account.chain - client.used) * identity.params.pricePerToken
-    if (owed <= 0n || (owed < terms.chargeNano && !this.#wanted.has(account.key))) return undefined
+    if (owed <= 0n || (owed < terms.chargeNano && !this.#isDue(account))) return undefined
     return { kind: 'client-charge', tokens: account.chain }
   }
 
@@ -158,18 +170,28 @@ export class Settlement {
     const { identity, terms } = this.#o
     const paid = account.worker?.tokens ?? 0n
     this.#forgetDone(account, 'worker-payout', paid)
-    if (account.worker?.state === 'closed') return undefined
+    if (account.worker?.state === 'closed') {
+      this.#wanted.delete(account.key)
+      return undefined
+    }
     const owed = (account.chain - paid) * identity.params.workerFeePerToken
     if (owed <= 0n) return undefined
-    if (owed < terms.payoutNano && !this.#wanted.has(account.key) && !this.#o.winding()) return undefined
+    if (owed < terms.payoutNano && !this.#isDue(account) && !this.#o.winding()) return undefined
     return { kind: 'worker-payout', tokens: account.chain }
+  }
+
+  /** Asked for, and what was asked for is final: one message settles all of it. */
+  #isDue(account: Account): boolean {
+    const wanted = this.#wanted.get(account.key)
+    return wanted !== undefined && account.chain >= wanted
   }
 
   /** The effect of the last message was seen, so the next one need not wait. */
   #forgetDone(account: Account, kind: PaymentKind, settled: bigint): void {
     const sent = this.#sent.get(account.key)
     if (sent?.kind === kind && sent.tokens <= settled) this.#sent.delete(account.key)
-    if (account.max === settled) this.#wanted.delete(account.key)
+    const wanted = this.#wanted.get(account.key)
+    if (wanted !== undefined && settled >= wanted) this.#wanted.delete(account.key)
   }
 
   #message(account: Account, kind: PaymentKind, tokens: bigint): OutMessage {

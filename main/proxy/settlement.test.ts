@@ -1,0 +1,176 @@
+import { join } from 'node:path'
+import { Address } from '@ton/core'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parseProxyMessage } from '../../contracts/proxy.ts'
+import { keySigner, parseSigned, publicKeyOfSeed } from '../../contracts/signed.ts'
+import { silentLogger } from '../base/logger.ts'
+import { type Database, openDatabase } from '../storage/database.ts'
+import type { OutMessage, Sender } from '../wallet/sender.ts'
+import type { Account } from './account.ts'
+import { type ProxyIdentity, peerContract, proxyContract } from './addresses.ts'
+import { Ledger } from './ledger.ts'
+import { LedgerStore, makeCurrent, proxyMigrations } from './ledger-store.ts'
+import { PaymentDesk } from './payment-desk.ts'
+import { Settlement } from './settlement.ts'
+import { goldenOwner, goldenRoot, goldenSeed, goldenWallet, temporaryFolder } from './testing/fixtures.ts'
+
+const root = goldenRoot()
+const identity: ProxyIdentity = {
+  owner: goldenOwner,
+  root: root.address,
+  publicKey: publicKeyOfSeed(goldenSeed),
+  params: root.params,
+}
+const contract = proxyContract(identity).address
+const [clientOwner, workerOwner] = [1, 2].map((n) => Address.parseRaw(`0:${n.toString(16).padStart(64, '0')}`)) as [
+  Address,
+  Address,
+]
+const session = new Uint8Array(32).fill(3)
+
+describe('settlement', () => {
+  let folder: ReturnType<typeof temporaryFolder>
+  let db: Database
+  let ledger: Ledger
+  let desk: PaymentDesk
+  let settlement: Settlement
+  let client: Account
+  let worker: Account
+  let nowMs = 0
+  /** How many of the next sends fail. */
+  let failing = 0
+  const sent: OutMessage[] = []
+  const sender: Sender = {
+    address: goldenWallet,
+    send: async (messages) => {
+      if (failing > 0) {
+        failing -= 1
+        throw new Error('the endpoint does not answer')
+      }
+      sent.push(...messages)
+    },
+  }
+
+  beforeEach(() => {
+    folder = temporaryFolder()
+    db = openDatabase(join(folder.path, 'proxy.db'), proxyMigrations, { logger: silentLogger })
+    makeCurrent(db, { contract, paramsVersion: 1, params: new Uint8Array([1]), createdMs: 1, current: true })
+    ledger = new Ledger(new LedgerStore(db, contract), session)
+    const signer = keySigner(goldenSeed)
+    desk = new PaymentDesk({
+      ledger,
+      signer,
+      wallet: goldenWallet,
+      commitDelayMs: 5,
+      logger: silentLogger,
+      onTrouble: () => undefined,
+    })
+    settlement = new Settlement({
+      identity,
+      contract,
+      ledger,
+      desk,
+      sender,
+      signer,
+      terms: { chargeNano: 1_000_000n, payoutNano: 1_000_000n, chainCommitDelayMs: () => 60_000, tickMs: 50, resendMs: 30_000 },
+      logger: silentLogger,
+      now: () => nowMs,
+      winding: () => false,
+    })
+    client = ledger.open('client', clientOwner, peerContract(identity, contract, 'client', clientOwner).address)
+    client.client = { state: 'normal', balance: 10_000n, stake: 10_000n, used: 0n, secretHash: new Uint8Array(32) }
+    worker = ledger.open('worker', workerOwner, peerContract(identity, contract, 'worker', workerOwner).address)
+    nowMs = 1_000_000
+    failing = 0
+    sent.length = 0
+  })
+  afterEach(() => {
+    desk.stop()
+    db.close()
+    folder.remove()
+  })
+
+  const tick = (afterMs = 100): Promise<void> => {
+    nowMs += afterMs
+    return settlement.tick()
+  }
+  /** What was sent since the last look: a memo's seqno, or a payment's receiver and total. */
+  const told = (): unknown[] =>
+    sent.splice(0).map(({ to, body }) => {
+      const memo = to.equals(contract) ? parseProxyMessage(body) : null
+      if (memo?.kind === 'state-commit') return { memo: memo.seqno }
+      const { payload } = parseSigned(new Uint8Array(body.toBoc()))
+      return { to: to.equals(worker.contract) ? 'worker' : 'client', tokens: payload.tokens }
+    })
+  const seen = (seqno: number): void => {
+    expect(ledger.chainCommitSeen(seqno, session).kind).toBe('final')
+    settlement.memoSeen()
+  }
+
+  it('settles what was asked for in one message, with the next chain commit, though sends fail in between', async () => {
+    ledger.book(client, worker, 100n)
+    await tick()
+    expect(told()).toEqual([])
+    settlement.want(worker)
+    failing = 1
+    await tick()
+    expect(told()).toEqual([])
+    await tick(6_000)
+    expect(told()).toEqual([{ memo: 1 }])
+    seen(1)
+    // More is counted meanwhile: not asked for, and not waited for.
+    ledger.book(client, worker, 7n)
+    failing = 2
+    await tick()
+    await tick(6_000)
+    expect(told()).toEqual([])
+    await tick(11_000)
+    expect(told()).toContainEqual({ to: 'worker', tokens: 100n })
+    await tick(6_000)
+    expect(told()).not.toContainEqual({ to: 'worker', tokens: 100n })
+  })
+
+  it('keeps the wish when a message was sent and had no effect, and drops it when it has', async () => {
+    ledger.book(client, worker, 100n)
+    settlement.want(worker)
+    settlement.want(client)
+    await tick()
+    seen(1)
+    told()
+    await tick()
+    expect(told()).toEqual([
+      { to: 'client', tokens: 100n },
+      { to: 'worker', tokens: 100n },
+    ])
+    // Lost on the way: sent again after the usual wait, though it is below the threshold.
+    await tick(31_000)
+    expect(told()).toHaveLength(2)
+    worker.worker = { state: 'normal', tokens: 100n }
+    client.client = { state: 'normal', balance: 9_800n, stake: 10_000n, used: 100n, secretHash: new Uint8Array(32) }
+    await tick(31_000)
+    expect(told()).toEqual([])
+    ledger.book(client, worker, 5n)
+    await tick(61_000)
+    await tick(61_000)
+    expect(told()).toEqual([{ memo: 2 }])
+    seen(2)
+    await tick(61_000)
+    expect(told()).toEqual([])
+  })
+
+  it('waits for a full disk without falling behind when there is room', async () => {
+    // As large as it is: the rows of so many accounts find no place any more.
+    db.exec('PRAGMA max_page_count=1')
+    for (let n = 3; n < 100; n++) {
+      const owner = Address.parseRaw(`0:${n.toString(16).padStart(64, '0')}`)
+      ledger.book(ledger.open('client', owner, owner), worker, 1n)
+    }
+    settlement.want(worker)
+    expect(() => ledger.commit()).toThrow(expect.objectContaining({ code: 'disk-full' }))
+    for (let look = 0; look < 20; look++) await tick()
+    expect(told()).toEqual([])
+    db.exec('PRAGMA max_page_count=100000')
+    await tick()
+    expect(told()).toEqual([{ memo: 1 }])
+  })
+})
