@@ -29,19 +29,19 @@ export function contractInit(code: Cell, data: Cell): ContractInit {
 /** `value` as an unsigned integer of `bits` bits. Throws RangeError that names the field. */
 export function uint(name: string, value: bigint | number, bits: number): bigint {
   if (typeof value === 'number' && !Number.isSafeInteger(value))
-    throw new RangeError(`${name} must be a whole number, got ${value}`)
+    throw new RangeError(`${name} must be a whole number, not ${value}`)
   const big = BigInt(value)
-  if (big < 0n || big >= 1n << BigInt(bits)) throw new RangeError(`${name} must fit in ${bits} unsigned bits, got ${big}`)
+  if (big < 0n || big >= 1n << BigInt(bits)) throw new RangeError(`${name} must be 0..2^${bits}-1, not ${big}`)
   return big
 }
 
 /** `value` as a signed integer of `bits` bits. Throws RangeError that names the field. */
 export function int(name: string, value: bigint | number, bits: number): bigint {
   if (typeof value === 'number' && !Number.isSafeInteger(value))
-    throw new RangeError(`${name} must be a whole number, got ${value}`)
+    throw new RangeError(`${name} must be a whole number, not ${value}`)
   const big = BigInt(value)
   const half = 1n << BigInt(bits - 1)
-  if (big < -half || big >= half) throw new RangeError(`${name} must fit in ${bits} signed bits, got ${big}`)
+  if (big < -half || big >= half) throw new RangeError(`${name} must be -2^${bits - 1}..2^${bits - 1}-1, not ${big}`)
   return big
 }
 
@@ -52,7 +52,7 @@ export function coins(name: string, value: bigint): bigint {
 
 /** Exactly `length` bytes. Throws RangeError that names the field. */
 export function bytes(name: string, value: Uint8Array, length: number): Buffer {
-  if (value.length !== length) throw new RangeError(`${name} must be ${length} bytes, got ${value.length}`)
+  if (value.length !== length) throw new RangeError(`${name} must be ${length} bytes, not ${value.length}`)
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
 }
 
@@ -85,12 +85,12 @@ export function parseWhole<T>(what: string, cell: Cell, parse: (slice: Slice) =>
   }
 }
 
-const lifeStates = ['normal', 'closing', 'closed'] as const
 /** 0 normal, 1 closing, 2 closed (protocol 60 §5.1). */
-export type LifeState = (typeof lifeStates)[number]
+export const LIFE_STATES = ['normal', 'closing', 'closed'] as const
+export type LifeState = (typeof LIFE_STATES)[number]
 
 export function loadLifeState(slice: Slice): LifeState {
-  const state = lifeStates[slice.loadUint(2)]
+  const state = LIFE_STATES[slice.loadUint(2)]
   if (state === undefined) throw new LayoutError('contract state 3 has no meaning')
   return state
 }

@@ -1,4 +1,4 @@
-import { type Address, beginCell, type Cell } from '@ton/core'
+import { type Address, beginCell, type Cell, type Slice } from '@ton/core'
 import {
   bytes,
   type ContractInit,
@@ -147,4 +147,52 @@ export function clientWithdraw(envelope: Envelope): Cell {
 /** Owner only: first call begins to close, second call after the delay closes and takes the balance back. */
 export function clientRequestRefund(envelope: Envelope): Cell {
   return operation(CLIENT_OPS.requestRefund, envelope.queryId).storeAddress(envelope.excesses).endCell()
+}
+
+/** What an owner, or anyone with a top up, asks of a client contract. */
+export type ClientMessage = { readonly queryId: bigint; readonly excesses: Address } & (
+  | { readonly kind: 'top-up'; readonly amount: bigint }
+  | { readonly kind: 'change-secret-and-top-up'; readonly amount: bigint; readonly secretHash: Uint8Array }
+  | { readonly kind: 'change-secret'; readonly secretHash: Uint8Array }
+  | { readonly kind: 'register'; readonly nonce: bigint }
+  | { readonly kind: 'increase-stake'; readonly newStake: bigint }
+  | { readonly kind: 'withdraw' | 'request-refund' }
+)
+
+/**
+ * Reads the body of a message into a client contract. Null when it is malformed or none of these; signed messages are read by
+ * `parseSigned`.
+ */
+export function parseClientMessage(body: Cell): ClientMessage | null {
+  try {
+    return parseWhole('message to client', body, (slice) => {
+      const op = slice.loadUint(32)
+      const queryId = slice.loadUintBig(64)
+      const rest = loadClientFields(op, slice)
+      return { ...rest, queryId, excesses: slice.loadAddress() }
+    })
+  } catch {
+    return null
+  }
+}
+
+function loadClientFields(op: number, slice: Slice) {
+  switch (op) {
+    case CLIENT_OPS.topUp:
+      return { kind: 'top-up' as const, amount: slice.loadCoins() }
+    case CLIENT_OPS.changeSecretAndTopUp:
+      return { kind: 'change-secret-and-top-up' as const, amount: slice.loadCoins(), secretHash: loadBytes(slice, 32) }
+    case CLIENT_OPS.changeSecret:
+      return { kind: 'change-secret' as const, secretHash: loadBytes(slice, 32) }
+    case CLIENT_OPS.register:
+      return { kind: 'register' as const, nonce: slice.loadUintBig(64) }
+    case CLIENT_OPS.increaseStake:
+      return { kind: 'increase-stake' as const, newStake: slice.loadCoins() }
+    case CLIENT_OPS.withdraw:
+      return { kind: 'withdraw' as const }
+    case CLIENT_OPS.requestRefund:
+      return { kind: 'request-refund' as const }
+    default:
+      throw new RangeError('another operation')
+  }
 }

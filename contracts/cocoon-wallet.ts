@@ -9,6 +9,7 @@ import {
   storeMessage,
   storeMessageRelaxed,
 } from '@ton/core'
+import { signVerify } from '@ton/crypto'
 import { bytes, type ContractInit, contractInit, loadBytes, operation, parseWhole, uint } from './cells.ts'
 import type { HashSigner } from './signed.ts'
 import { cocoonWalletCode } from './wallet-code.ts'
@@ -62,7 +63,7 @@ export function cocoonWalletBody(
   signer: HashSigner,
 ): Cell {
   if (order.transfers.length < 1 || order.transfers.length > 4) {
-    throw new RangeError(`transfers must be 1 to 4, got ${order.transfers.length}`)
+    throw new RangeError(`transfers must be 1..4, not ${order.transfers.length}`)
   }
   const unsigned = beginCell()
     .storeUint(0, 32)
@@ -109,4 +110,57 @@ export function walletOwnerSend(queryId: bigint, transfer: WalletTransfer): Cell
 /** Owner's text commands: `w` everything except 0.01 TON to the owner, `b` block, `u` unblock. */
 export function walletOwnerText(command: 'w' | 'b' | 'u'): Cell {
   return beginCell().storeUint(0, 32).storeBuffer(Buffer.from(command, 'ascii')).endCell()
+}
+
+/** An external order as the wallet reads it. Its signature is not checked yet: see `walletOrderIsSigned`. */
+export interface WalletOrder {
+  /** 64 bytes */
+  readonly signature: Uint8Array
+  /** 32 bytes; what was signed: the body without the signature */
+  readonly signedHash: Uint8Array
+  readonly subwallet: number
+  readonly validUntilSec: number
+  readonly seqno: number
+  readonly transfers: readonly { readonly mode: number; readonly message: Cell }[]
+}
+
+/** Reads the body of an external message. Throws LayoutError. */
+export function parseWalletOrder(body: Cell): WalletOrder {
+  return parseWhole('wallet order', body, (slice) => {
+    const signature = loadBytes(slice, 64)
+    const signedHash = new Uint8Array(beginCell().storeSlice(slice.clone()).endCell().hash())
+    const subwallet = slice.loadUint(32)
+    const validUntilSec = slice.loadUint(32)
+    const seqno = slice.loadUint(32)
+    const transfers = []
+    while (slice.remainingRefs > 0) transfers.push({ mode: slice.loadUint(8), message: slice.loadRef() })
+    return { signature, signedHash, subwallet, validUntilSec, seqno, transfers }
+  })
+}
+
+/** Whether this key (32 bytes) signed the order. */
+export function walletOrderIsSigned(order: WalletOrder, publicKey: Uint8Array): boolean {
+  return signVerify(Buffer.from(order.signedHash), Buffer.from(order.signature), bytes('publicKey', publicKey, 32))
+}
+
+/** What the owner asks by an internal message. */
+export type WalletOwnerMessage =
+  | { readonly kind: 'send'; readonly queryId: bigint; readonly mode: number; readonly message: Cell }
+  | { readonly kind: 'text'; readonly command: 'w' | 'b' | 'u' }
+
+/** Reads the body of such a message. Null when it is malformed or anything else. */
+export function parseWalletOwnerMessage(body: Cell): WalletOwnerMessage | null {
+  try {
+    return parseWhole('message to wallet', body, (slice): WalletOwnerMessage => {
+      const op = slice.loadUint(32)
+      if (op === OP_OWNER_SEND) {
+        return { kind: 'send', queryId: slice.loadUintBig(64), mode: slice.loadUint(8), message: slice.loadRef() }
+      }
+      const command = op === 0 ? String.fromCharCode(slice.loadUint(8)) : ''
+      if (command !== 'w' && command !== 'b' && command !== 'u') throw new RangeError('another operation')
+      return { kind: 'text', command }
+    })
+  } catch {
+    return null
+  }
 }

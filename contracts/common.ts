@@ -43,6 +43,11 @@ export function excesses(queryId: bigint): Cell {
   return operation(OP_EXCESSES, queryId).endCell()
 }
 
+/** Body of `payout`, as contracts send it. */
+export function payout(queryId: bigint): Cell {
+  return operation(OP_PAYOUT, queryId).endCell()
+}
+
 /** A fresh query id; uniform over 64 bits. */
 export function randomQueryId(): bigint {
   return randomBytes(8).readBigUInt64BE()

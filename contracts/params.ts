@@ -51,8 +51,7 @@ const DEFAULT_STAKE = toNano('1')
  */
 export function storeParams(params: Params, form: ParamsForm): Cell {
   const version = Number(uint('structVersion', params.structVersion, 8))
-  if (version > NEWEST_STRUCT_VERSION)
-    throw new RangeError(`structVersion must be at most ${NEWEST_STRUCT_VERSION}, got ${version}`)
+  if (version > NEWEST_STRUCT_VERSION) throw new RangeError(`structVersion must be 0..${NEWEST_STRUCT_VERSION}, not ${version}`)
   const cell = beginCell()
     .storeUint(version, 8)
     .storeUint(uint('paramsVersion', params.paramsVersion, 32), 32)
@@ -64,7 +63,7 @@ export function storeParams(params: Params, form: ParamsForm): Cell {
     const value = uint(`multipliers.${name}`, params.multipliers[name], 32)
     if (hasMultiplier(version, name)) cell.storeUint(value, 32)
     else if (value !== BigInt(DEFAULT_MULTIPLIER))
-      throw new RangeError(`multipliers.${name} must be 10000 in struct version ${version}`)
+      throw new RangeError(`multipliers.${name} must be 10000 in struct version ${version}, not ${value}`)
   }
   cell
     .storeUint(uint('proxyDelaySec', params.proxyDelaySec, 32), 32)
@@ -72,7 +71,7 @@ export function storeParams(params: Params, form: ParamsForm): Cell {
   for (const name of ['minProxyStake', 'minClientStake'] as const) {
     const value = coins(name, params[name])
     if (version >= 1) cell.storeCoins(value)
-    else if (value !== DEFAULT_STAKE) throw new RangeError(`${name} must be 1 TON in struct version 0`)
+    else if (value !== DEFAULT_STAKE) throw new RangeError(`${name} must be 1 TON in struct version 0, not ${value} nanoton`)
   }
   const keep = form === 'root' ? ['proxy', 'worker', 'client'] : form === 'proxy' ? ['worker', 'client'] : []
   for (const name of ['proxy', 'worker', 'client'] as const) cell.storeMaybeRef(keep.includes(name) ? params.codes[name] : null)

@@ -205,6 +205,35 @@ function moneyPayload(op: number): 'top-up' | 'refund-granted' | 'refund-force' 
   return op === PROXY_PAYLOAD_OPS.clientRefundForce ? 'refund-force' : null
 }
 
+/** What owners and strangers ask of a proxy contract, without the signed messages and the requests of other contracts. */
+export type ProxyOrder =
+  | ({ readonly kind: 'payout-request' | 'owner-close' } & Envelope)
+  | ({ readonly kind: 'increase-stake'; readonly amount: bigint } & Envelope)
+  | { readonly kind: 'text'; readonly command: 'c' | 'w' }
+
+/** Reads the body of such an order. Null when it is malformed or anything else. */
+export function parseProxyOrder(body: Cell): ProxyOrder | null {
+  try {
+    return parseWhole('order to proxy', body, (slice): ProxyOrder => {
+      const op = slice.loadUint(32)
+      if (op === 0) {
+        const command = String.fromCharCode(slice.loadUint(8))
+        if (command !== 'c' && command !== 'w') throw new RangeError('another text')
+        return { kind: 'text', command }
+      }
+      const queryId = slice.loadUintBig(64)
+      if (op === PROXY_OPS.increaseStake) {
+        return { kind: 'increase-stake', queryId, amount: slice.loadCoins(), excesses: slice.loadAddress() }
+      }
+      if (op === PROXY_OPS.payoutRequest) return { kind: 'payout-request', queryId, excesses: slice.loadAddress() }
+      if (op === PROXY_OPS.ownerClose) return { kind: 'owner-close', queryId, excesses: slice.loadAddress() }
+      throw new RangeError('another operation')
+    })
+  } catch {
+    return null
+  }
+}
+
 /** Anyone: pays the commission to the proxy's owner. Attach at least 0.1 TON. */
 export function proxyPayoutRequest(envelope: Envelope): Cell {
   return operation(PROXY_OPS.payoutRequest, envelope.queryId).storeAddress(envelope.excesses).endCell()

@@ -1,7 +1,19 @@
-import { type Address, beginCell, type Cell, Dictionary, type DictionaryValue } from '@ton/core'
-import { bytes, type ContractInit, coins, contractInit, hex, operation, parseWhole, uint } from './cells.ts'
+import { type Address, type Builder, beginCell, type Cell, Dictionary } from '@ton/core'
+import { bytes, type ContractInit, coins, contractInit, LayoutError, operation, parseWhole, uint } from './cells.ts'
 import { formatEndpoints, type ProxyEndpoints, parseEndpoints } from './net-address.ts'
 import { type Params, parseParams, storeParams } from './params.ts'
+import {
+  entryCell,
+  entryText,
+  hash256,
+  hashDict,
+  hashKey,
+  hexBytes,
+  keyEntry,
+  keySet,
+  nothing,
+  paramsCellOf,
+} from './root-layout.ts'
 
 export interface RegisteredProxy extends ProxyEndpoints {
   readonly seqno: number
@@ -40,26 +52,14 @@ export interface RootState {
   /** From struct version 4 on. */
   readonly keyManager: KeyManager | null
   /** From struct version 5 on. */
-  readonly verifiedKeys: { proxy: ReadonlySet<string>; worker: ReadonlySet<string>; keyManager: ReadonlySet<string> } | null
+  readonly verifiedKeys: VerifiedKeys | null
 }
 
-const hashKey = Dictionary.Keys.BigUint(256)
-const nothing: DictionaryValue<null> = { serialize: () => undefined, parse: () => null }
-/** `bit 0, u7 length, bytes` (protocol 60 §3.3). */
-const entryText: DictionaryValue<string> = {
-  serialize: (text, builder) => {
-    builder.storeSlice(entrySlice(text).beginParse())
-  },
-  parse: (slice) => {
-    slice.loadBit()
-    return slice.loadBuffer(slice.loadUint(7)).toString('latin1')
-  },
-}
-const keyEntry: DictionaryValue<{ type: number; expiresAtSec: number }> = {
-  serialize: (value, builder) => {
-    builder.storeUint(value.type, 8).storeUint(value.expiresAtSec, 32)
-  },
-  parse: (slice) => ({ type: slice.loadUint(8), expiresAtSec: slice.loadUint(32) }),
+/** Keys that endorse certificates, lower-case hex (protocol 95 §3). */
+export interface VerifiedKeys {
+  readonly proxy: ReadonlySet<string>
+  readonly worker: ReadonlySet<string>
+  readonly keyManager: ReadonlySet<string>
 }
 
 /**
@@ -68,15 +68,7 @@ const keyEntry: DictionaryValue<{ type: number; expiresAtSec: number }> = {
  */
 export function parseRootState(data: Cell): RootState {
   // The version decides about the tail of the cell, so the params come first.
-  const params = parseWhole('root', data, (slice) => {
-    slice.loadAddress()
-    slice.loadUint(32)
-    slice.loadRef()
-    const cell = slice.loadRef()
-    while (slice.remainingRefs > 0) slice.loadRef()
-    slice.skip(slice.remainingBits)
-    return parseParams(cell)
-  })
+  const params = parseParams(paramsCellOf(data))
   return parseWhole('root', data, (slice) => {
     const owner = slice.loadAddress()
     const version = slice.loadUint(32)
@@ -124,23 +116,6 @@ function parseVerifiedKeys(cell: Cell) {
   }))
 }
 
-function keySet(dict: Dictionary<bigint, null>): ReadonlySet<string> {
-  return new Set(dict.keys().map(hash256))
-}
-
-function hash256(value: bigint): string {
-  return value.toString(16).padStart(64, '0')
-}
-
-function entrySlice(text: string): Cell {
-  const raw = Buffer.from(text, 'latin1')
-  return beginCell()
-    .storeBit(0)
-    .storeUint(uint('proxy entry length', raw.length, 7), 7)
-    .storeBuffer(raw)
-    .endCell()
-}
-
 /** What a new root contract starts with. */
 export interface RootSeed {
   readonly owner: Address
@@ -152,11 +127,17 @@ export interface RootSeed {
   readonly proxyHashes?: readonly Uint8Array[]
   readonly workerHashes?: readonly Uint8Array[]
   readonly modelHashes?: readonly Uint8Array[]
+  /** From struct version 4 on. Left out: nobody, with a key of zeros that no signature matches. */
+  readonly keyManager?: KeyManager
+  /** From struct version 5 on. Left out: none. */
+  readonly verifiedKeys?: VerifiedKeys
 }
 
-/** Data cell of a root contract of struct version 0 to 3 (protocol 60 §3.1). Throws RangeError for values that do not fit. */
+const nobody: KeyManager = { keys: [], publicKey: hash256(0n), imageHash: hash256(0n), endpoints: null }
+const noKeys: VerifiedKeys = { proxy: new Set(), worker: new Set(), keyManager: new Set() }
+
+/** Data cell of a root contract of struct version 0 to 5 (protocol 60 §3.1, 95 §3). Throws RangeError for values that do not fit. */
 export function rootData(seed: RootSeed): Cell {
-  if (seed.params.structVersion > 3) throw new RangeError('structVersion must be at most 3 in a root contract of our own')
   const proxies = Dictionary.empty(Dictionary.Keys.Uint(32), entryText)
   for (const proxy of seed.proxies ?? []) proxies.set(Number(uint('seqno', proxy.seqno, 32)), formatEndpoints(proxy))
   const newest = Math.max(0, ...(seed.proxies ?? []).map((proxy) => proxy.seqno))
@@ -167,12 +148,86 @@ export function rootData(seed: RootSeed): Cell {
     .storeDict(hashDict('workerHashes', seed.workerHashes ?? []))
     .storeDict(hashDict('modelHashes', seed.modelHashes ?? []))
     .endCell()
+  const version = uint('version', seed.version ?? 0, 32)
+  return assembled(seed.owner, version, lists, seed.params, tail(seed.params, seed.keyManager, seed.verifiedKeys))
+}
+
+function assembled(owner: Address, version: bigint, lists: Cell, params: Params, rest: readonly Cell[]): Cell {
+  const cell = beginCell().storeAddress(owner).storeUint(version, 32).storeRef(lists).storeRef(storeParams(params, 'root'))
+  for (const ref of rest) cell.storeRef(ref)
+  return cell.endCell()
+}
+
+/** What the struct version appends. */
+function tail({ structVersion }: Params, manager: KeyManager | undefined, verified: VerifiedKeys | undefined): Cell[] {
+  if (structVersion < 4 && manager !== undefined) throw new RangeError('keyManager needs structVersion 4 or 5')
+  if (structVersion < 5 && verified !== undefined) throw new RangeError('verifiedKeys needs structVersion 5')
+  const cells: Cell[] = []
+  if (structVersion >= 4) cells.push(keyManagerCell(manager ?? nobody))
+  if (structVersion >= 5) cells.push(verifiedKeysCell(verified ?? noKeys))
+  return cells
+}
+
+function keyManagerCell(manager: KeyManager): Cell {
+  const keys = Dictionary.empty(hashKey, keyEntry)
+  for (const key of manager.keys) {
+    const publicKey = BigInt(`0x${Buffer.from(hexBytes('keyManager.keys.publicKey', key.publicKey)).toString('hex')}`)
+    keys.set(publicKey, { type: key.type, expiresAtSec: key.expiresAtSec })
+  }
   return beginCell()
-    .storeAddress(seed.owner)
-    .storeUint(uint('version', seed.version ?? 0, 32), 32)
-    .storeRef(lists)
-    .storeRef(storeParams(seed.params, 'root'))
+    .storeDict(keys)
+    .storeBuffer(Buffer.from(hexBytes('keyManager.publicKey', manager.publicKey)))
+    .storeBuffer(Buffer.from(hexBytes('keyManager.imageHash', manager.imageHash)))
+    .storeSlice(entryCell(manager.endpoints === null ? '' : formatEndpoints(manager.endpoints)).beginParse())
     .endCell()
+}
+
+function verifiedKeysCell(verified: VerifiedKeys): Cell {
+  const cell = beginCell()
+  for (const name of ['proxy', 'worker', 'keyManager'] as const) {
+    cell.storeDict(
+      hashDict(
+        `verifiedKeys.${name}`,
+        [...verified[name]].map((key) => hexBytes(`verifiedKeys.${name}`, key)),
+      ),
+    )
+  }
+  return cell.endCell()
+}
+
+/** What a full upgrade is to change; the rest stays as it is on chain, also entries that nobody can read. */
+export interface RootChange {
+  readonly owner?: Address
+  /** A larger struct version appends an empty key manager and no verified keys, unless they are given. */
+  readonly params?: Params
+  /** Left out: one more than now. Readers take the larger version as the newer one. */
+  readonly version?: number
+  readonly keyManager?: KeyManager
+  readonly verifiedKeys?: VerifiedKeys
+}
+
+/**
+ * The present data cell with changes, for `fullUpgrade`: the only way to change multipliers or the struct version.
+ * Throws LayoutError for data that is no root contract, RangeError for values that do not fit or a smaller struct version.
+ */
+export function upgradedRootData(data: Cell, change: RootChange): Cell {
+  const now = parseRootState(data)
+  const lists = data.refs[0]
+  if (lists === undefined) throw new LayoutError('root: unexpected layout')
+  const params = change.params ?? now.params
+  if (params.structVersion < now.params.structVersion) {
+    throw new RangeError(`structVersion must be ${now.params.structVersion}..5, not ${params.structVersion}`)
+  }
+  const version = uint('version', change.version ?? now.version + 1, 32)
+  const rest = tail(
+    params,
+    change.keyManager ?? now.keyManager ?? undefined,
+    change.verifiedKeys ?? now.verifiedKeys ?? undefined,
+  )
+  // A key manager whose address cannot be read would lose it; its cell is kept when nothing replaces it.
+  const kept = change.keyManager === undefined ? data.refs[2] : undefined
+  if (kept !== undefined) rest[0] = kept
+  return assembled(change.owner ?? now.owner, version, lists, params, rest)
 }
 
 /** Address and initial state of a root contract. The code is compiled from `root.tolk` (`contractCode.root`). */
@@ -180,13 +235,7 @@ export function rootInit(code: Cell, seed: RootSeed): ContractInit {
   return contractInit(code, rootData(seed))
 }
 
-function hashDict(name: string, hashes: readonly Uint8Array[]): Dictionary<bigint, null> {
-  const dict = Dictionary.empty(hashKey, nothing)
-  for (const value of hashes) dict.set(BigInt(`0x${hex(bytes(name, value, 32))}`), null)
-  return dict
-}
-
-/** Operations of the root contract (protocol 60 §3.4). */
+/** Operations of the root contract's owner (protocol 60 §3.4, 95 §3). */
 export const ROOT_OPS = {
   addWorkerHash: 0xe34b1c60,
   delWorkerHash: 0x8d94a79a,
@@ -204,6 +253,8 @@ export const ROOT_OPS = {
   reset: 0x563c1d96,
   fullUpgrade: 0x4f7c5789,
   changeOwner: 0xc4a1ae54,
+  addPublicKey: 0x6e5a646a,
+  changeKeyManager: 0xb01c0fe9,
 } as const
 
 /** What the owner can ask of the root contract. Hashes are 32 bytes, money is nanoton. */
@@ -230,29 +281,44 @@ export type RootRequest =
   | { op: 'reset' }
   | { op: 'fullUpgrade'; data: Cell; code: Cell }
   | { op: 'changeOwner'; owner: Address }
+  | ({ op: 'addPublicKey' } & PublicKeyEntry)
+  | {
+      op: 'changeKeyManager'
+      /** Ed25519 key that signs new public keys. */
+      publicKey: Uint8Array
+      imageHash: Uint8Array
+      /** Null: not reachable. */
+      endpoints: ProxyEndpoints | null
+    }
+
+/** A key with which clients may seal prompts; roots of struct version 4 and 5 list them. */
+export interface PublicKeyEntry {
+  /** Ed25519, 32 bytes */
+  publicKey: Uint8Array
+  /** u8; 1 is the only one in use */
+  type: number
+  expiresAtSec: number
+}
 
 /** Body of an owner's message to the root contract. Throws RangeError for values that do not fit. */
 export function rootRequest(queryId: bigint, request: RootRequest): Cell {
   const body = operation(ROOT_OPS[request.op], queryId)
   switch (request.op) {
     case 'registerProxy':
-      return body.storeSlice(entrySlice(formatEndpoints(request.endpoints)).beginParse()).endCell()
+      return body.storeSlice(entryCell(formatEndpoints(request.endpoints)).beginParse()).endCell()
     case 'unregisterProxy':
       return body.storeUint(uint('seqno', request.seqno, 32), 32).endCell()
     case 'updateProxy':
       return body
         .storeUint(uint('seqno', request.seqno, 32), 32)
-        .storeSlice(entrySlice(formatEndpoints(request.endpoints)).beginParse())
+        .storeSlice(entryCell(formatEndpoints(request.endpoints)).beginParse())
         .endCell()
     case 'changePrice':
-      return body
-        .storeCoins(coins('pricePerToken', request.pricePerToken))
-        .storeCoins(coins('workerFeePerToken', request.workerFeePerToken))
-        .endCell()
+      return body.storeCoins(coins('pricePerToken', request.pricePerToken)).storeCoins(feeWithin(request)).endCell()
     case 'changeParams':
       return body
         .storeCoins(coins('pricePerToken', request.pricePerToken))
-        .storeCoins(coins('workerFeePerToken', request.workerFeePerToken))
+        .storeCoins(feeWithin(request))
         .storeUint(uint('proxyDelaySec', request.proxyDelaySec, 32), 32)
         .storeUint(uint('clientDelaySec', request.clientDelaySec, 32), 32)
         .storeCoins(coins('minProxyStake', request.minProxyStake))
@@ -268,7 +334,30 @@ export function rootRequest(queryId: bigint, request: RootRequest): Cell {
       return body.storeRef(request.data).storeRef(request.code).endCell()
     case 'changeOwner':
       return body.storeAddress(request.owner).endCell()
+    case 'addPublicKey':
+      return storePublicKeyEntry(body, request).endCell()
+    case 'changeKeyManager':
+      return body
+        .storeBuffer(bytes('publicKey', request.publicKey, 32))
+        .storeBuffer(bytes('imageHash', request.imageHash, 32))
+        .storeSlice(entryCell(request.endpoints === null ? '' : formatEndpoints(request.endpoints)).beginParse())
+        .endCell()
     default:
       return body.storeBuffer(bytes('hash', request.hash, 32)).endCell()
   }
+}
+
+/** Key, type and end, as the messages that add a key carry them. Throws RangeError. */
+export function storePublicKeyEntry(cell: Builder, entry: PublicKeyEntry): Builder {
+  return cell
+    .storeBuffer(bytes('publicKey', entry.publicKey, 32))
+    .storeUint(uint('type', entry.type, 8), 8)
+    .storeUint(uint('expiresAtSec', entry.expiresAtSec, 32), 32)
+}
+
+/** A fee above the price would make every payout fail: the proxy's part would be negative. */
+function feeWithin(terms: { readonly pricePerToken: bigint; readonly workerFeePerToken: bigint }): bigint {
+  const fee = coins('workerFeePerToken', terms.workerFeePerToken)
+  if (fee <= terms.pricePerToken) return fee
+  throw new RangeError(`workerFeePerToken must be 0..${terms.pricePerToken} (the price), not ${fee}`)
 }

@@ -42,7 +42,7 @@ export type HashSigner = (hash: Uint8Array) => Uint8Array
 
 /** A signer over a key in memory: 32-byte seed, or 64-byte secret key as @ton/crypto has it. */
 export function keySigner(key: Uint8Array): HashSigner {
-  if (key.length !== 32 && key.length !== 64) throw new RangeError(`secret key must be 32 or 64 bytes, got ${key.length}`)
+  if (key.length !== 32 && key.length !== 64) throw new RangeError(`secret key must be 32 or 64 bytes, not ${key.length}`)
   const secret = key.length === 64 ? Buffer.from(key) : keyPairFromSeed(Buffer.from(key)).secretKey
   return (hash) => new Uint8Array(sign(Buffer.from(hash), secret))
 }
@@ -105,7 +105,8 @@ export function parseSigned(source: Cell | Uint8Array): SignedMessage {
   })
 }
 
-function oneRoot(boc: Uint8Array): Cell {
+/** The one root of a BoC of any valid form. Throws LayoutError. */
+export function oneRoot(boc: Uint8Array): Cell {
   let roots: Cell[]
   try {
     roots = Cell.fromBoc(Buffer.from(boc))

@@ -66,3 +66,15 @@ export function parseWorkerState(data: Cell): WorkerState {
 export function workerRegister(envelope: Envelope): Cell {
   return operation(WORKER_OPS.register, envelope.queryId).storeAddress(envelope.excesses).endCell()
 }
+
+/** Reads the body of an owner's registration. Null when it is anything else; signed messages are read by `parseSigned`. */
+export function parseWorkerMessage(body: Cell): ({ readonly kind: 'register' } & Envelope) | null {
+  try {
+    return parseWhole('message to worker', body, (slice) => {
+      if (slice.loadUint(32) !== WORKER_OPS.register) throw new RangeError('another operation')
+      return { kind: 'register' as const, queryId: slice.loadUintBig(64), excesses: slice.loadAddress() }
+    })
+  } catch {
+    return null
+  }
+}
