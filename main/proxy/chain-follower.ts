@@ -29,6 +29,8 @@ export interface FollowerOptions {
   readonly onBehind: () => void
   /** The chain's view of an account changed. */
   readonly onAccount: (account: Account) => void
+  /** Pause after a failure of chain or disk; 2 s by default. */
+  readonly retryMs?: number
 }
 
 /**
@@ -70,13 +72,29 @@ export class ChainFollower {
         const error = asError(thrown)
         logger.error('following the chain failed', { contract: contract.toString(), error: error.message })
         if (thrown instanceof Failure && thrown.code === 'history-pruned') {
-          await this.#readAccounts()
-          cursor = await this.#newestLt(signal)
-          store.setCursor(cursor)
-          caughtUp()
+          const skipped = await this.#skipHistory(signal)
+          if (skipped !== undefined) {
+            cursor = skipped
+            caughtUp()
+          }
         }
-        await pause(2000, signal)
+        await pause(this.#o.retryMs ?? 2000, signal)
       }
+    }
+  }
+
+  /** Takes the contracts as they are now, and tells from which `lt` on to follow; undefined when the disk refused: to be tried again. */
+  async #skipHistory(signal: AbortSignal): Promise<bigint | undefined> {
+    const { store, logger } = this.#o
+    const newest = await this.#newestLt(signal)
+    if (signal.aborted) return undefined
+    try {
+      await this.#readAccounts()
+      store.setCursor(newest)
+      return newest
+    } catch (thrown) {
+      logger.error('the contracts could not be taken as they are', { error: asError(thrown).message })
+      return undefined
     }
   }
 
@@ -102,9 +120,9 @@ export class ChainFollower {
       if (thrown instanceof Failure) throw thrown
       logger.warn('a transaction was not understood', { lt: transaction.lt, error: asError(thrown).message })
     }
-    // After the effects, so that a crash in between repeats them; each of them can be repeated.
-    store.setCursor(transaction.lt)
     for (const tell of after) tell()
+    // After the effects, so that a crash or a full disk in between repeats them; each of them can be repeated.
+    store.setCursor(transaction.lt)
   }
 
   /**
@@ -190,6 +208,7 @@ export class ChainFollower {
         }
         this.#changed(account, account.settled, [])
       } catch (thrown) {
+        if (thrown instanceof Failure && thrown.retryable) throw thrown
         logger.error('a contract could not be read', { account: account.key, error: asError(thrown).message })
       }
     }

@@ -14,16 +14,19 @@ import { PROXY_OPS, parseProxyState, stateCommitMemo } from '../../contracts/pro
 import { rootRequest } from '../../contracts/root.ts'
 import { keySigner, parseSigned, refuseSigned } from '../../contracts/signed.ts'
 import { parseWorkerState, workerInit } from '../../contracts/worker.ts'
-import { createLogger } from '../base/logger.ts'
+import { createLogger, silentLogger } from '../base/logger.ts'
 import { buildLocalNetwork, type LocalNetwork, localAddresses, localEndpoints, localGenesis } from '../localnet/genesis.ts'
 import type { LocalChain } from '../localnet/local-chain.ts'
 import { bystander, eventually, newFolder, startChain, testKey } from '../localnet/testing.ts'
+import { openDatabase } from '../storage/database.ts'
+import { fillableDisk } from '../storage/testing/full-disk.ts'
 import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
 import { CocoonWallet } from '../wallet/cocoon-wallet.ts'
-import type { OutMessage } from '../wallet/sender.ts'
+import type { OutMessage, Sender } from '../wallet/sender.ts'
 import { W5Wallet } from '../wallet/w5-wallet.ts'
 import { plainPort } from './ports.ts'
 import { CocoonProxy } from './proxy.ts'
+import type { ProxyDeps } from './proxy-config.ts'
 import { testConfig } from './testing/fixtures.ts'
 import { RawPeer } from './testing/raw-peer.ts'
 import { firstAnswer, lastPart, readyWorker, runQuery } from './testing/scripted.ts'
@@ -50,7 +53,7 @@ describe('proxy on the local chain', () => {
   let node: CocoonWallet
   let proxy: CocoonProxy
 
-  const makeProxy = (change = {}): CocoonProxy =>
+  const makeProxy = (change = {}, deps: Partial<ProxyDeps> = {}): CocoonProxy =>
     new CocoonProxy(
       {
         ...testConfig(folder.path),
@@ -72,6 +75,7 @@ describe('proxy on the local chain', () => {
         openWorkerPort: plainPort(),
         openClientPort: plainPort(),
         logger: createLogger((line) => log.push(line), 'debug', 'proxy'),
+        ...deps,
       },
     )
   const identity = (of: Address) => ({
@@ -216,6 +220,51 @@ describe('proxy on the local chain', () => {
     worker.end()
   })
 
+  it('signs what it saw on chain while its disk was full, as soon as there is room', async () => {
+    await proxy.stop()
+    let disk: ReturnType<typeof fillableDisk> | undefined
+    // Full from the moment at which the memo leaves: the follower finds the memo and cannot write it down.
+    const sender: Sender = {
+      address: node.address,
+      send: (messages) => {
+        if (disk) disk.full = true
+        return node.send(messages)
+      },
+    }
+    proxy = makeProxy(
+      {},
+      {
+        side: { kind: 'chain', chain: local.chain, sender },
+        openDatabase: (path, migrations) => {
+          disk = fillableDisk(openDatabase(path, migrations, { logger: silentLogger }))
+          return disk.database
+        },
+      },
+    )
+    await proxy.start()
+    const { peer } = await connect(network.user)
+    await peer.query({ '@type': 'client.authorizeWithProxyShort', data: secret })
+    const worker = await readyWorker(proxy, { owner: workerOwner.toString() })
+    const before = log.length
+    await serve(peer, worker, 10)
+    await eventually(() =>
+      log.slice(before).some((line) => /following the chain failed.*disk is full/.test(line)) ? true : undefined,
+    )
+    expect(proxy.account('worker', workerOwner)).toMatchObject({ max: 7010n, chain: 7000n })
+    // The peers are told what is on disk; they need not leave.
+    expect(await worker.query({ '@type': 'worker.updatePaymentStatus' })).toMatchObject({ db_tokens: 7010n, max_tokens: 7010n })
+    if (disk) disk.full = false
+    const signed = await worker.expect('proxy.signedPayment', 10_000)
+    expect(parseSigned(signed.data).payload.tokens).toBe(7010n)
+    expect(proxy.account('client', network.user)).toMatchObject({ max: 7010n, chain: 7010n })
+    peer.end()
+    worker.end()
+    await proxy.stop()
+    proxy = makeProxy()
+    await proxy.start()
+    expect(proxy.account('worker', workerOwner)).toMatchObject({ max: 7010n, chain: 7010n })
+  })
+
   it('ignores odd and forged messages to its contract', async () => {
     const odd = (body: Cell): OutMessage => ({ to: network.proxyContract, value: toNano('0.2'), body, bounce: true })
     const memo = stateCommitMemo({ queryId: 1n, seqno: 1_000_000, sessionHash: new Uint8Array(32) })
@@ -245,7 +294,7 @@ describe('proxy on the local chain', () => {
     await user.send([toClient(network.user, '0.7', clientRequestRefund(envelope(network.user)))])
     await eventually(() => (proxy.account('client', network.user)?.client?.state === 'closed' ? true : undefined))
     const { data } = await local.chain.account(clientInit(identity(network.user)).address)
-    expect(data === null ? undefined : parseClientState(data)).toMatchObject({ state: 'closed', balance: 0n, tokensUsed: 7000n })
+    expect(data === null ? undefined : parseClientState(data)).toMatchObject({ state: 'closed', balance: 0n, tokensUsed: 7010n })
     expect((await connect(network.user)).answer).toMatchObject({ '@type': 'tcp.queryError', code: 602 })
   })
 

@@ -150,10 +150,15 @@ export class Instance {
     while (!signal.aborted) {
       await pause(this.#o.config.terms.chainCommitDelayMs(), signal)
       if (!this.ledger.chainBehind) continue
-      const commit = this.ledger.prepareChainCommit()
-      if (commit === undefined) continue
-      const seen = this.ledger.chainCommitSeen(commit.seqno, commit.session)
-      if (seen.kind === 'final') this.#final(seen.accounts)
+      try {
+        const commit = this.ledger.prepareChainCommit()
+        if (commit === undefined) continue
+        const seen = this.ledger.chainCommitSeen(commit.seqno, commit.session)
+        if (seen.kind === 'final') this.#final(seen.accounts)
+      } catch (thrown) {
+        if (!(thrown instanceof Failure)) throw thrown
+        this.#o.deps.logger.debug('a commit waits for the disk', { error: thrown.message })
+      }
     }
   }
 

@@ -138,8 +138,8 @@ export class LedgerStore {
     })
   }
 
-  /** Writes the counter and the chain state of an account. */
-  saveAccount(account: Account): void {
+  /** Writes the counter and the chain state of an account. @param chainTokens what is final on chain, when it is about to be more */
+  saveAccount(account: Account, chainTokens = account.chain): void {
     const { client, worker } = account
     this.#db
       .prepare(
@@ -155,7 +155,7 @@ export class LedgerStore {
         account.owner.toRawString(),
         account.contract.toRawString(),
         account.max,
-        account.chain,
+        chainTokens,
         client?.state ?? worker?.state ?? null,
         client === undefined ? null : client.balance.toString(),
         client === undefined ? null : client.stake.toString(),

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../base/logger.ts'
 import { type Database, openDatabase } from '../storage/database.ts'
+import { fillableDisk } from '../storage/testing/full-disk.ts'
 import type { Account } from './account.ts'
 import { Ledger } from './ledger.ts'
 import { LedgerStore, makeCurrent, type PendingCommit, proxyMigrations } from './ledger-store.ts'
@@ -139,6 +140,23 @@ describe('ledger', () => {
     expect(pair(after)[1]).toMatchObject({ max: 15n, db: 15n, chain: 0n })
     expect(after.chainCommitSeen(commit.seqno, commit.session).kind).toBe('final')
     expect(pair(after)[1]).toMatchObject({ max: 15n, db: 15n, chain: 10n })
+  })
+
+  it('counts a memo in full that it saw first on a full disk', () => {
+    const disk = fillableDisk(open(path))
+    db = disk.database
+    const ledger = freshLedger(db)
+    const [client, worker] = pair(ledger)
+    ledger.book(client, worker, 10n)
+    const commit = ledger.prepareChainCommit()
+    if (commit === undefined) throw new Error('nothing to commit')
+    disk.full = true
+    expect(() => ledger.chainCommitSeen(commit.seqno, commit.session)).toThrow(expect.objectContaining({ code: 'disk-full' }))
+    expect([client.chain, worker.chain]).toEqual([0n, 0n])
+    disk.full = false
+    expect(ledger.chainCommitSeen(commit.seqno, commit.session)).toEqual({ kind: 'final', accounts: [client, worker] })
+    const [clientOnDisk, workerOnDisk] = pair(freshLedger(db))
+    expect([client.chain, clientOnDisk.chain, workerOnDisk.chain]).toEqual([10n, 10n, 10n])
   })
 
   it('notices that the database is older than the chain', () => {

@@ -124,27 +124,26 @@ export class Ledger {
     return commit
   }
 
-  /** A memo of our own wallet was seen on chain. */
+  /** A memo of our own wallet was seen on chain. Throws `Failure` of the storage; nothing is changed then. */
   chainCommitSeen(seqno: number, session: Uint8Array): SeenCommit {
     const match = this.#store.pending().find((commit) => commit.seqno === seqno)
     if (match === undefined || !Buffer.from(match.session).equals(Buffer.from(session))) {
       return seqno <= this.#seenSeqno || seqno <= this.#lastSeqno ? { kind: 'old' } : { kind: 'unknown' }
     }
-    const levels = this.#store.pendingLevels(seqno)
-    const raised: Account[] = []
-    for (const level of levels) {
-      const account = this.find(level.kind, level.owner)
-      if (account === undefined || level.tokens <= account.chain) continue
-      account.committedToChain(level.tokens)
-      raised.push(account)
+    const raised: { account: Account; tokens: bigint }[] = []
+    for (const { kind, owner, tokens } of this.#store.pendingLevels(seqno)) {
+      const account = this.find(kind, owner)
+      if (account !== undefined && tokens > account.chain) raised.push({ account, tokens })
     }
+    // The disk first: if it refuses, the memo is as unseen as before, and counts in full when it is seen again.
     this.commit()
     this.#store.transaction(() => {
-      for (const account of raised) this.#store.saveAccount(account)
+      for (const { account, tokens } of raised) this.#store.saveAccount(account, tokens)
       this.#store.dropPending(seqno)
       this.#store.setSeenSeqno(seqno)
     })
+    for (const { account, tokens } of raised) account.committedToChain(tokens)
     this.#seenSeqno = Math.max(this.#seenSeqno, seqno)
-    return { kind: 'final', accounts: raised }
+    return { kind: 'final', accounts: raised.map(({ account }) => account) }
   }
 }

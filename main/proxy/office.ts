@@ -3,14 +3,12 @@ import type { RootState } from '../../contracts/root.ts'
 import type { Logger } from '../base/logger.ts'
 import { cancelExtensionFlag } from '../protocol/tl/schema.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
-import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
 import type { Account, AccountKind } from './account.ts'
 import { type ProxyIdentity, peerContract, wireAddress } from './addresses.ts'
 import type { Exchange } from './exchange.ts'
 import type { Ledger } from './ledger.ts'
 import type { Nonces } from './nonces.ts'
 import type { PaymentDesk } from './payment-desk.ts'
-import { Refusal } from './refusal.ts'
 
 /** What inbound connections need of one instance of the proxy (one proxy contract). */
 export interface Office {
@@ -54,12 +52,17 @@ export function proxyParams(office: Office, peer: { version: number; flags: numb
   return { ...shared, flags: 3 | cancel, proto_version: peer.version }
 }
 
-/** Signed payment and totals of an account; the totals are on disk before this returns. Throws `Refusal` 651 when the disk refuses. */
+/**
+ * Signed payment and totals of an account, all of it on disk when this returns. While the disk refuses, what it holds is told, which is
+ * what was told before: peers keep their connections and learn the rest when there is room again.
+ */
 export function standing(office: Office, account: Account) {
+  let { max } = account
   try {
     if (office.ledger.dirty) office.desk.commitNow()
   } catch {
-    throw new Refusal(peerErrorCodes.notReady, 'proxy is disabled')
+    // The desk has reported it. A count that could be lost is no word to give.
+    max = account.db
   }
-  return { signed_payment: office.desk.signed(account), db: account.db, max: account.max }
+  return { signed_payment: office.desk.signed(account), db: account.db, max }
 }

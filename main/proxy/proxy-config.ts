@@ -3,6 +3,7 @@ import type { HashSigner } from '../../contracts/signed.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Watchable } from '../base/signal.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
+import type { Database } from '../storage/database.ts'
 import type { Chain } from '../ton/chain.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { Sender } from '../wallet/sender.ts'
@@ -57,6 +58,8 @@ export interface ProxyDeps {
   readonly key: { readonly publicKey: Uint8Array; readonly signer: HashSigner }
   readonly openWorkerPort: PortOpener
   readonly openClientPort: PortOpener
+  /** Opens the database of `databasePath`; `openDatabase` of storage by default. */
+  readonly openDatabase?: (path: string, migrations: readonly string[]) => Database
   readonly logger: Logger
   /** Unix ms. */
   readonly now?: () => number

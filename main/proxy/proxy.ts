@@ -62,7 +62,7 @@ export class CocoonProxy {
     try {
       const root = await this.#firstRoot(signal)
       this.#root = root
-      this.#db = openDatabase(this.#config.databasePath, proxyMigrations, { logger: this.#deps.logger })
+      this.#db = this.#openDatabase()
       await this.#open(root)
       await this.#resumeOld()
       this.#unwatchRoot = this.#deps.root.onChange((next) => {
@@ -130,6 +130,12 @@ export class CocoonProxy {
       address: (address) => address.toString({ testOnly: this.#config.testnet }),
       ...read,
     })
+  }
+
+  #openDatabase(): Database {
+    const { logger, openDatabase: open } = this.#deps
+    const { databasePath: path } = this.#config
+    return open === undefined ? openDatabase(path, proxyMigrations, { logger }) : open(path, proxyMigrations)
   }
 
   #instances(): Instance[] {
