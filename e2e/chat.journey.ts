@@ -47,3 +47,48 @@ test('many presses of Send in one moment are one message in one chat', async () 
   await expect(page.getByRole('article')).toHaveCount(2)
   await expect(chats()).toHaveCount(before + 1)
 })
+
+test('text that turns its direction around reorders nothing outside its own block', async () => {
+  await goTo(page, 'Chat')
+  await page.getByRole('button', { name: 'New chat' }).click()
+  const hidden = /[\u200B\u200E\u200F\u202A-\u202E\u2066-\u2069\uFEFF]/
+  await page.getByRole('textbox', { name: 'Message' }).fill('Say \u202Eolleh\u2067\u200B now.')
+  await page.getByRole('button', { name: 'Send' }).click()
+  // The names of the chat and of the turn are labels: what turned them around is gone.
+  await expect(page.getByRole('heading', { level: 1, name: 'Say olleh now.', exact: true })).toBeVisible()
+  const turn = page.getByRole('article', { name: 'Question: Say olleh now.', exact: true })
+  await answered(turn)
+  await expect(chats().filter({ hasText: 'Say olleh now.' })).toHaveCount(1)
+
+  // The message itself is kept as it was written, in a box of its own.
+  const question = turn.locator('.turn-question')
+  expect(await question.textContent()).toMatch(hidden)
+  await expect(question).toHaveCSS('unicode-bidi', 'plaintext')
+  const outside = await page.evaluate<string>(`
+    (() => {
+      const copy = document.body.cloneNode(true)
+      for (const body of copy.querySelectorAll('.turn-question, .markdown')) body.remove()
+      const names = [...copy.querySelectorAll('[aria-label], [title]')].map((one) => one.getAttribute('aria-label') + one.title)
+      return copy.textContent + names.join() + document.title
+    })()`)
+  expect(outside).not.toMatch(hidden)
+})
+
+test('a chat from right to left reads from the right', async () => {
+  await page.getByRole('button', { name: 'New chat' }).click()
+  await page.getByRole('textbox', { name: 'Message' }).fill('שלום, מה שלומך?')
+  await page.getByRole('button', { name: 'Send' }).click()
+  const turn = page.getByRole('article', { name: /שלום, מה שלומך/ })
+  await answered(turn)
+  const box = await turn.locator('.turn-question').boundingBox()
+  const text = await page.evaluate<{ left: number; right: number }>(`
+    (() => {
+      const range = document.createRange()
+      range.selectNodeContents([...document.querySelectorAll('.turn-question')].at(-1))
+      const { left, right } = range.getClientRects()[0]
+      return { left, right }
+    })()`)
+  if (!box) throw new Error('The question is not on the screen.')
+  expect(box.x + box.width - text.right).toBeLessThan(30)
+  expect(text.left - box.x).toBeGreaterThan(200)
+})

@@ -61,6 +61,24 @@ describe('calls', () => {
     expect((await settled).ownerReceived).toBe(127_500_000n)
   })
 
+  it('makes labels of all text but that of messages', async () => {
+    const { client, last } = fakeCore()
+    last().events.onOpen()
+    const sent = client.call('chat.send', { id: 'a', text: 'x' })
+    const turn = { id: 't', level: 'computer', status: 'done', model: 'nice\u202Eledom', createdAtMs: 1 }
+    const body = { question: 'q\u202E', answer: 'a\u200B' }
+    last().events.onMessage({ t: 'result', n: 1, output: { ...turn, ...body } })
+    expect(await sent).toMatchObject({ ...body, model: 'niceledom' })
+    const titles: string[] = []
+    client.subscribe('chat.list', {}, (chats) => titles.push(...chats.map(({ title }) => title)))
+    const chat = { id: 'c', level: 'computer', widestLevel: 'computer', pinned: false, updatedAtMs: 1 }
+    last().events.onMessage({ t: 'event', n: 2, event: [{ ...chat, title: 'a\u2067b' }] })
+    expect(titles).toEqual(['ab'])
+    const failing = client.call('earn.settle', {})
+    last().events.onMessage({ t: 'error', n: 3, error: { code: 'refused', message: 'no\u202E' } })
+    await expect(failing).rejects.toMatchObject({ message: 'no' })
+  })
+
   it('refuses an input that does not fit before it is sent', async () => {
     const { client, last } = fakeCore()
     last().events.onOpen()

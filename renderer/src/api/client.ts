@@ -13,6 +13,7 @@ import {
   streams,
 } from '../../../preload/api/contract.ts'
 import { type ToPage, toPage } from '../../../preload/api/link.ts'
+import { plainLabel, withPlainLabels } from '../format/plain-label.ts'
 import type { Link, LinkEnd, OpenLink } from './link.ts'
 
 /** `refused` is final: the core does not accept this page, and only a new one-time link helps. */
@@ -55,6 +56,11 @@ const knownCodes: ReadonlySet<string> = new Set<ApiErrorCode>([
   'disconnected',
 ])
 
+/** Where a message of a conversation stands. Everything else that the core sends is a label. */
+const bodies: ReadonlySet<string> = new Set(['question', 'answer', 'text', 'markdown'])
+const nobodies: ReadonlySet<string> = new Set()
+const bodiesOf = (name: CallName | StreamName): ReadonlySet<string> => (name.startsWith('chat.') ? bodies : nobodies)
+
 const isKnownCode = (code: string): code is ApiErrorCode => knownCodes.has(code)
 
 const timer = (work: () => void, delayMs: number): (() => void) => {
@@ -64,7 +70,7 @@ const timer = (work: () => void, delayMs: number): (() => void) => {
 
 /**
  * The typed API over any link. Inputs are encoded and outputs decoded by the schemas of preload/api (amounts are bigints here, decimal
- * strings on the link). A lost link is opened again with growing delays and every subscription is made anew; calls that were under
+ * strings on the link), and labels lose what nobody sees (format/plain-label.ts). A lost link is opened again with growing delays and every subscription is made anew; calls that were under
  * way fail with `disconnected`, because nobody can tell whether the core ran them.
  */
 export function createClient(openLink: OpenLink, options: ClientOptions = {}): ApiClient {
@@ -131,14 +137,14 @@ export function createClient(openLink: OpenLink, options: ClientOptions = {}): A
         if (!call) return
         pending.delete(message.n)
         const output = z.safeDecode(calls[call.name].output as z.ZodType, message.output)
-        if (output.success) call.resolve(output.data)
+        if (output.success) call.resolve(withPlainLabels(output.data, bodiesOf(call.name)))
         else call.reject(new ApiError('malformed', `The answer to ${call.name} does not fit its schema.`))
         return
       }
       case 'event': {
         if (!subscription) return
         const event = z.safeDecode(streams[subscription.name].event as z.ZodType, message.event)
-        if (event.success) subscription.onEvent(event.data)
+        if (event.success) subscription.onEvent(withPlainLabels(event.data, bodiesOf(subscription.name)))
         else subscription.onError(new ApiError('malformed', `An event of ${subscription.name} does not fit its schema.`))
         return
       }
@@ -147,7 +153,7 @@ export function createClient(openLink: OpenLink, options: ClientOptions = {}): A
         return
       case 'error': {
         const { code } = message.error
-        const error = new ApiError(isKnownCode(code) ? code : 'internal', message.error.message)
+        const error = new ApiError(isKnownCode(code) ? code : 'internal', plainLabel(message.error.message))
         pending.delete(message.n)
         subscriptions.delete(message.n)
         if (call) call.reject(error)

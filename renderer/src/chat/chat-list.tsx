@@ -85,7 +85,9 @@ function Row({ chat, current, onPick, onGone }: RowProps) {
   return (
     <li className="chat-row" data-current={current}>
       <a href={pathTo('chat', chat.id)} aria-current={current ? 'page' : undefined} onClick={onPick} title={chat.title}>
-        <span className="min-w-0 flex-1 truncate">{chat.title}</span>
+        <span dir="auto" className="min-w-0 flex-1 truncate">
+          {chat.title}
+        </span>
         <span className="text-ink-3" title={t(levelName[chat.widestLevel])}>
           <LevelGlyph level={chat.widestLevel} />
           <span className="sr-only">{t(levelName[chat.widestLevel])}</span>

@@ -83,7 +83,13 @@ function RenameDialog({ chat, open, onClose }: { chat: ConversationSummary; open
         <label className="flex flex-col gap-1.5 text-sm text-ink-2">
           {t('chat.title')}
           <span className="field">
-            <input value={shown} maxLength={120} onChange={(event) => setTitle(event.target.value)} className="text-ink" />
+            <input
+              value={shown}
+              dir="auto"
+              maxLength={120}
+              onChange={(event) => setTitle(event.target.value)}
+              className="text-ink"
+            />
           </span>
         </label>
         {rename.error ? (

@@ -79,6 +79,7 @@ export function Composer(props: ComposerProps) {
         <textarea
           ref={field}
           className="composer-text"
+          dir="auto"
           aria-label={t('composer.label')}
           placeholder={first ? t('composer.first') : t('composer.next')}
           rows={1}

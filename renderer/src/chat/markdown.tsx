@@ -2,6 +2,7 @@ import { Download } from 'lucide-react'
 import type { ReactNode } from 'react'
 import ReactMarkdown, { type Components } from 'react-markdown'
 import remarkGfm from 'remark-gfm'
+import { isolated, plainLabel, visibleCode } from '../format/plain-label.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { Button } from '../ui/button.tsx'
 import { CopyButton } from '../ui/copy-button.tsx'
@@ -9,12 +10,22 @@ import { Icon } from '../ui/icon.tsx'
 import { saveFile } from '../ui/save-file.ts'
 import { ScrollRegion } from '../ui/scroll-region.tsx'
 import { linkTarget } from './link-target.ts'
+import { ownDirections } from './own-directions.ts'
 
-/** Model output is text from a stranger: no raw HTML, no picture from the net, no link whose place is hidden behind its words. */
+/**
+ * Model output is text from a stranger: no raw HTML, no picture from the net, no link whose place is hidden behind its words, and no block whose
+ * direction reaches beyond it.
+ */
 export function Markdown({ text, streaming }: { text: string; streaming: boolean }) {
   return (
     <div className={`markdown ${streaming ? 'streaming' : ''}`}>
-      <ReactMarkdown remarkPlugins={plugins} components={components} urlTransform={keepUrl} skipHtml>
+      <ReactMarkdown
+        remarkPlugins={plugins}
+        rehypePlugins={rehypePlugins}
+        components={components}
+        urlTransform={keepUrl}
+        skipHtml
+      >
         {text}
       </ReactMarkdown>
     </div>
@@ -22,6 +33,7 @@ export function Markdown({ text, streaming }: { text: string; streaming: boolean
 }
 
 const plugins = [remarkGfm]
+const rehypePlugins = [ownDirections]
 /** Addresses are judged where they are drawn, so that a refused one can still be shown as text. */
 const keepUrl = (url: string): string => url
 
@@ -31,11 +43,11 @@ const components: Components = {
   pre: ({ children }) => <>{children}</>,
   code: ({ className, children }) => {
     const text = textOf(children)
-    const language = /language-(\S+)/.exec(className ?? '')?.[1]
+    const language = /language-(\S+)/.exec(plainLabel(className ?? ''))?.[1]
     return language !== undefined || text.includes('\n') ? (
       <CodeBlock code={text} language={language ?? ''} />
     ) : (
-      <code>{text}</code>
+      <code>{visibleCode(text)}</code>
     )
   },
   table: ({ children }) => <MarkdownTable>{children}</MarkdownTable>,
@@ -48,13 +60,13 @@ const textOf = (children: ReactNode): string =>
 function SafeLink({ href, children }: { href: string | undefined; children: ReactNode }) {
   const target = linkTarget(href ?? '')
   const words = textOf(children)
-  if (!target) return <span>{href && href !== words ? `${words} (${href})` : words}</span>
+  if (!target) return <bdi>{href && href !== words ? `${words} (${isolated(href)})` : words}</bdi>
   return (
     <>
       <a href={target.href} target="_blank" rel="noreferrer noopener">
         {children}
       </a>
-      {words === target.href || words === href ? null : <span className="text-ink-3"> ({target.shown})</span>}
+      {words === target.href || words === href ? null : <bdi dir="ltr" className="text-ink-3">{` (${target.shown})`}</bdi>}
     </>
   )
 }
@@ -94,8 +106,8 @@ function CodeBlock({ code, language }: { code: string; language: string }) {
         </Button>
       </div>
       <ScrollRegion label={language || t('code.plain')} className="code-scroll">
-        <pre>
-          <code>{body}</code>
+        <pre dir="ltr">
+          <code>{visibleCode(body)}</code>
         </pre>
       </ScrollRegion>
     </div>

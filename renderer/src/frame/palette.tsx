@@ -132,9 +132,14 @@ function PaletteList({ recent, onRun }: { recent: readonly string[]; onRun(comma
 function Marked({ label, query }: { label: string; query: string }) {
   const at = matchAt(label, query)
   const length = query.trim().length
-  if (at === null || length === 0) return <span className="min-w-0 flex-1 truncate">{label}</span>
+  if (at === null || length === 0)
+    return (
+      <span dir="auto" className="min-w-0 flex-1 truncate">
+        {label}
+      </span>
+    )
   return (
-    <span className="min-w-0 flex-1 truncate">
+    <span dir="auto" className="min-w-0 flex-1 truncate">
       {label.slice(0, at)}
       <mark>{label.slice(at, at + length)}</mark>
       {label.slice(at + length)}

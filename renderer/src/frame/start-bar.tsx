@@ -26,7 +26,9 @@ export function StartBar() {
               ? t('start.failed', { part: t(`start.part.${failed.id}`) })
               : t('start.progress', { ready, all: parts.length })}
           </span>{' '}
-          {shown ? (failed ? failed.detail : [t(`start.part.${shown.id}`), shown.detail].filter(Boolean).join(': ')) : null}
+          <bdi>
+            {shown ? (failed ? failed.detail : [t(`start.part.${shown.id}`), shown.detail].filter(Boolean).join(': ')) : null}
+          </bdi>
         </p>
         <button
           type="button"
@@ -62,7 +64,7 @@ function PartLine({ part }: { part: Part }) {
       />
       <span className="min-w-0">
         <span className="font-medium text-ink">{t(`start.part.${part.id}`)}</span>{' '}
-        <span>{part.detail ?? t(`start.state.${part.state}`)}</span>
+        <bdi>{part.detail ?? t(`start.state.${part.state}`)}</bdi>
       </span>
     </li>
   )

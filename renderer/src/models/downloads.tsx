@@ -32,7 +32,9 @@ function Download({ model }: { model: ModelState }) {
       </span>
       <div className="min-w-0 flex-1">
         <p className="num mb-1.5 flex flex-wrap gap-x-2">
-          <b>{model.name}</b>
+          <b>
+            <bdi>{model.name}</bdi>
+          </b>
           <span className="text-ink-2">
             {model.status === 'verifying'
               ? t('models.verifying')

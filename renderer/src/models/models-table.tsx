@@ -62,7 +62,9 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
       <tr className={model.problem || failure ? 'with-note' : ''}>
         <td className="py-3! whitespace-normal!">
           <span className="flex flex-wrap items-center gap-2">
-            <b>{model.name}</b>
+            <b>
+              <bdi>{model.name}</bdi>
+            </b>
             {model.loaded ? <span className="chip chip-accent">{t('models.inUse')}</span> : null}
             {model.origin === 'own' ? <span className="chip chip-outline">{t('models.own')}</span> : null}
           </span>

@@ -190,7 +190,9 @@ function Transaction({ transaction }: { transaction: WalletTransaction }) {
         </span>
       </td>
       <td className="ps-0!">
-        <span className="block font-medium">{transaction.title}</span>
+        <span dir="auto" className="block font-medium">
+          {transaction.title}
+        </span>
         {transaction.counterparty ? (
           <span className="text-xs text-ink-3" title={transaction.counterparty}>
             {t(incoming ? 'wallet.from' : 'wallet.to', { address: shortAddress(transaction.counterparty) })}
