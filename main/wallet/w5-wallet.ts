@@ -28,6 +28,16 @@ export function w5Address(publicKey: Uint8Array, kind: Chain['kind']): Address {
   return contractOf(publicKey, kind).address
 }
 
+/** What a send of these messages takes from the wallet at most, before anything returns: values and a generous allowance for fees. nanoton */
+export function neededFor(messages: readonly OutMessage[]): bigint {
+  return messages.reduce((sum, message) => sum + message.value + feePerMessage, baseFee)
+}
+
+/** A W5 wallet whose secret key is not known: its messages carry a worthless signature, for an emulator that does not look at it. */
+export function unsignedW5(publicKey: Uint8Array, kind: Chain['kind']): WalletScheme {
+  return w5Scheme(contractOf(publicKey, kind), Buffer.alloc(64))
+}
+
 /** The user's wallet: W5 (v5r1). Not deployed until its first send. */
 export class W5Wallet implements Sender {
   readonly address: Address
@@ -97,7 +107,7 @@ function readSeqno(data: Cell | null): number {
 /** @throws Failure `balance-too-low` when values and fees certainly do not fit into the balance. */
 function requireCovered(balance: bigint, messages: readonly OutMessage[]): void {
   if (messages.some((message) => ((message.mode ?? 0) & 128) !== 0)) return
-  const needed = messages.reduce((sum, message) => sum + message.value + feePerMessage, baseFee)
+  const needed = neededFor(messages)
   if (balance >= needed) return
   throw new Failure(
     'balance-too-low',

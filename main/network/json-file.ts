@@ -1,0 +1,51 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import type { z } from 'zod'
+import { asError, Failure } from '../base/failure.ts'
+
+/**
+ * Reads a JSON file of at most `mostBytes` and parses it by `schema`.
+ * @param what how messages name it, e.g. "The network file"
+ * @throws Failure `file-missing`, `file-too-large`, `file-malformed`
+ */
+export function readJsonFile<T>(path: string, what: string, mostBytes: number, schema: z.ZodType<T>): T {
+  const text = readBounded(path, what, mostBytes)
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (thrown) {
+    throw new Failure('file-malformed', `${what} ${path} is not JSON: ${asError(thrown).message.slice(0, 120)}`, {
+      cause: thrown,
+    })
+  }
+  return parseBy(schema, json, `${what} ${path}`)
+}
+
+/** Parses by `schema`; what does not fit becomes one sentence a fault. Throws Failure `file-malformed`. */
+export function parseBy<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const faults = parsed.error.issues.slice(0, 5).map(({ path, message }) => [path.join('.'), message].filter(Boolean).join(': '))
+  throw new Failure('file-malformed', `${what} cannot be used. ${faults.join('; ')}.`, {
+    advice: 'docs/operators.md describes the format.',
+  })
+}
+
+function readBounded(path: string, what: string, mostBytes: number): string {
+  let file: number
+  try {
+    file = openSync(path, 'r')
+  } catch (thrown) {
+    throw new Failure('file-missing', `${what} ${path} cannot be read: ${asError(thrown).message}`, { cause: thrown })
+  }
+  try {
+    // A pipe or a device has no size, and a file may grow while it is read.
+    const room = Buffer.alloc(mostBytes + 1)
+    let size = 0
+    if (!fstatSync(file).isFile()) throw new Failure('file-missing', `${what} ${path} is no ordinary file.`)
+    for (let read = 1; read > 0 && size <= mostBytes; size += read) read = readSync(file, room, size, room.length - size, null)
+    if (size > mostBytes) throw new Failure('file-too-large', `${what} ${path} is larger than ${mostBytes / 1024} KiB.`)
+    return room.toString('utf8', 0, size)
+  } finally {
+    closeSync(file)
+  }
+}
