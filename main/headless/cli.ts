@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { messageAndAdvice } from '../base/failure.ts'
 import { childEntries } from '../child-entries.ts'
 import { version } from '../version.ts'
+import { roleCommand } from './role-commands/role-command.ts'
 import { serve } from './serve.ts'
 
 const help = `Cocoon Desktop ${version}
@@ -14,10 +15,13 @@ Usage: cocoon-desktop serve [options]
     --data-dir <path>  Where chats, wallets, models and the local network are kept.
     --verbose          Logs more to the log file.
 
+  client, worker, proxy    Runs one role of a network; see cocoon-desktop <role> --help and docs/operators.md.
+
   --help, --version
 `
 
 async function main(): Promise<void> {
+  if (await roleCommand(process.argv.slice(2), childEntries(import.meta.url))) return
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: {

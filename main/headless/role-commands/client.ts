@@ -1,0 +1,43 @@
+import { parseArgs } from 'node:util'
+import type { ChildEntries } from '../../child-entries.ts'
+import { startClientRole } from '../../roles/client-role.ts'
+import { hostAndPort, toncoin, wholeNumber } from './arguments.ts'
+import { commonHelp, commonOptions, commonRoleOptions, drainMs, policyOf, roleLogger } from './common.ts'
+import { runRole } from './run-role.ts'
+
+export const clientHelp = `Usage: cocoon-desktop client --network <name or file> [options]
+
+  Answers OpenAI-shaped requests over the network.
+    --http <host:port>        Where it listens (default 127.0.0.1:10000).
+    --policy <any|fake_tdx>   What a proxy must prove before it is told anything (default any).
+    --proxies <n>             Proxies at once (default 1).
+    --top-up <TON>            May put this much on the account with each proxy, again when half is used. Without it nothing is paid in.
+    --allow-origin <origin>   Web pages of this origin may ask; * for all.${commonHelp}
+`
+
+export async function clientCommand(args: readonly string[], entries: ChildEntries): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      ...commonOptions,
+      http: { type: 'string', default: '127.0.0.1:10000' },
+      policy: { type: 'string', default: 'any' },
+      proxies: { type: 'string', default: '1' },
+      'top-up': { type: 'string' },
+      'allow-origin': { type: 'string' },
+    },
+  })
+  if (values.help) return console.log(clientHelp)
+  const own = {
+    http: hostAndPort('http', values.http),
+    policy: policyOf('policy', values.policy),
+    proxies: wholeNumber('proxies', values.proxies, 1, 16),
+    ...(values['top-up'] === undefined ? {} : { topUp: toncoin('top-up', values['top-up']) }),
+    ...(values['allow-origin'] === undefined ? {} : { allowOrigin: values['allow-origin'] }),
+  }
+  const logger = roleLogger(values.verbose, 'client')
+  await runRole((signal) => startClientRole({ ...commonRoleOptions(values, entries, logger, signal), ...own }), {
+    drainMs: drainMs(values),
+    logger,
+  })
+}

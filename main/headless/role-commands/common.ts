@@ -1,0 +1,59 @@
+import { createLogger, type Logger } from '../../base/logger.ts'
+import type { ChildEntries } from '../../child-entries.ts'
+import { openNetwork } from '../../roles/open-network.ts'
+import { parseOwner, policyNames, type RoleOptions } from '../../roles/role-options.ts'
+import { defaultDataDir } from '../../storage/files.ts'
+import { oneOf, required, wholeNumber } from './arguments.ts'
+
+/** Options of every role, for `parseArgs`. */
+export const commonOptions = {
+  network: { type: 'string' },
+  'data-dir': { type: 'string' },
+  keys: { type: 'string' },
+  owner: { type: 'string' },
+  drain: { type: 'string', default: '30' },
+  verbose: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const
+
+export const commonHelp = `
+    --network <name or file>  "local" (the network of the app on this computer), or a network file.
+    --owner <address>         May take back what the role's wallet holds, and receives what it earns.
+    --data-dir <path>         Where keys and book of the role are kept.
+    --keys <file>             Another key file (mode 0600; made when it is missing).
+    --drain <seconds>         How long running requests may take to end after the first signal (default 30).
+    --verbose                 Logs more.`
+
+export interface CommonValues {
+  readonly network?: string | undefined
+  readonly 'data-dir'?: string | undefined
+  readonly keys?: string | undefined
+  readonly owner?: string | undefined
+  readonly drain: string
+  readonly verbose: boolean
+}
+
+/** Lines of the log go to standard error, so that a supervisor keeps them apart from what the role says of itself. */
+export function roleLogger(verbose: boolean, name: string): Logger {
+  return createLogger((line) => process.stderr.write(`${line}\n`), verbose ? 'debug' : 'info', name)
+}
+
+export function drainMs({ drain }: CommonValues): number {
+  return wholeNumber('drain', drain, 0, 3600) * 1000
+}
+
+/** @throws UsageError; Failure of `openNetwork` and of the owner's address */
+export function commonRoleOptions(values: CommonValues, entries: ChildEntries, logger: Logger, signal: AbortSignal): RoleOptions {
+  const dataDir = values['data-dir'] ?? defaultDataDir()
+  return {
+    network: openNetwork(required('network', values.network), { dataDir, logger }),
+    dataDir,
+    ...(values.keys === undefined ? {} : { keyFile: values.keys }),
+    ...(values.owner === undefined ? {} : { owner: parseOwner(values.owner) }),
+    entries,
+    logger,
+    signal,
+  }
+}
+
+export const policyOf = (name: string, text: string) => oneOf(name, text, policyNames)

@@ -1,0 +1,64 @@
+import { parseArgs } from 'node:util'
+import type { ChildEntries } from '../../child-entries.ts'
+import { isLoopback } from '../../roles/http/listener.ts'
+import { startProxyRole } from '../../roles/proxy-role.ts'
+import { hostAndPort, required, UsageError, wholeNumber } from './arguments.ts'
+import { commonHelp, commonOptions, commonRoleOptions, drainMs, policyOf, roleLogger } from './common.ts'
+import { runRole } from './run-role.ts'
+
+export const proxyHelp = `Usage: cocoon-desktop proxy --network <name or file> --workers-port <n> --clients-port <n> [options]
+
+  Brings the requests of clients to workers, counts, signs and settles.
+    --workers-port <n>, --clients-port <n>   The ports that the network contract lists for this proxy.
+    --host <address>                         Where both listen (default 0.0.0.0; with --plain 127.0.0.1).
+    --policy-workers <any|fake_tdx>          What workers must prove (default any).
+    --policy-clients <any|fake_tdx>          What clients must prove (default any).
+    --plain                                  Frames directly on TCP: no encryption, no proof of work. On this computer only.
+    --pow <bits>                             Proof of work that each peer owes, 0 to 24 (default 20).
+    --commit-delay <ms>                      Finished requests are gathered into one commit for so long, 0 to 1000 (default 100).
+    --listed-models-only                     Refuses workers with models that the network contract does not list.
+    --accept-lost-database                   Starts although the chain knows of more work than the database.
+    --http <host:port>                       Status for the operator (default none).${commonHelp}
+`
+
+export async function proxyCommand(args: readonly string[], entries: ChildEntries): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      ...commonOptions,
+      'workers-port': { type: 'string' },
+      'clients-port': { type: 'string' },
+      host: { type: 'string' },
+      'policy-workers': { type: 'string', default: 'any' },
+      'policy-clients': { type: 'string', default: 'any' },
+      plain: { type: 'boolean', default: false },
+      pow: { type: 'string', default: '20' },
+      'commit-delay': { type: 'string', default: '100' },
+      'listed-models-only': { type: 'boolean', default: false },
+      'accept-lost-database': { type: 'boolean', default: false },
+      http: { type: 'string' },
+    },
+  })
+  if (values.help) return console.log(proxyHelp)
+  const { plain } = values
+  const host = values.host ?? (plain ? '127.0.0.1' : '0.0.0.0')
+  if (plain && !isLoopback(host)) throw new UsageError('--plain has no encryption; it listens on this computer only.')
+  const own = {
+    host,
+    workersPort: wholeNumber('workers-port', required('workers-port', values['workers-port']), 0, 65_535),
+    clientsPort: wholeNumber('clients-port', required('clients-port', values['clients-port']), 0, 65_535),
+    policyWorkers: policyOf('policy-workers', values['policy-workers']),
+    policyClients: policyOf('policy-clients', values['policy-clients']),
+    plain,
+    difficulty: wholeNumber('pow', values.pow, 0, 24),
+    commitDelayMs: wholeNumber('commit-delay', values['commit-delay'], 0, 1000),
+    listedModelsOnly: values['listed-models-only'],
+    acceptLostDatabase: values['accept-lost-database'],
+    ...(values.http === undefined ? {} : { http: hostAndPort('http', values.http) }),
+  }
+  const logger = roleLogger(values.verbose, 'proxy')
+  await runRole((signal) => startProxyRole({ ...commonRoleOptions(values, entries, logger, signal), ...own }), {
+    drainMs: drainMs(values),
+    logger,
+  })
+}

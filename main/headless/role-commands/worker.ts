@@ -1,0 +1,52 @@
+import { parseArgs } from 'node:util'
+import type { ChildEntries } from '../../child-entries.ts'
+import { startWorkerRole } from '../../roles/worker-role.ts'
+import { hostAndPort, required, toncoin, wholeNumber } from './arguments.ts'
+import { commonHelp, commonOptions, commonRoleOptions, drainMs, policyOf, roleLogger } from './common.ts'
+import { runRole } from './run-role.ts'
+
+export const workerHelp = `Usage: cocoon-desktop worker --network <name or file> --model <name> [options]
+
+  Serves the network's requests with one engine.
+    --engine <builtin|url>    The built-in engine, or the address of an OpenAI-compatible server (default builtin).
+    --model <name>            NAME or NAME@COMMIT:HASH; for the built-in engine also an id of the library or a GGUF file.
+    --coefficient <n>         Price in thousandths of the network's price (default 1000).
+    --max-active <n>          Requests at once (default 8).
+    --policy <any|fake_tdx>   What a proxy must prove before it is served (default any).
+    --proxies <n>             Proxies to serve at once (default 1).
+    --payout-above <TON>      Pays out by itself as soon as this much is signed (default 1).
+    --http <host:port>        Status for the operator (default none).${commonHelp}
+`
+
+export async function workerCommand(args: readonly string[], entries: ChildEntries): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      ...commonOptions,
+      engine: { type: 'string', default: 'builtin' },
+      model: { type: 'string' },
+      coefficient: { type: 'string', default: '1000' },
+      'max-active': { type: 'string', default: '8' },
+      policy: { type: 'string', default: 'any' },
+      proxies: { type: 'string', default: '1' },
+      'payout-above': { type: 'string', default: '1' },
+      http: { type: 'string' },
+    },
+  })
+  if (values.help) return console.log(workerHelp)
+  const own = {
+    engine: values.engine,
+    model: required('model', values.model),
+    coefficient: wholeNumber('coefficient', values.coefficient, 0, 999_999_999),
+    maxActive: wholeNumber('max-active', values['max-active'], 1, 100_000),
+    policy: policyOf('policy', values.policy),
+    proxies: wholeNumber('proxies', values.proxies, 1, 16),
+    payoutAbove: toncoin('payout-above', values['payout-above']),
+    ...(values.http === undefined ? {} : { http: hostAndPort('http', values.http) }),
+  }
+  const logger = roleLogger(values.verbose, 'worker')
+  await runRole((signal) => startWorkerRole({ ...commonRoleOptions(values, entries, logger, signal), ...own }), {
+    drainMs: drainMs(values),
+    logger,
+  })
+}

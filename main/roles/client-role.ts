@@ -1,0 +1,108 @@
+import { fromNano } from '@ton/core'
+import { clientMigrations } from '../client/account-store.ts'
+import { Client } from '../client/client.ts'
+import { type Dial, openDialer } from '../core/dialer.ts'
+import { TopUpKeeper } from '../core/top-up-keeper.ts'
+import { openDatabase } from '../storage/database.ts'
+import { AccountOpener } from './account-opener.ts'
+import { clientStats } from './client-stats.ts'
+import { Closers } from './closers.ts'
+import { openClientHttp } from './http/client-http.ts'
+import { type HttpPlace, isLoopback } from './http/listener.ts'
+import { openKeyFile } from './key-file.ts'
+import { drained, type Role } from './role.ts'
+import { openRoleFolder } from './role-folder.ts'
+import { dialerOptions, ownerOf, type PolicyName, type RoleOptions } from './role-options.ts'
+import { openRoleWallet } from './role-wallet.ts'
+
+export interface ClientRoleOptions extends RoleOptions {
+  readonly http: HttpPlace
+  readonly allowOrigin?: string
+  readonly policy: PolicyName
+  /** Proxies at once. */
+  readonly proxies: number
+  /** nanoton that may be put on the account with each proxy, again and again when half of them are used; undefined = none. */
+  readonly topUp?: bigint
+  /** How proxies are reached in place of proof of work and TLS. */
+  readonly dial?: Dial
+}
+
+/**
+ * A client for programs: an OpenAI-shaped HTTP address whose requests travel over the network (protocol 30).
+ * @throws Failure of the folder, the key file, the database, the HTTP port; nothing is left open then
+ */
+export function startClientRole(options: ClientRoleOptions): Promise<Role> {
+  const { network, dataDir, entries, logger, http } = options
+  const closers = new Closers(logger)
+  return closers.during(async () => {
+    const folder = openRoleFolder(dataDir, network.name, 'client', options.keyFile)
+    closers.add(() => folder.release())
+    const { keys, created } = openKeyFile(folder.keyFile, 'client')
+    const wallet = openRoleWallet(keys.walletKey, ownerOf(options), network.chain)
+    closers.add(() => wallet.money?.wallet.close())
+    const database = openDatabase(folder.database, clientMigrations, { logger })
+    closers.add(() => database.close())
+    const client = new Client({
+      root: network.root,
+      owner: wallet.address,
+      money: wallet.money,
+      masterSecret: keys.masterSecret,
+      database,
+      dial:
+        options.dial ??
+        openDialer(
+          entries.powThread,
+          dialerOptions(options.policy, () => network.root.value),
+        ),
+      dialChecksImageHashes: options.policy !== 'any',
+      proxyConnections: options.proxies,
+      logger: logger.room('client'),
+    })
+    closers.add(() => client.stop())
+    if (options.topUp !== undefined && wallet.money !== undefined) {
+      const opener = new AccountOpener(client, options.topUp, logger)
+      const keeper = new TopUpKeeper(client, logger, { amount: options.topUp, lowMark: options.topUp / 2n })
+      closers.add(() => {
+        opener.stop()
+        keeper.stop()
+      })
+    }
+    const address = await openClientHttp({
+      ...http,
+      client,
+      accessHash: keys.accessHash,
+      ...(options.allowOrigin === undefined ? {} : { allowOrigin: options.allowOrigin }),
+      stats: () => clientStats({ client, wallet, root: network.root.value, checksHashes: options.policy !== 'any' }),
+      topUpNano: () => options.topUp ?? network.root.value?.params.minClientStake,
+      network: () => network.root.value?.address,
+      logger: logger.room('http'),
+    })
+    closers.add(() => address.close())
+    client.start()
+    const spoken = address.host.includes(':') ? `[${address.host}]` : address.host
+    return {
+      facts: [
+        `OpenAI-compatible address: http://${spoken}:${address.port}/v1`,
+        ...(isLoopback(address.host)
+          ? []
+          : ['Others on the network can reach it, and whoever can reach it can spend your balance.']),
+        ...(wallet.money === undefined ? [] : moneyFacts(wallet.address.toString({ bounceable: false }), options.topUp, created)),
+        `Keys and book: ${folder.path}`,
+      ],
+      stop: async (limitMs) => {
+        address.takeNoMore()
+        const cut = await drained(() => address.running, limitMs)
+        await closers.close()
+        return cut
+      },
+    }
+  })
+}
+
+function moneyFacts(wallet: string, topUp: bigint | undefined, created: boolean): string[] {
+  const how =
+    topUp === undefined
+      ? 'No account is opened with a proxy that has none yet: that costs Toncoin, and you allow it with --top-up <TON>.'
+      : `Up to ${fromNano(topUp)} TON are put on the account with each proxy, again when half of them are used.`
+  return [`Wallet: ${wallet}${created ? ' (new: send Toncoin there)' : ''}`, how]
+}

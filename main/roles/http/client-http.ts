@@ -1,0 +1,124 @@
+import type { Address } from '@ton/core'
+import { asError, Failure } from '../../base/failure.ts'
+import type { Logger } from '../../base/logger.ts'
+import type { Client } from '../../client/client.ts'
+import { Rate } from '../../proxy/rates.ts'
+import { hasAccess } from './access.ts'
+import { clientActions } from './client-actions.ts'
+import { clientError } from './client-error.ts'
+import { readClientRequest } from './client-request.ts'
+import { type Asked, type HttpPlace, isLoopback, type Listener, listenHttp, readBody, sendJson, sendText } from './listener.ts'
+import { passAnswer } from './pass-answer.ts'
+import { statsPage } from './stats-page.ts'
+
+export interface ClientHttpOptions extends HttpPlace {
+  readonly client: Client
+  /** Guards the actions that move money, and the status where others can reach it. */
+  readonly accessHash: string
+  readonly allowOrigin?: string
+  /** Data of `/jsonstats` beside the counters. */
+  readonly stats: () => Promise<Record<string, unknown>>
+  /** nanoton that `/request/topup` puts on a balance; undefined where the network's terms are not known yet. */
+  readonly topUpNano: () => bigint | undefined
+  readonly network: () => Address | undefined
+  readonly logger: Logger
+}
+
+export interface ClientHttp extends Listener {
+  /** Queries being answered. */
+  readonly running: number
+}
+
+const mostBodyBytes = 15 << 20
+
+/** What `/jsonstats` counts (protocol 30 §8.2). */
+function counters() {
+  const rate = (): Rate => new Rate(Date.now())
+  return { queries: rate(), success: rate(), failed: rate(), bytes_received: rate(), bytes_sent: rate(), time: rate() }
+}
+
+/**
+ * The local HTTP address of a client (protocol 30 §8): OpenAI-shaped requests become queries over the network. Every request is answered:
+ * errors of either shape, timeouts and lost connections included.
+ */
+export async function openClientHttp(options: ClientHttpOptions): Promise<ClientHttp> {
+  const { client, logger } = options
+  const counted = counters()
+  let running = 0
+
+  const query = async ({ request, response, path }: Asked): Promise<void> => {
+    const startedAtMs = Date.now()
+    const gone = new AbortController()
+    response.on('close', () => {
+      if (!response.writableFinished) gone.abort()
+    })
+    running++
+    counted.queries.add(1, startedAtMs)
+    try {
+      const body = await readBody(request, mostBodyBytes)
+      counted.bytes_received.add(body.length, startedAtMs)
+      const asked = readClientRequest(body)
+      const handle = client.runChat({ ...asked, path }, gone.signal)
+      counted.bytes_sent.add(await passAnswer(handle, response, startedAtMs), Date.now())
+      counted.success.add(1, Date.now())
+    } catch (thrown) {
+      counted.failed.add(1, Date.now())
+      if (!(thrown instanceof Failure)) throw thrown
+      logger.debug('a query failed', { code: thrown.code })
+      if (response.headersSent || response.destroyed) return void response.destroy()
+      const { status, body } = clientError(thrown)
+      sendJson(response, status, body)
+    } finally {
+      running--
+      counted.time.add((Date.now() - startedAtMs) / 1000, Date.now())
+    }
+  }
+
+  const models = async ({ response }: Asked): Promise<void> => {
+    try {
+      const offers = await client.models()
+      const data = offers.map(({ model, workers }) => ({
+        id: model,
+        object: 'model',
+        created: 0,
+        owned_by: '?',
+        workers: workers.map((one) => ({
+          coefficient: one.coefficient,
+          running_requests: one.running,
+          max_running_requests: one.mostRunning,
+        })),
+      }))
+      sendJson(response, 200, { object: 'list', data })
+    } catch (thrown) {
+      const { status, body } = clientError(thrown instanceof Failure ? thrown : new Failure('failed', asError(thrown).message))
+      sendJson(response, status, body)
+    }
+  }
+
+  const stats = async (asked: Asked, asPage: boolean): Promise<void> => {
+    if (!isLoopback(options.host) && !hasAccess(asked, options.accessHash)) return sendJson(asked.response, 403, noAccess)
+    const values = Object.fromEntries(Object.entries(counted).map(([name, rate]) => [name, rate.values(Date.now())]))
+    const data = { ...(await options.stats()), stats: values }
+    if (asPage) sendText(asked.response, 200, 'text/html; charset=utf-8', statsPage('Cocoon client', data))
+    else sendJson(asked.response, 200, data)
+  }
+
+  const act = clientActions(options)
+  const listener = await listenHttp(options, async (asked) => {
+    const { method, path, response } = asked
+    if (method === 'OPTIONS') return sendText(response, 200, 'text/html; charset=utf-8', '<http><body>OK</body></http>')
+    if (path === '/v1/models' && method === 'GET') return models(asked)
+    if (path === '/stats' || path === '/jsonstats') return stats(asked, path === '/stats')
+    if (path.startsWith('/request/')) return hasAccess(asked, options.accessHash) ? act(asked) : sendJson(response, 403, noAccess)
+    if (path === '/favicon.ico') return sendText(response, 404, 'text/plain', 'not found')
+    return query(asked)
+  })
+  return {
+    ...listener,
+    get running() {
+      return running
+    },
+  }
+}
+
+const noAccess = { error: 'the access hash of the key file is needed: ?access_hash=' }

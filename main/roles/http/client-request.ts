@@ -1,0 +1,71 @@
+import { Failure } from '../../base/failure.ts'
+import { JsonNumber, type JsonObject, JsonTextError, parseJson, writeJson } from '../../protocol/requests/json-text.ts'
+
+/** What a program asked the client for, with the options taken out of its body that only the client understands (protocol 30 §7.1). */
+export interface ClientRequest {
+  readonly model: string
+  /** OpenAI request object as JSON text. */
+  readonly body: string
+  readonly maxTokens: number
+  /** Thousandths. */
+  readonly maxCoefficient: number
+  readonly timeoutMs: number
+  readonly enableDebug: boolean
+}
+
+/** Reserved when the request names no limit of its own; it is not added to the body. */
+const usualMaxTokens = 1000
+const usualMaxCoefficient = 4000
+const usualTimeoutSeconds = 120
+const mostInt = 0x7fff_ffff
+
+const refuse = (why: string): Failure<'invalid-request'> => new Failure('invalid-request', `failed to parse request: ${why}`)
+
+/** @throws Failure `invalid-request` in the words of the network's clients */
+export function readClientRequest(body: Uint8Array): ClientRequest {
+  const value = objectOf(body)
+  const model = value.get('model')
+  if (model === undefined) throw refuse("missing field 'model'")
+  if (typeof model !== 'string') throw refuse("field 'model' must be string")
+  let maxTokens = wholeNumber(value, 'max_tokens') ?? usualMaxTokens
+  const completion = wholeNumber(value, 'max_completion_tokens')
+  if (completion !== undefined) {
+    maxTokens = completion
+    value.delete('max_tokens')
+  }
+  const maxCoefficient = wholeNumber(value, 'max_coefficient') ?? usualMaxCoefficient
+  const timeoutMs = seconds(value) * 1000
+  const enableDebug = value.get('enable_debug')
+  if (enableDebug !== undefined && typeof enableDebug !== 'boolean') throw refuse("field 'enable_debug' must be boolean")
+  const guid = value.get('request_guid')
+  if (guid !== undefined && typeof guid !== 'string') throw refuse("field 'request_guid' must be string")
+  for (const own of ['max_coefficient', 'timeout', 'enable_debug', 'request_guid']) value.delete(own)
+  return { model, body: writeJson(value), maxTokens, maxCoefficient, timeoutMs, enableDebug: enableDebug === true }
+}
+
+function objectOf(body: Uint8Array): JsonObject {
+  try {
+    const value = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(body))
+    if (value instanceof Map) return value
+  } catch (thrown) {
+    // A TypeError is the decoder's word for text that is not UTF-8.
+    if (!(thrown instanceof JsonTextError || thrown instanceof TypeError)) throw thrown
+  }
+  throw refuse('expected json object')
+}
+
+function wholeNumber(value: JsonObject, name: string): number | undefined {
+  const given = value.get(name)
+  if (given === undefined) return undefined
+  const number = given instanceof JsonNumber && /^\d+$/.test(given.text) ? Number(given.text) : Number.NaN
+  if (!(number <= mostInt)) throw refuse(`field '${name}' must be positive integer`)
+  return number
+}
+
+function seconds(value: JsonObject): number {
+  const given = value.get('timeout')
+  if (given === undefined) return usualTimeoutSeconds
+  const number = given instanceof JsonNumber ? Number(given.text) : Number.NaN
+  if (!(number > 0 && Number.isFinite(number))) throw refuse("field 'timeout' must be positive number")
+  return number
+}

@@ -1,0 +1,135 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { asError, Failure } from '../../base/failure.ts'
+import type { Logger } from '../../base/logger.ts'
+
+export interface HttpPlace {
+  readonly host: string
+  /** 0 = any free one. */
+  readonly port: number
+}
+
+export interface ListenerOptions extends HttpPlace {
+  /** Pages of this origin may ask; `*` for every page. Without it a request of any page is refused: it would spend money unasked. */
+  readonly allowOrigin?: string
+  readonly logger: Logger
+}
+
+export interface Asked {
+  readonly method: string
+  /** Path without the question mark and what follows. */
+  readonly path: string
+  readonly search: URLSearchParams
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}
+
+export interface Listener extends HttpPlace {
+  /** Takes no new connections; idle ones are closed, requests under way go on. */
+  takeNoMore(): void
+  /** Ends everything at once. */
+  close(): Promise<void>
+}
+
+const loopback = new Set(['127.0.0.1', 'localhost', '::1'])
+
+/** Whether only programs of this computer can reach that host. */
+export function isLoopback(host: string): boolean {
+  return loopback.has(host)
+}
+
+/**
+ * An HTTP server for programs. On a loopback address it refuses other names in Host, which a page of a rebound name would send.
+ * @throws Failure `port-taken`
+ */
+export async function listenHttp(options: ListenerOptions, handle: (asked: Asked) => Promise<void>): Promise<Listener> {
+  const { logger } = options
+  const server = createServer({ noDelay: true, requestTimeout: 60_000, headersTimeout: 20_000 }, (request, response) => {
+    const refusal = refusalOf(request, options)
+    if (refusal !== undefined) return sendJson(response, refusal.status, { error: refusal.text })
+    if (options.allowOrigin !== undefined) allowPages(response, options.allowOrigin)
+    const target = request.url ?? '/'
+    const mark = target.indexOf('?')
+    const asked: Asked = {
+      method: request.method ?? 'GET',
+      path: mark < 0 ? target : target.slice(0, mark),
+      search: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)),
+      request,
+      response,
+    }
+    handle(asked).catch((thrown: unknown) => {
+      logger.error('a request could not be handled', { reason: asError(thrown).message })
+      if (response.headersSent) response.destroy()
+      else sendJson(response, 500, { error: 'internal error' })
+    })
+  })
+  await listening(server, options)
+  const { port } = server.address() as AddressInfo
+  return {
+    host: options.host,
+    port,
+    takeNoMore: () => {
+      server.close()
+      server.closeIdleConnections()
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+function listening(server: Server, { host, port }: HttpPlace): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) =>
+      reject(
+        new Failure('port-taken', `The HTTP port ${port} on ${host} cannot be opened.`, {
+          advice: 'Choose another one with --http host:port.',
+          cause,
+        }),
+      ),
+    )
+    server.listen(port, host, resolve)
+  })
+}
+
+function refusalOf(
+  { headers }: IncomingMessage,
+  { host, allowOrigin }: ListenerOptions,
+): { status: number; text: string } | undefined {
+  if (isLoopback(host) && !isLoopback((headers.host ?? host).replace(/:\d+$/, '').replace(/^\[|\]$/g, '')))
+    return { status: 403, text: 'this address is for programs of this computer only' }
+  const { origin } = headers
+  if (origin !== undefined && allowOrigin !== '*' && allowOrigin !== origin)
+    return { status: 403, text: 'web pages may not use this address; see --allow-origin' }
+  return undefined
+}
+
+function allowPages(response: ServerResponse, origin: string): void {
+  response.setHeader('Access-Control-Allow-Origin', origin)
+  response.setHeader('Access-Control-Allow-Methods', 'GET, POST, OPTIONS')
+  response.setHeader('Access-Control-Allow-Headers', 'Content-Type, Authorization')
+}
+
+export function sendText(response: ServerResponse, status: number, type: string, text: string): void {
+  const body = Buffer.from(text, 'utf8')
+  response.writeHead(status, { 'Content-Type': type, 'Content-Length': body.length })
+  response.end(body)
+}
+
+export function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  sendText(response, status, 'application/json', JSON.stringify(value))
+}
+
+/** The whole body. @throws Failure `body-too-large` */
+export async function readBody(request: IncomingMessage, mostBytes: number): Promise<Buffer> {
+  const parts: Buffer[] = []
+  let length = 0
+  for await (const part of request as AsyncIterable<Buffer>) {
+    length += part.length
+    if (length > mostBytes) throw new Failure('body-too-large', `A request has at most ${mostBytes} bytes.`)
+    parts.push(part)
+  }
+  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts)
+}

@@ -1,0 +1,84 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import { Failure } from '../../base/failure.ts'
+import type { QueryHandle } from '../../client/running-query.ts'
+import {
+  type HeaderList,
+  type HttpResponseHead,
+  headerOf,
+  timingHeader,
+  withoutHopHeaders,
+} from '../../protocol/http/http-message.ts'
+
+/** An answer in one document up to this size leaves in one piece with its length; longer ones leave as they come. */
+const mostGathered = 256 * 1024
+const names = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+/** What may stand in a header: no line breaks and no other control characters. */
+const values = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/**
+ * Writes the answer of a query as an HTTP response: status, reason and headers of the engine with the times of every hop (protocol 30 §7.5),
+ * the body as it comes. Returns the bytes of the body.
+ * @throws Failure what ended the query before its answer began; after that the response is cut off, so that nobody takes it for whole
+ */
+export async function passAnswer(handle: QueryHandle, response: ServerResponse, startedAtMs: number): Promise<number> {
+  const head = await handle.head
+  if (head.status < 200 || head.status > 599)
+    throw new Failure('answer-malformed', `The answer has the HTTP status ${head.status}.`)
+  const headers = safeHeaders(head, startedAtMs)
+  let gathered: Uint8Array[] | undefined = isOneDocument(head.headers) ? [] : undefined
+  let bytes = 0
+  const begin = (length?: number): void => {
+    const body = length === undefined ? [] : ['Content-Length', String(length)]
+    response.writeHead(head.status, safeReason(head.reason), [...headers, ...body])
+  }
+  if (gathered === undefined) {
+    begin()
+    response.flushHeaders()
+  }
+  try {
+    for await (const chunk of handle.body) {
+      bytes += chunk.length
+      if (gathered !== undefined) {
+        gathered.push(chunk)
+        if (bytes <= mostGathered) continue
+        begin()
+        for (const part of gathered) response.write(part)
+        gathered = undefined
+      } else if (!response.write(chunk)) await writable(response)
+    }
+    await handle.end
+  } catch (thrown) {
+    if (gathered !== undefined) throw thrown
+    response.destroy()
+    return bytes
+  }
+  if (gathered !== undefined) {
+    begin(bytes)
+    response.end(gathered.length === 1 ? gathered[0] : Buffer.concat(gathered))
+  } else response.end()
+  return bytes
+}
+
+function isOneDocument(headers: HeaderList): boolean {
+  return headerOf(headers, 'content-type')?.toLowerCase().startsWith('application/json') ?? false
+}
+
+/** As Node writes them: names and values in turn. What cannot stand in a header is left out; it came from a stranger. */
+function safeHeaders(head: HttpResponseHead, startedAtMs: number): string[] {
+  const all: HeaderList = [
+    ...withoutHopHeaders(head.headers),
+    ['X-Cocoon-Client-Start', timingHeader(startedAtMs)],
+    ['X-Cocoon-Client-End', timingHeader(Date.now())],
+  ]
+  return all.filter(([name, value]) => names.test(name) && values.test(value)).flat()
+}
+
+function safeReason(reason: string): string {
+  return values.test(reason) ? reason : ''
+}
+
+async function writable(response: ServerResponse): Promise<void> {
+  if (response.destroyed) return
+  await Promise.race([once(response, 'drain'), once(response, 'close')])
+}

@@ -1,0 +1,68 @@
+import { Address } from '@ton/core'
+import { parseProxyState } from '../../../contracts/proxy.ts'
+import type { Logger } from '../../base/logger.ts'
+import type { CocoonProxy } from '../../proxy/proxy.ts'
+import { version } from '../../version.ts'
+import { type RoleWallet, walletBalance } from '../role-wallet.ts'
+import { hasAccess } from './access.ts'
+import { type Asked, type HttpPlace, isLoopback, type Listener, listenHttp, sendJson, sendText } from './listener.ts'
+import { statsPage } from './stats-page.ts'
+
+export interface ProxyHttpOptions extends HttpPlace {
+  readonly proxy: CocoonProxy
+  readonly wallet: RoleWallet
+  /** The proxy contract. */
+  readonly contract: Address
+  readonly accessHash: string
+  readonly logger: Logger
+}
+
+/** Status and requests of a proxy for its operator (protocol 50 §9). The requests need the access hash, elsewhere than here the status too. */
+export function openProxyHttp(options: ProxyHttpOptions): Promise<Listener> {
+  const { proxy, wallet } = options
+
+  const stats = async (): Promise<Record<string, unknown> | undefined> => {
+    const walletNano = await walletBalance(wallet).catch(() => 0n)
+    return proxy.stats({ walletNano, commissionNano: await commission(options), version })
+  }
+
+  const settle = ({ path, search, response }: Asked): void => {
+    const say = (status: number, text: string): void => sendText(response, status, 'text/html; charset=utf-8', `${text}\n`)
+    const kind = path === '/request/charge' ? 'client' : path === '/request/payout' ? 'worker' : undefined
+    if (kind === undefined) return say(404, 'unknown request')
+    const owner = parse(search.get(kind) ?? '')
+    if (owner === undefined) return say(400, `${kind} must be the owner's address`)
+    return proxy.settleNow(kind, owner) ? say(200, 'request sent') : say(404, `${kind} not found`)
+  }
+
+  return listenHttp(options, async (asked) => {
+    const { path, response } = asked
+    const isStatus = path === '/stats' || path === '/jsonstats'
+    if (!isStatus && !path.startsWith('/request/')) return sendJson(response, 404, { error: 'not found' })
+    if (!hasAccess(asked, options.accessHash) && !(isStatus && isLoopback(options.host)))
+      return sendJson(response, 403, { error: 'the access hash of the key file is needed: ?access_hash=' })
+    if (!isStatus) return settle(asked)
+    const data = await stats()
+    if (data === undefined) return sendJson(response, 503, { error: 'the proxy is moving to new terms' })
+    if (path === '/jsonstats') return sendJson(response, 200, data)
+    return sendText(response, 200, 'text/html; charset=utf-8', statsPage('Cocoon proxy', data))
+  })
+}
+
+/** nanoton of commission in the proxy contract; 0 while it cannot be read. */
+async function commission({ wallet, contract }: ProxyHttpOptions): Promise<bigint> {
+  try {
+    const data = wallet.money === undefined ? null : (await wallet.money.chain.account(contract)).data
+    return data === null ? 0n : parseProxyState(data).balance
+  } catch {
+    return 0n
+  }
+}
+
+function parse(text: string): Address | undefined {
+  try {
+    return Address.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,58 @@
+import { type Address, fromNano } from '@ton/core'
+import { keyPairFromSeed } from '@ton/crypto'
+import { cocoonWalletInit } from '../../contracts/cocoon-wallet.ts'
+import { Failure } from '../base/failure.ts'
+import type { Logger } from '../base/logger.ts'
+import { pause } from '../base/pause.ts'
+import type { Chain } from '../ton/chain.ts'
+import { CocoonWallet } from '../wallet/cocoon-wallet.ts'
+
+/** The node wallet of a role (protocol 60 §8): its key pays the role's messages, its owner can take everything back at any time. */
+export interface RoleWallet {
+  readonly address: Address
+  /** Absent in the mode without a blockchain. */
+  readonly money: { readonly chain: Chain; readonly wallet: CocoonWallet } | undefined
+}
+
+/** @param seed 32 bytes */
+export function openRoleWallet(seed: Uint8Array, owner: Address, chain: Chain | undefined): RoleWallet {
+  const keyPair = keyPairFromSeed(Buffer.from(seed))
+  if (chain === undefined)
+    return { address: cocoonWalletInit(new Uint8Array(keyPair.publicKey), owner).address, money: undefined }
+  const wallet = new CocoonWallet(chain, keyPair, owner)
+  return { address: wallet.address, money: { chain, wallet } }
+}
+
+/** nanoton in the wallet; 0 without a chain. */
+export async function walletBalance({ address, money }: RoleWallet): Promise<bigint> {
+  return money === undefined ? 0n : (await money.chain.account(address)).balance
+}
+
+const lookMs = 5_000
+
+/**
+ * Waits until the wallet holds `least` nanoton, telling once where to send them. Nothing is waited for without a chain.
+ * @throws Failure `role-stopped` when `signal` aborts before
+ */
+export async function waitForMoney(
+  wallet: RoleWallet,
+  least: bigint,
+  options: { logger: Logger; signal: AbortSignal },
+): Promise<void> {
+  const { logger, signal } = options
+  let told = false
+  while (wallet.money !== undefined) {
+    const balance = await walletBalance(wallet)
+    if (balance >= least) return
+    if (!told) {
+      logger.warn('the wallet of this role needs Toncoin; it goes on when they are there', {
+        address: wallet.address.toString({ bounceable: false }),
+        holds: `${fromNano(balance)} TON`,
+        needs: `${fromNano(least)} TON`,
+      })
+      told = true
+    }
+    await pause(wallet.money.chain.kind === 'local' ? 500 : lookMs, signal)
+    if (signal.aborted) throw new Failure('role-stopped', 'The role was stopped before its wallet had the Toncoin that it needs.')
+  }
+}

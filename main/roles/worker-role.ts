@@ -1,0 +1,124 @@
+import { WALLET_MINIMUM } from '../../contracts/cocoon-wallet.ts'
+import { ATTACH } from '../../contracts/common.ts'
+import { type Dial, openDialer } from '../core/dialer.ts'
+import { openDatabase } from '../storage/database.ts'
+import { dataPaths } from '../storage/files.ts'
+import { workerMigrations } from '../worker/balance-store.ts'
+import { Worker } from '../worker/worker.ts'
+import { Closers } from './closers.ts'
+import type { HttpPlace } from './http/listener.ts'
+import { openWorkerHttp } from './http/worker-http.ts'
+import { openKeyFile } from './key-file.ts'
+import { drained, type Role } from './role.ts'
+import { openRoleFolder } from './role-folder.ts'
+import { dialerOptions, ownerOf, type PolicyName, type RoleOptions } from './role-options.ts'
+import { openRoleWallet, waitForMoney } from './role-wallet.ts'
+import { openWorkerEngine } from './worker-engine.ts'
+import { WorkerMeter } from './worker-meter.ts'
+
+export interface WorkerRoleOptions extends RoleOptions {
+  /** `builtin`, or the address of an OpenAI-compatible server. */
+  readonly engine: string
+  readonly model: string
+  /** Price factor in thousandths. */
+  readonly coefficient: number
+  readonly maxActive: number
+  readonly proxies: number
+  readonly policy: PolicyName
+  /** nanoton that are paid out as soon as they are signed; undefined = the proxy's own payouts only. */
+  readonly payoutAbove?: bigint
+  /** Status for the operator; none when left out. */
+  readonly http?: HttpPlace
+  readonly dial?: Dial
+}
+
+/**
+ * A worker that serves with one engine (protocol 40).
+ * @throws Failure of the folder, the key file, the database, the engine, the wallet; nothing is left open then
+ */
+export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
+  const { network, dataDir, entries, logger, signal } = options
+  const closers = new Closers(logger)
+  return closers.during(async () => {
+    const folder = openRoleFolder(dataDir, network.name, 'worker', options.keyFile)
+    closers.add(() => folder.release())
+    const { keys } = openKeyFile(folder.keyFile, 'worker')
+    const owner = ownerOf(options)
+    const wallet = openRoleWallet(keys.walletKey, owner, network.chain)
+    closers.add(() => wallet.money?.wallet.close())
+    const { backend, modelName } = await openWorkerEngine({
+      engine: options.engine,
+      model: options.model,
+      sequences: Math.min(options.maxActive, 16),
+      models: dataPaths(dataDir).models,
+      entries,
+      logger,
+      closers,
+    })
+    await waitForMoney(wallet, WALLET_MINIMUM + ATTACH.workerDeploy + ATTACH.workerPayout, { logger, signal })
+    const database = openDatabase(folder.database, workerMigrations, { logger })
+    closers.add(() => database.close())
+    const worker = new Worker({
+      root: network.root,
+      owner,
+      money: wallet.money && { chain: wallet.money.chain, nodeWallet: wallet.money.wallet },
+      backend,
+      modelName,
+      database,
+      dial:
+        options.dial ??
+        openDialer(
+          entries.powThread,
+          dialerOptions(options.policy, () => network.root.value),
+        ),
+      dialChecksImageHashes: options.policy !== 'any',
+      coefficient: options.coefficient,
+      maxActiveRequests: options.maxActive,
+      proxyConnections: options.proxies,
+      ...(options.payoutAbove === undefined ? {} : { automaticPayoutAbove: options.payoutAbove }),
+      logger: logger.room('worker'),
+    })
+    closers.add(() => worker.stop())
+    let { coefficient } = options
+    const meter = new WorkerMeter(worker, () => {
+      const params = network.root.value?.params
+      return params && { coefficient, multipliers: params.multipliers }
+    })
+    const address =
+      options.http &&
+      (await openWorkerHttp({
+        ...options.http,
+        worker,
+        meter,
+        wallet,
+        owner,
+        modelName,
+        coefficient: () => coefficient,
+        setCoefficient: (wanted) => {
+          worker.setCoefficient(wanted)
+          coefficient = wanted
+        },
+        checksHashes: options.policy !== 'any',
+        accessHash: keys.accessHash,
+        root: () => network.root.value,
+        logger: logger.room('http'),
+      }))
+    closers.add(() => address?.close())
+    worker.start()
+    return {
+      facts: [
+        `Serves ${modelName} at ${options.coefficient / 1000} times the network's price, ${options.maxActive} requests at once`,
+        `Payouts go to ${owner.toString({ bounceable: false })}`,
+        ...(wallet.money === undefined ? [] : [`Wallet for gas: ${wallet.address.toString({ bounceable: false })}`]),
+        ...(address === undefined ? [] : [`Status: http://${address.host}:${address.port}/stats`]),
+        `Keys and book: ${folder.path}`,
+      ],
+      stop: async (limitMs) => {
+        worker.pause()
+        const cut = await drained(() => worker.state.value.running, limitMs)
+        await closers.close()
+        return cut
+      },
+    }
+  })
+}
