@@ -36,8 +36,8 @@ describe('exchange between scripted peers', () => {
   const counted = (kind: 'client' | 'worker', owner = kind === 'client' ? clientOwner : workerOwner): bigint =>
     proxy.account(kind, Address.parse(owner))?.max ?? 0n
   const running = () => proxy.status.value.runningQueries
-  const until = async (look: () => boolean): Promise<void> => {
-    const deadline = Date.now() + 3000
+  const until = async (look: () => boolean, limitMs = 3000): Promise<void> => {
+    const deadline = Date.now() + limitMs
     while (!look()) {
       if (Date.now() > deadline) throw new Error('it did not happen')
       await new Promise((resolve) => setTimeout(resolve, 5))
@@ -60,6 +60,15 @@ describe('exchange between scripted peers', () => {
     c.send(query)
     const forwarded = await w.expect('proxy.runQueryEx')
     return { query, forwarded, id: forwarded.request_id }
+  }
+
+  const bodyOf = (bytes: number): Uint8Array => requestBytes({ model, max_tokens: 1, pad: 'x'.repeat(bytes) })
+  /** That this worker is not avoided: a dearer one, as quick as any that has no history, is not picked instead. */
+  const expectedToPick = async (c: RawPeer, w: RawPeer): Promise<void> => {
+    const dear = await worker({ owner: otherOwner, coefficient: 3000 })
+    c.send(runQuery())
+    await w.expect('proxy.runQueryEx')
+    expect(dear.received.some((r) => r.kind === 'packet' && r.inner?.['@type'] === 'proxy.runQueryEx')).toBe(false)
   }
 
   it('charges the client and credits the worker what was used, and releases the reservation', async () => {
@@ -223,6 +232,39 @@ describe('exchange between scripted peers', () => {
     c.send(runQuery({ max_tokens: 10, query: requestBytes({ model, max_tokens: 5000 }) }))
     expect(await c.expect('client.queryAnswerError')).toMatchObject({ error_code: 602 })
     expect(await w.silent(50)).toBe(true)
+  })
+
+  it('refuses a query that is too large to be passed on, and blames no worker for it', async () => {
+    const [c, w] = [await client(), await worker()]
+    const rest = encode(runQuery({ query: bodyOf(0) })).length
+    for (let times = 0; times < 4; times++) {
+      // To the last byte of the client's frame: the worker's would be larger, for the payment that goes with it.
+      c.send(runQuery({ query: bodyOf(mostDataBytes - rest - 8) }))
+      const refusal = await c.expect('client.queryAnswerError', 20_000)
+      expect(refusal).toMatchObject({ error_code: 621, error: expect.stringContaining('413 Content Too Large') })
+    }
+    expect(w.received.some((r) => r.kind === 'packet' && r.inner?.['@type'] === 'proxy.runQueryEx')).toBe(false)
+    await expectedToPick(c, w)
+  })
+
+  it('blames no worker that is still taking in other large queries', async () => {
+    const [c, w] = [await client(), await worker()]
+    w.pauseReading(true)
+    for (let times = 0; times < 8; times++) c.send(runQuery({ query: bodyOf(12 << 20) }))
+    // Some fit into what the sockets hold; as many are refused as would make a worker avoided.
+    for (let refused = 0; refused < 3; refused++) {
+      const busy = await c.expect('client.queryAnswerError', 20_000)
+      expect(busy).toMatchObject({ error_code: 651, error: expect.stringContaining('still taking in') })
+    }
+    await until(() => running() + proxy.status.value.totals.failed === 8, 20_000)
+    w.pauseReading(false)
+    for (let left = running(); left > 0; left--) {
+      const { request_id } = await w.expect('proxy.runQueryEx', 20_000)
+      w.send(firstAnswer(request_id))
+      w.send(lastPart(request_id, 1))
+      await until(() => running() < left)
+    }
+    await expectedToPick(c, w)
   })
 
   it('closes a connection that sends a packet that cannot be parsed, and goes on', async () => {

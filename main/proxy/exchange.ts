@@ -2,6 +2,7 @@ import type { RootState } from '../../contracts/root.ts'
 import type { Logger } from '../base/logger.ts'
 import { TlError } from '../protocol/tl/tl-error.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
+import { mostDataBytes } from '../protocol/wire/tcp-packets.ts'
 import { peerErrorCodes, QueryRefused } from '../protocol/wire/wire-error.ts'
 import { admit, clientFunds } from './admission.ts'
 import { proxyErrorMessage } from './client-answer.ts'
@@ -34,6 +35,8 @@ export interface ExchangeOptions {
 const mostQueriesPerClient = 128
 /** Names of models remembered, so that workers cannot fill the memory with invented ones. */
 const mostModels = 5000
+/** A query travels on in one frame with the worker's signed payment beside it (10 §1); this leaves room for all but the query. */
+const mostQueryBytes = mostDataBytes - 4096
 /** No request may hold its reservation longer than this. */
 const longestQuerySeconds = 3600
 
@@ -132,6 +135,12 @@ export class Exchange {
 
   #admit(client: ClientSeat, message: ClientQuery, style: RunningQuery['style']): void {
     if (client.running.size >= mostQueriesPerClient) throw new Refusal(peerErrorCodes.error, 'too many active queries')
+    // HTTP's words, which the client's app shows as they are. No worker has seen the query, so none is to blame.
+    if (message.query.length > mostQueryBytes)
+      throw new Refusal(
+        peerErrorCodes.protocolViolation,
+        `413 Content Too Large: the request has ${message.query.length} bytes, at most ${mostQueryBytes} can be passed on`,
+      )
     const { account } = client
     const root = this.#o.root()
     const contract = account.client ?? { state: 'closed' as const, balance: 0n, stake: 0n, used: 0n }

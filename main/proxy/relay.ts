@@ -3,7 +3,7 @@ import { asError } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { TlError } from '../protocol/tl/tl-error.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
-import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
+import { peerErrorCodes, WireError } from '../protocol/wire/wire-error.ts'
 import { answerMessage, proxyErrorMessage, workerErrorMessage } from './client-answer.ts'
 import { hexKey } from './hex-key.ts'
 import { withTimingHeaders } from './http-messages.ts'
@@ -68,6 +68,9 @@ export class Relay {
     }, timeoutSeconds * 1000)
     worker.send(this.#forwarded(query, timeoutSeconds * 0.95, bytes)).catch((thrown: unknown) => {
       this.#o.logger.warn('a query could not be sent to its worker', { error: asError(thrown).message })
+      // Much was asked of it at once: the worker has done nothing wrong.
+      if (thrown instanceof WireError && thrown.code === 'send-buffer-full')
+        return this.fail(query, { code: peerErrorCodes.notReady, text: 'the worker is still taking in other requests' })
       this.fail(query, { code: peerErrorCodes.notReady, text: 'the worker was lost' }, 'failure')
     })
   }

@@ -11,6 +11,8 @@ export class RawPeer {
   readonly received: Received[] = []
   readonly #socket: Socket
   #buffer = Buffer.alloc(0)
+  readonly #chunks: Buffer[] = []
+  #waiting = 0
   #seqno = 0
   #queryId = 1000n
   #wake: (() => void)[] = []
@@ -34,7 +36,13 @@ export class RawPeer {
   }
 
   #take(chunk: Buffer): void {
-    this.#buffer = Buffer.concat([this.#buffer, chunk])
+    this.#chunks.push(chunk)
+    this.#waiting += chunk.length
+    const known = this.#buffer.length + this.#waiting
+    // A large frame is put together once, when all of it is there.
+    if (this.#buffer.length >= 8 && known < 8 + this.#buffer.readUInt32LE(0)) return
+    this.#buffer = Buffer.concat([this.#buffer, ...this.#chunks.splice(0)])
+    this.#waiting = 0
     while (this.#buffer.length >= 8 && this.#buffer.length >= 8 + this.#buffer.readUInt32LE(0)) {
       const end = 8 + this.#buffer.readUInt32LE(0)
       const payload = new Uint8Array(this.#buffer.subarray(8, end))
