@@ -3,7 +3,6 @@ import { messageAndAdvice } from '../base/failure.ts'
 import { childEntries } from '../child-entries.ts'
 import { version } from '../version.ts'
 import { roleCommand } from './role-commands/role-command.ts'
-import { serve } from './serve.ts'
 
 const help = `Cocoon Desktop ${version}
 
@@ -40,6 +39,8 @@ async function main(): Promise<void> {
   const port = Number(values.port)
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new Error(`--port must be a number from 0 to 65535, not ${values.port}.`)
+  // A role of the command line does without the app, its memory and its start.
+  const { serve } = await import('./serve.ts')
   await serve({
     port,
     open: values.open,
