@@ -2,16 +2,23 @@ import { Failure } from '../base/failure.ts'
 
 /** Why a source did not give the file. Only `cancelled` and `disk-full` end the whole download; the others lead to the next source. */
 export type DownloadProblem = Failure<
-  'cancelled' | 'disk-full' | 'source-unreachable' | 'source-refused' | 'wrong-size' | 'wrong-hash' | 'write-failed'
+  | 'cancelled'
+  | 'disk-full'
+  | 'source-unreachable'
+  | 'source-refused'
+  | 'wrong-size'
+  | 'wrong-hash'
+  | 'not-in-archive'
+  | 'write-failed'
 >
 
-export function cancelled(): DownloadProblem {
-  return new Failure('cancelled', 'The download was cancelled. What was received is kept for the next try.')
+export function cancelled(partKept = true): DownloadProblem {
+  return new Failure('cancelled', `The download was cancelled.${partKept ? ' What was received is kept for the next try.' : ''}`)
 }
 
 export function diskFull(neededBytes: number): DownloadProblem {
   return new Failure('disk-full', `There is not enough room on the disk: about ${Math.ceil(neededBytes / 1e6)} MB are needed.`, {
-    advice: 'Free some space and start the download again. It goes on where it stopped.',
+    advice: 'Free some space and start the download again.',
     retryable: true,
   })
 }

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type DownloadOptions, type DownloadProgress, downloadHttp } from './download.ts'
+import { type DownloadOptions, type DownloadProgress, downloadHttp, removePart } from './download.ts'
 import { FaultyServer } from './testing/faulty-server.ts'
 
 const file = randomBytes(1_000_000)
@@ -47,10 +47,18 @@ async function equalsFile(): Promise<boolean> {
 
 describe('downloadHttp', () => {
   it('downloads with progress and leaves only the file', async () => {
-    expect(await download({ sizeBytes: null })).toBe(file.length)
+    expect(await download({ sizeBytes: null, hashKnown: false })).toBe(file.length)
     expect(await equalsFile()).toBe(true)
     expect(progress.at(-1)).toEqual({ receivedBytes: file.length, totalBytes: file.length })
     expect(await readdir(folder)).toEqual(['file.part'])
+  })
+
+  it('does not load a whole file again that nobody could verify yet', async () => {
+    await download()
+    server.stop()
+    expect(await download()).toBe(file.length)
+    await removePart(partPath)
+    expect(await readdir(folder)).toEqual([])
   })
 
   it('goes on where each cut connection ended', async () => {
@@ -101,19 +109,42 @@ describe('downloadHttp', () => {
     expect(await equalsFile()).toBe(true)
   })
 
-  it('does not join parts of a file that nobody can check', async () => {
-    server.etag = undefined
+  it('never goes on with a file whose hash nobody knows', async () => {
     server.bytesPerSecond = 2_000_000
     const abort = new AbortController()
-    const first = download({
-      hashKnown: false,
-      signal: abort.signal,
-      onProgress: ({ receivedBytes }) => receivedBytes > 200_000 && abort.abort(),
-    })
-    await expect(first).rejects.toMatchObject({ code: 'cancelled' })
+    const onProgress = ({ receivedBytes }: DownloadProgress): unknown => receivedBytes > 200_000 && abort.abort()
+    const first = download({ hashKnown: false, signal: abort.signal, onProgress })
+    await expect(first).rejects.toMatchObject({ code: 'cancelled', message: expect.not.stringContaining('kept') })
+    expect(await readdir(folder)).toEqual([])
     server.bytesPerSecond = undefined
+    // Not even a part with the right state beside it, such as an interrupted process leaves.
+    await writeFile(partPath, randomBytes(500_000))
+    await writeFile(`${partPath}.json`, JSON.stringify({ key: server.url('/file'), etag: '"one"', totalBytes: file.length }))
     await download({ hashKnown: false })
-    expect(server.requests.at(-1)?.range).toBeUndefined()
+    expect(server.requests.map(({ range }) => range)).toEqual([undefined, undefined])
+    expect(await equalsFile()).toBe(true)
+  })
+
+  it('does so within one run too, and gives up when no try gets further', async () => {
+    server.cutAfterBytes = 300_000
+    await expect(download({ hashKnown: false })).rejects.toMatchObject({ code: 'source-unreachable' })
+    expect(server.requests.length).toBeGreaterThan(2)
+    expect(server.requests.every(({ range }) => range === undefined)).toBe(true)
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  it('goes on under the name it was given, though the address changed, and keeps the address to itself', async () => {
+    const abort = new AbortController()
+    server.bytesPerSecond = 2_000_000
+    const partKey = 'file one'
+    const onProgress = ({ receivedBytes }: DownloadProgress): unknown => receivedBytes > 200_000 && abort.abort()
+    await expect(download({ partKey, signal: abort.signal, onProgress })).rejects.toMatchObject({ code: 'cancelled' })
+    expect(await readFile(`${partPath}.json`, 'utf8')).not.toContain('127.0.0.1')
+    server.bytesPerSecond = undefined
+    server.put('/file?signed=again', file)
+    const kept = (await readFile(partPath)).length
+    await download({ partKey, url: server.url('/file?signed=again'), headers: { Authorization: 'Basic abc' } })
+    expect(server.requests.at(-1)).toMatchObject({ range: `bytes=${kept}-`, headers: { authorization: 'Basic abc' } })
     expect(await equalsFile()).toBe(true)
   })
 
@@ -123,7 +154,7 @@ describe('downloadHttp', () => {
     expect(server.requests[0]?.range).toBeUndefined()
     expect(await equalsFile()).toBe(true)
     await writeFile(partPath, randomBytes(500_000))
-    await writeFile(`${partPath}.json`, JSON.stringify({ url: 'http://elsewhere/', etag: '"one"', totalBytes: 1_000_000 }))
+    await writeFile(`${partPath}.json`, JSON.stringify({ key: 'http://elsewhere/', etag: '"one"', totalBytes: 1_000_000 }))
     await download()
     expect(await equalsFile()).toBe(true)
   })

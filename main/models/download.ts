@@ -15,12 +15,19 @@ export interface DownloadProgress {
 
 export interface DownloadOptions {
   readonly url: string
+  /** Sent with each request, e.g. `Authorization`; never stored or logged. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** What a part belongs to. Default: the URL. Give it where URLs change or hold secrets: it is written beside the part. */
+  readonly partKey?: string
   /** What the source is called in messages. */
   readonly source: string
-  /** Where the bytes are collected; the file stays there, complete, when the download succeeds. Beside it lies its state. */
+  /**
+   * Where the bytes are collected; the file stays there, complete, when the download succeeds. Beside it lies its state, `<part>.json`:
+   * with it, a file that was not yet verified when the process ended need not be loaded again. `removePart` removes both.
+   */
   readonly partPath: string
   readonly sizeBytes: number | null
-  /** True when the hash of the whole will be compared with a known one: only then may a part be continued without a strong ETag. */
+  /** True when the caller compares the hash of the whole with a known one. Only then is a part kept and continued. */
   readonly hashKnown: boolean
   readonly signal: AbortSignal
   readonly onProgress: (progress: DownloadProgress) => void
@@ -39,46 +46,62 @@ const sparedBytes = 64 * 1024 * 1024
 /** Broken connections in a row without a single new byte, after which the source counts as unreachable. */
 const mostFruitlessTries = 3
 
-const partState = z.object({ url: z.string(), etag: z.string().nullable(), totalBytes: z.number().int().positive().nullable() })
+const partState = z.object({ key: z.string(), etag: z.string().nullable(), totalBytes: z.number().int().positive().nullable() })
 type PartState = z.infer<typeof partState>
 
 /**
  * Downloads a file over HTTP and goes on where an earlier try stopped, in this run or one before. Servers without ranges, or with
- * another version of the file, are read from the beginning again. The contents are not judged here: verify the hash before use.
+ * another version of the file, are read from the beginning again, and so is a file whose hash nobody knows: no one could tell
+ * afterwards whether its pieces belong together. The contents are not judged here: verify the hash before use.
  * Throws a `DownloadProblem`. Returns the size in bytes.
  */
 export async function downloadHttp(options: DownloadOptions): Promise<number> {
   const statePath = `${options.partPath}.json`
   await mkdir(dirname(options.partPath), { recursive: true, mode: 0o700 })
   let fruitless = 0
-  for (;;) {
-    if (options.signal.aborted) throw cancelled()
-    const known = await readState(statePath, options.url)
-    if (known === undefined) await rm(options.partPath, { force: true })
-    const before = await fileSize(options.partPath)
-    try {
-      const size = await attempt(options, statePath, known, before)
-      await rm(statePath, { force: true })
-      return size
-    } catch (error) {
-      if (options.signal.aborted) throw cancelled()
-      if (error instanceof Failure) throw error
-      fruitless = (await fileSize(options.partPath)) > before ? 0 : fruitless + 1
-      if (fruitless >= mostFruitlessTries) throw unreachable(options.source, error)
-      await pause(options.retryPauseMs ?? 500, options.signal)
+  let mostBytes = 0
+  try {
+    for (;;) {
+      if (options.signal.aborted) throw cancelled(options.hashKnown)
+      const known = options.hashKnown ? await readState(statePath, options.partKey ?? options.url) : undefined
+      if (known === undefined) await rm(options.partPath, { force: true })
+      const before = await fileSize(options.partPath)
+      try {
+        const size = await attempt(options, statePath, known, before)
+        if (!options.hashKnown) await rm(statePath, { force: true })
+        return size
+      } catch (error) {
+        if (options.signal.aborted) throw cancelled(options.hashKnown)
+        if (error instanceof Failure) throw error
+        // Measured against the best try, not the last one: a server without ranges could make that go up and down for ever.
+        mostBytes = Math.max(mostBytes, before)
+        const after = await fileSize(options.partPath)
+        fruitless = after > mostBytes ? 0 : fruitless + 1
+        mostBytes = Math.max(mostBytes, after)
+        if (fruitless >= mostFruitlessTries) throw unreachable(options.source, error)
+        await pause(options.retryPauseMs ?? 500, options.signal)
+      }
     }
+  } catch (error) {
+    if (!options.hashKnown) await removePart(options.partPath)
+    throw error
   }
+}
+
+/** Removes a part and its state. */
+export async function removePart(partPath: string): Promise<void> {
+  for (const end of ['', '.json']) await rm(`${partPath}${end}`, { force: true })
 }
 
 async function attempt(options: DownloadOptions, statePath: string, known: PartState | undefined, have: number): Promise<number> {
   const { url, source, partPath, sizeBytes, signal, onProgress } = options
-  const goingOn = known !== undefined && have > 0 && (known.etag !== null || options.hashKnown)
+  const goingOn = known !== undefined && have > 0
   if (goingOn && have === (known.totalBytes ?? sizeBytes)) return have
   const connection = new AbortController()
   const timer = new Watchdog(() => connection.abort(new Error('no answer in time')))
   timer.wind(options.connectTimeoutMs ?? 3000)
   try {
-    const headers: Record<string, string> = { 'Accept-Encoding': 'identity' }
+    const headers: Record<string, string> = { ...options.headers, 'Accept-Encoding': 'identity' }
     if (goingOn) {
       headers.Range = `bytes=${have}-`
       if (known.etag !== null) headers['If-Range'] = known.etag
@@ -109,7 +132,10 @@ async function attempt(options: DownloadOptions, statePath: string, known: PartS
       throw new Failure('wrong-size', `${source} offers a file of ${total} bytes instead of ${sizeBytes}.`)
     const expected = total ?? sizeBytes
     await checkRoom(options, (expected ?? 0) - from)
-    writeFileAtomic(statePath, JSON.stringify({ url, etag: strongEtag(response), totalBytes: expected } satisfies PartState))
+    // Before the new state is written: the old bytes must never lie beside the tag of another version.
+    if (from === 0) await rm(partPath, { force: true })
+    const state: PartState = { key: options.partKey ?? url, etag: strongEtag(response), totalBytes: expected }
+    writeFileAtomic(statePath, JSON.stringify(state))
     timer.wind(options.stallTimeoutMs ?? 20_000)
     const received = await receive(response, partPath, from, expected, (bytes) => {
       timer.wind(options.stallTimeoutMs ?? 20_000)
@@ -188,10 +214,10 @@ async function fileSize(path: string): Promise<number> {
   }
 }
 
-async function readState(path: string, url: string): Promise<PartState | undefined> {
+async function readState(path: string, key: string): Promise<PartState | undefined> {
   try {
     const state = partState.parse(JSON.parse(await readFile(path, 'utf8')))
-    return state.url === url ? state : undefined
+    return state.key === key ? state : undefined
   } catch (error) {
     // Missing or damaged: the part is worthless without it.
     void asError(error)

