@@ -43,6 +43,11 @@ export const ledgerEvent = z.discriminatedUnion('type', [
     /** nanoton per adjusted token */
     workerFeePerToken: tokens,
   }),
+  /**
+   * The proxy's own total of this contract, told at each connection and whenever it grew without a `counted`. `lost`: it is lower than the
+   * proxy told before, so what lies above it is counted no more.
+   */
+  z.object({ type: z.literal('total'), workerContract: contract, tokens, workerFeePerToken: tokens, lost: z.boolean() }),
   /** Total adjusted tokens in a verified signed payment. */
   z.object({ type: z.literal('signed'), workerContract: contract, tokens }),
   /** Total adjusted tokens stored in the worker contract on chain. */

@@ -56,4 +56,11 @@ export const earningsMigrations: readonly string[] = [
     error TEXT
   ) STRICT;
   CREATE INDEX payout_started ON payout (started_at_ms);`,
+
+  `-- The proxy's newest total, signed or not.
+  ALTER TABLE contract ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
+  UPDATE contract SET told = max(signed, settled,
+    coalesce((SELECT max(last) FROM counted WHERE worker_contract = address AND forgotten = 0), 0));
+  -- 1: the proxy told only its total; that this request is a part of it follows from what the worker has reported.
+  ALTER TABLE counted ADD COLUMN inferred INTEGER NOT NULL DEFAULT 0;`,
 ]

@@ -1,10 +1,8 @@
 import type { Payout } from '../../preload/api/earn.ts'
 import { Failure } from '../base/failure.ts'
 import type { Database } from '../storage/database.ts'
+import { contractLine } from './contract-line.ts'
 import { type LedgerEvent, ledgerEvent } from './ledger-event.ts'
-import { max } from './split.ts'
-
-type Counted = Extract<LedgerEvent, { type: 'counted' }>
 
 /** A payout goes forward only; what the chain shows as settled is never taken back. */
 const payoutOrder: Record<Payout['state'], number> = { sending: 0, confirming: 1, failed: 2, settled: 3 }
@@ -38,43 +36,12 @@ export function ledgerWriter(database: Database): (event: LedgerEvent) => void {
     `INSERT INTO contract (address, signed, settled) VALUES (?, ?, ?)
      ON CONFLICT (address) DO UPDATE SET signed = max(signed, excluded.signed), settled = max(settled, excluded.settled)`,
   )
-  const setFee = database.prepare(
-    'INSERT INTO contract (address, fee) VALUES (?, ?) ON CONFLICT (address) DO UPDATE SET fee = excluded.fee',
-  )
-  const known = database.prepare('SELECT 1 FROM counted WHERE worker_contract = ? AND request_id = ?')
-  const marks = database.prepare<{ signed: bigint; settled: bigint }>('SELECT signed, settled FROM contract WHERE address = ?', {
-    bigints: true,
-  })
-  const overlapping = database.prepare<{ request_id: string; first: bigint; last: bigint }>(
-    'SELECT request_id, first, last FROM counted WHERE worker_contract = ? AND forgotten = 0 AND last > ? AND first < ?',
-    { bigints: true },
-  )
-  const forget = database.prepare('UPDATE counted SET forgotten = 1 WHERE worker_contract = ? AND request_id = ?')
-  const insertCounted = database.prepare(
-    'INSERT INTO counted (worker_contract, request_id, first, last, fee) VALUES (?, ?, ?, ?, ?)',
-  )
+  const line = contractLine(database)
   const payoutState = database.prepare<{ state: Payout['state'] }>('SELECT state FROM payout WHERE id = ?')
   const savePayout = database.prepare(
     `INSERT OR REPLACE INTO payout (id, started_at_ms, state, adjusted_tokens, expected, owner_received, node_wallet_change,
      transaction_hash, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
-
-  /**
-   * A request that overlaps older ones is either the proxy counting anew what it forgot in a crash (the older ones are unsigned and give way),
-   * or a claim beyond the growth of the total (then only the growth counts): no token is ever counted twice.
-   */
-  const count = (event: Counted): void => {
-    const { workerContract, requestId, requestTokens, maxTokens } = event
-    if (known.get(workerContract, requestId) !== undefined) return
-    setFee.run(workerContract, event.workerFeePerToken)
-    const { signed = 0n, settled = 0n } = marks.get(workerContract) ?? {}
-    let first = max(0n, maxTokens - requestTokens)
-    for (const older of overlapping.all(workerContract, first, maxTokens)) {
-      if (older.first >= max(signed, settled)) forget.run(workerContract, older.request_id)
-      else first = max(first, older.last)
-    }
-    insertCounted.run(workerContract, requestId, first > maxTokens ? maxTokens : first, maxTokens, event.workerFeePerToken)
-  }
 
   const pay = (payout: Payout): void => {
     const before = payoutState.get(payout.id)
@@ -111,7 +78,9 @@ export function ledgerWriter(database: Database): (event: LedgerEvent) => void {
         )
         return
       case 'counted':
-        return count(event)
+        return line.count(event)
+      case 'total':
+        return line.total(event)
       case 'signed':
         mark.run(event.workerContract, event.tokens, 0n)
         return

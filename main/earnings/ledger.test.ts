@@ -74,6 +74,13 @@ const counted = (requestId: string, requestTokens: bigint, maxTokens: bigint, wo
   maxTokens,
   workerFeePerToken: fee,
 })
+const total = (tokens: bigint, lost = false, workerContract = 'W'): LedgerEvent => ({
+  type: 'total',
+  workerContract,
+  tokens,
+  workerFeePerToken: fee,
+  lost,
+})
 const signed = (tokens: bigint, workerContract = 'W'): LedgerEvent => ({ type: 'signed', workerContract, tokens })
 const settled = (tokens: bigint, workerContract = 'W'): LedgerEvent => ({ type: 'settled', workerContract, tokens })
 
@@ -148,6 +155,83 @@ describe('money', () => {
     expect(ledger.totals()).toMatchObject({ counted: 0n, pending: 180n * fee })
   })
 
+  it('of answers whose count got lost shows by the total that the proxy tells at the next connection', () => {
+    const test = new TestLedger()
+    const { ledger } = test
+    for (const [id, tokens] of [
+      ['a', 850n],
+      ['b', 40n],
+    ] as const) {
+      ledger.record(started(id))
+      ledger.record(finished(id, tokens))
+    }
+    expect(ledger.totals()).toMatchObject({ counted: 0n, pending: 0n })
+    ledger.record(total(890n))
+    const money = (): unknown[] => ledger.requests(5).map(({ id, earned, money }) => [id, earned, money])
+    expect(ledger.totals()).toMatchObject({ counted: 890n * fee, pending: 0n })
+    expect(money()).toEqual([
+      ['a', 850n * fee, 'counted'],
+      ['b', 40n * fee, 'counted'],
+    ])
+    ledger.record(signed(890n))
+    test.restart()
+    test.ledger.record(total(890n))
+    expect(test.ledger.totals()).toMatchObject({ counted: 0n, pending: 890n * fee })
+    expect(test.ledger.since(0)).toHaveLength(2)
+    // The proxy's own word comes after all: it replaces what was inferred, and nothing is counted twice.
+    test.ledger.record(counted('b', 40n, 40n))
+    test.ledger.record(counted('a', 850n, 890n))
+    expect(test.ledger.totals()).toMatchObject({ counted: 0n, pending: 890n * fee })
+    expect(test.ledger.since(0).map(({ pending }) => pending)).toEqual([850n * fee, 40n * fee])
+  })
+
+  it('that no set of answers makes up shows in the totals alone', () => {
+    const { ledger } = new TestLedger()
+    ledger.record(started('a'))
+    ledger.record(finished('a', 850n))
+    ledger.record(total(800n))
+    expect(ledger.totals()).toMatchObject({ counted: 800n * fee })
+    expect(ledger.requests(5)).toMatchObject([{ earned: 0n }])
+    // An answer that failed is no part of it, and an older word changes nothing.
+    ledger.record(started('f'))
+    ledger.record(finished('f', 850n, 'failed'))
+    ledger.record(total(700n))
+    ledger.record(counted('c', 100n, 1_750n))
+    expect(ledger.totals()).toMatchObject({ counted: 1_750n * fee })
+    expect(ledger.requests(5)).toMatchObject([{ earned: 0n }, { earned: 0n }])
+  })
+
+  it('between two counts is found too', () => {
+    const { ledger } = new TestLedger()
+    for (const id of ['a', 'b', 'c']) {
+      ledger.record(started(id))
+      ledger.record(finished(id, 100n))
+    }
+    ledger.record(counted('a', 100n, 100n))
+    ledger.record(counted('c', 100n, 300n))
+    expect(ledger.requests(5).map(({ earned }) => earned)).toEqual([100n * fee, 100n * fee, 100n * fee])
+    expect(ledger.totals()).toMatchObject({ counted: 300n * fee })
+  })
+
+  it('that a proxy lost is counted no more, as far as it was not signed', () => {
+    const { ledger } = new TestLedger()
+    for (const [id, upTo] of [
+      ['a', 100n],
+      ['b', 200n],
+      ['c', 300n],
+    ] as const) {
+      ledger.record(started(id))
+      ledger.record(counted(id, 100n, upTo))
+    }
+    ledger.record(signed(150n))
+    ledger.record(total(150n, true))
+    // What is signed of b stays; the rest of b's stretch stands until it is counted anew.
+    expect(ledger.totals()).toMatchObject({ counted: 50n * fee, pending: 150n * fee })
+    expect(ledger.requests(5).find(({ id }) => id === 'c')).toMatchObject({ earned: 0n })
+    ledger.record(counted('d', 30n, 230n))
+    expect(ledger.totals()).toMatchObject({ counted: 80n * fee, pending: 150n * fee })
+  })
+
   it('is never more than the growth of the total, whatever a proxy says one request was', () => {
     const { ledger } = new TestLedger()
     ledger.record(counted('a', 100n, 100n))
@@ -177,11 +261,13 @@ describe('money', () => {
       .chain(({ requests, marks }) => {
         const totals: Record<string, bigint> = { W: 0n, V: 0n }
         const events = requests.flatMap(({ contract, tokens }, index): LedgerEvent[] => {
-          const total = (totals[contract] ?? 0n) + tokens
-          totals[contract] = total
+          const sum = (totals[contract] ?? 0n) + tokens
+          totals[contract] = sum
           const id = `r${index}`
-          return [started(id, 1_000 + index, contract), finished(id, tokens), counted(id, tokens, total, contract)]
+          return [started(id, 1_000 + index, contract), finished(id, tokens), counted(id, tokens, sum, contract)]
         })
+        for (const { contract, part } of marks)
+          events.push(total(((totals[contract] ?? 0n) * BigInt(part)) / 100n, false, contract))
         for (const { contract, part, paid } of marks) {
           const upTo = ((totals[contract] ?? 0n) * BigInt(part)) / 100n
           events.push(signed(upTo, contract), settled((upTo * BigInt(paid)) / 100n, contract))
@@ -220,24 +306,30 @@ describe('money', () => {
 function expectConserved(ledger: Ledger, seen: readonly LedgerEvent[]): void {
   const expected = { counted: 0n, pending: 0n, settled: 0n }
   for (const contract of ['W', 'V']) {
-    const marks = { signed: 0n, settled: 0n }
-    const stretches = new Map<string, [bigint, bigint]>()
+    const marks = { signed: 0n, settled: 0n, told: 0n }
+    let feeKnown = false
     for (const event of seen) {
       if (!('workerContract' in event) || event.workerContract !== contract) continue
       if (event.type === 'signed' && event.tokens > marks.signed) marks.signed = event.tokens
       if (event.type === 'settled' && event.tokens > marks.settled) marks.settled = event.tokens
-      if (event.type === 'counted') stretches.set(event.requestId, [event.maxTokens - event.requestTokens, event.maxTokens])
+      const told = event.type === 'counted' ? event.maxTokens : event.type === 'total' ? event.tokens : 0n
+      if (told > marks.told) marks.told = told
+      feeKnown ||= event.type === 'counted' || event.type === 'total'
     }
-    // Before the first count the fee is unknown, and nothing can be claimed.
-    if (stretches.size === 0) continue
+    // Before the first word of the proxy the fee is unknown, and nothing can be claimed.
+    if (!feeKnown) continue
     const proven = marks.signed > marks.settled ? marks.signed : marks.settled
     expected.settled += marks.settled * fee
     expected.pending += (proven - marks.settled) * fee
-    for (const [first, last] of stretches.values())
-      expected.counted += (last > proven ? last - (first > proven ? first : proven) : 0n) * fee
+    expected.counted += (marks.told > proven ? marks.told - proven : 0n) * fee
   }
   const { counted: a, pending: b, settled: c } = ledger.totals()
   expect({ counted: a, pending: b, settled: c }).toEqual(expected)
+  const split = ledger.since(0)
+  const attributed = (part: 'counted' | 'pending' | 'settled'): bigint => split.reduce((sum, one) => sum + one[part], 0n)
+  expect(attributed('counted')).toBeLessThanOrEqual(a)
+  expect(attributed('pending')).toBeLessThanOrEqual(b)
+  expect(attributed('settled')).toBeLessThanOrEqual(c)
 }
 
 describe('payouts', () => {
@@ -281,6 +373,24 @@ describe('totals', () => {
     expect(ledger.totals()).toBe(first)
     ledger.record(signed(10n))
     expect(ledger.totals()).toMatchObject({ counted: 0n, pending: 10n * fee })
+  })
+})
+
+describe('a ledger of the first release', () => {
+  it('is opened with all its money', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'earnings-'))
+    const path = join(folder, 'earnings.db')
+    const old = openDatabase(path, earningsMigrations.slice(0, 1), { logger })
+    old.exec(`INSERT INTO contract (address, signed, settled, fee) VALUES ('W', 60, 25, 150000);
+      INSERT INTO counted (worker_contract, request_id, first, last, fee) VALUES ('W', 'a', 0, 100, 150000)`)
+    old.close()
+    const database = openDatabase(path, earningsMigrations, { logger })
+    const ledger = openLedger(database)
+    expect(ledger.totals()).toMatchObject({ counted: 40n * fee, pending: 35n * fee, settled: 25n * fee })
+    ledger.record(total(100n))
+    expect(ledger.totals()).toMatchObject({ counted: 40n * fee })
+    database.close()
+    rmSync(folder, { recursive: true })
   })
 })
 

@@ -19,7 +19,7 @@ export interface TimedSplit extends Split {
 /**
  * What this worker served and what of it is counted, pending and settled. Only a proxy's message, a signed payment or the chain puts money
  * into it; what the worker reckons itself never does. A repeated event changes nothing, and events may come in any order, with one
- * exception: a proxy that counts a stretch anew after a crash of its own replaces what it had forgotten.
+ * exception: a proxy that counts a stretch anew after a crash of its own, or tells a total that fell, replaces what it had forgotten.
  */
 export interface Ledger {
   /** Durable when it returns. Throws `Failure` `bad-event` or of the storage (`disk-full`, …); nothing is changed then. */
@@ -53,6 +53,13 @@ interface RequestRow extends Partial<StretchRow> {
   took_ms: number | null
   counted: bigint
 }
+interface ContractRow {
+  address: string
+  signed: bigint
+  settled: bigint
+  told: bigint
+  fee: bigint | null
+}
 interface PayoutRow {
   id: string
   started_at_ms: bigint
@@ -80,10 +87,7 @@ export function openLedger(database: Database): Ledger {
   const write = ledgerWriter(database)
   const revision = new Signal(0)
   const bigints = { bigints: true }
-  const contracts = database.prepare<{ address: string; signed: bigint; settled: bigint; fee: bigint | null }>(
-    'SELECT address, signed, settled, fee FROM contract',
-    bigints,
-  )
+  const contracts = database.prepare<ContractRow>('SELECT address, signed, settled, told, fee FROM contract', bigints)
   // Stretches of a contract do not overlap, so a sum of their tokens stays below the contract's own total.
   const ofContract = database.prepare<Split & { fee: bigint }>(
     `WITH stretch AS (
@@ -110,17 +114,7 @@ export function openLedger(database: Database): Ledger {
     'SELECT max((SELECT max(started_at_ms) FROM request), coalesce((SELECT max(finished_at_ms) FROM request), 0)) AS at',
   )
 
-  const contractMoney = ({
-    address,
-    signed,
-    settled,
-    fee,
-  }: {
-    address: string
-    signed: bigint
-    settled: bigint
-    fee: bigint | null
-  }): Split => {
+  const contractMoney = ({ address, signed, settled, told, fee }: ContractRow): Split => {
     const marks = { signed, settled }
     let covered = zeroSplit
     let money = zeroSplit
@@ -128,9 +122,14 @@ export function openLedger(database: Database): Ledger {
       covered = addSplits(covered, row)
       money = addSplits(money, worth(row, row.fee))
     }
-    // Signed or paid tokens of requests that were never told here, e.g. because the app ended in between. Without a fee their worth is unknown.
-    const all = tokensOf({ first: 0n, last: max(signed, settled), ...marks })
-    const untold = { counted: 0n, pending: all.pending - covered.pending, settled: all.settled - covered.settled }
+    // Tokens in the proxy's total of requests that were never told here, e.g. because the app ended in between. Without a fee their worth is
+    // unknown.
+    const all = tokensOf({ first: 0n, last: max(told, max(signed, settled)), ...marks })
+    const untold = {
+      counted: all.counted - covered.counted,
+      pending: all.pending - covered.pending,
+      settled: all.settled - covered.settled,
+    }
     return addSplits(money, worth(untold, fee ?? 0n))
   }
 

@@ -35,6 +35,16 @@ export type WorkerEvent =
       /** nanoton */
       readonly workerFeePerToken: bigint
     }
+  /** As the ledger's `total`: told at each connection, and between requests when it grew. */
+  | {
+      readonly type: 'total'
+      readonly workerContract: string
+      readonly tokens: bigint
+      /** nanoton */
+      readonly workerFeePerToken: bigint
+      /** Lower than the proxy told before. */
+      readonly lost: boolean
+    }
   /** A larger signed payment is durable on disk: `tokens` is the total. */
   | { readonly type: 'signed'; readonly workerContract: string; readonly tokens: bigint }
   /** The worker contract on chain has paid up to `tokens` in total. */
