@@ -88,7 +88,7 @@ export function pseudoRootConfig(json: unknown, root: Address = Address.parse(sh
   const parsed = pseudoRoot.safeParse(json)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
-    throw new Failure('pseudo-root-invalid', `pseudoRoot.${issue?.path.join('.')}: ${issue?.message}`, {
+    throw new Failure('pseudo-root-invalid', `pseudoRoot.${issue?.path.join('.')}: ${issue?.message}.`, {
       advice: 'See "Networks without a chain" in docs/operators.md.',
       cause: parsed.error,
     })

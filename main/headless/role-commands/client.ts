@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import type { ChildEntries } from '../../child-entries.ts'
 import { startClientRole } from '../../roles/client-role.ts'
 import { hostAndPort, toncoin, wholeNumber } from './arguments.ts'
-import { commonHelp, commonOptions, commonRoleOptions, drainMs, policyOf, roleLogger } from './common.ts'
+import { commonHelp, commonOptions, policyOf, readCommon } from './common.ts'
 import { runRole } from './run-role.ts'
 
 export const clientHelp = `Usage: cocoon-desktop client --network <name or file> [options]
@@ -28,6 +28,7 @@ export async function clientCommand(args: readonly string[], entries: ChildEntri
     },
   })
   if (values.help) return console.log(clientHelp)
+  const common = readCommon('client', values, entries)
   const own = {
     http: hostAndPort('http', values.http),
     policy: policyOf('policy', values.policy),
@@ -35,9 +36,5 @@ export async function clientCommand(args: readonly string[], entries: ChildEntri
     ...(values['top-up'] === undefined ? {} : { topUp: toncoin('top-up', values['top-up']) }),
     ...(values['allow-origin'] === undefined ? {} : { allowOrigin: values['allow-origin'] }),
   }
-  const logger = roleLogger(values.verbose, 'client')
-  await runRole((signal) => startClientRole({ ...commonRoleOptions(values, entries, logger, signal), ...own }), {
-    drainMs: drainMs(values),
-    logger,
-  })
+  await runRole((signal) => startClientRole({ ...common.roleOptions(signal), ...own }), common)
 }

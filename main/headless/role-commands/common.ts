@@ -33,26 +33,33 @@ export interface CommonValues {
   readonly verbose: boolean
 }
 
-/** Lines of the log go to standard error, so that a supervisor keeps them apart from what the role says of itself. */
-export function roleLogger(verbose: boolean, name: string): Logger {
-  return createLogger((line) => process.stderr.write(`${line}\n`), verbose ? 'debug' : 'info', name)
+/** What every role's command line says, checked; the network is opened when the role starts. */
+export interface CommonArguments {
+  readonly logger: Logger
+  readonly drainMs: number
+  /** @throws Failure of `openNetwork` */
+  roleOptions(signal: AbortSignal): RoleOptions
 }
 
-export function drainMs({ drain }: CommonValues): number {
-  return wholeNumber('drain', drain, 0, 3600) * 1000
-}
-
-/** @throws UsageError; Failure of `openNetwork` and of the owner's address */
-export function commonRoleOptions(values: CommonValues, entries: ChildEntries, logger: Logger, signal: AbortSignal): RoleOptions {
+/**
+ * Lines of the log go to standard error, so that a supervisor keeps them apart from what the role says of itself.
+ * @throws UsageError; Failure `address-invalid`
+ */
+export function readCommon(name: string, values: CommonValues, entries: ChildEntries): CommonArguments {
+  const logger = createLogger((line) => process.stderr.write(`${line}\n`), values.verbose ? 'debug' : 'info', name)
   const dataDir = values['data-dir'] ?? defaultDataDir()
-  return {
-    network: openNetwork(required('network', values.network), { dataDir, logger }),
+  const network = required('network', values.network)
+  const shared = {
     dataDir,
     ...(values.keys === undefined ? {} : { keyFile: values.keys }),
     ...(values.owner === undefined ? {} : { owner: parseOwner(values.owner) }),
     entries,
     logger,
-    signal,
+  }
+  return {
+    logger,
+    drainMs: wholeNumber('drain', values.drain, 0, 3600) * 1000,
+    roleOptions: (signal) => ({ ...shared, network: openNetwork(network, { dataDir, logger }), signal }),
   }
 }
 

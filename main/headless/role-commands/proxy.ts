@@ -3,7 +3,7 @@ import type { ChildEntries } from '../../child-entries.ts'
 import { isLoopback } from '../../roles/http/listener.ts'
 import { startProxyRole } from '../../roles/proxy-role.ts'
 import { hostAndPort, required, UsageError, wholeNumber } from './arguments.ts'
-import { commonHelp, commonOptions, commonRoleOptions, drainMs, policyOf, roleLogger } from './common.ts'
+import { commonHelp, commonOptions, policyOf, readCommon } from './common.ts'
 import { runRole } from './run-role.ts'
 
 export const proxyHelp = `Usage: cocoon-desktop proxy --network <name or file> --workers-port <n> --clients-port <n> [options]
@@ -40,6 +40,7 @@ export async function proxyCommand(args: readonly string[], entries: ChildEntrie
     },
   })
   if (values.help) return console.log(proxyHelp)
+  const common = readCommon('proxy', values, entries)
   const { plain } = values
   const host = values.host ?? (plain ? '127.0.0.1' : '0.0.0.0')
   if (plain && !isLoopback(host)) throw new UsageError('--plain has no encryption; it listens on this computer only.')
@@ -56,9 +57,5 @@ export async function proxyCommand(args: readonly string[], entries: ChildEntrie
     acceptLostDatabase: values['accept-lost-database'],
     ...(values.http === undefined ? {} : { http: hostAndPort('http', values.http) }),
   }
-  const logger = roleLogger(values.verbose, 'proxy')
-  await runRole((signal) => startProxyRole({ ...commonRoleOptions(values, entries, logger, signal), ...own }), {
-    drainMs: drainMs(values),
-    logger,
-  })
+  await runRole((signal) => startProxyRole({ ...common.roleOptions(signal), ...own }), common)
 }

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import type { ChildEntries } from '../../child-entries.ts'
 import { startWorkerRole } from '../../roles/worker-role.ts'
 import { hostAndPort, required, toncoin, wholeNumber } from './arguments.ts'
-import { commonHelp, commonOptions, commonRoleOptions, drainMs, policyOf, roleLogger } from './common.ts'
+import { commonHelp, commonOptions, policyOf, readCommon } from './common.ts'
 import { runRole } from './run-role.ts'
 
 export const workerHelp = `Usage: cocoon-desktop worker --network <name or file> --model <name> [options]
@@ -34,6 +34,7 @@ export async function workerCommand(args: readonly string[], entries: ChildEntri
     },
   })
   if (values.help) return console.log(workerHelp)
+  const common = readCommon('worker', values, entries)
   const own = {
     engine: values.engine,
     model: required('model', values.model),
@@ -44,9 +45,5 @@ export async function workerCommand(args: readonly string[], entries: ChildEntri
     payoutAbove: toncoin('payout-above', values['payout-above']),
     ...(values.http === undefined ? {} : { http: hostAndPort('http', values.http) }),
   }
-  const logger = roleLogger(values.verbose, 'worker')
-  await runRole((signal) => startWorkerRole({ ...commonRoleOptions(values, entries, logger, signal), ...own }), {
-    drainMs: drainMs(values),
-    logger,
-  })
+  await runRole((signal) => startWorkerRole({ ...common.roleOptions(signal), ...own }), common)
 }

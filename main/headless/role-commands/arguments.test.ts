@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest'
+import { hostAndPort, oneOf, required, toncoin, UsageError, wholeNumber } from './arguments.ts'
+
+describe('words of a command line', () => {
+  it('are read', () => {
+    expect(wholeNumber('n', '0', 0, 9)).toBe(0)
+    expect(toncoin('t', '5')).toBe(5_000_000_000n)
+    expect(toncoin('t', '0.000000001')).toBe(1n)
+    expect(toncoin('t', '12.5')).toBe(12_500_000_000n)
+    expect(hostAndPort('h', '10000')).toEqual({ host: '127.0.0.1', port: 10_000 })
+    expect(hostAndPort('h', '0.0.0.0:1')).toEqual({ host: '0.0.0.0', port: 1 })
+    expect(hostAndPort('h', '[::1]:80')).toEqual({ host: '::1', port: 80 })
+    expect(oneOf('p', 'any', ['any', 'tdx'])).toBe('any')
+  })
+
+  it.each([
+    ['a number with more behind it', () => wholeNumber('n', '1x', 0, 9)],
+    ['a number that is too large', () => wholeNumber('n', '10', 0, 9)],
+    ['a negative number', () => wholeNumber('n', '-1', 0, 9)],
+    ['an empty number', () => wholeNumber('n', '', 0, 9)],
+    ['more than nine decimals', () => toncoin('t', '0.0000000001')],
+    ['an amount in words', () => toncoin('t', 'five')],
+    ['a negative amount', () => toncoin('t', '-1')],
+    ['a host without a port', () => hostAndPort('h', 'localhost')],
+    ['a port above 65535', () => hostAndPort('h', '1.2.3.4:65536')],
+    ['another choice', () => oneOf('p', 'none', ['any'])],
+    ['what is missing', () => required('r', undefined)],
+  ])('refuse %s by name', (_name, read) => {
+    expect(read).toThrow(UsageError)
+    expect(read).toThrow(/^--\w /)
+  })
+})
