@@ -1,66 +1,10 @@
-import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decode, encode, encodeWithHeadroom, nameOf } from './codec.ts'
-import { type Layout, plans } from './plan.ts'
-import { cancelExtensionFlag, declarations } from './schema.ts'
+import { plans } from './plan.ts'
+import { cancelExtensionFlag } from './schema.ts'
 import { TlError, type TlErrorCode } from './tl-error.ts'
 import type { TlName, TlObject } from './types.ts'
-
-interface Ids {
-  constructors: { name: string; id: string }[]
-}
-interface Examples {
-  examples: { constructor: string; value: unknown; hex: string }[]
-  long_bytes: { constructor: string; length: number; prefix_hex: string; total_bytes: number; sha256: string }[]
-}
-
-/** Reads a vector file; numbers stay text, since some are beyond 2^53. */
-function readVectors<T>(name: string): T {
-  const text = readFileSync(new URL(`../vectors/tl/${name}`, import.meta.url), 'utf8')
-  const keep = (_key: string, value: unknown, context?: { source?: string }): unknown =>
-    typeof value === 'number' ? `number ${context?.source}` : value
-  return JSON.parse(text, keep)
-}
-
-/** A decoded value in the notation of the vectors. */
-function inVectorNotation(layout: Layout, value: unknown): unknown {
-  switch (layout.kind) {
-    case 'int256':
-      return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : 'no bytes'
-    case 'bytes':
-      return value instanceof Uint8Array ? { hex: Buffer.from(value).toString('hex') } : 'no bytes'
-    case 'vector':
-      return Array.isArray(value) ? value.map((item) => inVectorNotation(layout.item, item)) : 'no array'
-    case 'bare':
-    case 'boxed':
-      return typeof value === 'object' && value !== null ? objectInVectorNotation({ ...value }) : 'no object'
-    case 'bool':
-    case 'string':
-      return value
-    default:
-      return `number ${String(value)}`
-  }
-}
-
-function objectInVectorNotation(value: Record<string, unknown>): Record<string, unknown> {
-  const plan = plans.get(String(value['@type']))
-  const out: Record<string, unknown> = { '@type': value['@type'] }
-  for (const field of plan?.fields ?? []) {
-    if (field.name in value) out[field.name] = inVectorNotation(field.layout, value[field.name])
-  }
-  return out
-}
-
-/** Vector numbers are written as JSON would, so 13.0 and 13 mean the same double. */
-function normalised(value: unknown): unknown {
-  if (typeof value === 'string') return value.replace(/^(number -?\d+)\.0$/, '$1')
-  if (Array.isArray(value)) return value.map(normalised)
-  if (typeof value === 'object' && value !== null)
-    return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, normalised(v)]))
-  return value
-}
 
 function isName(name: string): name is TlName {
   return plans.has(name)
@@ -79,58 +23,13 @@ function errorCode(act: () => unknown): TlErrorCode | undefined {
 const hex = (text: string): Uint8Array => new Uint8Array(Buffer.from(text.replaceAll(' ', ''), 'hex'))
 const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
-describe('ids', () => {
-  it('agree with the compiled schema of the reference', () => {
-    const known = new Map(readVectors<Ids>('constructor_ids.json').constructors.map(({ name, id }) => [name, id]))
-    const ours = [...plans.values()].filter((plan) => known.has(plan.name))
-    expect(ours.map((plan) => [plan.name, plan.id.toString(16).padStart(8, '0')])).toEqual(
-      ours.map((plan) => [plan.name, known.get(plan.name)]),
-    )
-    expect(ours).toHaveLength(73)
-    expect([...plans.keys()].filter((name) => !known.has(name))).toEqual(['client.cancelQuery', 'proxy.cancelQuery'])
-    expect(new Set([...plans.values()].map((plan) => plan.id)).size).toBe(declarations.length)
-  })
-
-  it('announces the cancel extension by a bit that no field of the schema uses', () => {
+describe('the cancel extension', () => {
+  it('is announced by a bit that no field of the schema uses', () => {
     const bits = [...plans.values()].flatMap((plan) => plan.fields.map((field) => field.bit ?? 0))
     expect(bits.every((bit) => 2 ** bit !== cancelExtensionFlag)).toBe(true)
     const params = { '@type': 'client.params', flags: cancelExtensionFlag, client_owner_address: 'a' } as const
     expect(toHex(encode(params))).toBe('64cafd40000000400161' + '0000')
     expect(decode(encode(params), 'client.params')).toEqual(params)
-  })
-})
-
-describe('serialization of the reference', () => {
-  const { examples, long_bytes } = readVectors<Examples>('serialization.json')
-  const ours = examples.filter((example) => plans.has(example.constructor))
-
-  it('covers every constructor of the schema that the vectors have', () => {
-    expect(new Set(ours.map((example) => example.constructor)).size).toBe(71)
-    expect(ours.length).toBeGreaterThan(200)
-  })
-
-  it.each([...new Set(ours.map((example) => example.constructor))])('%s', (name) => {
-    for (const example of ours.filter((candidate) => candidate.constructor === name)) {
-      if (!isName(name)) throw new Error(`${name} is not in the schema`)
-      const value = decode(hex(example.hex), name)
-      expect(normalised(objectInVectorNotation({ ...value }))).toEqual(normalised(example.value))
-      expect(toHex(encode(value))).toBe(example.hex)
-    }
-  })
-
-  it('long bytes', () => {
-    for (const { length, prefix_hex, total_bytes, sha256 } of long_bytes.map((example) => ({
-      ...example,
-      length: Number(String(example.length).slice(7)),
-      total_bytes: Number(String(example.total_bytes).slice(7)),
-    }))) {
-      const data = Uint8Array.from({ length }, (_, k) => (31 * k + 7) % 256)
-      const bytes = encode({ '@type': 'tcp.packet', data })
-      expect(bytes.length).toBe(total_bytes)
-      expect(toHex(bytes).startsWith(prefix_hex)).toBe(true)
-      expect(createHash('sha256').update(bytes).digest('hex')).toBe(sha256)
-      expect(decode(bytes, 'tcp.packet').data).toEqual(data)
-    }
   })
 })
 

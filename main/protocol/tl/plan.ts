@@ -44,7 +44,8 @@ export function constructorId(declaration: string): number {
   return explicit === undefined ? crc32(declaration.replaceAll(/[()]/g, '')) : Number.parseInt(explicit, 16)
 }
 
-function compile(all: readonly string[]): ReadonlyMap<string, Plan> {
+/** Plans of TL declarations that know only each other. Throws TypeError for what is no declaration. */
+export function compileSchema(all: readonly string[]): ReadonlyMap<string, Plan> {
   const plans = new Map<string, Plan>()
   const texts = new Map<string, { declaration: string; result: string; fields: string }>()
   for (const declaration of all) {
@@ -93,7 +94,7 @@ function compile(all: readonly string[]): ReadonlyMap<string, Plan> {
 }
 
 /** Every declaration of the schema by name. */
-export const plans = compile(declarations)
+export const plans = compileSchema(declarations)
 
 const idOf = (name: string): number => plans.get(name)?.id ?? 0
 export const boolTrueId = idOf('boolTrue')
