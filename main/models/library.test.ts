@@ -31,7 +31,7 @@ let folder: string
 let server: FaultyServer
 
 beforeAll(async () => {
-  wheel = await makeTinyWheel()
+  wheel = await makeTinyWheel(await tinyGgufFile())
   return wheel.remove
 })
 

