@@ -98,14 +98,15 @@ export async function introduceWorker(
 /**
  * Second and third step: both sides compare what they know of the balance, then the worker says whether it takes requests. The worker
  * claims exactly what this proxy told it before. Throws like `introduceWorker`, and `Failure<'proxy-violation'>`.
+ * @returns whether the proxy's total is lower than it told before: it lost what it had not stored
  */
 export async function compareAndComplete(
   connection: PacketConnection,
   balance: ProxyBalance,
   isDisabled: boolean,
   timeoutMs: number,
-): Promise<void> {
-  const { signedTokens, dbTokens, maxTokens } = balance.record
+): Promise<{ readonly lost: boolean }> {
+  const { signedTokens, dbTokens, maxTokens } = balance.told
   const told = await ask(
     connection,
     {
@@ -137,4 +138,5 @@ export async function compareAndComplete(
     timeoutMs,
     'worker.proxyHandshakeCompleted',
   )
+  return { lost: told.max_tokens < maxTokens }
 }

@@ -10,35 +10,45 @@ const violation = (message: string): Failure<'proxy-violation'> =>
     advice: 'The connection was closed. What was signed before stays valid and can be paid out.',
   })
 
+/** The disk refused for now: what was told is asked for again, and kept when there is room. */
+const isJam = (thrown: unknown): boolean =>
+  thrown instanceof Failure && (thrown.code === 'disk-full' || thrown.code === 'database-busy')
+
 /**
  * The worker's memory of one proxy's promises: signed payments that were verified, and totals that never decrease (protocol 40 §2, §3).
- * Everything accepted is durable before it is reported.
+ * A payment is reported as signed once it is durable. A disk that refuses is no fault of the proxy: its word still holds it to what it told.
  */
 export class ProxyBalance {
   readonly #store: BalanceStore
   readonly #onSigned: (tokens: bigint) => void
+  /** As on disk. */
   #record: WorkerContractRecord
+  /** As told and checked; ahead of the disk only while that refuses. */
+  #told: WorkerContractRecord
 
   constructor(store: BalanceStore, record: WorkerContractRecord, onSigned: (tokens: bigint) => void) {
     this.#store = store
     this.#record = record
+    this.#told = record
     this.#onSigned = onSigned
   }
 
-  get record(): WorkerContractRecord {
-    return this.#record
+  /** What this proxy told last. */
+  get told(): WorkerContractRecord {
+    return this.#told
   }
 
   /**
    * The proxy's totals with its signed payment, as in a comparison, a status or after a request. None may be lower than what was told
    * before. Throws `Failure<'proxy-violation'>`: close the connection. `mustSign` refuses an empty payment; `maxMayFall` allows a lower
    * `max` after an extended comparison (the proxy lost what it had not stored).
+   * @returns whether all that was told is on disk
    */
   accept(
     told: { readonly payment: WirePayment; readonly dbTokens: bigint; readonly maxTokens: bigint },
     options: { readonly mustSign?: boolean; readonly maxMayFall?: boolean } = {},
-  ): void {
-    const known = this.#record
+  ): boolean {
+    const known = this.#told
     const check = this.#check(told.payment)
     if (check.state === 'refused') throw violation(`The proxy sent a payment that does not hold: ${check.reason}.`)
     if (check.state === 'empty' && options.mustSign) throw violation('The proxy did not sign its balance.')
@@ -50,7 +60,7 @@ export class ProxyBalance {
       throw violation(`The proxy's stored total fell from ${known.dbTokens} to ${told.dbTokens}.`)
     if (told.maxTokens < known.maxTokens && !options.maxMayFall)
       throw violation(`The proxy's total fell from ${known.maxTokens} to ${told.maxTokens}.`)
-    this.#keep({
+    return this.#keep({
       ...known,
       dbTokens: told.dbTokens,
       maxTokens: told.maxTokens,
@@ -65,10 +75,9 @@ export class ProxyBalance {
     const check = this.#check(payment)
     if (check.state === 'empty') return undefined
     if (check.state === 'refused') return check.reason
-    if (check.tokens < this.#record.signedTokens) return 'older than the known one'
-    if (check.tokens > this.#record.signedTokens)
-      this.#keep({ ...this.#record, signedTokens: check.tokens, signedBoc: check.boc })
-    return undefined
+    if (check.tokens < this.#told.signedTokens) return 'older than the known one'
+    if (check.tokens === this.#told.signedTokens) return undefined
+    return this.#keep({ ...this.#told, signedTokens: check.tokens, signedBoc: check.boc }) ? undefined : 'no room on the disk yet'
   }
 
   #check(payment: WirePayment) {
@@ -77,12 +86,19 @@ export class ProxyBalance {
     return check.state === 'good' && check.tokens > mostTokens ? ({ state: 'refused', reason: 'layout' } as const) : check
   }
 
-  #keep(next: WorkerContractRecord): void {
+  #keep(next: WorkerContractRecord): boolean {
     const before = this.#record
+    this.#told = next
     if (next.signedTokens === before.signedTokens && next.dbTokens === before.dbTokens && next.maxTokens === before.maxTokens)
-      return
-    this.#store.save(next)
+      return true
+    try {
+      this.#store.save(next)
+    } catch (thrown) {
+      if (!isJam(thrown)) throw thrown
+      return false
+    }
     this.#record = next
     if (next.signedTokens > before.signedTokens) this.#onSigned(next.signedTokens)
+    return true
   }
 }

@@ -6,7 +6,7 @@ import type { Tariff } from '../protocol/accounting/usage-meter.ts'
 import { decode, encode, nameOf } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
-import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
+import { peerErrorCodes, TcpQueryError } from '../protocol/wire/wire-error.ts'
 import type { KnownProxy } from './handshake.ts'
 import type { ProxyBalance } from './proxy-balance.ts'
 import { noTokens, QueryReply } from './query-reply.ts'
@@ -57,6 +57,8 @@ export class ProxyLink {
   readonly #serving = new Set<Promise<void>>()
   /** Finished requests by id, with the adjusted tokens that were reported for them. */
   readonly #uncounted = new Map<string, bigint>()
+  /** The proxy's total that the ledger was told last, by a count or as a total. */
+  #ledgerTotal: bigint | undefined
 
   constructor(connection: PacketConnection, proxy: KnownProxy, balance: ProxyBalance, context: ProxyLinkContext) {
     this.#connection = connection
@@ -110,11 +112,38 @@ export class ProxyLink {
     await this.#connection.send(encode({ '@type': 'worker.newCoefficient', new_coefficient: coefficient }))
   }
 
-  /** Asks for the newest signed payment and totals. Throws `Failure` when the proxy breaks its promises: close the connection. */
-  async updatePaymentStatus(timeoutMs: number): Promise<void> {
-    const answer = await this.#connection.query(encode({ '@type': 'worker.updatePaymentStatus' }), { timeoutMs })
+  /**
+   * Asks for the newest signed payment and totals. Throws `Failure` when the proxy breaks its promises: close the connection.
+   * @returns whether all that is known is on disk; if not, ask again soon
+   */
+  async updatePaymentStatus(timeoutMs: number): Promise<boolean> {
+    let answer: Uint8Array
+    try {
+      answer = await this.#connection.query(encode({ '@type': 'worker.updatePaymentStatus' }), { timeoutMs })
+    } catch (thrown) {
+      // Its disk may be full. It goes on when there is room; leaving would lose the count of what was just answered.
+      if (!(thrown instanceof TcpQueryError) || thrown.peerCode !== peerErrorCodes.notReady) throw thrown
+      this.#context.logger.warn('the proxy tells no balance now', { reason: thrown.message })
+      return false
+    }
     const status = decode(answer, 'worker.paymentStatus')
-    this.#balance.accept({ payment: status.signed_payment, dbTokens: status.db_tokens, maxTokens: status.max_tokens })
+    const told = { payment: status.signed_payment, dbTokens: status.db_tokens, maxTokens: status.max_tokens }
+    const kept = this.#balance.accept(told)
+    if (!kept) this.#context.logger.warn('the balance waits for room on the disk')
+    if (status.max_tokens !== this.#ledgerTotal) this.tellTotal(false)
+    return kept
+  }
+
+  /** Tells the ledger the proxy's total. @param lost it is lower than the proxy told before */
+  tellTotal(lost: boolean): void {
+    this.#ledgerTotal = this.#balance.told.maxTokens
+    this.#context.emit({
+      type: 'total',
+      workerContract: this.#proxy.workerContract.toString(),
+      tokens: this.#ledgerTotal,
+      workerFeePerToken: this.#context.workerFeePerToken(),
+      lost,
+    })
   }
 
   #offer(payment: TlObject<'proxy.signedPayment' | 'proxy.signedPaymentEmpty'>): void {
@@ -123,7 +152,7 @@ export class ProxyLink {
   }
 
   #counted(message: TlObject<'proxy.workerRequestPayment'>): void {
-    const before = this.#balance.record.maxTokens
+    const before = this.#balance.told.maxTokens
     const requestId = hex(message.request_id)
     try {
       this.#balance.accept({ payment: message.signed_payment, dbTokens: message.db_tokens, maxTokens: message.max_tokens })
@@ -134,6 +163,7 @@ export class ProxyLink {
     const reported = this.#uncounted.get(requestId)
     if (reported === undefined) return this.#context.logger.warn('the proxy counted a request that was not served here')
     this.#uncounted.delete(requestId)
+    this.#ledgerTotal = message.max_tokens
     if (
       reported !== message.request_tokens ||
       message.max_tokens - before > message.request_tokens * BigInt(this.#uncounted.size + 1)

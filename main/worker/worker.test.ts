@@ -4,6 +4,7 @@ import type { WirePayment } from '../protocol/payments/signed-payment.ts'
 import { scriptedNetwork, signedPayment } from '../protocol/testing/scripted-network.ts'
 import type { ScriptedConnection } from '../protocol/testing/scripted-proxy.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
+import { QueryRefused } from '../protocol/wire/wire-error.ts'
 import { completeHandshake, connectedToProxy, payoutOf, proxyContract, workerPeer } from './testing/worker-peer.ts'
 
 type Peer = Awaited<ReturnType<typeof workerPeer>>
@@ -98,8 +99,8 @@ describe('a streamed answer', () => {
     expect(new TextDecoder().decode(backend.requests[0]?.body)).toContain('"include_usage":true')
 
     await connection.send(accountOf(1, { signed: payoutOf(21n), db: 21n, max: 21n, tokens: 21n }))
-    await expect.poll(() => events.map((event) => event.type)).toEqual(['started', 'finished', 'signed', 'counted'])
-    expect(events[1]).toMatchObject({
+    await expect.poll(() => events.map((event) => event.type)).toEqual(['total', 'started', 'finished', 'signed', 'counted'])
+    expect(events[2]).toMatchObject({
       result: 'answered',
       promptTokens: 16,
       cachedTokens: 4,
@@ -107,7 +108,7 @@ describe('a streamed answer', () => {
       reasoningTokens: 1,
       adjustedTokens: 21n,
     })
-    expect(events[3]).toMatchObject({ requestTokens: 21n, maxTokens: 21n, workerFeePerToken: 1n, requestId: '01'.repeat(32) })
+    expect(events[4]).toMatchObject({ requestTokens: 21n, maxTokens: 21n, workerFeePerToken: 1n, requestId: '01'.repeat(32) })
   })
 
   it('that the proxy cancels ends within milliseconds as a success, counted by the worker', async () => {
@@ -152,14 +153,94 @@ describe('a streamed answer', () => {
   })
 })
 
+describe("the proxy's totals", () => {
+  const totals = (events: Peer['events']): unknown[] =>
+    events.flatMap((event) => (event.type === 'total' ? [[event.tokens, event.lost, event.workerFeePerToken]] : []))
+
+  it('are told to the ledger at each connection, with what got lost in between', async () => {
+    const { connection, proxy, events } = await ready()
+    await ask(connection, 'hi')
+    await finalAnswer(connection)
+    // Cut before the proxy could tell its count: it has counted all the same.
+    proxy.cut()
+    await completeHandshake(await proxy.accept(), { db: 21n, max: 21n })
+    await expect
+      .poll(() => totals(events))
+      .toEqual([
+        [0n, false, 1n],
+        [21n, false, 1n],
+      ])
+    proxy.cut()
+    const third = await proxy.accept()
+    ;(await third.nextQuery('worker.connectToProxy')).answer(connectedToProxy())
+    const compare = await third.nextQuery('worker.compareBalanceWithProxy')
+    expect(compare.question.max_tokens).toBe(21n)
+    // It had not stored all of it.
+    const result = { signed_payment: payoutOf(0n), tokens_committed_to_db: 21n, max_tokens: 20n, error_code: 1 }
+    compare.answer({ '@type': 'worker.compareBalanceWithProxyResult', ...result, tokens_committed_to_db: 21n })
+    ;(await third.nextQuery('worker.extendedCompareBalanceWithProxy')).answer({
+      '@type': 'worker.extendedCompareBalanceWithProxyResult',
+      error_code: 0,
+    })
+    ;(await third.nextQuery('worker.proxyHandshakeComplete')).answer({ '@type': 'worker.proxyHandshakeCompleted' })
+    await expect.poll(() => totals(events).at(-1)).toEqual([20n, true, 1n])
+  })
+
+  it('are told when they grew without a count, and a proxy that cannot tell them now is not left', async () => {
+    const { connection, events } = await ready({ paymentStatusMs: [20, 20] })
+    const refused = await connection.nextQuery('worker.updatePaymentStatus')
+    refused.fail(new QueryRefused(651, 'proxy is disabled'))
+    const answer = async (max: bigint): Promise<void> =>
+      (await connection.nextQuery('worker.updatePaymentStatus')).answer({
+        '@type': 'worker.paymentStatus',
+        signed_payment: empty,
+        db_tokens: max,
+        max_tokens: max,
+      })
+    await answer(0n)
+    await answer(7n)
+    await answer(7n)
+    await answer(9n)
+    await expect.poll(() => totals(events).map((one) => (one as unknown[])[0])).toEqual([0n, 7n, 9n])
+  })
+
+  it('wait in memory while the disk is full; the connection stays, and all is kept when there is room', async () => {
+    const { connection, events, disk, worker } = await ready({ paymentStatusMs: [400, 400] })
+    disk.full = true
+    await ask(connection, 'hi')
+    await finalAnswer(connection)
+    await connection.send(accountOf(1, { signed: payoutOf(0n), db: 21n, max: 21n, tokens: 21n }))
+    await expect.poll(() => events.find((event) => event.type === 'counted')).toMatchObject({ maxTokens: 21n })
+    const status = async (signed: bigint): Promise<void> =>
+      (await connection.nextQuery('worker.updatePaymentStatus')).answer({
+        '@type': 'worker.paymentStatus',
+        signed_payment: payoutOf(signed),
+        db_tokens: 21n,
+        max_tokens: 21n,
+      })
+    await status(21n)
+    await status(21n)
+    // Not durable, so not reported as signed.
+    expect(worker.contracts()[0]).toMatchObject({ signedTokens: 0n, maxTokens: 0n })
+    expect(events.some((event) => event.type === 'signed')).toBe(false)
+    disk.full = false
+    await status(21n)
+    await expect.poll(() => events.find((event) => event.type === 'signed')).toMatchObject({ tokens: 21n })
+    expect(worker.contracts()[0]).toMatchObject({ signedTokens: 21n, dbTokens: 21n, maxTokens: 21n })
+    // What the proxy said on a full disk binds it too.
+    await status(20n)
+    expect(await connection.closed).toMatch(/closed-by-peer|connection-lost/)
+  })
+})
+
 describe('the end of a worker', () => {
   it('in the middle of an answer tells the last event and lets go of the database before it resolves', async () => {
     const { connection, worker, events } = await ready()
     await ask(connection, 'ENDLESS')
     await nextAnswer(connection)
     await worker.stop()
-    expect(events.map((event) => event.type)).toEqual(['started', 'finished'])
-    expect(events[1]).toMatchObject({ result: 'failed', adjustedTokens: 0n })
+    expect(events.map((event) => event.type)).toEqual(['total', 'started', 'finished'])
+    expect(events[2]).toMatchObject({ result: 'failed', adjustedTokens: 0n })
     expect(worker.state.value.running).toBe(0)
   })
 
@@ -290,7 +371,7 @@ describe('a proxy that lies', () => {
     await connection.send(accountOf(1, told))
     expect(await connection.closed).toMatch(/closed-by-peer|connection-lost/)
     expect(worker.contracts()[0]).toMatchObject({ signedTokens: 15n, dbTokens: 20n, maxTokens: 30n })
-    expect(events.map((event) => event.type)).toEqual(['signed'])
+    expect(events.map((event) => event.type)).toEqual(['signed', 'total'])
     await expect.poll(() => worker.state.value.connections[0]?.failure).toBeDefined()
   })
 
@@ -331,7 +412,7 @@ describe('a proxy that lies', () => {
     const { connection, worker, events } = await ready({}, known)
     await connection.send(accountOf(77, { signed: payoutOf(15n), db: 25n, max: 40n, tokens: 10n }))
     await expect.poll(() => worker.contracts()[0]?.maxTokens).toBe(40n)
-    expect(events.map((event) => event.type)).toEqual(['signed'])
+    expect(events.map((event) => event.type)).toEqual(['signed', 'total'])
   })
 
   it('asks twice with one id: the second is not served', async () => {

@@ -19,6 +19,9 @@ import { ProxyLink, type ProxyLinkContext, refusals } from './proxy-link.ts'
 import type { WorkerConnectionState, WorkerState } from './state.ts'
 import type { WorkerEvent } from './worker-event.ts'
 
+/** A balance that could not be told or kept, for want of room on a disk, is asked for again after this. */
+const catchUpMs = 2_000
+
 const within = ([least, most]: readonly [number, number]): number => least + Math.random() * (most - least)
 
 /**
@@ -217,8 +220,10 @@ export class Worker {
       // The link listens before the last step: the proxy may send a query right behind its answer.
       link = new ProxyLink(connection, proxy, balance, this.#linkContext(root))
       const saidDisabled = this.#isDisabled
-      await compareAndComplete(connection, balance, saidDisabled, timeoutMs)
+      const { lost } = await compareAndComplete(connection, balance, saidDisabled, timeoutMs)
       this.#links.add(link)
+      // Each time: what got lost with the last connection, on a full disk or with the ledger itself, is learnt now.
+      link.tellTotal(lost)
       if (this.#isDisabled !== saidDisabled) await link.setDisabled(this.#isDisabled)
       show({ phase: 'ready', ...told })
       this.#deployOnce(proxy, root)
@@ -288,11 +293,13 @@ export class Worker {
   }
 
   async #askStatus(link: ProxyLink, proxy: KnownProxy, signal: AbortSignal): Promise<void> {
+    let upToDate = true
     for (;;) {
       await this.#readPaid(proxy.workerContract).catch((error: unknown) => this.#logLost(error))
-      await pause(within(this.#options.paymentStatusMs ?? [10_000, 20_000]), signal)
+      const usualMs = within(this.#options.paymentStatusMs ?? [10_000, 20_000])
+      await pause(upToDate ? usualMs : Math.min(usualMs, catchUpMs), signal)
       if (signal.aborted) return
-      await link.updatePaymentStatus(60_000)
+      upToDate = await link.updatePaymentStatus(60_000)
     }
   }
 

@@ -11,6 +11,7 @@ import { type ScriptedConnection, ScriptedProxy } from '../../protocol/testing/s
 import { cancelExtensionFlag } from '../../protocol/tl/schema.ts'
 import type { TlObject } from '../../protocol/tl/types.ts'
 import { openDatabase } from '../../storage/database.ts'
+import { fillableDisk } from '../../storage/testing/full-disk.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import { workerMigrations } from '../balance-store.ts'
 import type { WorkerOptions } from '../options.ts'
@@ -31,7 +32,8 @@ export async function workerPeer(options: Partial<WorkerOptions> = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'cocoon-worker-'))
   const proxy = await ScriptedProxy.listen()
   const backend = new ScriptedBackend()
-  const database = openDatabase(join(folder, 'worker.sqlite'), workerMigrations, { logger: silentLogger })
+  const disk = fillableDisk(openDatabase(join(folder, 'worker.sqlite'), workerMigrations, { logger: silentLogger }))
+  const { database } = disk
   const rootSignal = new Signal<RootConfig | null>(root)
   const events: WorkerEvent[] = []
   const worker = new Worker({
@@ -54,6 +56,7 @@ export async function workerPeer(options: Partial<WorkerOptions> = {}) {
     proxy,
     backend,
     worker,
+    disk,
     events,
     root: rootSignal,
     dispose: async () => {
