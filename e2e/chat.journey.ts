@@ -1,7 +1,8 @@
 import { type BrowserContext, expect, type Page, test } from '@playwright/test'
 import { type RunningApp, startApp } from './support/app.ts'
+import { present } from './support/page-link.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
-import { answered, goTo, newWindow, openByLink } from './support/screens.ts'
+import { answered, chooseLevel, computer, goTo, newWindow, openByLink, practice } from './support/screens.ts'
 
 /** What a chat does with unusual input: presses by script, text that would reorder the screen, text that is too long. */
 
@@ -91,4 +92,38 @@ test('a chat from right to left reads from the right', async () => {
   if (!box) throw new Error('The question is not on the screen.')
   expect(box.x + box.width - text.right).toBeLessThan(30)
   expect(text.left - box.x).toBeGreaterThan(200)
+})
+
+test('a question that is too long for the model, or for the account, says so, and nothing is paid', async () => {
+  const word = 'lighthouse '
+  const used = async (): Promise<string | undefined> =>
+    (await present<{ chat?: { used: string } }>(page, 'wallet.state')).chat?.used
+  const asked = async (length: number): Promise<string> => {
+    await page.getByRole('textbox', { name: 'Message' }).fill(word.repeat(length / word.length))
+    await page.getByRole('button', { name: 'Send' }).click()
+    const failure = page.getByRole('region', { name: 'The answer failed' }).last()
+    await expect(failure).toBeVisible()
+    const text = await failure.innerText()
+    await page.getByRole('button', { name: 'New chat' }).click()
+    return text
+  }
+  await page.getByRole('button', { name: 'New chat' }).click()
+  await chooseLevel(page, computer)
+  expect(await asked(99_000)).toMatch(/the model reads at most 8192 with its answer[\s\S]*You paid nothing\./)
+
+  await expect.poll(used, { timeout: 60_000 }).toBeDefined()
+  const before = await used()
+  for (const length of [99_000, 55_000]) {
+    await chooseLevel(page, practice)
+    await expect(page.getByRole('button', { name: /^Privacy: Practice network.*Test coins/ })).toBeVisible({ timeout: 60_000 })
+    const text = await asked(length)
+    expect(text).toMatch(/too long for this model: about \d+ tokens, and it reads at most 8192/)
+    expect(text).toContain('You paid nothing.')
+  }
+  // The model could read this one, but the proxy must not reserve so much for it.
+  await chooseLevel(page, practice)
+  const text = await asked(26_400)
+  expect(text).toMatch(/has to reserve 5\.\d+\sTON .* the stake lets it reserve 5\sTON\. Shorten the text/)
+  expect(text).toContain('You paid nothing.')
+  expect(await used()).toBe(before)
 })

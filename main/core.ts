@@ -86,8 +86,16 @@ export async function startCore({ dataDir, shell, entries, logger }: CoreOptions
     const { baseName, fullName } = model.identity
     const worker = await network.serve(createEngineBackend({ engine, model: baseName }), fullName)
     const live = network.live.value
+    const loaded = engine.state.value
     if (live && worker)
-      practice.attach({ client: live.client, worker, model: baseName, modelName: model.name, root: () => live.root.config.value })
+      practice.attach({
+        client: live.client,
+        worker,
+        model: baseName,
+        modelName: model.name,
+        contextTokens: loaded.status === 'ready' ? loaded.contextTokens : undefined,
+        root: () => live.root.config.value,
+      })
   }
   const models = new ModelKeeper({
     library,

@@ -1,4 +1,30 @@
 /**
+ * By what the page says a sentence of the core in its reader's language: a code, and what fills its places. Amounts are nanoton in decimal under
+ * names that end in `Nano`.
+ */
+export interface Words {
+  readonly code: string
+  readonly values?: Readonly<Record<string, string | number>>
+}
+
+/** A sentence in English and the words for other languages. */
+export interface Sentence {
+  readonly text: string
+  readonly words: Words
+}
+
+export interface FailureOptions {
+  readonly advice?: string
+  readonly money?: string | Sentence
+  readonly retryable?: boolean
+  readonly cause?: unknown
+  /** What fills the places of the sentence of this code in other languages. */
+  readonly values?: Words['values']
+  /** Where the sentence is another one than that of the code. */
+  readonly words?: Words | undefined
+}
+
+/**
  * A failure that a person will read: every room throws subclasses or instances of this with its own codes.
  * `message` says what happened in one sentence; `advice` what to do; `money` what became of money, where money was involved.
  */
@@ -6,19 +32,20 @@ export class Failure<Code extends string = string> extends Error {
   readonly code: Code
   readonly advice: string | undefined
   readonly money: string | undefined
+  readonly moneyWords: Words | undefined
+  /** Message and advice for other languages. */
+  readonly words: Words
   /** True when the same thing may work if it is tried again unchanged. */
   readonly retryable: boolean
 
-  constructor(
-    code: Code,
-    message: string,
-    options: { advice?: string; money?: string; retryable?: boolean; cause?: unknown } = {},
-  ) {
+  constructor(code: Code, message: string, options: FailureOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'Failure'
     this.code = code
     this.advice = options.advice
-    this.money = options.money
+    this.money = typeof options.money === 'string' ? options.money : options.money?.text
+    this.moneyWords = typeof options.money === 'string' ? undefined : options.money?.words
+    this.words = options.words ?? (options.values === undefined ? { code } : { code, values: options.values })
     this.retryable = options.retryable ?? false
   }
 }
@@ -32,4 +59,9 @@ export function asError(thrown: unknown): Error {
 export function messageAndAdvice(thrown: unknown): string {
   const { message } = asError(thrown)
   return thrown instanceof Failure && thrown.advice ? `${message} ${thrown.advice}` : message
+}
+
+/** The words of a failure; undefined for a defect, whose text no catalogue knows. */
+export function wordsOf(thrown: unknown): Words | undefined {
+  return thrown instanceof Failure ? thrown.words : undefined
 }

@@ -304,11 +304,24 @@ describe('context', () => {
           .join(' '),
       ),
     ).toEqual(['q1 a1 q2 a2 q3 a3 q4 a4 q5', 'q3 a3 q4 a4 q5', 'q4 a4 q5'])
+    // The page and the disk are told what the model did not get.
+    expect(reader.turns.map(({ leftOut }) => leftOut)).toEqual([undefined, undefined, undefined, undefined, 3])
     expect(reader.turns.at(-1)).toMatchObject({ status: 'done', answer: 'a5' })
+    const stored = new Reader(chat, id)
+    await vi.waitFor(() => expect(stored.turns.at(-1)?.leftOut).toBe(3))
+    // What may be reserved for a question at once bounds the history too.
+    backend.refusals.push(new Failure('above-credit', 'Too much.'))
+    chat.send({ id, text: 'q6' })
+    await vi.waitFor(() => expect(backend.asked.at(-1)?.length).toBe(2 + 2 * 2))
+    backend.text('a6')
+    backend.finish()
+    expect(await settled(reader)).toMatchObject({ answer: 'a6', leftOut: 3 })
     // The question alone is too long: an honest failure, not a loop.
     for (let n = 0; n < 9; n++) backend.refusals.push(new Failure('context-too-small', 'Too long.'))
     chat.send({ id, text: 'huge' })
-    expect((await settled(reader)).error).toMatchObject({ code: 'context-too-small' })
+    const failed = await settled(reader)
+    expect(failed.error).toMatchObject({ code: 'context-too-small', words: { code: 'context-too-small' } })
+    expect(failed.leftOut).toBeUndefined()
   })
 })
 

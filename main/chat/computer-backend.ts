@@ -1,4 +1,5 @@
 import type { LevelState } from '../../preload/api/chat.ts'
+import { Failure } from '../base/failure.ts'
 import { Signal } from '../base/signal.ts'
 import type { ChatMessage, Engine, EngineState, GenerationOptions } from '../inference/engine.ts'
 import type { BackendEvent, ChatBackend } from './backend.ts'
@@ -16,9 +17,22 @@ async function* answer(
   options: GenerationOptions,
   signal: AbortSignal,
 ): AsyncGenerator<BackendEvent> {
-  for await (const event of engine.chat(messages, options, signal)) {
-    if (event.type === 'text') yield { type: 'text', text: event.text }
-    else yield { type: 'final', usage: event.usage, reason: event.reason, ...(event.reason === 'cancelled' && { stop: 'ended' }) }
+  const state = engine.state.value
+  try {
+    for await (const event of engine.chat(messages, options, signal)) {
+      if (event.type === 'text') yield { type: 'text', text: event.text }
+      else
+        yield { type: 'final', usage: event.usage, reason: event.reason, ...(event.reason === 'cancelled' && { stop: 'ended' }) }
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof Failure && thrown.code === 'context-too-small') || state.status !== 'ready') throw thrown
+    const { advice, message, money } = thrown
+    throw new Failure(thrown.code, message, {
+      ...(advice === undefined ? {} : { advice }),
+      ...(money === undefined ? {} : { money }),
+      cause: thrown,
+      values: { most: state.contextTokens },
+    })
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Turn } from '../../preload/api/chat.ts'
+import { Failure } from '../base/failure.ts'
 import type { ChatMessage } from '../inference/engine.ts'
 
 /**
@@ -14,6 +15,16 @@ export function messagesFor(earlier: readonly Turn[], question: string): ChatMes
     { role: 'assistant', content: turn.answer },
   ])
   return [instruction, ...history, { role: 'user', content: question }]
+}
+
+/** Whether a question with fewer earlier turns could be answered: it was too much for the model, or for what may be reserved for it at once. */
+export function isTooMuch(thrown: unknown): boolean {
+  return thrown instanceof Failure && (thrown.code === 'context-too-small' || thrown.code === 'above-credit')
+}
+
+/** The newer half of the turns, for the next try. */
+export function newerHalf(turns: readonly Turn[]): readonly Turn[] {
+  return turns.slice(Math.ceil(turns.length / 2))
 }
 
 /** Turns without an answer are left out: two questions in a row do not fit the templates of many models. */

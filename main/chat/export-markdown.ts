@@ -1,5 +1,5 @@
 import type { Conversation, Turn } from '../../preload/api/chat.ts'
-import { exactTon } from './exact-ton.ts'
+import { exactTon } from '../base/exact-ton.ts'
 import { levelNames } from './privacy.ts'
 
 /** A conversation as Markdown. Each answer keeps the level it was given at (ui.md §3.5). */

@@ -1,7 +1,7 @@
 import { type Turn, usage as usageSchema } from '../../preload/api/chat.ts'
 import { Failure } from '../base/failure.ts'
 import type { BackendEvent, ChatBackend } from './backend.ts'
-import { isTold, messagesFor } from './context.ts'
+import { isTold, isTooMuch, messagesFor, newerHalf } from './context.ts'
 import { turnErrorFrom, unknownMoney } from './turn-errors.ts'
 
 export interface LiveTurnEvents {
@@ -67,12 +67,15 @@ export class LiveTurn {
   async #run(backend: ChatBackend, earlier: readonly Turn[]): Promise<Turn> {
     let end: Partial<Turn>
     try {
-      end = this.#ending(await this.#answer(backend, earlier.filter(isTold)))
+      const told = earlier.filter(isTold)
+      end = this.#ending(await this.#answer(backend, told, told.length))
     } catch (thrown) {
       if (!(thrown instanceof Failure)) this.#events.defect(thrown)
       end = this.#control.signal.aborted
         ? { status: 'stopped', stop: 'hidden' }
         : { status: 'failed', error: turnErrorFrom(thrown, this.#turn.level) }
+      // What a refused question would have left out is of no interest.
+      if (this.#turn.answer === '') this.#turn = withoutLeftOut(this.#turn)
     }
     clearTimeout(this.#draftTimer)
     this.tell()
@@ -80,15 +83,15 @@ export class LiveTurn {
     return this.#turn
   }
 
-  /** Leaves out the older half of the history as often as the backend says that it is too long. */
-  async #answer(backend: ChatBackend, history: readonly Turn[]): Promise<Outcome> {
+  /** Leaves out the older half of the history as often as the backend says that it is too much; the turn keeps how many were left out. */
+  async #answer(backend: ChatBackend, history: readonly Turn[], all: number): Promise<Outcome> {
+    if (history.length < all) this.#turn = { ...this.#turn, leftOut: all - history.length }
     try {
       return await this.#read(backend.answer(messagesFor(history, this.#turn.question), this.#control.signal))
     } catch (thrown) {
-      const tooLong = thrown instanceof Failure && thrown.code === 'context-too-small' && this.#turn.answer === ''
-      if (!tooLong || history.length === 0 || this.#control.signal.aborted) throw thrown
+      if (!isTooMuch(thrown) || this.#turn.answer !== '' || history.length === 0 || this.#control.signal.aborted) throw thrown
     }
-    return this.#answer(backend, history.slice(Math.ceil(history.length / 2)))
+    return this.#answer(backend, newerHalf(history), all)
   }
 
   async #read(events: AsyncIterable<BackendEvent>): Promise<Outcome> {
@@ -165,4 +168,8 @@ export class LiveTurn {
       ...(outcome.reason === 'cancelled' ? { status: 'stopped', stop: outcome.stop ?? 'hidden' } : { status: 'done' }),
     }
   }
+}
+
+function withoutLeftOut({ leftOut: _, ...turn }: Turn): Turn {
+  return turn
 }

@@ -1,20 +1,31 @@
 import type { ConversationSummary, PrivacyLevel, Turn, TurnError } from '../../preload/api/chat.ts'
-import { asError, Failure } from '../base/failure.ts'
-import { exactTon } from './exact-ton.ts'
+import { exactTon } from '../base/exact-ton.ts'
+import { asError, Failure, type Sentence } from '../base/failure.ts'
 
-const paidNothing = 'You paid nothing.'
+const paidNothing: Sentence = { text: 'You paid nothing.', words: { code: 'paid-nothing' } }
+const mayBePaid: Sentence = {
+  text: 'What was generated may still be charged; the chat balance under Wallet shows it.',
+  words: { code: 'may-be-charged' },
+}
+const paid = (cost: bigint): Sentence => ({
+  text: `You paid ${exactTon(cost)}.`,
+  words: { code: 'paid', values: { costNano: cost.toString() } },
+})
 
 /** What is true about the money when nobody told: at a free level nothing was paid, elsewhere only the wallet knows. */
-export function unknownMoney(level: PrivacyLevel): string {
-  return level === 'computer' ? paidNothing : 'What was generated may still be charged; the chat balance under Wallet shows it.'
+export function unknownMoney(level: PrivacyLevel): Sentence {
+  return level === 'computer' ? paidNothing : mayBePaid
 }
+
+const moneyOf = ({ text, words }: Sentence): Pick<TurnError, 'money' | 'moneyWords'> => ({ money: text, moneyWords: words })
 
 /** The app ended while the answer was running. */
 export function interrupted(level: PrivacyLevel): TurnError {
   return {
     code: 'interrupted',
     message: 'The app ended while this was being answered. What had arrived by then was kept.',
-    money: unknownMoney(level),
+    words: { code: 'interrupted' },
+    ...moneyOf(unknownMoney(level)),
     retryable: true,
   }
 }
@@ -29,7 +40,10 @@ export function turnErrorFrom(thrown: unknown, level: PrivacyLevel): TurnError {
     return {
       code: thrown.code,
       message: [thrown.message, thrown.advice].filter(Boolean).join(' '),
-      money: thrown.money ?? unknownMoney(level),
+      words: thrown.words,
+      ...(thrown.money === undefined
+        ? moneyOf(unknownMoney(level))
+        : { money: thrown.money, ...(thrown.moneyWords && { moneyWords: thrown.moneyWords }) }),
       retryable: thrown.retryable,
       detail: [thrown.code, cause].filter(Boolean).join(': '),
     }
@@ -37,7 +51,8 @@ export function turnErrorFrom(thrown: unknown, level: PrivacyLevel): TurnError {
   return {
     code: 'internal',
     message: 'Something in the app itself failed. The log says where.',
-    money: unknownMoney(level),
+    words: { code: 'internal' },
+    ...moneyOf(unknownMoney(level)),
     retryable: true,
     detail: asError(thrown).name,
   }
@@ -50,7 +65,8 @@ export function notSaved(thrown: unknown, turn: Turn): TurnError {
     ...turnErrorFrom(thrown, turn.level),
     message:
       'The answer came, but it could not be saved: it will be gone when the app ends. Free some space on the disk, or copy it.',
-    ...(turn.usage !== undefined && { money: cost === undefined ? paidNothing : `You paid ${exactTon(cost)}.` }),
+    words: { code: 'answer-not-saved' },
+    ...(turn.usage !== undefined && moneyOf(cost === undefined ? paidNothing : paid(cost))),
     retryable: true,
   }
 }
@@ -68,7 +84,9 @@ export function damagedTurn(id: string, chat: ConversationSummary): Turn {
     error: {
       code: 'sealed-tampered',
       message: 'This turn was damaged or changed from outside, so it is not shown.',
+      words: { code: 'turn-damaged' },
       money: 'What it cost is not known any more.',
+      moneyWords: { code: 'cost-unknown' },
       retryable: false,
     },
   }

@@ -30,6 +30,29 @@ export function spendableTokens(counters: Counters, pricePerToken: bigint): bigi
   return limit > maxTokens ? limit - maxTokens : 0n
 }
 
+/** How much of the money a request may still reserve, in nanoton; `most` is what it could with nothing used (protocol 30 §4, 50 §3). */
+export interface Funds {
+  readonly free: bigint
+  readonly most: bigint
+  /** What bounds `free`: the money on the contract, or the stake, which frees itself when used answers are charged on chain. */
+  readonly boundBy: 'balance' | 'stake'
+}
+
+/** Undefined while nothing limits the client, or nothing is known. `reserved`: adjusted tokens that own running requests hold. */
+export function fundsOf(counters: Counters, pricePerToken: bigint, reserved: bigint): Funds | undefined {
+  const { chain, maxTokens } = counters
+  if (pricePerToken === 0n || chain === undefined) return undefined
+  const stake = chain.stake / pricePerToken
+  const payed = payedTotal(chain, pricePerToken)
+  const byStake = chain.tokensUsed + stake
+  const free = (payed < byStake ? payed : byStake) - maxTokens - reserved
+  return {
+    free: (free > 0n ? free : 0n) * pricePerToken,
+    most: stake * pricePerToken,
+    boundBy: payed < byStake ? 'balance' : 'stake',
+  }
+}
+
 /** Whether the stored signed charge is worth sending, so that the stake's credit becomes free again (protocol 30 §5 rule 7). */
 export function shouldCharge(counters: Counters, pricePerToken: bigint): boolean {
   const { chain, maxTokens, signedTokens } = counters

@@ -121,7 +121,12 @@ export class Client {
     const timeoutMs = request.timeoutMs ?? 120_000
     if (!(timeoutMs > 0)) throw refuse('The time limit is out of range.')
     if (signal.aborted) throw new Failure('stopped', 'The answer was stopped before it began.', { money: paidNothing })
-    return this.#firstLink().run({ model: request.model, body: valid.body, path, maxTokens, maxCoefficient, timeoutMs }, signal)
+    const link = this.#firstLink()
+    const query = link.run({ model: request.model, body: valid.body, path, maxTokens, maxCoefficient, timeoutMs }, signal)
+    query.end.catch((thrown: unknown) => {
+      if (thrown instanceof Failure && thrown.code === 'balance-too-low') void this.#freeCredit(link.account)
+    })
+    return query
   }
 
   /** Models of the first ready proxy. Throws `Failure` with `no-connection`, or what ended the question. */
@@ -310,6 +315,21 @@ export class Client {
       if (signal.aborted) return
       show({ phase: 'ready', latencyMs, ...figures(link.account) })
       await this.accounts.maintain(link.account, secretHash(this.#secretOf(link.account.record.contract)))
+    }
+  }
+
+  /**
+   * Charges now what was signed, and not only when half of the stake is used (protocol 30 §5): a request was refused for want of credit. Never more
+   * than once for the same answers, whatever the proxy says.
+   */
+  async #freeCredit(account: Account): Promise<void> {
+    if (this.#options.money === undefined || !account.record.consented) return
+    try {
+      await this.accounts.charge(account.record.contract)
+      await this.#refresh(account)
+    } catch (thrown) {
+      if (!(thrown instanceof Failure && thrown.code === 'nothing-to-charge'))
+        this.#options.logger.warn('the credit could not be freed', { reason: asError(thrown).message })
     }
   }
 

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from '../base/logger.ts'
+import { reservedTokens } from '../protocol/accounting/adjusted-tokens.ts'
 import { encodeHttpRequest } from '../protocol/http/http-message.ts'
 import { decode, encode, nameOf } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { Account } from './account.ts'
+import { fundsOf } from './budget.ts'
 import type { KnownProxy } from './handshake.ts'
 import type { ClientEvent } from './options.ts'
 import { localFailure } from './query-failure.ts'
@@ -66,6 +68,8 @@ export class ProxyLink {
   readonly #context: ClientLinkContext
   readonly #queries = new Map<string, RunningQuery>()
   readonly #finished = new Map<string, RunningQuery>()
+  /** Adjusted tokens that the proxy holds back for each running query. */
+  readonly #reserved = new Map<string, bigint>()
 
   constructor(connection: PacketConnection, proxy: KnownProxy, account: Account, context: ClientLinkContext) {
     this.#connection = connection
@@ -90,18 +94,6 @@ export class ProxyLink {
   run(query: ChatQuery, signal: AbortSignal): QueryHandle {
     const id = randomBytes(32)
     const requestId = hex(id)
-    const running = new RunningQuery({
-      requestId,
-      timeoutMs: query.timeoutMs,
-      pricePerToken: this.#account.record.params.pricePerToken,
-      cancel: this.#proxy.cancels ? () => this.#sendCancel(id) : undefined,
-      signal,
-      cancelWaitMs: this.#context.cancelWaitMs,
-      mostWaitingBytes,
-      onDone: () => this.#onDone(requestId),
-    })
-    this.#queries.set(requestId, running)
-    this.#context.onRunning()
     const request = encodeHttpRequest({
       method: 'POST',
       path: query.path,
@@ -111,6 +103,25 @@ export class ProxyLink {
       ],
       body: new TextEncoder().encode(query.body),
     })
+    const { pricePerToken } = this.#account.record.params
+    const reserve = reservedTokens(query.maxTokens, request.length, query.maxCoefficient)
+    const running = new RunningQuery({
+      requestId,
+      timeoutMs: query.timeoutMs,
+      pricePerToken,
+      reservation: () => ({
+        needed: reserve * pricePerToken,
+        funds: fundsOf(this.#account.counters, pricePerToken, this.#reservedBeside(requestId)),
+      }),
+      cancel: this.#proxy.cancels ? () => this.#sendCancel(id) : undefined,
+      signal,
+      cancelWaitMs: this.#context.cancelWaitMs,
+      mostWaitingBytes,
+      onDone: () => this.#onDone(requestId),
+    })
+    this.#queries.set(requestId, running)
+    this.#reserved.set(requestId, reserve)
+    this.#context.onRunning()
     this.#connection
       .send(
         encode({
@@ -209,6 +220,12 @@ export class ProxyLink {
     this.#context.emit({ type: 'deviation', clientContract: this.#account.record.contract.toString(), deviation })
   }
 
+  #reservedBeside(requestId: string): bigint {
+    let sum = 0n
+    for (const [id, tokens] of this.#reserved) if (id !== requestId) sum += tokens
+    return sum
+  }
+
   #sendCancel(id: Uint8Array): void {
     this.#connection.send(encode({ '@type': 'client.cancelQuery', request_id: id })).catch((error: unknown) => {
       this.#context.logger.debug('cancel not sent', { reason: String(error) })
@@ -218,6 +235,7 @@ export class ProxyLink {
   #onDone(requestId: string): void {
     const query = this.#queries.get(requestId)
     this.#queries.delete(requestId)
+    this.#reserved.delete(requestId)
     if (query !== undefined) this.#finished.set(requestId, query)
     if (this.#finished.size > mostRemembered) {
       const [oldest] = this.#finished.keys()

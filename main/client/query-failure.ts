@@ -1,4 +1,6 @@
-import { Failure } from '../base/failure.ts'
+import { exactTon } from '../base/exact-ton.ts'
+import { Failure, type Sentence } from '../base/failure.ts'
+import type { Funds } from './budget.ts'
 
 export type QueryFailureCode =
   | 'no-connection'
@@ -6,6 +8,7 @@ export type QueryFailureCode =
   | 'no-worker'
   | 'too-expensive'
   | 'balance-too-low'
+  | 'above-credit'
   | 'contract-closing'
   | 'proxy-not-ready'
   | 'worker-busy'
@@ -20,8 +23,11 @@ export type QueryFailureCode =
   | 'stopped'
   | 'query-failed'
 
-export const paidNothing = 'You paid nothing.'
-const mayBeCharged = 'The answer may still be charged if it was finished on the other side; the balance will show it.'
+export const paidNothing: Sentence = { text: 'You paid nothing.', words: { code: 'paid-nothing' } }
+const mayBeCharged: Sentence = {
+  text: 'The answer may still be charged if it was finished on the other side; the balance will show it.',
+  words: { code: 'may-be-charged' },
+}
 
 const details = (text: string): string => (text.length > 300 ? `${text.slice(0, 300)}…` : text)
 
@@ -35,18 +41,20 @@ export class PeerWords extends Error {
   }
 }
 
-/** A query that the proxy or the worker refused or gave up, by its code (protocol 10 §2, 50 §3). Such an answer costs nothing. */
-export function remoteFailure(code: number, text: string): Failure<QueryFailureCode> {
-  const failure = (name: QueryFailureCode, message: string, advice: string, retryable: boolean): Failure<QueryFailureCode> =>
-    new Failure(name, message, { advice, retryable, money: paidNothing, cause: new PeerWords(code, text) })
+/** What a request needs at its proxy, and what there is. */
+export interface Reservation {
+  /** nanoton that the proxy reserves for it (protocol 50 §3) */
+  readonly needed: bigint
+  readonly funds: Funds | undefined
+}
 
-  if (/balance is too low/.test(text))
-    return failure(
-      'balance-too-low',
-      'The balance at this proxy is too low for this request.',
-      'Top up, or ask for a shorter answer.',
-      false,
-    )
+/** A query that the proxy or the worker refused or gave up, by its code (protocol 10 §2, 50 §3). Such an answer costs nothing. */
+export function remoteFailure(code: number, text: string, reservation?: Reservation): Failure<QueryFailureCode> {
+  const cause = new PeerWords(code, text)
+  const failure = (name: QueryFailureCode, message: string, advice: string, retryable: boolean): Failure<QueryFailureCode> =>
+    new Failure(name, message, { advice, retryable, money: paidNothing, cause, values: { said: details(text) } })
+
+  if (/balance is too low/.test(text)) return shortage(reservation, cause)
   if (/client is clos/.test(text))
     return failure(
       'contract-closing',
@@ -86,13 +94,56 @@ export function remoteFailure(code: number, text: string): Failure<QueryFailureC
         advice: 'Try again.',
         retryable: true,
         money: mayBeCharged,
-        cause: new PeerWords(code, text),
+        cause,
       })
     case 602:
       return failure('refused', `The proxy refused this request: ${details(text)}`, 'Try again in a minute.', true)
     default:
       return failure('query-failed', `The answer failed: ${details(text)}`, 'Try again.', true)
   }
+}
+
+/** Too little money for the reservation: with the figures that this computer knows itself, and what helps. */
+function shortage(reservation: Reservation | undefined, cause: Error): Failure<QueryFailureCode> {
+  const common = { money: paidNothing, cause }
+  const funds = reservation?.funds
+  if (reservation === undefined || funds === undefined || funds.free >= reservation.needed)
+    return new Failure('balance-too-low', 'The balance at this proxy is too low for this request.', {
+      ...common,
+      advice: 'Try again in a moment, or shorten the text.',
+      retryable: true,
+      values: { bound: 'unknown' },
+    })
+  const { needed } = reservation
+  if (needed > funds.most)
+    return new Failure(
+      'above-credit',
+      `The proxy has to reserve ${exactTon(needed)} for a question of this length, and the stake lets it reserve ${exactTon(funds.most)}.`,
+      {
+        ...common,
+        advice: 'Shorten the text, or start a new chat.',
+        values: { neededNano: needed.toString(), mostNano: funds.most.toString() },
+      },
+    )
+  const missing = needed - funds.free
+  return new Failure(
+    'balance-too-low',
+    `The proxy has to reserve ${exactTon(needed)} for this question, and ${exactTon(funds.free)} are free now.`,
+    {
+      ...common,
+      advice:
+        funds.boundBy === 'balance'
+          ? `${exactTon(missing)} more on the chat balance would do. Or shorten the text.`
+          : 'Earlier answers are charged on chain now, which frees the rest: try again in a moment. Or shorten the text.',
+      retryable: true,
+      values: {
+        bound: funds.boundBy,
+        neededNano: needed.toString(),
+        freeNano: funds.free.toString(),
+        missingNano: missing.toString(),
+      },
+    },
+  )
 }
 
 /** Failures that this computer states itself; what became of the money is not known then. */

@@ -4,7 +4,7 @@ import { decodeHttpResponse, type HttpResponseHead } from '../protocol/http/http
 import { TlError } from '../protocol/tl/tl-error.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import { BodyQueue } from './body-queue.ts'
-import { localFailure, paidNothing, type QueryFailureCode, remoteFailure } from './query-failure.ts'
+import { localFailure, paidNothing, type QueryFailureCode, type Reservation, remoteFailure } from './query-failure.ts'
 
 export interface QueryTimes {
   /** Unix ms */
@@ -44,6 +44,8 @@ export interface RunningQueryOptions {
   readonly timeoutMs: number
   /** nanoton per adjusted token */
   readonly pricePerToken: bigint
+  /** Read when the proxy refuses: what it had to reserve, and what there was. */
+  readonly reservation: () => Reservation
   /** Sends a cancel to the proxy; undefined when it does not know it. */
   readonly cancel: (() => void) | undefined
   readonly signal: AbortSignal
@@ -133,7 +135,7 @@ export class RunningQuery implements QueryHandle {
     // An error answer costs nothing, whoever wanted the end.
     if (this.#stopped)
       return this.#close(() => this.#end.resolve(this.#hidden ? { stopped: 'hidden' } : { stopped: 'ended', cost: 0n }))
-    this.fail(remoteFailure(code, text))
+    this.fail(remoteFailure(code, text, this.#options.reservation()))
   }
 
   /** Ends the query with a failure; only the first end counts. */

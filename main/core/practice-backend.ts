@@ -1,8 +1,8 @@
 import type { LevelState } from '../../preload/api/chat.ts'
-import { asError, Failure } from '../base/failure.ts'
+import { exactTon } from '../base/exact-ton.ts'
+import { asError, Failure, type Sentence } from '../base/failure.ts'
 import { Signal } from '../base/signal.ts'
 import type { BackendEvent, ChatBackend } from '../chat/backend.ts'
-import { exactTon } from '../chat/exact-ton.ts'
 import { estimatedCost } from '../client/budget.ts'
 import { readChatCompletion } from '../client/chat-completion.ts'
 import type { Client } from '../client/client.ts'
@@ -10,10 +10,15 @@ import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
 import type { ChatMessage, EngineUsage } from '../inference/engine.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { Worker } from '../worker/worker.ts'
+import { localTopUp } from './top-up-keeper.ts'
 
 /** What a request over the network may cost at most (architecture, Networks). */
 const maxCoefficient = 1000
 const maxTokens = 512
+/** What the protocol takes for a prompt token (protocol 70 §4), and more than any tokenizer puts into one over a whole text. */
+const bytesPerToken = { usual: 4, most: 8 } as const
+
+const paidNothing: Sentence = { text: 'You paid nothing.', words: { code: 'paid-nothing' } }
 
 export interface PracticeLink {
   readonly client: Client
@@ -21,6 +26,8 @@ export interface PracticeLink {
   readonly model: string
   /** Its name for people. */
   readonly modelName: string
+  /** How much it reads, its answer included; the network does not tell it. Undefined when it is not known here. */
+  readonly contextTokens: number | undefined
   readonly root: () => RootConfig | null
   /** The worker of this computer; a question before it is connected would be refused as an unknown model. */
   readonly worker: Worker
@@ -56,8 +63,14 @@ export class PracticeBackend implements ChatBackend {
   async *answer(messages: readonly ChatMessage[], signal: AbortSignal): AsyncGenerator<BackendEvent> {
     const link = this.#link
     if (!link)
-      throw new Failure('not-ready', 'The practice network is not ready yet.', { money: 'You paid nothing.', retryable: true })
+      throw new Failure('not-ready', 'The practice network is not ready yet.', {
+        money: paidNothing,
+        retryable: true,
+        words: { code: 'practice-starting' },
+      })
     const { client, model } = link
+    const size = sizeOf(messages, link.contextTokens)
+    if (size.surelyTooLong) throw size.failure()
     const body = JSON.stringify({ model, messages, stream: true, max_tokens: maxTokens })
     if (signal.aborted) {
       yield { type: 'final', usage: noUsage, reason: 'cancelled', stop: 'ended', money: { adjustedTokens: 0, cost: 0n } }
@@ -70,14 +83,16 @@ export class PracticeBackend implements ChatBackend {
     )
     const head = await query.head.catch(async (error: unknown) => {
       // Stopped before the answer began: what it cost all the same is in the end of the query.
-      if (!signal.aborted) throw error
-      return undefined
+      if (signal.aborted) return undefined
+      if (isWantOfMoney(error) && size.likelyTooLong) throw size.failure(error)
+      void refill(client, error)
+      throw error
     })
     if (!head) {
       yield final(await query.end, undefined, false, link.root())
       return
     }
-    if (head.status !== 200) throw await refusal(head.status, query)
+    if (head.status !== 200) throw await refusal(head.status, query, link.contextTokens)
 
     let usage: EngineUsage | undefined
     let length = false
@@ -124,8 +139,41 @@ function usageFromTokens({ tokens }: QueryEnd, root: RootConfig | null): EngineU
   }
 }
 
+/** How long a prompt is for a model, as far as bytes tell. */
+function sizeOf(messages: readonly ChatMessage[], contextTokens: number | undefined) {
+  const bytes = messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0)
+  const most = contextTokens ?? Number.POSITIVE_INFINITY
+  return {
+    surelyTooLong: bytes > most * bytesPerToken.most,
+    likelyTooLong: bytes > most * bytesPerToken.usual,
+    failure: (cause?: unknown): Failure =>
+      new Failure(
+        'context-too-small',
+        `The text is too long for this model: about ${Math.ceil(bytes / bytesPerToken.usual)} tokens, and it reads at most ${most} with its answer.`,
+        { advice: 'Shorten the text, or start a new chat.', money: paidNothing, cause, values: { most } },
+      ),
+  }
+}
+
+/** With a text that the model cannot read anyway, more money would not help. */
+function isWantOfMoney(thrown: unknown): boolean {
+  return thrown instanceof Failure && (thrown.code === 'above-credit' || thrown.code === 'balance-too-low')
+}
+
+/** Test coins need no question: what is missing on the chat balance is put there, and the next try finds it. */
+async function refill(client: Client, thrown: unknown): Promise<void> {
+  const [connection] = client.state.value.connections
+  if (!(thrown instanceof Failure) || thrown.words.values?.bound !== 'balance' || !connection?.clientContract) return
+  try {
+    await client.accounts.topUp(connection.clientContract, localTopUp)
+  } catch {
+    // The keeper of the balance tries again by itself and tells the log.
+    return
+  }
+}
+
 /** The engine's own refusal comes as an answer with an HTTP status: its text is for people, and what was charged for it is in the end. */
-async function refusal(status: number, { body, end }: QueryHandle): Promise<Failure> {
+async function refusal(status: number, { body, end }: QueryHandle, contextTokens: number | undefined): Promise<Failure> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of body) {
@@ -150,8 +198,17 @@ async function refusal(status: number, { body, end }: QueryHandle): Promise<Fail
     // An engine that answers an error in another form has still refused; the status says so.
   }
   const { cost = 0n } = await end
-  const money = cost === 0n ? 'You paid nothing.' : `You were charged ${exactTon(cost)} for it.`
-  return new Failure(code, message, { money, retryable: status >= 500 })
+  const money: Sentence =
+    cost === 0n
+      ? paidNothing
+      : { text: `You paid ${exactTon(cost)}.`, words: { code: 'paid', values: { costNano: cost.toString() } } }
+  if (code === 'context-too-small')
+    return new Failure(code, message, {
+      advice: 'Shorten the text, or start a new chat.',
+      money,
+      ...(contextTokens === undefined ? {} : { values: { most: contextTokens } }),
+    })
+  return new Failure(code, message, { money, retryable: status >= 500, values: { said: message } })
 }
 
 function levelState({ client, modelName, root, worker }: PracticeLink): LevelState {

@@ -109,6 +109,22 @@ describe('the whole app on one computer', () => {
     await expect(core.handlers.calls['earn.settle']({})).rejects.toMatchObject({ code: 'nothing-to-settle' })
   }, 120_000)
 
+  it('says before anything is sent that a question is too long for the model', async () => {
+    const before = await earn(() => true)
+    const turn = await ask('practice', 'word '.repeat(4_000))
+    expect(turn).toMatchObject({
+      status: 'failed',
+      error: { code: 'context-too-small', money: 'You paid nothing.', retryable: false },
+    })
+    expect(turn.error?.words).toEqual({ code: 'context-too-small', values: { most: 2_048 } })
+    // What only the worker can tell is refused by it, and costs nothing either.
+    const told = await ask('practice', 'word '.repeat(2_400))
+    expect(told).toMatchObject({ status: 'failed', error: { code: 'context-too-small', money: 'You paid nothing.' } })
+    const after = await earn(({ failed }) => failed > before.failed)
+    expect(after.failed).toBe(before.failed + 1)
+    expect(after).toMatchObject({ counted: before.counted, pending: before.pending, settled: before.settled })
+  })
+
   it('stops an answer and pays for what was generated', async () => {
     const turn = await askAndStop('practice', 'tell a long story')
     expect(turn).toMatchObject({ status: 'stopped', stop: 'ended' })

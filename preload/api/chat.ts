@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { id, nano, timeMs } from './scalars.ts'
+import { id, nano, timeMs, words } from './scalars.ts'
 
 /**
  * Where a turn is answered, and thereby who can read it (ui.md §3.1 and §13.2).
@@ -15,6 +15,8 @@ export const turnError = z.object({
   message: z.string(),
   /** What happened to the money: "You paid nothing." or the amount. */
   money: z.string(),
+  words: words.optional(),
+  moneyWords: words.optional(),
   /** True when sending the same turn again can help. */
   retryable: z.boolean(),
   /** Technical detail for "Show details"; never contains the conversation. */
@@ -53,6 +55,8 @@ export const turn = z.object({
   usage: usage.optional(),
   /** Set with status `stopped`: whether generation itself was ended (cancel extension) or only hidden here. */
   stop: z.enum(['ended', 'hidden']).optional(),
+  /** Earlier turns that were left out of what the model got, because they no longer fitted; absent when none was. */
+  leftOut: z.number().int().positive().optional(),
   error: turnError.optional(),
 })
 export type Turn = z.infer<typeof turn>
@@ -90,6 +94,7 @@ export const levelState = z.object({
   state: z.enum(['ready', 'starting', 'unavailable']),
   /** Plain sentence for starting and unavailable. */
   reason: z.string().optional(),
+  reasonWords: words.optional(),
   model: z.string().optional(),
   /** Estimated cost of a typical answer; absent when free. */
   estimate: nano.optional(),

@@ -14,3 +14,13 @@ export const addressText = z.string().min(1).max(80)
 
 /** Identifier made by the core (never by the page). */
 export const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)
+
+/**
+ * By what the page says a sentence of the core in its reader's language: a code and what fills its places. It stands beside the same sentence in
+ * English, which is shown for a code that the page does not know. Amounts are nanoton in decimal under names that end in `Nano`.
+ */
+export const words = z.object({
+  code: z.string(),
+  values: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
+})
+export type Words = z.infer<typeof words>
