@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { messageAndAdvice } from '../base/failure.ts'
 import { childEntries } from '../child-entries.ts'
 import { version } from '../version.ts'
+import { networkCommand } from './network-command.ts'
 import { roleCommand } from './role-commands/role-command.ts'
 
 const help = `Cocoon Desktop ${version}
@@ -16,10 +17,13 @@ Usage: cocoon-desktop serve [options]
 
   client, worker, proxy    Runs one role of a network; see cocoon-desktop <role> --help and docs/operators.md.
 
+  network <command>        Deploys a network of your own and changes it as its owner: cocoon-desktop network --help
+
   --help, --version
 `
 
 async function main(): Promise<void> {
+  if (process.argv[2] === 'network') process.exit(await networkCommand(process.argv.slice(3), childEntries(import.meta.url)))
   if (await roleCommand(process.argv.slice(2), childEntries(import.meta.url))) return
   const { positionals, values } = parseArgs({
     allowPositionals: true,

@@ -1,8 +1,10 @@
 import type { Address } from '@ton/core'
 import { z } from 'zod'
 import { writeFileAtomic } from '../base/atomic-file.ts'
-import { readJsonFile } from './json-file.ts'
-import { pseudoRoot } from './pseudo-root.ts'
+import { Failure } from '../base/failure.ts'
+import { pseudoRootConfig } from '../ton/pseudo-root.ts'
+import type { RootConfig } from '../ton/root-config.ts'
+import { parseBy, readJsonFile } from './json-file.ts'
 import { tonAddress } from './scalars.ts'
 
 /** With the code of three contracts a file without a blockchain takes some 50 KiB; anything near this is no network file. */
@@ -52,55 +54,47 @@ const onChain = z
     if (root.testOnly === true && chain.kind === 'mainnet') refuse('root', 'is an address of a test network')
   })
 
-/** No blockchain at all (protocol 60 §10). */
+/** No blockchain at all (protocol 60 §10): the state of the network contract is given, in the form of the reference. */
 const withoutChain = z.strictObject({
   name: networkName.optional(),
-  pseudoRoot,
-  /** Only derived addresses depend on it. */
+  pseudoRoot: z.record(z.string().max(64), z.unknown()),
+  /** Only derived addresses depend on it; by default that of the reference's test data. */
   root: tonAddress.optional(),
 })
 
-export type NetworkFile =
-  | (Omit<z.infer<typeof onChain>, 'root'> & { readonly mode: 'chain'; readonly root: Address })
-  | {
-      readonly mode: 'pseudo'
-      readonly name: string
-      readonly pseudoRoot: z.infer<typeof pseudoRoot>
-      readonly root: Address | null
-    }
-
-export type ChainNetwork = Extract<NetworkFile, { mode: 'chain' }>
-
-const chainForm = onChain.transform((read): NetworkFile => ({ ...read, mode: 'chain', root: read.root.address }))
-const pseudoForm = withoutChain.transform(
-  (read): NetworkFile => ({
-    mode: 'pseudo',
-    name: read.name ?? 'Without a blockchain',
-    pseudoRoot: read.pseudoRoot,
-    root: read.root?.address ?? null,
-  }),
-)
-
-/** A file is of the one form or the other; saying why it is neither would hide the fault in the form that was meant. */
-const either = z.unknown().transform((value, context): NetworkFile => {
-  const isPseudo = typeof value === 'object' && value !== null && 'pseudoRoot' in value
-  const parsed = (isPseudo ? pseudoForm : chainForm).safeParse(value)
-  if (parsed.success) return parsed.data
-  for (const { path, message } of parsed.error.issues) context.addIssue({ code: 'custom', path: [...path], message })
-  return z.NEVER
-})
+export type ChainNetwork = Omit<z.infer<typeof onChain>, 'root'> & { readonly mode: 'chain'; readonly root: Address }
+export interface PseudoNetwork {
+  readonly mode: 'pseudo'
+  readonly name: string
+  readonly root: RootConfig
+}
+export type NetworkFile = ChainNetwork | PseudoNetwork
 
 /**
  * Reads a network file (docs/operators.md). Whoever wrote it may be hostile: size, every key, addresses and endpoints are checked.
- * @throws Failure `file-missing`, `file-too-large`, `file-malformed`
+ * @throws Failure `file-missing`, `file-too-large`, `file-malformed`, `pseudo-root-invalid`
  */
 export function readNetworkFile(path: string): NetworkFile {
-  return readJsonFile(path, 'The network file', mostBytes, either)
+  return parseNetwork(readJsonFile(path, 'The network file', mostBytes, z.unknown()), `The network file ${path}`)
 }
 
-/** The same for text that is no file yet; throws ZodError. */
-export function parseNetwork(value: unknown): NetworkFile {
-  return either.parse(value)
+/** The same for what was read already. A file is of the one form or the other; `what` names it in messages. */
+export function parseNetwork(json: unknown, what = 'The network file'): NetworkFile {
+  if (typeof json === 'object' && json !== null && 'pseudoRoot' in json) {
+    const { name, pseudoRoot, root } = parseBy(withoutChain, json, what)
+    return { mode: 'pseudo', name: name ?? 'Without a blockchain', root: pseudoRootConfig(pseudoRoot, root?.address) }
+  }
+  const read = parseBy(onChain, json, what)
+  return { ...read, mode: 'chain', root: read.root.address }
+}
+
+/** The same for a network that must be on a chain. Throws Failure `network-without-chain` too. */
+export function readChainNetwork(path: string): ChainNetwork {
+  const network = readNetworkFile(path)
+  if (network.mode === 'chain') return network
+  throw new Failure('network-without-chain', `${path} describes a network without a blockchain.`, {
+    advice: 'Such a network is for the roles of the command line: cocoon-desktop client, worker or proxy with --network.',
+  })
 }
 
 export function networkFileText(network: ChainNetwork): string {

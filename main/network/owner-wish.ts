@@ -1,7 +1,8 @@
 import type { Address, Cell } from '@ton/core'
 import type { ProxyEndpoints } from '../../contracts/net-address.ts'
 import { formatEndpoints } from '../../contracts/net-address.ts'
-import type { RootRequest } from '../../contracts/root.ts'
+import type { Multipliers } from '../../contracts/params.ts'
+import { type KeyManager, type RootRequest, upgradedRootData } from '../../contracts/root.ts'
 import { Failure } from '../base/failure.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 
@@ -23,8 +24,22 @@ export type OwnerWish =
   | { readonly kind: 'add-hash' | 'remove-hash'; readonly of: HashKind; readonly hash: Uint8Array }
   | { readonly kind: 'upgrade-contracts'; readonly proxy: Cell; readonly worker: Cell; readonly client: Cell }
   | { readonly kind: 'change-owner'; readonly owner: Address }
+  | { readonly kind: 'set-multipliers'; readonly multipliers: Multipliers }
+  | { readonly kind: 'add-public-key'; readonly publicKey: Uint8Array; readonly type: number; readonly expiresAtSec: number }
+  | {
+      readonly kind: 'change-key-manager'
+      readonly publicKey: Uint8Array
+      readonly imageHash: Uint8Array
+      readonly endpoints: ProxyEndpoints | null
+    }
 
 export type HashKind = 'proxy' | 'worker' | 'model'
+
+/** Code and data of the network contract, as `root` was read from them. */
+export interface RootAccount {
+  readonly code: Cell
+  readonly data: Cell
+}
 
 /** The message that a wish needs, and what its owner should know before. */
 export interface OwnerOrder {
@@ -42,7 +57,7 @@ const newAddresses =
  * What to send so that the contract, as it is now, does what is wished; null when it does already.
  * @throws Failure `wish-impossible`; nothing was sent
  */
-export function orderFor(root: RootConfig, wish: OwnerWish): OwnerOrder | null {
+export function orderFor(root: RootConfig, account: RootAccount, wish: OwnerWish): OwnerOrder | null {
   const { params } = root
   const order = (title: string, request: RootRequest, warnings: readonly string[] = []): OwnerOrder => ({
     title,
@@ -99,6 +114,34 @@ export function orderFor(root: RootConfig, wish: OwnerWish): OwnerOrder | null {
       if (same) return null
       return order('Replace the code of the contracts', { op: 'upgradeContracts', proxy, worker, client }, [newAddresses])
     }
+    case 'set-multipliers': {
+      const { multipliers } = wish
+      if (
+        (['prompt', 'cached', 'completion', 'reasoning'] as const).every((name) => params.multipliers[name] === multipliers[name])
+      )
+        return null
+      // There is no operation for multipliers alone: data that differ in nothing else take the place of the present ones.
+      const next = { ...params, paramsVersion: params.paramsVersion + 1, multipliers }
+      const data = possible(() => upgradedRootData(account.data, { params: next }))
+      return order('Change the multipliers', { op: 'fullUpgrade', data, code: account.code }, [
+        newAddresses,
+        'This replaces all data of the contract by a copy with the new multipliers. Send nothing else to it at the same time.',
+      ])
+    }
+    case 'add-public-key': {
+      const { publicKey, type, expiresAtSec } = wish
+      const present = requireKeyManager(root).keys.find((key) => key.publicKey === hexOf(publicKey))
+      if (present?.type === type && present.expiresAtSec === expiresAtSec) return null
+      return order('List a public key', { op: 'addPublicKey', publicKey, type, expiresAtSec })
+    }
+    case 'change-key-manager': {
+      const { publicKey, imageHash, endpoints } = wish
+      const present = requireKeyManager(root)
+      const place = (at: ProxyEndpoints | null): string => (at === null ? '' : formatEndpoints(at))
+      const same = present.publicKey === hexOf(publicKey) && present.imageHash === hexOf(imageHash)
+      if (same && place(present.endpoints) === place(endpoints)) return null
+      return order('Change the key manager', { op: 'changeKeyManager', publicKey, imageHash, endpoints })
+    }
     case 'change-owner': {
       if (root.owner.equals(wish.owner)) return null
       return {
@@ -117,7 +160,7 @@ function hashOrder(
   order: (title: string, request: RootRequest, warnings?: readonly string[]) => OwnerOrder,
 ): OwnerOrder | null {
   const lists = { proxy: root.proxyHashes, worker: root.workerHashes, model: root.modelHashes } as const
-  const listed = lists[of].has(Buffer.from(hash).toString('hex'))
+  const listed = lists[of].has(hexOf(hash))
   const adds = kind === 'add-hash'
   if (listed === adds) return null
   const ops = {
@@ -128,6 +171,24 @@ function hashOrder(
   const [add, del] = ops[of]
   const warnings = !adds && of !== 'model' && !root.params.isTest ? [`Every ${of} with this image is refused from now on.`] : []
   return order(`${adds ? 'List' : 'Remove'} a ${of} hash`, { op: adds ? add : del, hash }, warnings)
+}
+
+function requireKeyManager(root: RootConfig): KeyManager {
+  if (root.keyManager !== null) return root.keyManager
+  throw impossible(`Struct version ${root.params.structVersion} of a network contract has no key manager; 4 and 5 have.`)
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}
+
+function possible<T>(build: () => T): T {
+  try {
+    return build()
+  } catch (thrown) {
+    if (thrown instanceof RangeError) throw impossible(`${thrown.message}.`)
+    throw thrown
+  }
 }
 
 function isListed(root: RootConfig, seqno: number): boolean {

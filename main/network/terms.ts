@@ -21,7 +21,7 @@ const listed = <T extends z.ZodType>(item: T) => z.array(item).max(mostListed).d
 const deployConfig = z.strictObject({
   name: networkName,
   owner: tonAddress.optional(),
-  structVersion: z.number().int().min(0).max(3).default(3),
+  structVersion: z.number().int().min(0).max(5).default(3),
   uniqueId: u32.optional(),
   isTest: z.boolean(),
   price: amount,

@@ -1,0 +1,113 @@
+import { existsSync } from 'node:fs'
+import { Failure } from '../../base/failure.ts'
+import { confirmDeployment, type DeploymentPlan, planDeployment } from '../../network/deployment.ts'
+import { type ChainNetwork, readChainNetwork, writeNetworkFile } from '../../network/network-file.ts'
+import { addressText } from '../../network/root-report.ts'
+import type { NetworkTerms } from '../../network/terms.ts'
+import { carryOutStages, prepare, requirePossible } from './carry-out-plan.ts'
+import { type Operator, printAll } from './operator.ts'
+import { differenceLines, factLines } from './plan-text.ts'
+import type { Signer } from './signer.ts'
+import { publicEndpoints, type ToolChain } from './tool-chain.ts'
+
+export interface DeployOptions {
+  readonly terms: NetworkTerms
+  /** Network file to write. */
+  readonly out: string
+  readonly dryRun: boolean
+  /** Written into the file for testnet and mainnet. */
+  readonly endpoints?: readonly string[]
+}
+
+/**
+ * Deploys a network contract after showing everything and asking. What is on chain already is not sent again; then only the file is
+ * written. Resolves with true when the network is there, false when the operator said no or wanted to see the plan only.
+ * @throws Failure that says what became of the money
+ */
+export async function deployNetwork(
+  tool: ToolChain,
+  signer: Signer,
+  options: DeployOptions,
+  operator: Operator,
+): Promise<boolean> {
+  const { chain } = tool
+  const { terms, out } = options
+  const plan = await planDeployment(chain, terms, signer.payer)
+  requireFree(out, plan)
+  const testOnly = chain.kind === 'testnet'
+  printAll(operator, [
+    `Deploy the network "${plan.name}" (${plan.kind}) on ${tool.source}`,
+    '',
+    ...factLines([
+      { label: 'Network contract', value: addressText(plan.root, testOnly) },
+      { label: 'Its code', value: plan.rootCodeHash },
+      { label: 'Paid by', value: `${signer.payer.label} ${addressText(signer.payer.address, testOnly)}` },
+      { label: 'Read through', value: chain.endpoint },
+      { label: 'Network file', value: out },
+    ]),
+    '',
+    'Terms',
+    ...factLines(plan.facts),
+    ...plan.warnings.map((warning) => `\nNote: ${warning}`),
+  ])
+  if (plan.stages.length === 0) return alreadyThere(tool, plan, options, operator)
+
+  const prepared = await prepare(tool, signer, plan.stages, operator)
+  const planned = await prepared.rehearsal.dataOf(plan.root)
+  requirePossible(prepared, signer.payer)
+  if (planned === null || !planned.equals(plan.data))
+    throw new Failure('not-as-planned', 'The rehearsal made another contract than the plan.', { money: 'Nothing was sent.' })
+  operator.print('')
+  if (options.dryRun) {
+    operator.print('This was a dry run: nothing was sent.')
+    return false
+  }
+  if (!(await operator.confirm('Type yes to send: '))) {
+    operator.print('Nothing was sent.')
+    return false
+  }
+  await carryOutStages(tool, signer, prepared.stages, operator)
+  const root = await confirmDeployment(chain, plan)
+  operator.print(`On chain as planned: ${plan.facts.length} facts read back from ${chain.endpoint}.`)
+  writeFile(tool, plan, options, operator)
+  operator.print(`The network "${plan.name}" is there: ${addressText(root.address, testOnly)}`)
+  return true
+}
+
+function alreadyThere(tool: ToolChain, plan: DeploymentPlan, options: DeployOptions, operator: Operator): boolean {
+  printAll(operator, ['', 'The network contract is on chain already; nothing is left to send.'])
+  if (plan.changedSince.length > 0)
+    printAll(operator, ['It was changed since it was deployed:', ...differenceLines(plan.changedSince)])
+  if (options.dryRun) return false
+  writeFile(tool, plan, options, operator)
+  return true
+}
+
+/** Another network's file is not overwritten. */
+function requireFree(out: string, plan: DeploymentPlan): void {
+  if (!existsSync(out)) return
+  if (readChainNetwork(out).root.equals(plan.root)) return
+  throw new Failure('out-taken', `${out} belongs to another network.`, {
+    money: 'Nothing was sent.',
+    advice: 'Choose another file with --out. (The address of a network follows from its name, terms, owner and code.)',
+  })
+}
+
+function writeFile({ chain }: ToolChain, plan: DeploymentPlan, { out, endpoints }: DeployOptions, operator: Operator): void {
+  if (existsSync(out)) return
+  const network: ChainNetwork = {
+    mode: 'chain',
+    format: 'cocoon-network',
+    version: 1,
+    name: plan.name,
+    kind: plan.kind,
+    chain:
+      chain.kind === 'local'
+        ? { kind: 'local' }
+        : { kind: chain.kind, endpoints: [...(endpoints ?? publicEndpoints[chain.kind])] },
+    root: plan.root,
+    createdAt: new Date().toISOString(),
+  }
+  writeNetworkFile(out, network)
+  operator.print(`Wrote ${out}. The app opens it with: cocoon-desktop serve --network ${out}`)
+}

@@ -1,0 +1,12 @@
+/** The person at the terminal, or the script in its place. */
+export interface Operator {
+  print(line: string): void
+  /** True for the answer "yes". */
+  confirm(question: string): Promise<boolean>
+  /** True when the very same text is typed in. */
+  retype(question: string, expected: string): Promise<boolean>
+}
+
+export function printAll(operator: Operator, lines: readonly string[]): void {
+  for (const line of lines) operator.print(line)
+}

@@ -1,0 +1,159 @@
+import { existsSync } from 'node:fs'
+import { Address } from '@ton/core'
+import { Failure } from '../../base/failure.ts'
+import type { Logger } from '../../base/logger.ts'
+import { pause } from '../../base/pause.ts'
+import type { ChildEntries } from '../../child-entries.ts'
+import { localGenesis } from '../../localnet/genesis.ts'
+import { LocalChain } from '../../localnet/local-chain.ts'
+import { dataPaths, makeDataDir } from '../../storage/files.ts'
+import { type InstanceLock, lockInstance } from '../../storage/instance-lock.ts'
+import type { Chain } from '../../ton/chain.ts'
+import { httpChain } from '../../ton/http-chain.ts'
+import { openSecretStore } from '../../wallet/secret-store.ts'
+import { openVault } from '../../wallet/vault.ts'
+import type { WalletKeyPair } from '../../wallet/w5-wallet.ts'
+import { localEndpoint } from '../local-endpoint.ts'
+import { localSecrets } from '../local-keys.ts'
+
+/** The chain that a command works on. */
+export interface ToolChain {
+  readonly chain: Chain
+  /** Who runs it, in words. */
+  readonly source: string
+  /** Owner of the local chain's test coins; null where coins are real or not ours to give. */
+  readonly faucet: WalletKeyPair | null
+  close(): Promise<void>
+}
+
+export interface ToolChainOptions {
+  readonly on: Chain['kind']
+  /** For testnet and mainnet; the usual public one when left out. The first that answers is used. */
+  readonly endpoints?: readonly string[]
+  readonly apiKey?: string
+  /** For the local chain. */
+  readonly dataDir: string
+  readonly entries: ChildEntries
+  readonly logger: Logger
+}
+
+export const publicEndpoints = {
+  testnet: ['https://testnet.toncenter.com/api/v2/jsonRPC'],
+  mainnet: ['https://toncenter.com/api/v2/jsonRPC'],
+} as const
+
+/** A start of the app takes some seconds until its chain is up. */
+const appStartMs = 30_000
+
+/**
+ * Opens the chain: the public endpoint, the chain of the app that runs with this data folder, or the embedded chain itself, which then
+ * runs for this command alone and keeps the app from starting meanwhile.
+ * @throws Failure `chain-unreachable`, `app-not-ready`, of the vault, of the embedded chain
+ */
+export async function openToolChain(options: ToolChainOptions): Promise<ToolChain> {
+  const { on } = options
+  if (on !== 'local') return openRemote(on, options)
+  const paths = dataPaths(options.dataDir)
+  makeDataDir(options.dataDir)
+  let lock: InstanceLock
+  try {
+    lock = lockInstance(paths.lock)
+  } catch (thrown) {
+    if (thrown instanceof Failure && thrown.code === 'already-running') return openRunning(options)
+    throw thrown
+  }
+  try {
+    const secrets = await readSecrets(options.dataDir)
+    const local = await LocalChain.start({
+      entry: options.entries.chain,
+      dataDir: paths.chain,
+      genesis: localGenesis(secrets),
+      logger: options.logger.room('chain'),
+    })
+    return {
+      chain: local.chain,
+      source: `the embedded chain in ${options.dataDir}, running for this command`,
+      faucet: secrets.networkOwner,
+      close: async () => {
+        await local.close()
+        lock.release()
+      },
+    }
+  } catch (thrown) {
+    lock.release()
+    throw thrown
+  }
+}
+
+async function readSecrets(dataDir: string): ReturnType<typeof localSecrets> {
+  const paths = dataPaths(dataDir)
+  const vault = await openVault(paths)
+  const store = openSecretStore(paths.secrets, vault.derive('secrets'))
+  try {
+    return await localSecrets(store, paths)
+  } finally {
+    store.close()
+    vault.close()
+  }
+}
+
+/** The app holds the data folder: its chain is joined, and of its files only the keys are read. */
+async function openRunning({ dataDir, logger }: ToolChainOptions): Promise<ToolChain> {
+  const paths = dataPaths(dataDir)
+  const endMs = performance.now() + appStartMs
+  for (;;) {
+    try {
+      const { endpoint } = localEndpoint(paths.localEndpoint)
+      // The app tells its endpoint after its keys are on disk: nothing is made here.
+      const { networkOwner } = existsSync(paths.vault) ? await readSecrets(dataDir) : { networkOwner: null }
+      return {
+        chain: httpChain({ kind: 'local', endpoint, logger: logger.room('chain') }),
+        source: `the embedded chain of the app that runs with ${dataDir}`,
+        faucet: networkOwner,
+        close: async () => undefined,
+      }
+    } catch (thrown) {
+      const starting = thrown instanceof Failure && thrown.code === 'app-not-running'
+      if (!starting) throw thrown
+      if (performance.now() > endMs) {
+        throw new Failure('app-not-ready', 'Another program uses this data folder, but its local chain is not up.', {
+          advice: 'Wait until the app is ready, or stop it and run the command again.',
+          retryable: true,
+          cause: thrown,
+        })
+      }
+      await pause(250)
+    }
+  }
+}
+
+async function openRemote(on: 'testnet' | 'mainnet', options: ToolChainOptions): Promise<ToolChain> {
+  let last: unknown
+  for (const endpoint of options.endpoints ?? publicEndpoints[on]) {
+    const chain = httpChain({
+      kind: on,
+      endpoint,
+      logger: options.logger.room('chain'),
+      ...(options.apiKey === undefined ? {} : { apiKey: options.apiKey }),
+    })
+    try {
+      await chain.account(new Address(0, Buffer.alloc(32)))
+      return {
+        chain,
+        source: on === 'mainnet' ? 'the TON main network' : 'the TON test network',
+        faucet: null,
+        close: async () => undefined,
+      }
+    } catch (thrown) {
+      last = thrown
+    }
+  }
+  if (last instanceof Failure)
+    throw new Failure(last.code, `No endpoint of the ${on} answered. ${last.message}`, {
+      advice: 'Check the connection, or name another endpoint with --endpoint.',
+      money: 'Nothing was sent.',
+      retryable: true,
+      cause: last,
+    })
+  throw last
+}

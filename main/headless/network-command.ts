@@ -1,0 +1,170 @@
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { asError, Failure } from '../base/failure.ts'
+import { createLogger } from '../base/logger.ts'
+import type { ChildEntries } from '../child-entries.ts'
+import { deployCommand, ownerCommands, type SigningContext, showCommand, wishCommand } from '../core/network-tool/commands.ts'
+import { makeKeyCommand } from '../core/network-tool/make-key.ts'
+import type { SecretSource, SignerChoice } from '../core/network-tool/signer.ts'
+import { logFile } from '../log-file.ts'
+import { defaultDataDir } from '../storage/files.ts'
+import { networkHelp } from './network-help.ts'
+import { askSecret, confirm, retype } from './terminal.ts'
+
+const text = { type: 'string' } as const
+const flag = { type: 'boolean', default: false } as const
+const list = { type: 'string', multiple: true, default: [] as string[] } as const
+
+const options = {
+  on: text,
+  endpoint: list,
+  'data-dir': text,
+  config: text,
+  out: text,
+  proxy: list,
+  phrase: flag,
+  'phrase-file': text,
+  'phrase-env': text,
+  'key-file': text,
+  'password-file': text,
+  'password-env': text,
+  'dry-run': flag,
+  yes: flag,
+  'confirm-owner': text,
+  help: flag,
+  // Terms and wishes, read by the core.
+  name: text,
+  owner: text,
+  price: text,
+  'worker-fee': text,
+  multipliers: text,
+  'proxy-delay': text,
+  'client-delay': text,
+  'proxy-stake': text,
+  'client-stake': text,
+  'is-test': text,
+  reserve: text,
+  kind: text,
+  'key-type': text,
+  expires: text,
+  'image-hash': text,
+  addresses: text,
+} as const
+
+type Values = ReturnType<typeof read>['values']
+
+/** `cocoon-desktop network …`. Resolves with the exit code: 0 done, 2 nothing was sent because the operator did not say yes. */
+export async function networkCommand(args: readonly string[], entries: ChildEntries): Promise<number> {
+  try {
+    return await run(args, entries)
+  } catch (thrown) {
+    if (!(thrown instanceof Failure)) throw thrown
+    console.error(`\n${thrown.message}`)
+    if (thrown.money !== undefined) console.error(`Money: ${thrown.money}`)
+    if (thrown.advice !== undefined) console.error(thrown.advice)
+    console.error(`(${thrown.code})`)
+    return 1
+  }
+}
+
+async function run(args: readonly string[], entries: ChildEntries): Promise<number> {
+  const { values, positionals } = read(args)
+  const [command, target, ...rest] = positionals
+  if (values.help || command === undefined) {
+    console.log(networkHelp)
+    return 0
+  }
+  const context = contextOf(values, entries)
+  if (command === 'make-key') {
+    requireCount(command, positionals.length - 1, 0)
+    if (values.out === undefined) throw new Failure('option-missing', 'make-key needs --out <file>.')
+    const phrase = phraseOf(values)
+    await makeKeyCommand({ out: values.out, phrase, password: passwordOf(values) }, askSecret, context.operator)
+    return 0
+  }
+  if (command === 'deploy') {
+    requireCount(command, positionals.length - 1, 0)
+    const { config, out, proxy } = values
+    const lists = { proxies: proxy, ...(config === undefined ? {} : { config }), ...(out === undefined ? {} : { out }) }
+    return (await deployCommand(context, wordsOf(values), lists)) || values['dry-run'] ? 0 : 2
+  }
+  const names = command === 'show' ? [] : ownerCommands.get(command)
+  if (names === undefined) throw new Failure('unknown-command', `There is no such command.\n\n${networkHelp}`)
+  if (target === undefined)
+    throw new Failure('option-missing', `${command} needs a network file, or the address of a network contract.`)
+  requireCount(command, rest.length, names.length)
+  if (command === 'show') {
+    await showCommand(context, target)
+    return 0
+  }
+  const words = { ...wordsOf(values), ...Object.fromEntries(names.map((name, index) => [name, rest[index]])) }
+  return (await wishCommand(context, target, command, words)) || values['dry-run'] ? 0 : 2
+}
+
+function read(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], allowPositionals: true, options })
+  } catch (thrown) {
+    throw new Failure('unknown-option', `${asError(thrown).message.split('. ')[0]}.`, {
+      advice: 'See "cocoon-desktop network --help". Secrets are never given as arguments.',
+    })
+  }
+}
+
+/** What is too much is not repeated: it may be the words of a phrase. */
+function requireCount(command: string, given: number, wanted: number): void {
+  if (given === wanted) return
+  throw new Failure('option-missing', `${command} takes ${wanted} ${wanted === 1 ? 'word' : 'words'} here, not ${given}.`, {
+    advice: 'Put a value with spaces into quotes. See "cocoon-desktop network --help".',
+  })
+}
+
+function contextOf(values: Values, entries: ChildEntries): SigningContext {
+  const on = values.on
+  if (on !== undefined && on !== 'local' && on !== 'testnet' && on !== 'mainnet')
+    throw new Failure('option-missing', '--on is local, testnet or mainnet.')
+  const dataDir = values['data-dir'] ?? defaultDataDir()
+  const apiKey = process.env.COCOON_TON_API_KEY
+  return {
+    on,
+    endpoints: values.endpoint,
+    dataDir,
+    entries,
+    logger: createLogger(logFile(join(dataDir, 'logs', 'network.log'))),
+    ...(apiKey === undefined ? {} : { apiKey }),
+    signer: signerOf(values),
+    ask: askSecret,
+    dryRun: values['dry-run'],
+    operator: {
+      print: (line) => console.log(line),
+      confirm: async (question) => values.yes || confirm(question),
+      retype: async (question, expected) => (values.yes ? values['confirm-owner'] === expected : retype(question, expected)),
+    },
+  }
+}
+
+function signerOf(values: Values): SignerChoice {
+  const phrase = phraseOf(values)
+  const keyFile = values['key-file']
+  if (phrase !== undefined && keyFile !== undefined)
+    throw new Failure('signer-unclear', 'Give either a phrase or a key file, not both.')
+  if (keyFile !== undefined) return { kind: 'key-file', path: keyFile, password: passwordOf(values) }
+  return phrase === undefined ? { kind: 'local-owner' } : { kind: 'phrase', from: phrase }
+}
+
+function phraseOf(values: Values): SecretSource | undefined {
+  return sourceOf(values['phrase-file'], values['phrase-env']) ?? (values.phrase ? { kind: 'ask' } : undefined)
+}
+
+function passwordOf(values: Values): SecretSource {
+  return sourceOf(values['password-file'], values['password-env']) ?? { kind: 'ask' }
+}
+
+function sourceOf(path: string | undefined, name: string | undefined): SecretSource | undefined {
+  if (path !== undefined) return { kind: 'file', path }
+  return name === undefined ? undefined : { kind: 'env', name }
+}
+
+function wordsOf(values: Values): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(values).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])))
+}
