@@ -1,6 +1,6 @@
 import { connect as connectTcp } from 'node:net'
 import { join } from 'node:path'
-import { toNano } from '@ton/core'
+import { type Address, toNano } from '@ton/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseClientState } from '../../contracts/client.ts'
 import { keySigner } from '../../contracts/signed.ts'
@@ -22,6 +22,7 @@ import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
 import { CocoonWallet } from '../wallet/cocoon-wallet.ts'
 import { W5Wallet } from '../wallet/w5-wallet.ts'
 import { workerMigrations } from './balance-store.ts'
+import { paidTokens } from './payout.ts'
 import { ScriptedBackend } from './testing/scripted-backend.ts'
 import { Worker } from './worker.ts'
 import type { WorkerEvent } from './worker-event.ts'
@@ -54,6 +55,15 @@ describe('a request paid on the local chain', () => {
   let proxy: CocoonProxy
   let client: Client
   let worker: Worker
+  /** Runs before the worker's next message leaves. */
+  let beforeSend: (() => Promise<void>) | undefined
+  /** What the worker's looks at the chain wait for. */
+  let held: Promise<void> = Promise.resolve()
+  const holdChain = (): (() => void) => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    held = promise
+    return resolve
+  }
 
   const dial = async (port: number | null): Promise<PacketConnection> => {
     const socket = connectTcp(port ?? 0, '127.0.0.1').setNoDelay(true)
@@ -116,7 +126,25 @@ describe('a request paid on the local chain', () => {
     worker = new Worker({
       root: root.config,
       owner: network.user,
-      money: { chain: local.chain, nodeWallet: workerNode },
+      money: {
+        chain: {
+          kind: 'local',
+          endpoint: local.chain.endpoint,
+          account: (address) => held.then(() => local.chain.account(address)),
+          runGetter: (address, name, args) => local.chain.runGetter(address, name, args),
+          transactions: (address, limit, before) => local.chain.transactions(address, limit, before),
+          send: (boc) => local.chain.send(boc),
+          watch: (address, afterLt, signal) => local.chain.watch(address, afterLt, signal),
+        },
+        nodeWallet: {
+          address: workerNode.address,
+          send: async (messages) => {
+            await beforeSend?.()
+            beforeSend = undefined
+            await workerNode.send(messages)
+          },
+        },
+      },
       backend,
       modelName: `Qwen/Qwen3-8B@abc:${'0'.repeat(64)}`,
       database: databases.worker,
@@ -142,6 +170,17 @@ describe('a request paid on the local chain', () => {
     folder.remove()
   })
 
+  /** Everything counted is signed: `tokens` more than before. */
+  const signedBeyond = async (tokens: bigint): Promise<bigint> => {
+    const signed = (): bigint => worker.contracts()[0]?.signedTokens ?? 0n
+    await expect.poll(signed, { timeout: 60_000 }).toBeGreaterThan(tokens)
+    await expect.poll(() => proxy.account('worker', network.user)?.max, { timeout: 60_000 }).toBe(signed())
+    return signed()
+  }
+  const balanceOf = async (address: Address): Promise<bigint> => (await local.chain.account(address)).balance
+  const paidTokensNow = async (): Promise<bigint> =>
+    await paidTokens(local.chain, worker.contracts()[0]?.contract ?? expect.unreachable('no contract'))
+  const paidByChain = (): bigint => proxy.account('worker', network.user)?.settled ?? 0n
   const connection = () => client.state.value.connections[0]
   const contract = () => connection()?.clientContract ?? expect.unreachable('no contract')
   const answer = async (question: string, signal = new AbortController().signal, onText?: () => void) => {
@@ -232,6 +271,53 @@ describe('a request paid on the local chain', () => {
     expect(end.tokens).toMatchObject({ prompt: 16n, completion: generated * 8n })
     await expect.poll(() => workerEvents.filter((event) => event.type === 'counted').length).toBe(2)
     expect(clientEvents.filter((event) => event.type === 'deviation')).toEqual([])
+  })
+
+  it('is settled when the proxy was quicker than "Settle now", with the amount that came and the gas that went', async () => {
+    await answer('hi')
+    const before = await paidTokensNow()
+    const signed = await signedBeyond(before)
+    // The proxy's own payout lands between the worker's look at the chain and its message.
+    beforeSend = async () => {
+      proxy.settleNow('worker', network.user)
+      await expect.poll(paidByChain, { timeout: 60_000 }).toBe(signed)
+    }
+    const [ownerBefore, nodeBefore] = [await balanceOf(network.user), await balanceOf(network.workerWallet)]
+    const payout = await worker.settle()
+    const worth = (signed - before) * 150_000n
+    expect(payout).toMatchObject({
+      state: 'settled',
+      adjustedTokens: Number(signed - before),
+      expected: worth,
+      ownerReceived: worth,
+    })
+    expect((await balanceOf(network.workerWallet)) - nodeBefore).toBe(payout.nodeWalletChange)
+    expect(payout.nodeWalletChange).toBeLessThan(0n)
+    // Refused by the contract, so all but the gas came back.
+    expect(payout.nodeWalletChange).toBeGreaterThan(-20_000_000n)
+    const income = (await local.chain.transactions(network.user, 10)).find(
+      (one) => one.hash().toString('hex') === payout.transactionHash,
+    )
+    expect((await balanceOf(network.user)) - ownerBefore).toBe(worth - (income?.totalFees.coins ?? 0n))
+    expect(workerEvents.findLast((event) => event.type === 'payout')).toMatchObject({ payout: { state: 'settled' } })
+  })
+
+  it('is settled too when the proxy was quicker by more, at no cost', async () => {
+    await answer('hi')
+    const before = await paidTokensNow()
+    const signed = await signedBeyond(before)
+    const worth = (signed - before) * 150_000n
+    // The worker has looked, and shows money to settle; it looks again when it is asked to.
+    const settled = workerEvents.filter((event) => event.type === 'settled').length
+    const release = holdChain()
+    proxy.settleNow('worker', network.user)
+    await expect.poll(paidByChain, { timeout: 60_000 }).toBe(signed)
+    expect(workerEvents.filter((event) => event.type === 'settled')).toHaveLength(settled)
+    const settling = worker.settle()
+    release()
+    const payout = await settling
+    expect(payout).toMatchObject({ state: 'settled', expected: worth, ownerReceived: worth, nodeWalletChange: 0n })
+    await expect(worker.settle()).rejects.toMatchObject({ code: 'nothing-to-settle' })
   })
 
   it('charges nobody for an answer that failed', async () => {

@@ -13,7 +13,7 @@ import type { RootConfig } from '../ton/root-config.ts'
 import { BalanceStore, type WorkerContractRecord } from './balance-store.ts'
 import { compareAndComplete, introduceWorker, type KnownProxy } from './handshake.ts'
 import type { WorkerOptions } from './options.ts'
-import { nothingToSettle, paidTokens, settle } from './payout.ts'
+import { nothingToSettle, type PayoutContext, paidTokens, settle, settledByOthers } from './payout.ts'
 import { ProxyBalance } from './proxy-balance.ts'
 import { ProxyLink, type ProxyLinkContext, refusals } from './proxy-link.ts'
 import type { WorkerConnectionState, WorkerState } from './state.ts'
@@ -129,21 +129,31 @@ export class Worker {
     if (config === null) throw new Failure('network-unknown', 'The network contract has not been read yet.', { retryable: true })
     const records = this.contracts().filter((record) => contract === undefined || record.contract.equals(contract))
     const open: { record: WorkerContractRecord; worth: bigint }[] = []
+    const paidByOthers: { record: WorkerContractRecord; before: bigint }[] = []
     for (const record of records) {
-      const worth = (record.signedTokens - (await this.#readPaid(record.contract))) * record.feePerToken
+      const before = this.#paid.get(record.contract.toString())
+      const paid = await this.#readPaid(record.contract)
+      const worth = (record.signedTokens - paid) * record.feePerToken
       if (worth > 0n) open.push({ record, worth })
+      else if (before !== undefined && before < record.signedTokens) paidByOthers.push({ record, before })
     }
     open.sort((one, other) => (one.worth < other.worth ? 1 : -1))
-    const first = open[0]?.record
-    if (first === undefined) throw nothingToSettle()
-    const payout = await settle(first, {
+    const context: PayoutContext = {
       ...money,
       owner: this.#options.owner,
       params: config.params,
       timeoutMs: this.#options.payoutTimeoutMs ?? 120_000,
       now: Date.now,
       report: (report) => this.events.emit({ type: 'payout', payout: report }),
-    })
+    }
+    const first = open[0]?.record
+    if (first === undefined) {
+      // What was open at the last look was paid out since, by the proxy or somebody else: that is what was wanted.
+      const [done] = paidByOthers
+      if (done === undefined) throw nothingToSettle()
+      return await settledByOthers(done.record, done.before, context)
+    }
+    const payout = await settle(first, context)
     await this.#readPaid(first.contract)
     return payout
   }
