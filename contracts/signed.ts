@@ -1,6 +1,7 @@
 import { type Address, beginCell, Cell } from '@ton/core'
-import { keyPairFromSeed, sign, signVerify } from '@ton/crypto'
+import { keyPairFromSeed } from '@ton/crypto'
 import { bytes, LayoutError, loadBytes, parseWhole, uint } from './cells.ts'
+import { ed25519Signer, ed25519Verify } from './ed25519.ts'
 
 /** Operations whose payload a proxy signs (protocol 60 §4). */
 export const SIGNED_OPS = {
@@ -43,8 +44,8 @@ export type HashSigner = (hash: Uint8Array) => Uint8Array
 /** A signer over a key in memory: 32-byte seed, or 64-byte secret key as @ton/crypto has it. */
 export function keySigner(key: Uint8Array): HashSigner {
   if (key.length !== 32 && key.length !== 64) throw new RangeError(`secret key must be 32 or 64 bytes, not ${key.length}`)
-  const secret = key.length === 64 ? Buffer.from(key) : keyPairFromSeed(Buffer.from(key)).secretKey
-  return (hash) => new Uint8Array(sign(Buffer.from(hash), secret))
+  // The secret key of 64 bytes is the seed with the public key behind it.
+  return ed25519Signer(key.subarray(0, 32))
 }
 
 /** Public key (32 bytes) of a 32-byte seed. */
@@ -133,7 +134,7 @@ export function refuseSigned(
 ): SignedRefusal | null {
   if (!expected.kinds.includes(message.payload.kind)) return 'kind'
   if (!message.payload.contract.equals(expected.contract)) return 'contract'
-  const good = signVerify(message.payloadCell.hash(), Buffer.from(message.signature), bytes('publicKey', expected.publicKey, 32))
+  const good = ed25519Verify(message.payloadCell.hash(), message.signature, expected.publicKey)
   return good ? null : 'signature'
 }
 
