@@ -1,5 +1,5 @@
 import { type ClientState as ContractState, parseClientState } from '../../contracts/client.ts'
-import { checkPayment, type WirePayment } from '../protocol/payments/signed-payment.ts'
+import { type PaymentCheck, paymentChecker, type WirePayment } from '../protocol/payments/signed-payment.ts'
 import type { Chain } from '../ton/chain.ts'
 import type { AccountRecord, AccountStore } from './account-store.ts'
 import { type Counters, pendingCharge, shouldCharge, spendableTokens } from './budget.ts'
@@ -22,6 +22,7 @@ export type Deviation =
 export class Account {
   readonly #store: AccountStore
   readonly #onChange: () => void
+  readonly #check: (payment: WirePayment) => PaymentCheck
   #record: AccountRecord
   #chain: ContractState | undefined
   /** Total after the last request that the proxy accounted for on this connection; undefined before the first word. */
@@ -31,6 +32,7 @@ export class Account {
     this.#store = store
     this.#record = record
     this.#onChange = onChange
+    this.#check = paymentChecker({ kind: 'client-charge', contract: record.contract, publicKey: record.proxyKey })
   }
 
   get record(): AccountRecord {
@@ -75,8 +77,8 @@ export class Account {
 
   /** A signed payment: kept when it is good and larger (protocol 30 §4). Bad ones are reported, not fatal. */
   offer(payment: WirePayment): Deviation[] {
-    const { contract, proxyKey, signedTokens } = this.#record
-    const check = checkPayment(payment, { kind: 'client-charge', contract, publicKey: proxyKey })
+    const { signedTokens } = this.#record
+    const check = this.#check(payment)
     if (check.state === 'empty') return []
     if (check.state === 'refused') return [{ kind: 'payment-refused', reason: check.reason }]
     if (check.tokens > mostTokens) return [{ kind: 'impossible-total' }]

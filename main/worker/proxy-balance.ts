@@ -1,5 +1,5 @@
 import { Failure } from '../base/failure.ts'
-import { checkPayment, type WirePayment } from '../protocol/payments/signed-payment.ts'
+import { type PaymentCheck, paymentChecker, type WirePayment } from '../protocol/payments/signed-payment.ts'
 import type { BalanceStore, WorkerContractRecord } from './balance-store.ts'
 
 /** SQLite and the contracts agree on this much; no honest total comes near. */
@@ -21,6 +21,7 @@ const isJam = (thrown: unknown): boolean =>
 export class ProxyBalance {
   readonly #store: BalanceStore
   readonly #onSigned: (tokens: bigint) => void
+  readonly #payments: (payment: WirePayment) => PaymentCheck
   /** As on disk. */
   #record: WorkerContractRecord
   /** As told and checked; ahead of the disk only while that refuses. */
@@ -31,6 +32,7 @@ export class ProxyBalance {
     this.#record = record
     this.#told = record
     this.#onSigned = onSigned
+    this.#payments = paymentChecker({ kind: 'worker-payout', contract: record.contract, publicKey: record.proxyKey })
   }
 
   /** What this proxy told last. */
@@ -81,8 +83,7 @@ export class ProxyBalance {
   }
 
   #check(payment: WirePayment) {
-    const { contract, proxyKey } = this.#record
-    const check = checkPayment(payment, { kind: 'worker-payout', contract, publicKey: proxyKey })
+    const check = this.#payments(payment)
     return check.state === 'good' && check.tokens > mostTokens ? ({ state: 'refused', reason: 'layout' } as const) : check
   }
 
