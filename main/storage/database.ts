@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
+import type { DiskRoom } from './disk-room.ts'
 
 export type SqlValue = null | number | bigint | string | Uint8Array
 export type SqlRow = Record<string, SqlValue>
@@ -44,10 +45,24 @@ export interface Database {
  * Opens (or makes) a database in WAL mode with `synchronous=FULL`: a transaction that returned survives a power cut.
  * Migration number n brings `user_version` from n to n+1, each in a transaction of its own; never edit one that was released.
  * A corrupt file is renamed (with its -wal), never deleted, and the failure names it: opening again starts empty.
+ * @param context.room is told when there is none: here or at any later write
  * @throws Failure `database-newer`, `database-corrupt`, `disk-full`, `database-busy`, `database-failed`
  */
-export function openDatabase(path: string, migrations: readonly string[], context: { logger: Logger }): Database {
-  const { logger } = context
+export function openDatabase(
+  path: string,
+  migrations: readonly string[],
+  context: { readonly logger: Logger; readonly room?: DiskRoom | undefined },
+): Database {
+  const { logger, room } = context
+  try {
+    return open(path, migrations, logger, room)
+  } catch (thrown) {
+    if (thrown instanceof Failure && thrown.code === 'disk-full') room?.report()
+    throw thrown
+  }
+}
+
+function open(path: string, migrations: readonly string[], logger: Logger, room: DiskRoom | undefined): Database {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     // SQLite would create it readable for everybody; -wal and -shm take the mode of the main file.
@@ -62,7 +77,7 @@ export function openDatabase(path: string, migrations: readonly string[], contex
     raw.close()
     throw databaseFailure(path, thrown)
   }
-  return new SqliteDatabase(path, raw)
+  return new SqliteDatabase(path, raw, room)
 }
 
 function connect(path: string, logger: Logger): DatabaseSync {
@@ -105,10 +120,12 @@ function migrate(raw: DatabaseSync, path: string, migrations: readonly string[],
 class SqliteDatabase implements Database {
   readonly path: string
   readonly #raw: DatabaseSync
+  readonly #room: DiskRoom | undefined
 
-  constructor(path: string, raw: DatabaseSync) {
+  constructor(path: string, raw: DatabaseSync, room: DiskRoom | undefined) {
     this.path = path
     this.#raw = raw
+    this.#room = room
   }
 
   prepare<Row extends object>(sql: string, options: { bigints?: boolean } = {}): Statement<Row> {
@@ -137,7 +154,11 @@ class SqliteDatabase implements Database {
     try {
       return work()
     } catch (thrown) {
-      if (isSqlite(thrown)) throw databaseFailure(this.path, thrown)
+      if (isSqlite(thrown)) {
+        const failure = databaseFailure(this.path, thrown)
+        if (failure.code === 'disk-full') this.#room?.report()
+        throw failure
+      }
       // Node's own error; what it says depends on the call that came too late.
       if (!this.#raw.isOpen && !(thrown instanceof Failure)) throw databaseClosed(this.path, thrown)
       throw thrown
