@@ -1,8 +1,9 @@
 import { fromNano } from '@ton/core'
 import { clientMigrations } from '../client/account-store.ts'
 import { Client } from '../client/client.ts'
-import { type Dial, openDialer } from '../core/dialer.ts'
+import type { Dial } from '../core/dialer.ts'
 import { TopUpKeeper } from '../core/top-up-keeper.ts'
+import type { RouterAddress } from '../protocol/wire/dial-via.ts'
 import { openDatabase } from '../storage/database.ts'
 import { AccountOpener } from './account-opener.ts'
 import { clientStats } from './client-stats.ts'
@@ -12,7 +13,7 @@ import { type HttpPlace, isLoopback } from './http/listener.ts'
 import { openKeyFile } from './key-file.ts'
 import { drained, type Role } from './role.ts'
 import { openRoleFolder } from './role-folder.ts'
-import { dialerOptions, ownerOf, type PolicyName, type RoleOptions } from './role-options.ts'
+import { ownerOf, type PolicyName, proxyDialer, type RoleOptions } from './role-options.ts'
 import { openRoleWallet } from './role-wallet.ts'
 
 export interface ClientRoleOptions extends RoleOptions {
@@ -25,6 +26,8 @@ export interface ClientRoleOptions extends RoleOptions {
   readonly topUp?: bigint
   /** How proxies are reached in place of proof of work and TLS. */
   readonly dial?: Dial
+  /** A router on this computer by which proxies are reached. */
+  readonly proxyVia?: RouterAddress
 }
 
 /**
@@ -32,7 +35,7 @@ export interface ClientRoleOptions extends RoleOptions {
  * @throws Failure of the folder, the key file, the database, the HTTP port; nothing is left open then
  */
 export function startClientRole(options: ClientRoleOptions): Promise<Role> {
-  const { network, dataDir, entries, logger, http } = options
+  const { network, dataDir, logger, http } = options
   const closers = new Closers(logger)
   return closers.during(async () => {
     const folder = openRoleFolder(dataDir, network.name, 'client', options.keyFile)
@@ -48,12 +51,7 @@ export function startClientRole(options: ClientRoleOptions): Promise<Role> {
       money: wallet.money,
       masterSecret: keys.masterSecret,
       database,
-      dial:
-        options.dial ??
-        openDialer(
-          entries.powThread,
-          dialerOptions(options.policy, () => network.root.value),
-        ),
+      dial: options.dial ?? proxyDialer(options),
       dialChecksImageHashes: options.policy !== 'any',
       proxyConnections: options.proxies,
       logger: logger.room('client'),

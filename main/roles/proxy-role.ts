@@ -16,6 +16,7 @@ import { drained, type Role } from './role.ts'
 import { openRoleFolder } from './role-folder.ts'
 import { firstRoot, ownerOf, type PolicyName, type RoleOptions } from './role-options.ts'
 import { openRoleWallet, type RoleWallet, waitForMoney } from './role-wallet.ts'
+import { routerPort } from './router-port.ts'
 
 export interface ProxyRoleOptions extends RoleOptions {
   /** Where both ports listen. */
@@ -27,6 +28,8 @@ export interface ProxyRoleOptions extends RoleOptions {
   readonly policyClients: PolicyName
   /** Frames directly on TCP, for test peers and a router in front: no proof of work, no TLS. */
   readonly plain: boolean
+  /** Plain, and every peer is a router that says first who it speaks for. */
+  readonly behindRouter?: boolean
   /** Leading zero bits of the proof of work that each peer owes, 0 to 24. */
   readonly difficulty: number
   /** How long finished requests are gathered into one database commit, ms; at most 1000. */
@@ -125,7 +128,8 @@ export function startProxyRole(options: ProxyRoleOptions): Promise<Role> {
 }
 
 function port(options: ProxyRoleOptions, number: number, policy: PolicyName): PortOpener {
-  const { host, plain, difficulty, logger } = options
+  const { host, plain, behindRouter = false, difficulty, logger } = options
+  if (behindRouter) return routerPort(host, number)
   if (plain) return plainPort(host, number)
   return securePort({
     host,
@@ -138,7 +142,8 @@ function port(options: ProxyRoleOptions, number: number, policy: PolicyName): Po
   })
 }
 
-function portText({ plain, difficulty }: ProxyRoleOptions, policy: PolicyName): string {
+function portText({ plain, behindRouter = false, difficulty }: ProxyRoleOptions, policy: PolicyName): string {
+  if (behindRouter) return 'for a router in front, which checks the peers'
   return plain ? 'plain: no encryption, no proof of work' : `policy ${policy}, proof of work ${difficulty} bits`
 }
 

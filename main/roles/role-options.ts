@@ -2,9 +2,11 @@ import { Address } from '@ton/core'
 import { Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import type { ChildEntries } from '../child-entries.ts'
-import type { DialerOptions } from '../core/dialer.ts'
+import { type Dial, type DialerOptions, openDialer } from '../core/dialer.ts'
+import { openViaDialer } from '../core/via-dialer.ts'
 import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
+import type { RouterAddress } from '../protocol/wire/dial-via.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { RoleNetwork } from './open-network.ts'
 
@@ -46,8 +48,19 @@ export async function firstRoot({ network, signal }: RoleOptions): Promise<RootC
   throw new Failure('root-not-read', 'The role was stopped before the network contract was read.', { retryable: true })
 }
 
+/** How a role reaches proxies: with its own proof of work and TLS, or through a router that does both. */
+export function proxyDialer({
+  policy,
+  proxyVia,
+  entries,
+  network,
+}: Pick<RoleOptions, 'entries' | 'network'> & { readonly policy: PolicyName; readonly proxyVia?: RouterAddress }): Dial {
+  const options = dialerOptions(policy, () => network.root.value)
+  return proxyVia === undefined ? openDialer(entries.powThread, options) : openViaDialer(proxyVia, options)
+}
+
 /** How a client or worker looks at the proxies that it dials, and what it shows of itself (protocol 10 §8). */
-export function dialerOptions(policy: PolicyName, root: () => RootConfig | null): DialerOptions {
+function dialerOptions(policy: PolicyName, root: () => RootConfig | null): DialerOptions {
   if (policy === 'any') return {}
   return {
     policy: { kind: policy },

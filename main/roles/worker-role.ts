@@ -1,6 +1,7 @@
 import { WALLET_MINIMUM } from '../../contracts/cocoon-wallet.ts'
 import { ATTACH } from '../../contracts/common.ts'
-import { type Dial, openDialer } from '../core/dialer.ts'
+import type { Dial } from '../core/dialer.ts'
+import type { RouterAddress } from '../protocol/wire/dial-via.ts'
 import { openDatabase } from '../storage/database.ts'
 import { dataPaths } from '../storage/files.ts'
 import { workerMigrations } from '../worker/balance-store.ts'
@@ -11,7 +12,7 @@ import { openWorkerHttp } from './http/worker-http.ts'
 import { openKeyFile } from './key-file.ts'
 import { drained, type Role } from './role.ts'
 import { openRoleFolder } from './role-folder.ts'
-import { dialerOptions, ownerOf, type PolicyName, type RoleOptions } from './role-options.ts'
+import { ownerOf, type PolicyName, proxyDialer, type RoleOptions } from './role-options.ts'
 import { openRoleWallet, waitForMoney } from './role-wallet.ts'
 import { openWorkerEngine } from './worker-engine.ts'
 import { WorkerMeter } from './worker-meter.ts'
@@ -30,6 +31,8 @@ export interface WorkerRoleOptions extends RoleOptions {
   /** Status for the operator; none when left out. */
   readonly http?: HttpPlace
   readonly dial?: Dial
+  /** A router on this computer by which proxies are reached. */
+  readonly proxyVia?: RouterAddress
 }
 
 /**
@@ -65,12 +68,7 @@ export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
       backend,
       modelName,
       database,
-      dial:
-        options.dial ??
-        openDialer(
-          entries.powThread,
-          dialerOptions(options.policy, () => network.root.value),
-        ),
+      dial: options.dial ?? proxyDialer(options),
       dialChecksImageHashes: options.policy !== 'any',
       coefficient: options.coefficient,
       maxActiveRequests: options.maxActive,

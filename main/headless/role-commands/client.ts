@@ -11,6 +11,7 @@ export const clientHelp = `Usage: cocoon-desktop client --network <name or file>
     --http <host:port>        Where it listens (default 127.0.0.1:10000).
     --policy <any|fake_tdx>   What a proxy must prove before it is told anything (default any).
     --proxies <n>             Proxies at once (default 1).
+    --proxy-via <host:port>   A router on this computer by which proxies are reached (cocoon-desktop router).
     --top-up <TON>            May put this much on the account with each proxy, again when half is used. Without it nothing is paid in.
     --allow-origin <origin>   Web pages of this origin may ask; * for all.${commonHelp}
 `
@@ -23,6 +24,7 @@ export async function clientCommand(args: readonly string[], entries: ChildEntri
       http: { type: 'string', default: '127.0.0.1:10000' },
       policy: { type: 'string', default: 'any' },
       proxies: { type: 'string', default: '1' },
+      'proxy-via': { type: 'string' },
       'top-up': { type: 'string' },
       'allow-origin': { type: 'string' },
     },
@@ -33,6 +35,7 @@ export async function clientCommand(args: readonly string[], entries: ChildEntri
     http: hostAndPort('http', values.http),
     policy: policyOf('policy', values.policy),
     proxies: wholeNumber('proxies', values.proxies, 1, 16),
+    ...(values['proxy-via'] === undefined ? {} : { proxyVia: hostAndPort('proxy-via', values['proxy-via']) }),
     ...(values['top-up'] === undefined ? {} : { topUp: toncoin('top-up', values['top-up']) }),
     ...(values['allow-origin'] === undefined ? {} : { allowOrigin: values['allow-origin'] }),
   }

@@ -14,6 +14,7 @@ export const proxyHelp = `Usage: cocoon-desktop proxy --network <name or file> -
     --policy-workers <any|fake_tdx>          What workers must prove (default any).
     --policy-clients <any|fake_tdx>          What clients must prove (default any).
     --plain                                  Frames directly on TCP: no encryption, no proof of work. On this computer only.
+    --behind-router                          As --plain, for a router in front (cocoon-desktop router -R), which checks the peers.
     --pow <bits>                             Proof of work that each peer owes, 0 to 24 (default 20).
     --commit-delay <ms>                      Finished requests are gathered into one commit for so long, 0 to 1000 (default 100).
     --listed-models-only                     Refuses workers with models that the network contract does not list.
@@ -32,6 +33,7 @@ export async function proxyCommand(args: readonly string[], entries: ChildEntrie
       'policy-workers': { type: 'string', default: 'any' },
       'policy-clients': { type: 'string', default: 'any' },
       plain: { type: 'boolean', default: false },
+      'behind-router': { type: 'boolean', default: false },
       pow: { type: 'string', default: '20' },
       'commit-delay': { type: 'string', default: '100' },
       'listed-models-only': { type: 'boolean', default: false },
@@ -41,7 +43,8 @@ export async function proxyCommand(args: readonly string[], entries: ChildEntrie
   })
   if (values.help) return console.log(proxyHelp)
   const common = readCommon('proxy', values, entries)
-  const { plain } = values
+  const behindRouter = values['behind-router']
+  const plain = values.plain || behindRouter
   const host = values.host ?? (plain ? '127.0.0.1' : '0.0.0.0')
   if (plain && !isLoopback(host)) throw new UsageError('--plain has no encryption; it listens on this computer only.')
   const own = {
@@ -51,6 +54,7 @@ export async function proxyCommand(args: readonly string[], entries: ChildEntrie
     policyWorkers: policyOf('policy-workers', values['policy-workers']),
     policyClients: policyOf('policy-clients', values['policy-clients']),
     plain,
+    behindRouter,
     difficulty: wholeNumber('pow', values.pow, 0, 24),
     commitDelayMs: wholeNumber('commit-delay', values['commit-delay'], 0, 1000),
     listedModelsOnly: values['listed-models-only'],

@@ -3,6 +3,7 @@ import type { ChildEntries } from '../../child-entries.ts'
 import { UsageError } from './arguments.ts'
 import { clientCommand, clientHelp } from './client.ts'
 import { proxyCommand, proxyHelp } from './proxy.ts'
+import { routerCommand, routerHelp } from './router.ts'
 import { exitCodes } from './run-role.ts'
 import { workerCommand, workerHelp } from './worker.ts'
 
@@ -12,9 +13,10 @@ const commands: Readonly<
   client: { run: clientCommand, help: clientHelp },
   worker: { run: workerCommand, help: workerHelp },
   proxy: { run: proxyCommand, help: proxyHelp },
+  router: { run: routerCommand, help: routerHelp },
 }
 
-/** Runs `cocoon-desktop client|worker|proxy …`. False when it is none of them. Ends the process when the command line is wrong. */
+/** Runs `cocoon-desktop client|worker|proxy|router …`. False when it is none of them. Ends the process when the command line is wrong. */
 export async function roleCommand([name = '', ...args]: readonly string[], entries: ChildEntries): Promise<boolean> {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command === undefined) return false

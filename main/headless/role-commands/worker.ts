@@ -14,6 +14,7 @@ export const workerHelp = `Usage: cocoon-desktop worker --network <name or file>
     --max-active <n>          Requests at once (default 8).
     --policy <any|fake_tdx>   What a proxy must prove before it is served (default any).
     --proxies <n>             Proxies to serve at once (default 1).
+    --proxy-via <host:port>   A router on this computer by which proxies are reached (cocoon-desktop router).
     --payout-above <TON>      Pays out by itself as soon as this much is signed (default 1).
     --http <host:port>        Status for the operator (default none).${commonHelp}
 `
@@ -29,6 +30,7 @@ export async function workerCommand(args: readonly string[], entries: ChildEntri
       'max-active': { type: 'string', default: '8' },
       policy: { type: 'string', default: 'any' },
       proxies: { type: 'string', default: '1' },
+      'proxy-via': { type: 'string' },
       'payout-above': { type: 'string', default: '1' },
       http: { type: 'string' },
     },
@@ -42,6 +44,7 @@ export async function workerCommand(args: readonly string[], entries: ChildEntri
     maxActive: wholeNumber('max-active', values['max-active'], 1, 100_000),
     policy: policyOf('policy', values.policy),
     proxies: wholeNumber('proxies', values.proxies, 1, 16),
+    ...(values['proxy-via'] === undefined ? {} : { proxyVia: hostAndPort('proxy-via', values['proxy-via']) }),
     payoutAbove: toncoin('payout-above', values['payout-above']),
     ...(values.http === undefined ? {} : { http: hostAndPort('http', values.http) }),
   }

@@ -8,7 +8,11 @@ export interface InstantEngine {
   close(): Promise<void>
 }
 
-const usage = { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 }
+/** What a request costs: 7 and 3 tokens, or what its words name (`count 12 5`: tokens of the prompt and of the answer). */
+function usageOf(body: string) {
+  const [, prompt = '7', completion = '3'] = /count (\d+) (\d+)/.exec(body) ?? []
+  return { prompt_tokens: +prompt, completion_tokens: +completion, total_tokens: +prompt + +completion }
+}
 
 /**
  * An OpenAI-compatible server over HTTP that answers at once, or after the milliseconds that the request's last word names (`wait 500`).
@@ -25,6 +29,7 @@ export async function instantEngine(): Promise<InstantEngine> {
       if (request.url === '/v1/models') return response.end('{"object":"list","data":[]}')
       asked.push(body)
       const { stream } = JSON.parse(body) as { stream?: boolean }
+      const usage = usageOf(body)
       const waitMs = Number(/wait (\d+)/.exec(body)?.[1] ?? 0)
       setTimeout(() => {
         if (stream !== true) {

@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs'
+import { asError, Failure } from '../base/failure.ts'
+import type { Logger } from '../base/logger.ts'
+import type { ChildEntries } from '../child-entries.ts'
+import { createIdentity } from '../protocol/attestation/certificate.ts'
+import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
+import { policiesOf } from '../router/policies.ts'
+import { Router } from '../router/router.ts'
+import type { RouterPort } from '../router/router-config.ts'
+import { drained, type Role } from './role.ts'
+
+export interface RouterRoleOptions {
+  readonly ports: readonly RouterPort[]
+  /** File of policies beside the built-in ones. */
+  readonly policyFile?: string
+  readonly policyFromUserName: boolean
+  /** Interface of the ports in. */
+  readonly host: string
+  /** Leading zero bits of the proof of work that peers owe who come in, 0 to 24. */
+  readonly difficulty: number
+  /** Shows a fake quote in the certificate: what peers with the policy fake_tdx ask for. It proves nothing. */
+  readonly fakeQuote: boolean
+  readonly entries: ChildEntries
+  readonly logger: Logger
+}
+
+/**
+ * A router (protocol 10 §6): for workers and clients that look for a proxy, and in front of a proxy.
+ * @throws Failure `unknown-policy`, `bad-policy-file`, `policy-file-unreadable`; WireError `listen-failed`
+ */
+export async function startRouterRole(options: RouterRoleOptions): Promise<Role> {
+  const { ports, policyFile, fakeQuote: isFake, policyFromUserName, host, difficulty, entries, logger } = options
+  const router = new Router({
+    ports,
+    policies: policiesOf(policyFile === undefined ? undefined : readPolicies(policyFile)),
+    policyFromUserName,
+    host,
+    difficulty,
+    makeIdentity: () => createIdentity(isFake ? { quote: fakeQuote } : {}),
+    powThreadUrl: entries.powThread,
+    logger: logger.room('router'),
+  })
+  await router.start()
+  return {
+    facts: router.ports.map((open, i) => factOf(ports[i], open.port, host)),
+    stop: async (limitMs) => {
+      router.takeNoMore()
+      const cut = await drained(() => router.connections, limitMs)
+      await router.stop()
+      return cut
+    },
+  }
+}
+
+function factOf(port: RouterPort | undefined, number: number, host: string): string {
+  if (port?.kind !== 'forward') return `Way out: 127.0.0.1:${number}, SOCKS5 (policy ${port?.policy})`
+  return `Way in: ${host}:${number}, to ${port.target.host}:${port.target.port} (policy ${port.policy})`
+}
+
+function readPolicies(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (thrown) {
+    throw new Failure('policy-file-unreadable', `The file of policies cannot be read: ${asError(thrown).message}`)
+  }
+}
