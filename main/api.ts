@@ -4,8 +4,8 @@ import { Failure } from './base/failure.ts'
 import type { Logger } from './base/logger.ts'
 import type { Watchable } from './base/signal.ts'
 import type { ChatService } from './chat/chat-service.ts'
+import type { AppNetwork } from './core/app-network.ts'
 import { changes } from './core/changes.ts'
-import type { LocalNetwork } from './core/local-network.ts'
 import type { ModelKeeper } from './core/model-keeper.ts'
 import { networkState } from './core/network-view.ts'
 import type { StartProgress } from './core/start-progress.ts'
@@ -30,7 +30,7 @@ export interface ApiParts {
   readonly chat: ChatService
   readonly ledger: Ledger
   readonly role: Watchable<EarnRole>
-  readonly network: LocalNetwork
+  readonly network: AppNetwork
   readonly logger: Logger
 }
 
@@ -109,7 +109,8 @@ export function createHandlers(parts: ApiParts): Handlers {
       settings: (_input, signal) => settings.values(signal),
       'hardware.telemetry': (_input, signal) => readTelemetry(signal),
       'models.list': (_input, signal) => copies(library.models.values(signal)),
-      'wallet.state': (_input, signal) => readWallets(() => walletSources(network), signal),
+      'wallet.state': (_input, signal) =>
+        network.readOnly ? closedWallet(network, signal) : readWallets(() => walletSources(network), signal),
       'network.state': (_input, signal) => changes(() => networkState(network, engine, ledger), signal),
     },
   }
@@ -119,14 +120,23 @@ async function* copies<T>(values: AsyncIterable<readonly T[]>): AsyncGenerator<T
   for await (const value of values) yield [...value]
 }
 
-function walletSources(network: LocalNetwork): WalletSources | null {
+/** A network that is only read: there is no wallet to show, and there will be none while the app runs. */
+async function* closedWallet({ chainKind }: AppNetwork, signal: AbortSignal): AsyncGenerator<WalletState> {
+  yield { network: chainKind, status: 'closed', transactions: [] }
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+function walletSources(network: AppNetwork): WalletSources | null {
   const live = network.live.value
   if (!live) return null
   return { chain: live.chain.chain, user: live.user, node: live.contracts.workerWallet, chat: () => chatBalance(network) }
 }
 
 /** The pocket of money inside the client contract, as the client role reads it from chain and from the proxy's signed word. */
-function chatBalance(network: LocalNetwork): WalletState['chat'] {
+function chatBalance(network: AppNetwork): WalletState['chat'] {
   const [connection] = network.live.value?.client.state.value.connections ?? []
   const price = network.live.value?.root.config.value?.params.pricePerToken
   if (!connection?.clientContract || connection.balance === undefined || connection.stake === undefined || price === undefined)

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { createHandlers } from './api.ts'
 import type { Handlers } from './api-link.ts'
 import { asError } from './base/failure.ts'
@@ -8,10 +9,10 @@ import { computerBackend } from './chat/computer-backend.ts'
 import type { ChildEntries } from './child-entries.ts'
 import { earnRole } from './core/earn-role.ts'
 import { localSecrets } from './core/local-keys.ts'
-import { LocalNetwork } from './core/local-network.ts'
 import { setAsideLostBooks } from './core/lost-books.ts'
 import { measured } from './core/measured-backend.ts'
 import { ModelKeeper } from './core/model-keeper.ts'
+import { openAppNetwork } from './core/open-app-network.ts'
 import { PracticeBackend } from './core/practice-backend.ts'
 import { StartProgress } from './core/start-progress.ts'
 import { openLedger } from './earnings/ledger.ts'
@@ -22,8 +23,9 @@ import { LocalEngine } from './inference/local-engine.ts'
 import { createEngineBackend } from './inference/openai.ts'
 import { shippedCatalog } from './models/catalog.ts'
 import { ModelLibrary, type VerifiedModel } from './models/library.ts'
+import { readChainNetwork } from './network/network-file.ts'
 import { openDatabase } from './storage/database.ts'
-import { dataPaths, makeDataDir } from './storage/files.ts'
+import { bookPaths, dataPaths, makeDataDir } from './storage/files.ts'
 import { lockInstance } from './storage/instance-lock.ts'
 import { createSealer } from './storage/sealer.ts'
 import { openSettings } from './storage/settings.ts'
@@ -35,6 +37,8 @@ export interface CoreOptions {
   readonly dataDir: string
   readonly shell: 'desktop' | 'browser'
   readonly entries: ChildEntries
+  /** Network file to open in place of the computer's own local network. */
+  readonly networkFile?: string
   readonly logger: Logger
 }
 
@@ -49,18 +53,23 @@ export interface Core {
  * by `app.start`.
  * @throws Failure when the data folder cannot be used: `already-running`, of the vault, of the databases.
  */
-export async function startCore({ dataDir, shell, entries, logger }: CoreOptions): Promise<Core> {
+export async function startCore({ dataDir, shell, entries, networkFile, logger }: CoreOptions): Promise<Core> {
+  // A file that cannot be used ends the start before anything is touched.
+  const chosen = networkFile === undefined ? null : readChainNetwork(networkFile)
+  const readOnly = chosen !== null && chosen.chain.kind !== 'local'
   const paths = dataPaths(dataDir)
   makeDataDir(dataDir)
   const lock = lockInstance(paths.lock)
-  const progress = new StartProgress(logger)
+  const progress = new StartProgress(logger, { readOnly })
   progress.set('storage', 'working')
   const vault = await openVault(paths)
   const secretStore = openSecretStore(paths.secrets, vault.derive('secrets'))
-  setAsideLostBooks(paths, logger.room('core'))
+  const books = bookPaths(paths, chosen?.root.hash ?? null)
+  makeDataDir(dirname(books.earningsDb))
+  setAsideLostBooks(books, logger.room('core'))
   const settings = openSettings(paths.settings, { logger })
   const chatDatabase = openDatabase(paths.chatDb, chatMigrations, { logger })
-  const ledgerDatabase = openDatabase(paths.earningsDb, earningsMigrations, { logger })
+  const ledgerDatabase = openDatabase(books.earningsDb, earningsMigrations, { logger })
   const sealer = createSealer(vault.derive('chat'))
   const ledger = openLedger(ledgerDatabase)
   progress.set('storage', 'ready')
@@ -70,8 +79,9 @@ export async function startCore({ dataDir, shell, entries, logger }: CoreOptions
 
   const engine = new LocalEngine({ entryPath: entries.engine, logger: logger.room('engine') })
   const library = new ModelLibrary({ folder: paths.models, catalog: shippedCatalog(), logger: logger.room('models') })
-  const network = new LocalNetwork({
-    paths,
+  const network = openAppNetwork({
+    chosen,
+    paths: books,
     secrets: await localSecrets(secretStore, paths),
     entries,
     progress,

@@ -2,13 +2,13 @@ import { Signal, type Watchable } from '../base/signal.ts'
 import type { EarnRole } from '../earnings/earn-status.ts'
 import type { Engine } from '../inference/engine.ts'
 import type { Worker } from '../worker/worker.ts'
-import type { LocalNetwork } from './local-network.ts'
+import type { AppNetwork } from './app-network.ts'
 
 /** Upper estimate of what one payout costs the node wallet: gas and forward fees of wallet, worker and proxy contract. nanoton */
 const settleFeeEstimate = 20_000_000n
 
 /** What the Earn screen says about this worker, composed from engine, network and worker. Kept up to date for the life of the core. */
-export function earnRole(engine: Engine, network: LocalNetwork): Watchable<EarnRole> {
+export function earnRole(engine: Engine, network: AppNetwork): Watchable<EarnRole> {
   let connectedSinceMs: number | undefined
   let wasConnected = false
 

@@ -1,6 +1,7 @@
 import type { Address } from '@ton/core'
+import type { ProxyEndpoints } from '../../contracts/net-address.ts'
 import { keySigner } from '../../contracts/signed.ts'
-import { asError, type Failure, messageAndAdvice } from '../base/failure.ts'
+import { asError, Failure, messageAndAdvice } from '../base/failure.ts'
 import { Feed } from '../base/feed.ts'
 import type { Logger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
@@ -8,19 +9,20 @@ import type { ChildEntries } from '../child-entries.ts'
 import { clientMigrations } from '../client/account-store.ts'
 import { Client } from '../client/client.ts'
 import type { OpenAiBackend } from '../inference/openai-backend.ts'
-import { buildLocalNetwork, type LocalNetwork as LocalContracts, localEndpoints, localGenesis } from '../localnet/genesis.ts'
+import { buildLocalNetwork, joinLocalNetwork, localAddresses, localEndpoints, localGenesis } from '../localnet/genesis.ts'
 import { LocalChain } from '../localnet/local-chain.ts'
 import { securePort } from '../proxy/ports.ts'
 import { CocoonProxy } from '../proxy/proxy.ts'
 import { type Database, openDatabase } from '../storage/database.ts'
 import type { DataPaths } from '../storage/files.ts'
-import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
+import type { Chain } from '../ton/chain.ts'
+import { type RootWatcher, readRoot, watchRoot } from '../ton/root-config.ts'
 import { CocoonWallet } from '../wallet/cocoon-wallet.ts'
-import type { Sender } from '../wallet/sender.ts'
 import { W5Wallet } from '../wallet/w5-wallet.ts'
 import { workerMigrations } from '../worker/balance-store.ts'
 import { Worker } from '../worker/worker.ts'
 import type { WorkerEvent } from '../worker/worker-event.ts'
+import type { AppNetwork, LiveNetwork, SeenRoot } from './app-network.ts'
 import { openDialer } from './dialer.ts'
 import { type EarlyPort, openEarly } from './early-port.ts'
 import { forgetLocalEndpoint, tellLocalEndpoint } from './local-endpoint.ts'
@@ -39,6 +41,8 @@ const powDifficulty = 20
 export interface LocalNetworkOptions {
   readonly paths: DataPaths
   readonly secrets: LocalSecrets
+  /** A network that was deployed on the local chain with the operator's tool; the computer's own when left out. */
+  readonly joined?: { readonly name: string; readonly root: Address }
   readonly entries: ChildEntries
   readonly progress: StartProgress
   /** Whether the user had paused earning when the app ended last. */
@@ -46,23 +50,16 @@ export interface LocalNetworkOptions {
   readonly logger: Logger
 }
 
-/** What the faces read while the network lives. */
-export interface LiveNetwork {
-  readonly chain: LocalChain
-  readonly contracts: LocalContracts
-  readonly root: RootWatcher
-  readonly proxy: CocoonProxy
-  readonly client: Client
-  readonly user: Address
-  /** Pays the worker's gas; owned by the user. One object, because a wallet sends one message after the other. */
-  readonly nodeWallet: Sender
-}
-
 /**
  * The whole Cocoon network on one computer: an embedded chain, its contracts, a proxy, this computer as worker and as client. The roles
  * speak over loopback sockets with proof of work, TLS and frames, as they would with strangers.
  */
-export class LocalNetwork {
+export class LocalNetwork implements AppNetwork {
+  readonly kind = 'local'
+  readonly chainKind = 'local'
+  readonly readOnly = false
+  readonly name: string | null
+  readonly seen: Watchable<SeenRoot | null>
   /** Null until proxy and client are up. */
   readonly live: Watchable<LiveNetwork | null>
   readonly worker: Watchable<Worker | null>
@@ -70,6 +67,7 @@ export class LocalNetwork {
   readonly failure: Watchable<Failure | Error | null>
   /** Events of every worker that served, in order. */
   readonly workerEvents = new Feed<WorkerEvent>()
+  readonly #seen = new Signal<SeenRoot | null>(null)
   readonly #live = new Signal<LiveNetwork | null>(null)
   readonly #worker = new Signal<Worker | null>(null)
   readonly #failure = new Signal<Failure | Error | null>(null)
@@ -87,6 +85,8 @@ export class LocalNetwork {
     this.#options = options
     this.#paused = options.paused
     this.#workerDial = openDialer(options.entries.powThread)
+    this.name = options.joined?.name ?? null
+    this.seen = this.#seen
     this.live = this.#live
     this.worker = this.#worker
     this.failure = this.#failure
@@ -138,33 +138,40 @@ export class LocalNetwork {
     )
     closeLater(() => chain.close())
 
-    const openPort = (): Promise<EarlyPort> =>
+    const { joined } = this.#options
+    const rootAddress = joined?.root ?? localAddresses(secrets).root
+    // Before anything else can fail: an operator may mend a network with the command line while the app runs.
+    tellLocalEndpoint(paths.localEndpoint, { endpoint: chain.endpoint, root: rootAddress })
+    closeLater(() => forgetLocalEndpoint(paths.localEndpoint))
+    const root = watchRoot(chain.chain, rootAddress, { intervalMs: rootIntervalMs, logger: logger.room('root') })
+    closeLater(() => root.stop())
+    const listed = joined && (await progress.run('contracts', () => this.#ownPlace(chain.chain, root, joined)))
+
+    const openPort = (port?: number): Promise<EarlyPort> =>
       openEarly(
         securePort({
           host: '127.0.0.1',
-          port: 0,
+          port: port ?? 0,
+          fixed: port !== undefined,
           difficulty: powDifficulty,
           policy: { kind: 'any' },
           logger: logger.room('proxy'),
         }),
       )
-    const workerPort = await openPort()
-    const clientPort = await openPort()
-    closeLater(() => Promise.all([workerPort.close(), clientPort.close()]).then(() => undefined))
+    const workerPort = await openPort(listed?.forWorkers.port).catch((thrown) => this.#portFailed(thrown))
+    closeLater(() => workerPort.close())
+    const clientPort = await openPort(listed?.forClients.port).catch((thrown) => this.#portFailed(thrown))
+    closeLater(() => clientPort.close())
 
     const owner = this.#keep(new W5Wallet(chain.chain, secrets.networkOwner))
-    const contracts = await progress.run('contracts', (detail) =>
-      buildLocalNetwork({
-        chain: chain.chain,
-        keys: secrets,
-        owner,
-        endpoints: localEndpoints({ workerPort: workerPort.port, clientPort: clientPort.port }),
-        onProgress: detail,
-      }),
-    )
-    const root = watchRoot(chain.chain, contracts.root, { intervalMs: rootIntervalMs, logger: logger.room('root') })
+    const contracts = await progress.run('contracts', (onProgress) => {
+      const place = { chain: chain.chain, keys: secrets, owner, onProgress }
+      if (joined) return joinLocalNetwork({ ...place, root: joined.root })
+      const ports = { workerPort: workerPort.port, clientPort: clientPort.port }
+      return buildLocalNetwork({ ...place, endpoints: localEndpoints(ports) })
+    })
     root.start()
-    closeLater(() => root.stop())
+    this.#seen.set({ endpoint: chain.endpoint, root })
 
     const proxy = await progress.run('proxy', async () => {
       const proxy = new CocoonProxy(
@@ -222,9 +229,38 @@ export class LocalNetwork {
     closeLater(() => topUps.stop())
     void this.#openAccount(client)
     const nodeWallet = this.#keep(new CocoonWallet(chain.chain, secrets.workerWallet, wallet.address))
-    tellLocalEndpoint(paths.localEndpoint, { endpoint: chain.endpoint, root: contracts.root })
-    closeLater(() => forgetLocalEndpoint(paths.localEndpoint))
     return { chain, contracts, root, proxy, client, user: wallet.address, nodeWallet }
+  }
+
+  /**
+   * Where a network that somebody deployed lists a proxy on this computer. The list is its owner's: the proxy goes where it says.
+   * @throws Failure `network-without-own-proxy`, or of `readRoot`
+   */
+  async #ownPlace(chain: Chain, root: RootWatcher, joined: { name: string; root: Address }): Promise<ProxyEndpoints> {
+    const { proxies } = await readRoot(chain, joined.root)
+    root.start()
+    this.#seen.set({ endpoint: chain.endpoint, root })
+    const [first] = proxies
+    if (first?.forWorkers.host === '127.0.0.1' && first.forClients.host === '127.0.0.1') return first
+    const lists = first === undefined ? 'lists no proxy' : 'lists a proxy on another computer first'
+    throw new Failure('network-without-own-proxy', `The network ${joined.name} ${lists}, so nobody serves it here.`, {
+      advice:
+        'As its owner, list one of this computer: cocoon-desktop network register-proxy <network file> "127.0.0.1:5101 127.0.0.1:5102". Then start the app again.',
+    })
+  }
+
+  #portFailed(thrown: unknown): never {
+    const { joined, progress } = this.#options
+    const reason = asError(thrown).message
+    const failure = joined
+      ? new Failure('port-taken', `A port that ${joined.name} lists for its proxy cannot be opened: ${reason}`, {
+          advice: 'End the program that uses it, or list another port: cocoon-desktop network update-proxy.',
+          retryable: true,
+          cause: thrown,
+        })
+      : asError(thrown)
+    progress.set('proxy', 'failed', messageAndAdvice(failure))
+    throw failure
   }
 
   /** Test coins need no consent: the account is opened at the first start. */

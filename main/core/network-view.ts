@@ -1,40 +1,32 @@
 import type { NetworkState, PathStep } from '../../preload/api/system.ts'
 import type { Ledger } from '../earnings/ledger.ts'
 import type { Engine } from '../inference/engine.ts'
-import type { LocalNetwork } from './local-network.ts'
+import type { RootConfig } from '../ton/root-config.ts'
+import type { AppNetwork, SeenRoot } from './app-network.ts'
 
 /** What the Network screen shows, from what the roles know now. */
-export function networkState(network: LocalNetwork, engine: Engine, ledger: Ledger): NetworkState {
+export function networkState(network: AppNetwork, engine: Engine, ledger: Ledger): NetworkState {
   const live = network.live.value
-  const { trouble } = network
-  const base = { kind: 'local', name: 'Local network' } as const
+  const seen = network.seen.value
+  const { trouble, readOnly, kind, name } = network
+  const config = seen?.root.config.value ?? null
+  const base = {
+    kind,
+    name,
+    chain: network.chainKind,
+    readOnly,
+    ...(seen === null ? {} : { endpoint: seen.endpoint }),
+    ...(config === null ? {} : { root: rootView(config) }),
+  }
   const path = pathSteps(network, engine, ledger)
+  if (readOnly) return { ...base, ...readingStatus(seen), proxies: listedProxies(config), models: [], path: [] }
   if (trouble !== null) return { ...base, status: 'error', error: trouble, proxies: [], models: [], path }
   if (!live) return { ...base, status: 'starting', proxies: [], models: [], path }
-  const config = live.root.config.value
   const status = live.proxy.status.value
   const [connection] = live.client.state.value.connections
   return {
     ...base,
     status: 'ready',
-    endpoint: live.chain.endpoint,
-    ...(config
-      ? {
-          root: {
-            address: config.address.toString(),
-            version: config.version,
-            paramsVersion: config.params.paramsVersion,
-            structVersion: config.params.structVersion,
-            isTest: config.params.isTest,
-            pricePerToken: config.params.pricePerToken,
-            workerFeePerToken: config.params.workerFeePerToken,
-            multipliers: config.params.multipliers,
-            minClientStake: config.params.minClientStake,
-            minProxyStake: config.params.minProxyStake,
-            readAtMs: config.readAtMs,
-          },
-        }
-      : {}),
     proxies: [
       {
         contract: live.contracts.proxyContract.toString(),
@@ -54,8 +46,43 @@ export function networkState(network: LocalNetwork, engine: Engine, ledger: Ledg
   }
 }
 
+function rootView(config: RootConfig): NonNullable<NetworkState['root']> {
+  const { params } = config
+  return {
+    address: config.address.toString(),
+    version: config.version,
+    paramsVersion: params.paramsVersion,
+    structVersion: params.structVersion,
+    isTest: params.isTest,
+    pricePerToken: params.pricePerToken,
+    workerFeePerToken: params.workerFeePerToken,
+    multipliers: params.multipliers,
+    minClientStake: params.minClientStake,
+    minProxyStake: params.minProxyStake,
+    readAtMs: config.readAtMs,
+  }
+}
+
+/** A reading that fails keeps what was read before; the screen shows both. */
+function readingStatus(seen: SeenRoot | null): Pick<NetworkState, 'status' | 'error'> {
+  const failure = seen?.root.failure.value ?? null
+  if (failure !== null) return { status: 'error', error: failure.message }
+  return { status: seen === null ? 'starting' : 'ready' }
+}
+
+/** Proxies of a network that is only read: what the contract lists, and that nobody asked them anything. */
+function listedProxies(config: RootConfig | null): NetworkState['proxies'] {
+  return (config?.proxies ?? []).map(({ forClients, forWorkers }) => ({
+    clientPort: `${forClients.host}:${forClients.port}`,
+    workerPort: `${forWorkers.host}:${forWorkers.port}`,
+    state: 'listed' as const,
+    verification: 'Not checked: the app does not connect to it.',
+    workers: null,
+  }))
+}
+
 /** This computer's own path to work as five knots; the first that is not done says why, later ones lie ahead (ui.md §5.5). */
-function pathSteps(network: LocalNetwork, engine: Engine, ledger: Ledger): PathStep[] {
+function pathSteps(network: AppNetwork, engine: Engine, ledger: Ledger): PathStep[] {
   const { trouble } = network
   const live = network.live.value
   const [connection] = network.worker.value?.state.value.connections ?? []

@@ -16,13 +16,17 @@ const titles: ReadonlyArray<readonly [PartId, string]> = [
   ['worker', 'Worker'],
   ['client', 'Client'],
 ]
+/** Of a network that is only read, nothing is started but the reading. */
+const readOnlyTitles: typeof titles = [...titles.slice(0, 4), ['network', 'Network contract']]
 
 /** What the user sees of the start: each part by itself, so that one that fails does not hide the others. */
 export class StartProgress {
-  readonly #state = new Signal<StartState>({ parts: titles.map(([id, title]) => ({ id, title, state: 'waiting' })) })
+  readonly #state: Signal<StartState>
   readonly #logger: Logger
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, options: { readonly readOnly: boolean } = { readOnly: false }) {
+    const parts = options.readOnly ? readOnlyTitles : titles
+    this.#state = new Signal<StartState>({ parts: parts.map(([id, title]) => ({ id, title, state: 'waiting' })) })
     this.#logger = logger
   }
 

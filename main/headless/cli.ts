@@ -13,6 +13,7 @@ Usage: cocoon-desktop serve [options]
     --open             Opens the default browser.
     --port <n>         Port on 127.0.0.1 (default 4810; another is chosen when it is taken).
     --data-dir <path>  Where chats, wallets, models and the local network are kept.
+    --network <file>   Network to open in place of the computer's own: a file of "cocoon-desktop network deploy".
     --verbose          Logs more to the log file.
 
   client, worker, proxy    Runs one role of a network; see cocoon-desktop <role> --help and docs/operators.md.
@@ -31,6 +32,7 @@ async function main(): Promise<void> {
       open: { type: 'boolean', default: false },
       port: { type: 'string', default: '4810' },
       'data-dir': { type: 'string' },
+      network: { type: 'string' },
       verbose: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
       version: { type: 'boolean', default: false },
@@ -53,6 +55,7 @@ async function main(): Promise<void> {
     // The built renderer lies beside the built main folder, for sources too.
     pageRoot: new URL(import.meta.url.endsWith('.ts') ? '../../out/renderer' : '../renderer', import.meta.url),
     ...(values['data-dir'] === undefined ? {} : { dataDir: values['data-dir'] }),
+    ...(values.network === undefined ? {} : { networkFile: values.network }),
   })
 }
 

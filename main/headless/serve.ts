@@ -18,6 +18,7 @@ export interface ServeOptions {
   readonly entries: ChildEntries
   readonly pageRoot: URL
   readonly dataDir?: string
+  readonly networkFile?: string
 }
 
 /** Longer than any orderly stop takes; what is on disk is safe at every moment. */
@@ -27,7 +28,13 @@ const stopLimitMs = 20_000
 export async function serve(options: ServeOptions): Promise<void> {
   const dataDir = options.dataDir ?? defaultDataDir()
   const logger = createLogger(logFile(join(dataDir, 'logs', 'core.log')), options.verbose ? 'debug' : 'info')
-  const core = await startCore({ dataDir, shell: 'browser', entries: options.entries, logger })
+  const core = await startCore({
+    dataDir,
+    shell: 'browser',
+    entries: options.entries,
+    ...(options.networkFile === undefined ? {} : { networkFile: options.networkFile }),
+    logger,
+  })
   const sessions = new Sessions()
   const page = await startPageServer({
     root: fileURLToPath(options.pageRoot),

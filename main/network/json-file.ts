@@ -25,7 +25,7 @@ export function parseBy<T>(schema: z.ZodType<T>, value: unknown, what: string): 
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const faults = parsed.error.issues.slice(0, 5).map(({ path, message }) => [path.join('.'), message].filter(Boolean).join(': '))
-  throw new Failure('file-malformed', `${what} cannot be used. ${faults.join('; ')}.`, {
+  throw new Failure('file-malformed', `${what} cannot be used: ${faults.join('; ')}.`, {
     advice: 'docs/operators.md describes the format.',
   })
 }

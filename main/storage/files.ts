@@ -47,6 +47,24 @@ export function dataPaths(dataDir: string): DataPaths {
   }
 }
 
+/**
+ * Where the books of one network lie: those of the computer's own local network in the data folder itself, those of every other in a folder
+ * of its own, because balances, earnings and signed payments of two networks have nothing to do with each other.
+ * @param root hash of the network contract's address, 32 bytes; null for the computer's own network
+ */
+export function bookPaths(paths: DataPaths, root: Uint8Array | null): DataPaths {
+  if (root === null) return paths
+  const folder = join(paths.dataDir, 'networks', Buffer.from(root).toString('hex').slice(0, 32))
+  const at = (name: string): string => join(folder, name)
+  return {
+    ...paths,
+    earningsDb: at('earnings.db'),
+    clientDb: at('client.db'),
+    workerDb: at('worker.db'),
+    proxyDb: at('proxy.db'),
+  }
+}
+
 /** Makes the data folder, for the user alone. Throws `Failure` `disk-full` or `write-failed`. */
 export function makeDataDir(dataDir: string): void {
   try {

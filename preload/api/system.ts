@@ -83,8 +83,9 @@ export const walletTransaction = z.object({
 export type WalletTransaction = z.infer<typeof walletTransaction>
 
 export const walletState = z.object({
-  network: z.enum(['local']),
-  status: z.enum(['starting', 'ready', 'error']),
+  network: z.enum(['local', 'testnet', 'mainnet']),
+  /** `closed`: the app only reads this network; it has no wallet there. */
+  status: z.enum(['starting', 'ready', 'error', 'closed']),
   error: z.string().optional(),
   /** The user's own wallet: pays for chat, receives payouts. */
   user: z.object({ address: addressText, balance: nano }).optional(),
@@ -109,8 +110,12 @@ export const pathStep = z.object({
 export type PathStep = z.infer<typeof pathStep>
 
 export const networkState = z.object({
-  kind: z.enum(['local']),
-  name: z.string(),
+  kind: z.enum(['local', 'open', 'attested']),
+  /** Null for the computer's own local network, which every face calls in its own language. */
+  name: z.string().nullable(),
+  chain: z.enum(['local', 'testnet', 'mainnet']),
+  /** True: the app shows what the network contract says; it neither pays, serves nor runs a proxy there. */
+  readOnly: z.boolean(),
   status: z.enum(['starting', 'ready', 'error']),
   error: z.string().optional(),
   root: z
@@ -133,12 +138,14 @@ export const networkState = z.object({
   endpoint: z.string().optional(),
   proxies: z.array(
     z.object({
-      contract: addressText,
+      /** Not known of a proxy that was never spoken to: the network contract lists network addresses only. */
+      contract: addressText.optional(),
       clientPort: z.string(),
       workerPort: z.string(),
-      state: z.enum(['connected', 'connecting', 'lost']),
+      state: z.enum(['connected', 'connecting', 'lost', 'listed']),
       verification: z.string(),
-      workers: z.number().int().nonnegative(),
+      /** Null where nobody told. */
+      workers: z.number().int().nonnegative().nullable(),
     }),
   ),
   models: z.array(z.object({ name: z.string(), workers: z.number().int(), coefficient: z.number().int().nullable() })),
@@ -172,7 +179,7 @@ export type AppInfo = z.infer<typeof appInfo>
 export const startState = z.object({
   parts: z.array(
     z.object({
-      id: z.enum(['storage', 'hardware', 'model', 'engine', 'chain', 'contracts', 'proxy', 'worker', 'client']),
+      id: z.enum(['storage', 'hardware', 'model', 'engine', 'chain', 'contracts', 'proxy', 'worker', 'client', 'network']),
       title: z.string(),
       state: z.enum(['waiting', 'working', 'ready', 'failed']),
       detail: z.string().optional(),

@@ -344,7 +344,9 @@ export const wallet: WalletState = {
 
 export const network: NetworkState = {
   kind: 'local',
-  name: 'Local network',
+  name: null,
+  chain: 'local',
+  readOnly: false,
   status: 'ready',
   root: {
     address: address.root,

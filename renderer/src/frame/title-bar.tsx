@@ -3,6 +3,7 @@ import { useAnswer } from '../api/use-call.ts'
 import { useStream } from '../api/use-stream.ts'
 import { shownKeys } from '../app/keys.ts'
 import { useTexts } from '../messages/texts.tsx'
+import { NetworkChip } from '../network/network-chip.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Mark } from './mark.tsx'
 
@@ -21,7 +22,7 @@ export function TitleBar({ onPalette }: { onPalette(): void }) {
         <span className="flex-1 truncate text-start">{t('palette.field')}</span>
         <kbd>{shownKeys('Mod+K')}</kbd>
       </button>
-      {network?.kind === 'local' ? <span className="chip chip-outline ms-auto">{t('network.localChip')}</span> : null}
+      {network ? <NetworkChip network={network} /> : null}
     </header>
   )
 }

@@ -1,4 +1,4 @@
-import { Waypoints } from 'lucide-react'
+import { Eye, Waypoints } from 'lucide-react'
 import type { NetworkState } from '../../../preload/api/system.ts'
 import { useStream } from '../api/use-stream.ts'
 import { ScreenTitle } from '../app/screen-title.tsx'
@@ -9,6 +9,7 @@ import { CopyButton } from '../ui/copy-button.tsx'
 import { EmptyState } from '../ui/empty-state.tsx'
 import { ErrorNote } from '../ui/error-note.tsx'
 import { FactList } from '../ui/fact-list.tsx'
+import { Icon } from '../ui/icon.tsx'
 import { Money } from '../ui/money.tsx'
 import { ScrollRegion } from '../ui/scroll-region.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
@@ -39,16 +40,25 @@ export function NetworkScreen() {
             <p>{network.error}</p>
           </ErrorNote>
         ) : null}
+        {network?.readOnly ? (
+          <div className="banner" role="note">
+            <Icon of={Eye} size={18} />
+            <div className="min-w-0 flex-1">
+              <b>{t('network.readOnly')}</b>
+              <p>{t('network.readOnlyText')}</p>
+            </div>
+          </div>
+        ) : null}
         {network ? (
           <>
             <Counts network={network} />
             <div className="two-columns">
               <div className="flex min-w-0 flex-col gap-4">
                 <Proxies network={network} />
-                <Models network={network} />
+                {network.readOnly ? null : <Models network={network} />}
               </div>
               <div className="flex min-w-0 flex-col gap-4">
-                <Path network={network} />
+                {network.readOnly ? null : <Path network={network} />}
                 {root ? <RootValues root={root} endpoint={network.endpoint} /> : null}
               </div>
             </div>
@@ -65,7 +75,7 @@ function Counts({ network }: { network: NetworkState }) {
   const { t } = useTexts()
   const format = useFormat()
   const connected = network.proxies.filter(({ state }) => state === 'connected').length
-  const workers = network.proxies.reduce((sum, proxy) => sum + proxy.workers, 0)
+  const workers = network.proxies.reduce((sum, proxy) => sum + (proxy.workers ?? 0), 0)
   const cell = (label: string, value: React.ReactNode, note: string) => (
     <div>
       <span className="figure-label">{label}</span>
@@ -75,7 +85,11 @@ function Counts({ network }: { network: NetworkState }) {
   )
   return (
     <section className="card cells num" aria-label={t('network.counts')}>
-      {cell(t('network.name'), <span className="text-xl">{t('network.local')}</span>, t('network.onThisComputer'))}
+      {cell(
+        t('network.name'),
+        <bdi className="text-xl">{network.name ?? t('network.local')}</bdi>,
+        network.chain === 'local' ? t('network.onThisComputer') : t(`network.on.${network.chain}`),
+      )}
       {cell(
         t('network.proxies'),
         <>
@@ -84,7 +98,9 @@ function Counts({ network }: { network: NetworkState }) {
         </>,
         t('network.connected'),
       )}
-      {cell(t('network.workers'), format.count(workers), t('network.saidByProxy'))}
+      {network.readOnly
+        ? cell(t('network.workers'), '–', t('network.notAsked'))
+        : cell(t('network.workers'), format.count(workers), t('network.saidByProxy'))}
       {cell(
         t('network.price'),
         network.root ? <Money nano={network.root.pricePerToken} rounding="up" className="text-xl" /> : '–',
@@ -118,17 +134,19 @@ function Proxies({ network }: { network: NetworkState }) {
             </thead>
             <tbody>
               {network.proxies.map((proxy) => (
-                <tr key={proxy.contract}>
+                <tr key={`${proxy.clientPort} ${proxy.workerPort}`}>
                   <td>
                     <span className="mono block">{proxy.clientPort}</span>
-                    <span className="mono inline-flex items-center gap-1 text-xs text-ink-3">
-                      <span title={proxy.contract}>{shortAddress(proxy.contract)}</span>
-                      <CopyButton value={proxy.contract} label={t('action.copyOf', { name: t('sheet.proxyContract') })} />
-                    </span>
+                    {proxy.contract === undefined ? null : (
+                      <span className="mono inline-flex items-center gap-1 text-xs text-ink-3">
+                        <span title={proxy.contract}>{shortAddress(proxy.contract)}</span>
+                        <CopyButton value={proxy.contract} label={t('action.copyOf', { name: t('sheet.proxyContract') })} />
+                      </span>
+                    )}
                   </td>
                   <td className={proxy.state === 'lost' ? 'text-danger' : 'text-ink-2'}>{t(`proxy.${proxy.state}`)}</td>
                   <td className="max-w-[26rem] whitespace-normal! text-ink-2">{proxy.verification}</td>
-                  <td className="end">{format.count(proxy.workers)}</td>
+                  <td className="end">{proxy.workers === null ? '–' : format.count(proxy.workers)}</td>
                 </tr>
               ))}
             </tbody>

@@ -1,4 +1,4 @@
-import { ArrowDownLeft, ArrowUpRight, ReceiptText } from 'lucide-react'
+import { ArrowDownLeft, ArrowUpRight, ReceiptText, WalletMinimal } from 'lucide-react'
 import type { WalletState, WalletTransaction } from '../../../preload/api/system.ts'
 import { useStream } from '../api/use-stream.ts'
 import { ScreenTitle } from '../app/screen-title.tsx'
@@ -22,7 +22,7 @@ export function WalletScreen() {
       <div className="page-inner">
         <div className="page-head">
           <ScreenTitle>{t('screen.wallet')}</ScreenTitle>
-          {wallet ? <span className="chip chip-outline">{t('network.localChip')}</span> : null}
+          {wallet?.network === 'local' ? <span className="chip chip-outline">{t('network.localChip')}</span> : null}
           {wallet?.readAtMs === undefined ? null : (
             <span className="num ms-auto text-xs text-ink-3">
               {t('wallet.readAt', { time: format.clock(wallet.readAtMs, true) })}
@@ -35,7 +35,11 @@ export function WalletScreen() {
             <p>{wallet.error}</p>
           </ErrorNote>
         ) : null}
-        {wallet?.user ? (
+        {wallet?.status === 'closed' ? (
+          <section className="card">
+            <EmptyState icon={WalletMinimal} title={t('wallet.closed')} text={t('wallet.closedText')} />
+          </section>
+        ) : wallet?.user ? (
           <div className="two-columns items-stretch!">
             <Balance wallet={wallet} />
             <Addresses wallet={wallet} />
@@ -43,7 +47,7 @@ export function WalletScreen() {
         ) : error || wallet?.status === 'error' ? null : (
           <Skeleton awaited={t('wallet.loading')} />
         )}
-        {wallet ? <Activity transactions={wallet.transactions} /> : null}
+        {wallet && wallet.status !== 'closed' ? <Activity transactions={wallet.transactions} /> : null}
       </div>
     </main>
   )

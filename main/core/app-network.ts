@@ -1,0 +1,58 @@
+import type { Address } from '@ton/core'
+import type { Failure } from '../base/failure.ts'
+import type { Feed } from '../base/feed.ts'
+import type { Watchable } from '../base/signal.ts'
+import type { Client } from '../client/client.ts'
+import type { OpenAiBackend } from '../inference/openai-backend.ts'
+import type { LocalNetwork as LocalContracts } from '../localnet/genesis.ts'
+import type { LocalChain } from '../localnet/local-chain.ts'
+import type { CocoonProxy } from '../proxy/proxy.ts'
+import type { Chain } from '../ton/chain.ts'
+import type { RootWatcher } from '../ton/root-config.ts'
+import type { Sender } from '../wallet/sender.ts'
+import type { Worker } from '../worker/worker.ts'
+import type { WorkerEvent } from '../worker/worker-event.ts'
+
+/** What the faces read while the roles of a network live. */
+export interface LiveNetwork {
+  readonly chain: LocalChain
+  readonly contracts: LocalContracts
+  readonly root: RootWatcher
+  readonly proxy: CocoonProxy
+  readonly client: Client
+  readonly user: Address
+  /** Pays the worker's gas; owned by the user. One object, because a wallet sends one message after the other. */
+  readonly nodeWallet: Sender
+}
+
+/** The network contract as it is read, and through which endpoint. */
+export interface SeenRoot {
+  readonly endpoint: string
+  readonly root: RootWatcher
+}
+
+/** The one network that the app has open. */
+export interface AppNetwork {
+  readonly kind: 'local' | 'open' | 'attested'
+  readonly chainKind: Chain['kind']
+  /** Null for the computer's own local network. */
+  readonly name: string | null
+  /** True: the network contract is read, and nothing else happens there. */
+  readonly readOnly: boolean
+  /** Null until the contract is being read. */
+  readonly seen: Watchable<SeenRoot | null>
+  /** Null until proxy and client are up. */
+  readonly live: Watchable<LiveNetwork | null>
+  readonly worker: Watchable<Worker | null>
+  /** Why the network could not start; null when it did not fail. */
+  readonly failure: Watchable<Failure | Error | null>
+  /** Events of every worker that served, in order. */
+  readonly workerEvents: Feed<WorkerEvent>
+  /** Why nothing works, in a sentence; null when something does. */
+  readonly trouble: string | null
+  start(): Promise<void>
+  serve(backend: OpenAiBackend, modelName: string): Promise<Worker | null>
+  setPaused(paused: boolean): void
+  stopServing(): Promise<void>
+  stop(): Promise<void>
+}

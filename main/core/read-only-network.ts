@@ -1,0 +1,125 @@
+import { Failure } from '../base/failure.ts'
+import { Feed } from '../base/feed.ts'
+import type { Logger } from '../base/logger.ts'
+import { Signal } from '../base/signal.ts'
+import type { ChainNetwork } from '../network/network-file.ts'
+import type { Chain } from '../ton/chain.ts'
+import { httpChain } from '../ton/http-chain.ts'
+import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
+import type { Worker } from '../worker/worker.ts'
+import type { WorkerEvent } from '../worker/worker-event.ts'
+import type { AppNetwork, LiveNetwork, SeenRoot } from './app-network.ts'
+import type { StartProgress } from './start-progress.ts'
+
+const rootIntervalMs = 15_000
+
+/**
+ * A network on TON that the app only looks at. No wallet is opened there, no proxy is spoken to, and nothing can cost money: paying and
+ * earning with real coins needs a consent that this version does not ask for yet.
+ */
+export class ReadOnlyNetwork implements AppNetwork {
+  readonly kind: AppNetwork['kind']
+  readonly chainKind: Chain['kind']
+  readonly name: string
+  readonly readOnly = true
+  readonly seen = new Signal<SeenRoot | null>(null)
+  readonly live = new Signal<LiveNetwork | null>(null)
+  readonly worker = new Signal<Worker | null>(null)
+  readonly failure: Signal<Failure | null>
+  readonly workerEvents = new Feed<WorkerEvent>()
+  readonly #network: ChainNetwork
+  readonly #endpoints: readonly string[]
+  readonly #progress: StartProgress
+  readonly #logger: Logger
+  readonly #apiKey: string | undefined
+  #root: RootWatcher | undefined
+  #unwatch: ReadonlyArray<() => void> = []
+  #stopped = false
+
+  constructor(options: {
+    readonly network: ChainNetwork
+    readonly endpoints: readonly string[]
+    readonly apiKey?: string
+    readonly progress: StartProgress
+    readonly logger: Logger
+  }) {
+    const { network } = options
+    this.kind = network.kind
+    this.chainKind = network.chain.kind
+    this.name = network.name
+    this.#network = network
+    this.#endpoints = options.endpoints
+    this.#apiKey = options.apiKey
+    this.#progress = options.progress
+    this.#logger = options.logger
+    this.failure = new Signal<Failure | null>(
+      new Failure(
+        'network-read-only',
+        `${network.name} is open for reading only: this version of the app neither pays nor earns there.`,
+        {
+          advice: 'On this computer you can chat as before. The roles of the command line work on such a network.',
+          money: 'No wallet is open there, and nothing is spent.',
+        },
+      ),
+    )
+  }
+
+  get trouble(): string | null {
+    return this.failure.value?.message ?? null
+  }
+
+  /** Reads the contract through the first endpoint that answers, and goes on with it. */
+  async start(): Promise<void> {
+    const { root } = this.#network
+    for (const [index, endpoint] of this.#endpoints.entries()) {
+      const chain = httpChain({
+        kind: this.chainKind,
+        endpoint,
+        logger: this.#logger.room('chain'),
+        ...(this.#apiKey === undefined ? {} : { apiKey: this.#apiKey }),
+      })
+      const watcher = watchRoot(chain, root, { intervalMs: rootIntervalMs, logger: this.#logger.room('root') })
+      this.#progress.set('network', 'working', endpoint)
+      const read = await watcher.refresh().then(
+        () => true,
+        () => false,
+      )
+      if (this.#stopped) return
+      // The last one is kept although it does not answer: it may later.
+      if (!read && index < this.#endpoints.length - 1) continue
+      this.#follow(watcher, endpoint)
+      return
+    }
+  }
+
+  #follow(root: RootWatcher, endpoint: string): void {
+    const show = (): void => {
+      const failure = root.failure.value
+      if (failure === null) this.#progress.set('network', 'ready', `read through ${endpoint}`)
+      else this.#progress.set('network', 'failed', failure.message)
+    }
+    this.#unwatch = [root.failure.onChange(show), root.config.onChange(show)]
+    show()
+    this.#root = root
+    root.start()
+    this.seen.set({ endpoint, root })
+  }
+
+  async serve(): Promise<null> {
+    return null
+  }
+
+  setPaused(): void {
+    // There is no worker to pause.
+  }
+
+  async stopServing(): Promise<void> {
+    // There is no worker to stop.
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    for (const stop of this.#unwatch) stop()
+    await this.#root?.stop()
+  }
+}
