@@ -204,7 +204,7 @@ describe('charge', () => {
 })
 
 describe('closing', () => {
-  it('closes by the owner alone after the delay, and gets back no more than the proxy has at stake', async () => {
+  it('closes by the owner alone after the delay; what the stake of the proxy does not cover stays owed', async () => {
     await byStranger(bed.payment('client-charge', 5000n))
     const first = await byOwner(clientRequestRefund(envelope))
     expect(first.arrivedAt(bed.clientOwner)).toMatchObject([{ op: OP_PAYOUT, value: toNano('3') - 5000n * PRICE }])
@@ -220,7 +220,7 @@ describe('closing', () => {
     bed.pass(1)
     const second = await byOwner(clientRequestRefund(envelope))
     expect(second.arrivedAt(bed.clientOwner)).toMatchObject([{ op: OP_PAYOUT, value: toNano('1') }])
-    expect(await bed.clientState()).toMatchObject({ state: 'closed', balance: 0n })
+    expect(await bed.clientState()).toMatchObject({ state: 'closed', balance: toNano('4') })
     expect((await bed.proxyState()).stake).toBe(0n)
   })
 

@@ -164,7 +164,7 @@ describe('requests from other contracts', () => {
   it('cannot take what the contract does not hold', async () => {
     const tooMuch = beginCell()
       .storeUint(PROXY_PAYLOAD_OPS.workerPayout, 32)
-      .storeCoins(toNano('9') + 1n)
+      .storeCoins(toNano('9.01') + 1n)
       .storeCoins(0)
       .storeAddress(bed.stranger)
       .endCell()
@@ -173,7 +173,7 @@ describe('requests from other contracts', () => {
 })
 
 describe('closing', () => {
-  it('begins by signature, ends after the delay, and gives everything to the owner', async () => {
+  it('begins by signature, ends after the delay, and gives the owner what is his', async () => {
     const forged = bed.signed({ kind: 'proxy-close-request', queryId: 7n, contract: bed.proxy.address }, 'other key')
     expect((await byStranger(forged)).exitCode).toBe(1007)
     const foreign = bed.signed({ kind: 'proxy-close-request', queryId: 7n, contract: bed.client.address })
@@ -189,12 +189,16 @@ describe('closing', () => {
     bed.pass(59)
     expect((await byStranger(bed.payment('proxy-close-complete', 0n))).exitCode).toBe(1011)
     bed.pass(1)
-    const before = await bed.balance(bed.proxy.address)
     const done = await byStranger(bed.payment('proxy-close-complete', 0n))
     expect(done.failures).toEqual([])
-    expect(done.arrivedAt(bed.owner)).toMatchObject([{ op: OP_PAYOUT, value: before + VALUE - toNano('0.01') - done.fees }])
-    expect(await bed.proxyState()).toMatchObject({ state: 'closed', balance: 0n, stake: 0n })
-    expect(await bed.balance(bed.proxy.address)).toBe(toNano('0.01'))
+    expect(done.arrivedAt(bed.owner)).toMatchObject([{ op: OP_PAYOUT, value: toNano('1') + VALUE - done.fees }])
+    const unlockAtSec = (bed.chain.now ?? 0) + 365 * 86_400
+    expect(await bed.proxyState()).toMatchObject({ state: 'closed', balance: 0n, stake: 0n, unlockAtSec })
+    // The client's 8 TON stay where the client can get them.
+    // Refused messages pay no rent, so a few nanoton of it came out of what is held.
+    const held = await bed.balance(bed.proxy.address)
+    expect(held).toBeGreaterThan(toNano('8.01') - 1000n)
+    expect(held).toBeLessThanOrEqual(toNano('8.01'))
   })
 
   it('begins by the owner, or the text c, and by nobody else', async () => {
@@ -218,9 +222,11 @@ describe('closing', () => {
     await byOwner(proxyOwnerClose(envelope))
     const before = await bed.balance(bed.proxy.address)
     const outcome = await send(bed.stranger, bed.client.address, clientTopUp(envelope, toNano('2')), toNano('2.3'))
-    expect(outcome.failures).toEqual([])
+    expect(outcome.failures).toEqual([1006])
     expect(outcome.arrivedAt(bed.clientOwner)).toMatchObject([{ op: OP_PAYOUT, value: toNano('2') }])
-    expect(await bed.balance(bed.proxy.address)).toBe(before)
+    // The notice of the corrected balance brings one nanoton.
+    expect(await bed.balance(bed.proxy.address)).toBe(before + 1n)
+    expect((await bed.clientState()).balance).toBe(toNano('8'))
   })
 
   it('still pays clients and workers until it is complete', async () => {
@@ -231,18 +237,15 @@ describe('closing', () => {
     bed.pass(60)
     const completed = await byStranger(bed.payment('proxy-close-complete', 0n))
     expect(completed.failures).toEqual([])
+    // Closing is no reason to lose what was not paid before.
+    expect((await send(bed.clientOwner, bed.client.address, clientRequestRefund(envelope))).failures).toEqual([])
+    bed.pass(31)
     const late = await send(bed.clientOwner, bed.client.address, clientRequestRefund(envelope))
     expect(late.failures).toEqual([])
-    bed.pass(31)
-    const lost = await send(bed.clientOwner, bed.client.address, clientRequestRefund(envelope))
-    expect(lost.failures).toEqual([1006])
-    const unpaid = await bed.send({
-      from: bed.stranger,
-      to: bed.worker.address,
-      value: toNano('0.5'),
-      body: bed.payment('worker-payout', 200n),
-    })
-    expect(unpaid.failures).toEqual([1006])
+    expect(late.arrivedAt(bed.clientOwner)).toMatchObject([{ op: OP_PAYOUT, value: toNano('5') }])
+    const unpaid = await send(bed.stranger, bed.worker.address, bed.payment('worker-payout', 200n))
+    expect(unpaid.failures).toEqual([1001])
+    expect((await bed.workerState()).tokens).toBe(100n)
   })
 })
 

@@ -7,7 +7,7 @@ import { contractCode } from './code.ts'
 import type { Params } from './params.ts'
 import { type ProxyState, parseProxyState, proxyInit } from './proxy.ts'
 import { parseRootState, type RootState, rootInit } from './root.ts'
-import { keySigner, publicKeyOfSeed, type SignedKind, type SignedPayload, signMessage } from './signed.ts'
+import { keySigner, type PaymentKind, publicKeyOfSeed, type SignedKind, type SignedPayload, signMessage } from './signed.ts'
 import { parseWorkerState, type WorkerState, workerInit } from './worker.ts'
 
 /** The values of the local network. */
@@ -79,6 +79,8 @@ export interface Testbed {
   signed(payload: SignedPayload, seedName?: string): Cell
   /** The same for the payloads that count tokens, for the testbed's own contracts. */
   payment(kind: SignedKind, tokens: bigint, queryId?: bigint): Cell
+  /** As `payment`, with another receiver for the surplus. */
+  signedTo(excesses: Address, kind: PaymentKind, tokens: bigint): Cell
   balance(address: Address): Promise<bigint>
   data(address: Address): Promise<Cell>
   proxyState(): Promise<ProxyState>
@@ -134,6 +136,8 @@ export async function createTestbed(params: Params = TEST_PARAMS): Promise<Testb
     return outcome
   }
   const signed = (payload: SignedPayload, seedName = 'proxy key') => signMessage(payload, excesses, keySigner(seedOf(seedName)))
+  const contractOf = (kind: SignedKind) =>
+    (kind.startsWith('client') ? client : kind.startsWith('worker') ? worker : proxy).address
 
   return {
     chain,
@@ -151,12 +155,12 @@ export async function createTestbed(params: Params = TEST_PARAMS): Promise<Testb
     data,
     signed,
     payment: (kind, tokens, queryId = 7n) => {
-      const contract = kind.startsWith('client') ? client : kind.startsWith('worker') ? worker : proxy
-      if (kind === 'proxy-close-complete' || kind === 'proxy-close-request') {
-        return signed({ kind, queryId, contract: contract.address })
-      }
-      return signed({ kind, queryId, tokens, contract: contract.address })
+      const contract = contractOf(kind)
+      if (kind === 'proxy-close-complete' || kind === 'proxy-close-request') return signed({ kind, queryId, contract })
+      return signed({ kind, queryId, tokens, contract })
     },
+    signedTo: (receiver, kind, tokens) =>
+      signMessage({ kind, queryId: 7n, tokens, contract: contractOf(kind) }, receiver, keySigner(seedOf('proxy key'))),
     proxyState: async () => parseProxyState(await data(proxy.address)),
     clientState: async () => parseClientState(await data(client.address)),
     workerState: async () => parseWorkerState(await data(worker.address)),

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { Cell } from '@ton/core'
 import { getTolkCompilerVersion, runTolkCompiler } from '@ton/tolk-js'
 
-const NAMES = ['root', 'proxy', 'worker', 'client']
+const NAMES = ['root', 'proxy', 'worker', 'client', 'wallet']
 const sourceDir = new URL('../contracts/', import.meta.url)
 const buildDir = new URL('build/', sourceDir)
 
