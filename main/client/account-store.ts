@@ -1,5 +1,6 @@
 import { Address, Cell } from '@ton/core'
 import { type Params, parseParams, storeParams } from '../../contracts/params.ts'
+import { Soon } from '../base/soon.ts'
 import type { Database, Statement } from '../storage/database.ts'
 
 /** Schema of the client's database file, one migration an entry (storage/database.ts). */
@@ -58,14 +59,27 @@ interface Row {
   closed: bigint
 }
 
+/** How long totals may wait for their commit: requests that end together are written together. */
+const savingDelayMs = 200
+
 /** Client contracts of all networks. None is ever deleted: money may be in it (protocol 90 §1.7). */
 export class AccountStore {
   readonly #find: Statement<Row>
   readonly #all: Statement<Row>
   readonly #add: Statement<Row>
   readonly #save: Statement<Row>
+  readonly #database: Database
+  /** Newer than on disk. */
+  readonly #waiting = new Map<string, AccountRecord>()
+  // A disk that refuses: the next word of the proxy tries again.
+  readonly #saving = new Soon(
+    savingDelayMs,
+    () => this.#write(),
+    () => undefined,
+  )
 
   constructor(database: Database) {
+    this.#database = database
     const bigints = { bigints: true }
     this.#find = database.prepare<Row>('SELECT * FROM client_contract WHERE contract = ?', bigints)
     this.#all = database.prepare<Row>('SELECT * FROM client_contract WHERE network = ? ORDER BY first_seen_ms, rowid', bigints)
@@ -98,23 +112,47 @@ export class AccountStore {
       new Uint8Array(storeParams(identity.params, 'root').toBoc()),
       identity.nowMs,
     )
-    const row = this.#find.get(identity.contract.toString())
-    if (row === undefined) throw new Error('a row that was just written is missing')
-    return recordOf(row)
+    const record = this.find(identity.contract)
+    if (record === undefined) throw new Error('a row that was just written is missing')
+    return record
   }
 
   find(contract: Address): AccountRecord | undefined {
-    const row = this.#find.get(contract.toString())
-    return row === undefined ? undefined : recordOf(row)
+    const name = contract.toString()
+    const row = this.#find.get(name)
+    return this.#waiting.get(name) ?? (row === undefined ? undefined : recordOf(row))
   }
 
   /** Oldest first. */
   ofNetwork(network: string): AccountRecord[] {
-    return this.#all.all(network).map(recordOf)
+    return this.#all.all(network).map((row) => this.#waiting.get(row.contract) ?? recordOf(row))
+  }
+
+  /** Read at once, durable soon: for totals that the proxy would tell again after a crash. */
+  saveSoon(record: AccountRecord): void {
+    this.#waiting.set(record.contract.toString(), record)
+    this.#saving.ask()
+  }
+
+  /** Writes what waits. Call it before the database is closed. */
+  flush(): void {
+    this.#saving.now()
+  }
+
+  #write(): void {
+    this.#database.transaction(() => {
+      for (const record of this.#waiting.values()) this.#run(record)
+    })
+    this.#waiting.clear()
   }
 
   /** Durable when it returns. */
   save(record: AccountRecord): void {
+    this.#run(record)
+    this.#waiting.delete(record.contract.toString())
+  }
+
+  #run(record: AccountRecord): void {
     this.#save.run(
       BigInt(record.consented),
       record.signedTokens,

@@ -87,23 +87,26 @@ export class Account {
   }
 
   /** Totals that the proxy told. The largest ones stay: a total that falls is reported. */
-  told(dbTokens: bigint, maxTokens: bigint): Deviation[] {
+  told(dbTokens: bigint, maxTokens: bigint, options: { readonly saveLater?: boolean } = {}): Deviation[] {
     const known = this.#record
     if (dbTokens < 0n || maxTokens < 0n || dbTokens > mostTokens || maxTokens > mostTokens) return [{ kind: 'impossible-total' }]
     this.#accounted ??= maxTokens
     const fell: Deviation[] = maxTokens < known.maxTokens ? [{ kind: 'total-fell', from: known.maxTokens, to: maxTokens }] : []
     if (dbTokens > known.dbTokens || maxTokens > known.maxTokens)
-      this.#keep({
-        dbTokens: dbTokens > known.dbTokens ? dbTokens : known.dbTokens,
-        maxTokens: maxTokens > known.maxTokens ? maxTokens : known.maxTokens,
-      })
+      this.#keep(
+        {
+          dbTokens: dbTokens > known.dbTokens ? dbTokens : known.dbTokens,
+          maxTokens: maxTokens > known.maxTokens ? maxTokens : known.maxTokens,
+        },
+        options,
+      )
     return fell
   }
 
   /** The account of one request: the total must have grown by exactly its tokens since the last one (protocol 70 §4). */
   toldRequest(dbTokens: bigint, maxTokens: bigint, requestTokens: bigint): Deviation[] {
     const before = this.#accounted
-    const deviations = this.told(dbTokens, maxTokens)
+    const deviations = this.told(dbTokens, maxTokens, { saveLater: true })
     this.#accounted = maxTokens
     if (before !== undefined && maxTokens - before !== requestTokens)
       deviations.push({ kind: 'growth-differs', grown: maxTokens - before, told: requestTokens })
@@ -115,9 +118,15 @@ export class Account {
     this.#accounted = undefined
   }
 
-  #keep(change: Partial<AccountRecord>): void {
+  /** Writes what waits to be written; the end of a connection calls it. */
+  flush(): void {
+    this.#store.flush()
+  }
+
+  #keep(change: Partial<AccountRecord>, { saveLater = false }: { readonly saveLater?: boolean } = {}): void {
     const next = { ...this.#record, ...change }
-    this.#store.save(next)
+    if (saveLater) this.#store.saveSoon(next)
+    else this.#store.save(next)
     this.#record = next
     this.#onChange()
   }

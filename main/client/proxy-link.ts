@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { asError } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { reservedTokens } from '../protocol/accounting/adjusted-tokens.ts'
 import { encodeHttpRequest } from '../protocol/http/http-message.ts'
@@ -79,6 +80,11 @@ export class ProxyLink {
     void connection.closed.then((reason) => {
       for (const query of [...this.#queries.values()])
         query.fail(localFailure('connection-lost', 'The connection to the proxy was lost while it answered.', reason))
+      try {
+        account.flush()
+      } catch (thrown) {
+        context.logger.warn('the totals of the last moments were not saved', { reason: asError(thrown).message })
+      }
     })
   }
 
