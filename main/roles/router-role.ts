@@ -7,7 +7,7 @@ import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
 import { policiesOf } from '../router/policies.ts'
 import { Router } from '../router/router.ts'
 import type { RouterPort } from '../router/router-config.ts'
-import { drained, type Role } from './role.ts'
+import type { Role } from './role.ts'
 
 export interface RouterRoleOptions {
   readonly ports: readonly RouterPort[]
@@ -43,11 +43,10 @@ export async function startRouterRole(options: RouterRoleOptions): Promise<Role>
   await router.start()
   return {
     facts: router.ports.map((open, i) => factOf(ports[i], open.port, host)),
-    stop: async (limitMs) => {
-      router.takeNoMore()
-      const cut = await drained(() => router.connections, limitMs)
+    // Connections last for as long as both ends like it: there is nothing to wait for. Both look for a way anew.
+    stop: async () => {
       await router.stop()
-      return cut
+      return 0
     },
   }
 }

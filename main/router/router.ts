@@ -68,11 +68,6 @@ export class Router {
     }))
   }
 
-  /** Connections through all ports. */
-  get connections(): number {
-    return this.#ports.reduce((sum, { door }) => sum + door.guestCount, 0)
-  }
-
   /**
    * Opens all ports, or none.
    * @throws WireError `listen-failed`; Failure `unknown-policy`
@@ -89,11 +84,6 @@ export class Router {
     }
     this.#renewal = setInterval(() => void this.renew(), renewMs)
     this.#renewal.unref()
-  }
-
-  /** Accepts nobody any more; connections go on. */
-  takeNoMore(): void {
-    for (const { door } of this.#ports) door.takeNoMore()
   }
 
   /** Closes all ports and connections. */

@@ -17,7 +17,6 @@ export const routerHelp = `Usage: cocoon-desktop router [-S <port>[@<policy>]] â
     --fake-quote                             Shows a fake quote, as peers with the policy fake_tdx want it.
     --host <address>                         Where -R listens (default 0.0.0.0). -S listens on 127.0.0.1 only.
     --pow <bits>                             Proof of work that peers owe who come in, 0 to 24 (default 20).
-    --drain <seconds>                        How long connections may take to end after the first signal (default 5).
     --verbose                                Logs more.
 `
 
@@ -32,7 +31,6 @@ export async function routerCommand(args: readonly string[], entries: ChildEntri
       'fake-quote': { type: 'boolean', default: false },
       host: { type: 'string', default: '0.0.0.0' },
       pow: { type: 'string', default: '20' },
-      drain: { type: 'string', default: '5' },
       verbose: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -51,5 +49,5 @@ export async function routerCommand(args: readonly string[], entries: ChildEntri
     logger,
     ...(values.policies === undefined ? {} : { policyFile: values.policies }),
   }
-  await runRole(() => startRouterRole(options), { drainMs: wholeNumber('drain', values.drain, 0, 3600) * 1000, logger })
+  await runRole(() => startRouterRole(options), { drainMs: 0, logger })
 }

@@ -29,8 +29,6 @@ export interface Doorway {
   /** Guests that are through their handshake. */
   readonly guestCount: number
   readonly handshakeCount: number
-  /** Takes nobody any more; guests stay. */
-  takeNoMore(): void
   /** Takes nobody any more and sends all guests away; resolves when all sockets are closed. */
   close(): Promise<void>
 }
@@ -123,13 +121,6 @@ export async function openDoorway<T>(place: DoorwayPlace, steps: DoorwaySteps<T>
   })
   server.on('error', (error) => logger.warn('the port had an error', { error: error.message }))
   const bound = server.address()
-  const closed = Promise.withResolvers<void>()
-  const takeNoMore = (): void => {
-    if (closing) return
-    closing = true
-    server.close(() => closed.resolve())
-    for (const { socket } of visitors) socket.destroy()
-  }
 
   return {
     port: typeof bound === 'object' && bound !== null ? bound.port : place.port,
@@ -139,11 +130,13 @@ export async function openDoorway<T>(place: DoorwayPlace, steps: DoorwaySteps<T>
     get handshakeCount() {
       return visitors.size
     },
-    takeNoMore,
     close: () => {
-      takeNoMore()
+      closing = true
+      for (const { socket } of visitors) socket.destroy()
       for (const guest of guests) guest.leave()
-      return closed.promise
+      return new Promise((resolve) => {
+        server.close(() => resolve())
+      })
     },
   }
 }
