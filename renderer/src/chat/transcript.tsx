@@ -81,6 +81,7 @@ export function Transcript({ conversation, levels, onRetry, onThisComputer }: Tr
               return (
                 <div key={turn.id}>
                   {previous && previous.level !== turn.level ? <Knot level={turn.level} above={index} /> : null}
+                  {turn.leftOut === undefined ? null : <p className="left-out num">{t('chat.leftOut', { n: turn.leftOut })}</p>}
                   <TurnView
                     turn={turn}
                     isLast={index === turns.length - 1}

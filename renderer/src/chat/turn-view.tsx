@@ -123,6 +123,8 @@ function TurnFailure({ turn, isLast, computerReady, onRetry, onThisComputer }: T
   const { error } = turn
   if (!error) return null
   const detail = error.detail ?? error.code
+  // The same model, with the same limits, would refuse it here too.
+  const helpsHere = turn.level !== 'computer' && computerReady && error.code !== 'context-too-small'
   return (
     <section className="card mt-2 p-4" aria-label={t('chat.answerFailed')}>
       <div className="flex gap-3">
@@ -137,14 +139,14 @@ function TurnFailure({ turn, isLast, computerReady, onRetry, onThisComputer }: T
               <CopyButton value={detail} label={t('action.copyDetails')} />
             </p>
           </details>
-          {isLast && (error.retryable || (turn.level !== 'computer' && computerReady)) ? (
+          {isLast && (error.retryable || helpsHere) ? (
             <div className="mt-3 flex flex-wrap gap-2">
               {error.retryable ? (
                 <Button icon={<Icon of={RefreshCw} />} onClick={onRetry}>
                   {t('action.tryAgain')}
                 </Button>
               ) : null}
-              {turn.level !== 'computer' && computerReady ? (
+              {helpsHere ? (
                 <Button kind="ghost" icon={<Icon of={Monitor} />} onClick={onThisComputer}>
                   {t('action.useComputer')}
                 </Button>

@@ -1,0 +1,35 @@
+import { Tooltip } from 'radix-ui'
+import { renderToStaticMarkup } from 'react-dom/server'
+import { expect, it } from 'vitest'
+import type { Conversation, Turn } from '../../../preload/api/chat.ts'
+import type { Language } from '../format/number.ts'
+import { TextsProvider } from '../messages/texts.tsx'
+import { Transcript } from './transcript.tsx'
+
+const turn = (id: string, more: Partial<Turn> = {}): Turn => ({
+  ...{ id, question: `q-${id}`, answer: `a-${id}`, status: 'done', level: 'computer', model: 'small', createdAtMs: 1 },
+  ...more,
+})
+
+function drawn(turns: Turn[], language: Language): string {
+  const head = { id: 'c', title: 'Chat', level: 'computer', widestLevel: 'computer', pinned: false, updatedAtMs: 1 } as const
+  const conversation: Conversation = { ...head, turns }
+  return renderToStaticMarkup(
+    <TextsProvider language={language}>
+      <Tooltip.Provider>
+        <Transcript conversation={conversation} levels={[]} onRetry={() => undefined} onThisComputer={() => undefined} />
+      </Tooltip.Provider>
+    </TextsProvider>,
+  )
+}
+
+it('what the model did not get is said above the question that it was left out of', () => {
+  const turns = [turn('one'), turn('two'), turn('three', { leftOut: 2 })]
+  const html = drawn(turns, 'en')
+  const at = html.indexOf('Earlier messages were not sent to the model: 2 questions with their answers.')
+  expect(at).toBeGreaterThan(html.indexOf('a-two'))
+  expect(at).toBeLessThan(html.indexOf('q-three'))
+  expect(html.match(/class="left-out/g)).toHaveLength(1)
+  expect(drawn(turns, 'ru')).toContain('Прежние сообщения не отправлены модели: 2 вопроса с ответами.')
+  expect(drawn(turns.slice(0, 2), 'en')).not.toContain('left-out')
+})
