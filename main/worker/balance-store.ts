@@ -1,4 +1,5 @@
 import { Address } from '@ton/core'
+import { Soon } from '../base/soon.ts'
 import type { Database, Statement } from '../storage/database.ts'
 
 /** Schema of the worker's database file, one migration an entry (storage/database.ts). */
@@ -46,18 +47,26 @@ interface Row {
   fee_per_token: bigint
 }
 
+/** How long totals may wait for their commit: requests that end together are written together. */
+const savingDelayMs = 200
+
 /** Worker contracts of all networks, kept for good: a signed payout stays worth its money when the proxy is long gone. */
 export class BalanceStore {
-  readonly #find: Statement<Row>
-  readonly #all: Statement<Row>
+  readonly #database: Database
   readonly #add: Statement<Row>
   readonly #save: Statement<Row>
+  /** All of them, oldest first; those in `#waiting` are newer than on disk. */
+  readonly #records: Map<string, WorkerContractRecord>
+  readonly #waiting = new Set<string>()
+  // A disk that refuses: the next word of the proxy tries again.
+  readonly #saving = new Soon(
+    savingDelayMs,
+    () => this.#write(),
+    () => undefined,
+  )
 
   constructor(database: Database) {
-    this.#find = database.prepare<Row>('SELECT * FROM worker_contract WHERE contract = ?', { bigints: true })
-    this.#all = database.prepare<Row>('SELECT * FROM worker_contract WHERE network = ? ORDER BY first_seen_ms, rowid', {
-      bigints: true,
-    })
+    this.#database = database
     this.#add = database.prepare(
       `INSERT INTO worker_contract (contract, network, proxy_contract, proxy_key, fee_per_token, first_seen_ms)
        VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
@@ -65,6 +74,8 @@ export class BalanceStore {
     this.#save = database.prepare(
       'UPDATE worker_contract SET signed_tokens = ?, signed_boc = ?, db_tokens = ?, max_tokens = ? WHERE contract = ?',
     )
+    const all = database.prepare<Row>('SELECT * FROM worker_contract ORDER BY first_seen_ms, rowid', { bigints: true }).all()
+    this.#records = new Map(all.map((row) => [row.contract, recordOf(row)]))
   }
 
   /** The record of that contract, made if it is new. Durable when it returns. */
@@ -76,25 +87,58 @@ export class BalanceStore {
     readonly feePerToken: bigint
     readonly nowMs: number
   }): WorkerContractRecord {
-    const { contract, network, proxyContract, proxyKey, feePerToken, nowMs } = identity
-    this.#add.run(contract.toString(), network, proxyContract.toString(), proxyKey, feePerToken, nowMs)
-    const record = this.find(contract)
-    if (record === undefined) throw new Error('a row that was just written is missing')
+    const { nowMs, ...known } = identity
+    const { contract, network, proxyContract, proxyKey, feePerToken } = known
+    const name = contract.toString()
+    const found = this.#records.get(name)
+    if (found !== undefined) return found
+    this.#add.run(name, network, proxyContract.toString(), proxyKey, feePerToken, nowMs)
+    const record = { ...known, signedTokens: 0n, signedBoc: null, dbTokens: 0n, maxTokens: 0n }
+    this.#records.set(name, record)
     return record
   }
 
   find(contract: Address): WorkerContractRecord | undefined {
-    const row = this.#find.get(contract.toString())
-    return row === undefined ? undefined : recordOf(row)
+    return this.#records.get(contract.toString())
   }
 
   /** Oldest first. */
   ofNetwork(network: string): WorkerContractRecord[] {
-    return this.#all.all(network).map(recordOf)
+    return [...this.#records.values()].filter((record) => record.network === network)
   }
 
   /** Durable when it returns. */
   save(record: WorkerContractRecord): void {
+    this.#run(record)
+    const name = record.contract.toString()
+    this.#records.set(name, record)
+    this.#waiting.delete(name)
+  }
+
+  /** Read at once, durable soon: for totals that the proxy would tell again after a crash. Never for what it signed. */
+  saveSoon(record: WorkerContractRecord): void {
+    const name = record.contract.toString()
+    this.#records.set(name, record)
+    this.#waiting.add(name)
+    this.#saving.ask()
+  }
+
+  /** Writes what waits. Call it before the database is closed. */
+  flush(): void {
+    this.#saving.now()
+  }
+
+  #write(): void {
+    this.#database.transaction(() => {
+      for (const name of this.#waiting) {
+        const record = this.#records.get(name)
+        if (record !== undefined) this.#run(record)
+      }
+    })
+    this.#waiting.clear()
+  }
+
+  #run(record: WorkerContractRecord): void {
     this.#save.run(record.signedTokens, record.signedBoc, record.dbTokens, record.maxTokens, record.contract.toString())
   }
 }

@@ -44,11 +44,11 @@ export class ProxyBalance {
    * The proxy's totals with its signed payment, as in a comparison, a status or after a request. None may be lower than what was told
    * before. Throws `Failure<'proxy-violation'>`: close the connection. `mustSign` refuses an empty payment; `maxMayFall` allows a lower
    * `max` after an extended comparison (the proxy lost what it had not stored).
-   * @returns whether all that was told is on disk
+   * @returns whether all that was told is on disk, or will be in a moment where `saveLater` allows totals that
    */
   accept(
     told: { readonly payment: WirePayment; readonly dbTokens: bigint; readonly maxTokens: bigint },
-    options: { readonly mustSign?: boolean; readonly maxMayFall?: boolean } = {},
+    options: { readonly mustSign?: boolean; readonly maxMayFall?: boolean; readonly saveLater?: boolean } = {},
   ): boolean {
     const known = this.#told
     const check = this.#check(told.payment)
@@ -62,14 +62,18 @@ export class ProxyBalance {
       throw violation(`The proxy's stored total fell from ${known.dbTokens} to ${told.dbTokens}.`)
     if (told.maxTokens < known.maxTokens && !options.maxMayFall)
       throw violation(`The proxy's total fell from ${known.maxTokens} to ${told.maxTokens}.`)
-    return this.#keep({
+    const next = {
       ...known,
       dbTokens: told.dbTokens,
       maxTokens: told.maxTokens,
       ...(check.state === 'good' && check.tokens > known.signedTokens
         ? { signedTokens: check.tokens, signedBoc: check.boc }
         : {}),
-    })
+    }
+    if (options.saveLater !== true || next.signedTokens > this.#record.signedTokens) return this.#keep(next)
+    this.#told = next
+    this.#store.saveSoon(next)
+    return true
   }
 
   /** A signed payment that came along with something else. Kept when it is good and larger; otherwise returns why it was not. */
@@ -80,6 +84,11 @@ export class ProxyBalance {
     if (check.tokens < this.#told.signedTokens) return 'older than the known one'
     if (check.tokens === this.#told.signedTokens) return undefined
     return this.#keep({ ...this.#told, signedTokens: check.tokens, signedBoc: check.boc }) ? undefined : 'no room on the disk yet'
+  }
+
+  /** Writes what waits; the end of a connection calls it. */
+  flush(): void {
+    this.#store.flush()
   }
 
   #check(payment: WirePayment) {

@@ -65,7 +65,14 @@ export class ProxyLink {
     this.#proxy = proxy
     this.#balance = balance
     this.#context = context
-    void connection.closed.then(() => this.#lost.abort())
+    void connection.closed.then(() => {
+      this.#lost.abort()
+      try {
+        balance.flush()
+      } catch (thrown) {
+        context.logger.warn('the totals of the last moments were not saved', { reason: asError(thrown).message })
+      }
+    })
   }
 
   get workerContract(): Address {
@@ -155,7 +162,8 @@ export class ProxyLink {
     const before = this.#balance.told.maxTokens
     const requestId = hex(message.request_id)
     try {
-      this.#balance.accept({ payment: message.signed_payment, dbTokens: message.db_tokens, maxTokens: message.max_tokens })
+      const told = { payment: message.signed_payment, dbTokens: message.db_tokens, maxTokens: message.max_tokens }
+      this.#balance.accept(told, { saveLater: true })
     } catch (thrown) {
       this.#context.logger.error('the proxy broke its promises', { reason: asError(thrown).message })
       throw thrown

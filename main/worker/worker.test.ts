@@ -221,7 +221,7 @@ describe("the proxy's totals", () => {
     await status(21n)
     await status(21n)
     // Not durable, so not reported as signed.
-    expect(worker.contracts()[0]).toMatchObject({ signedTokens: 0n, maxTokens: 0n })
+    expect(worker.contracts()[0]).toMatchObject({ signedTokens: 0n, maxTokens: 21n })
     expect(events.some((event) => event.type === 'signed')).toBe(false)
     disk.full = false
     await status(21n)
