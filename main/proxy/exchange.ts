@@ -32,7 +32,7 @@ export interface ExchangeOptions {
 }
 
 /** Requests of one client connection at once. */
-const mostQueriesPerClient = 128
+const mostQueriesPerClient = 1024
 /** Names of models remembered, so that workers cannot fill the memory with invented ones. */
 const mostModels = 5000
 /** A query travels on in one frame with the worker's signed payment beside it (10 §1); this leaves room for all but the query. */

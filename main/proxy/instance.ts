@@ -9,6 +9,7 @@ import type { OutMessage } from '../wallet/sender.ts'
 import type { Account } from './account.ts'
 import { type ProxyIdentity, proxyContract } from './addresses.ts'
 import { ChainFollower } from './chain-follower.ts'
+import { recover } from './kept-words.ts'
 import { Ledger } from './ledger.ts'
 import { LedgerStore } from './ledger-store.ts'
 import { Nonces } from './nonces.ts'
@@ -119,6 +120,9 @@ export class Instance {
         money: 'What the contracts have settled is safe; counts since then are in the lost database.',
       })
     }
+    // After the chain: what that has settled is known already, and both only raise.
+    const { ledger, identity, contract } = this
+    recover(this.#o.config.keptWords ?? [], { ledger, identity, contract, logger: this.#o.deps.logger })
     this.#loops.push(this.#settle(signal))
   }
 

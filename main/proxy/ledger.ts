@@ -89,6 +89,16 @@ export class Ledger {
     this.#dirty.add(account)
   }
 
+  /** Raises an account to a total that this proxy had told, and to a part of it that had been final on chain. Durable when it returns. */
+  restore(account: Account, levels: { readonly total: bigint; readonly final: bigint }): void {
+    account.raiseTo(levels.total)
+    this.#dirty.add(account)
+    this.commit()
+    if (levels.final <= account.chain) return
+    this.#store.saveAccount(account, levels.final)
+    account.committedToChain(levels.final)
+  }
+
   /** Writes everything that changed, under the next seqno, in one durable transaction. Does nothing when nothing changed. */
   commit(): void {
     if (this.#dirty.size === 0) return

@@ -7,6 +7,7 @@ import type { Database } from '../storage/database.ts'
 import type { Chain } from '../ton/chain.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { Sender } from '../wallet/sender.ts'
+import type { KeptWord } from './kept-words.ts'
 import type { SettlementTerms } from './settlement.ts'
 
 /** A peer that came through proof of work and TLS, or over a plain socket. */
@@ -44,6 +45,8 @@ export interface ProxyConfig {
   readonly databasePath: string
   /** Start although the chain knows of counts that the database has lost. */
   readonly acceptLostDatabase: boolean
+  /** What the books of clients and workers on the proxy's own computer hold of its word: with it a lost database loses nothing of theirs. */
+  readonly keptWords?: readonly KeptWord[]
 }
 
 /** How the proxy reaches its chain, or that there is none (60 §10). */

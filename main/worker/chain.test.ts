@@ -1,9 +1,10 @@
+import { readdirSync, rmSync } from 'node:fs'
 import { connect as connectTcp } from 'node:net'
 import { join } from 'node:path'
 import { type Address, toNano } from '@ton/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseClientState } from '../../contracts/client.ts'
-import { keySigner } from '../../contracts/signed.ts'
+import { keySigner, signedBoc, signMessage } from '../../contracts/signed.ts'
 import { silentLogger } from '../base/logger.ts'
 import { clientMigrations } from '../client/account-store.ts'
 import { readChatCompletion } from '../client/chat-completion.ts'
@@ -14,8 +15,10 @@ import { buildLocalNetwork, type LocalNetwork, localEndpoints, localGenesis } fr
 import type { LocalChain } from '../localnet/local-chain.ts'
 import { newFolder, startChain, testKey } from '../localnet/testing.ts'
 import { PacketConnection } from '../protocol/wire/connection.ts'
+import type { KeptWord } from '../proxy/kept-words.ts'
 import { plainPort } from '../proxy/ports.ts'
 import { CocoonProxy } from '../proxy/proxy.ts'
+import type { ProxyConfig } from '../proxy/proxy-config.ts'
 import { testConfig } from '../proxy/testing/fixtures.ts'
 import { openDatabase } from '../storage/database.ts'
 import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
@@ -70,6 +73,31 @@ describe('a request paid on the local chain', () => {
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
     return new PacketConnection(socket, { role: 'connecting' })
   }
+  const makeProxy = (change: Partial<ProxyConfig> = {}): CocoonProxy =>
+    new CocoonProxy(
+      {
+        ...testConfig(folder.path),
+        owner: network.networkOwner,
+        stakeNano: toNano('1'),
+        // The proxy neither charges nor pays out by itself here: what is seen on chain was sent by client and worker.
+        terms: {
+          chargeNano: toNano('1000'),
+          payoutNano: toNano('1000'),
+          chainCommitDelayMs: () => 200,
+          tickMs: 100,
+          resendMs: 15_000,
+        },
+        ...change,
+      },
+      {
+        root: root.config,
+        side: { kind: 'chain', chain: local.chain, sender: nodes[0] ?? expect.unreachable('no wallet') },
+        key: { publicKey: keys.proxy.publicKey, signer: keySigner(keys.proxy.secretKey) },
+        openWorkerPort: plainPort(),
+        openClientPort: plainPort(),
+        logger: silentLogger,
+      },
+    )
   const newClient = (): Client => {
     const made = new Client({
       root: root.config,
@@ -99,29 +127,7 @@ describe('a request paid on the local chain', () => {
     nodes = [proxyNode, workerNode]
     root = watchRoot(local.chain, network.root, { intervalMs: 300 })
     root.start()
-    proxy = new CocoonProxy(
-      {
-        ...testConfig(folder.path),
-        owner: network.networkOwner,
-        stakeNano: toNano('1'),
-        // The proxy neither charges nor pays out by itself here: what is seen on chain was sent by client and worker.
-        terms: {
-          chargeNano: toNano('1000'),
-          payoutNano: toNano('1000'),
-          chainCommitDelayMs: () => 200,
-          tickMs: 100,
-          resendMs: 15_000,
-        },
-      },
-      {
-        root: root.config,
-        side: { kind: 'chain', chain: local.chain, sender: proxyNode },
-        key: { publicKey: keys.proxy.publicKey, signer: keySigner(keys.proxy.secretKey) },
-        openWorkerPort: plainPort(),
-        openClientPort: plainPort(),
-        logger: silentLogger,
-      },
-    )
+    proxy = makeProxy()
     await proxy.start()
     worker = new Worker({
       root: root.config,
@@ -174,7 +180,8 @@ describe('a request paid on the local chain', () => {
   const signedBeyond = async (tokens: bigint): Promise<bigint> => {
     const signed = (): bigint => worker.contracts()[0]?.signedTokens ?? 0n
     await expect.poll(signed, { timeout: 60_000 }).toBeGreaterThan(tokens)
-    await expect.poll(() => proxy.account('worker', network.user)?.max, { timeout: 60_000 }).toBe(signed())
+    const unsigned = (): bigint => (proxy.account('worker', network.user)?.max ?? 0n) - signed()
+    await expect.poll(unsigned, { timeout: 60_000 }).toBe(0n)
     return signed()
   }
   const balanceOf = async (address: Address): Promise<bigint> => (await local.chain.account(address)).balance
@@ -337,6 +344,72 @@ describe('a request paid on the local chain', () => {
     expect((await local.chain.account(network.user)).last?.lt).toBe(before)
     expect(client.accounts.list(network.root).map((one) => one.contract.toString())).toEqual([account.toString()])
     expect((await answer('hi')).text).toBe('Hello from fake AI')
+  })
+
+  it('loses nothing with the database of the proxy, as far as the books of client and worker hold its word', async () => {
+    const paid = await paidTokensNow()
+    await answer('hi')
+    await signedBeyond(paid)
+    // Counted and perhaps not signed yet when everything ends.
+    await answer('hi')
+    await expect
+      .poll(() => worker.contracts()[0]?.maxTokens, { timeout: 60_000 })
+      .toBe(proxy.account('worker', network.user)?.max)
+    await expect.poll(() => client.accounts.list(network.root)[0]?.maxTokens).toBe(proxy.account('client', network.user)?.max)
+    await Promise.all([client.stop(), worker.stop()])
+    const { max = 0n } = proxy.account('worker', network.user) ?? {}
+    await proxy.stop()
+    for (const name of readdirSync(folder.path)) if (name.startsWith('proxy.db')) rmSync(join(folder.path, name))
+
+    const [ofWorker] = worker.contracts()
+    const [ofClient] = client.accounts.list(network.root)
+    if (!ofWorker || !ofClient) throw new Error('no books')
+    const owner = network.user
+    const words: KeptWord[] = [
+      { ...ofWorker, kind: 'worker', owner, toldTokens: ofWorker.maxTokens },
+      { ...ofClient, kind: 'client', owner, toldTokens: ofClient.maxTokens },
+    ]
+    const stranger = network.networkOwner
+    const payload = { kind: 'worker-payout', queryId: 9n, contract: ofWorker.contract, tokens: max * 10n } as const
+    const byOther = signedBoc(signMessage(payload, owner, keySigner(testKey(99).secretKey)))
+    const forged: KeptWord[] = [
+      { ...ofWorker, kind: 'worker', owner, signedBoc: byOther, toldTokens: 0n },
+      // Another contract's payment, one of the wrong kind, and none at all: no word of this proxy for these accounts.
+      { ...ofWorker, kind: 'worker', owner: stranger, toldTokens: max * 10n },
+      { ...ofWorker, kind: 'worker', owner, signedBoc: ofClient.signedBoc, toldTokens: 0n },
+      { ...ofWorker, kind: 'worker', owner, signedBoc: new Uint8Array([1, 2, 3]), toldTokens: 1n << 63n },
+    ]
+    proxy = makeProxy({ acceptLostDatabase: true, keptWords: [...forged, ...words] })
+    await proxy.start()
+    expect(proxy.account('worker', owner)).toMatchObject({ max, db: max, chain: ofWorker.signedTokens })
+    expect(proxy.account('client', owner)).toMatchObject({ max: ofClient.maxTokens, chain: ofClient.signedTokens })
+    expect(proxy.account('worker', stranger)).toBeUndefined()
+
+    const deviations = () => clientEvents.filter((event) => event.type === 'deviation')
+    const before = deviations().length
+    worker.start()
+    client.start()
+    await client.whenReady(AbortSignal.timeout(20_000))
+    await expect.poll(() => worker.state.value.connections[0]?.phase, { timeout: 20_000 }).toBe('ready')
+    expect((await answer('hi')).end.tokens?.total).toBe(52n)
+    await expect.poll(() => proxy.account('client', owner)?.max).toBe(ofClient.maxTokens + 52n)
+    expect(deviations()).toHaveLength(before)
+
+    // The worker is paid for all of it, once.
+    const signed = await signedBeyond(max)
+    expect(signed).toBe(max + 52n)
+    const payout = await worker.settle()
+    expect(payout).toMatchObject({ state: 'settled', ownerReceived: (signed - paid) * 150_000n })
+    // And the client owes all of it, once: another start with the same words changes nothing.
+    await Promise.all([client.stop(), worker.stop()])
+    await proxy.stop()
+    proxy = makeProxy({ acceptLostDatabase: true, keptWords: words })
+    await proxy.start()
+    expect(proxy.account('client', owner)).toMatchObject({ max: ofClient.maxTokens + 52n, chain: ofClient.maxTokens + 52n })
+    expect(proxy.account('worker', owner)).toMatchObject({ max: signed, chain: signed, settled: signed })
+    worker.start()
+    client.start()
+    await client.whenReady(AbortSignal.timeout(20_000))
   })
 
   it('is charged by the stored signature, topped up, and given back', async () => {
