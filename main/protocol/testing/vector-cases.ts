@@ -148,7 +148,7 @@ function listed(file: VectorFile): string[] {
       const played = connectionsOf(file).filter(({ leg }) => playedLegs.has(leg))
       return [
         ...events,
-        ...(recording.cases ?? []).map((one) => `played: ${one.node ?? ''} ${one.case}`),
+        ...(recording.cases ?? []).map((one) => `played: ${one.node === undefined ? '' : `${one.node}, `}${one.case}`),
         ...played.map(({ name }) => `played: ${name}`),
         ...(recording.http_steps ?? []).map(({ name }) => `step: ${name}`),
       ]

@@ -6,10 +6,11 @@ import { parseRootState } from '../../../contracts/root.ts'
 import { keySigner, publicKeyOfSeed } from '../../../contracts/signed.ts'
 import { silentLogger } from '../../base/logger.ts'
 import { Signal } from '../../base/signal.ts'
+import { listen } from '../../protocol/wire/listen.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import { plainPort } from '../ports.ts'
 import { CocoonProxy } from '../proxy.ts'
-import type { ProxyConfig, ProxyDeps } from '../proxy-config.ts'
+import type { PortOpener, ProxyConfig, ProxyDeps } from '../proxy-config.ts'
 import { usualTerms } from '../settlement.ts'
 
 const contracts = JSON.parse(readFileSync(new URL('../../../contracts/vectors/contracts.json', import.meta.url), 'utf8')) as {
@@ -64,4 +65,15 @@ export function pseudoProxy(folder: string, change: Partial<ProxyConfig> = {}, d
     logger: silentLogger,
     ...deps,
   })
+}
+
+/** A port on loopback for scripted peers that begin as a router does, with what it says of its peer. */
+export function routerPort(): PortOpener {
+  return async (onPeer) => {
+    const place = { host: '127.0.0.1', port: 0 }
+    const listener = await listen({ ...place, plain: true, behindRouter: true }, ({ connection, peer }) =>
+      onPeer({ connection, imageHash: peer.imageHash }),
+    )
+    return { ...place, port: listener.port, close: () => listener.close() }
+  }
 }

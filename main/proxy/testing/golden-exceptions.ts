@@ -1,10 +1,3 @@
-/** Cases about the peer-info frame between a reference router and its proxy (10 §6.3): our ports end TLS themselves. */
-export const notOurs: Readonly<Record<string, string>> = {
-  'attested-peer-info missing: a bare tcp.connect frame (12 bytes length prefix is read as the info frame)': 'no router frame',
-  'attested-peer-info longer than 16536': 'no router frame',
-  'attested-peer-info with fake TDX data accepted': 'no router frame',
-}
-
 export interface Deviation {
   readonly why: string
   readonly differences: readonly string[]

@@ -98,7 +98,7 @@ class Replay {
     }
     if (event.dir === 'c2s') {
       const hex = event.frame_hex ?? event.hex ?? ''
-      if (event.kind !== 'attested-peer-info') peer.write(Buffer.from(this.#translate(hex), 'hex'))
+      peer.write(Buffer.from(this.#translate(hex), 'hex'))
       return
     }
     const received = await peer.next(limit).catch((): undefined => undefined)
@@ -204,6 +204,12 @@ function normal(value: Json, role: string): Json {
     )
   }
   return walk('', value) as Json
+}
+
+/** What a router of the captures said of its peer. */
+export function peerInfoOf(cases: readonly GoldenCase[]): Uint8Array {
+  const events = cases.flatMap((one) => one.connections.flatMap((connection) => connection.events))
+  return Buffer.from(events.find((event) => event.kind === 'attested-peer-info')?.hex ?? '', 'hex')
 }
 
 /** Plays the scripted side of a golden case against our proxy. */
