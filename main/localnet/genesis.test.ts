@@ -1,18 +1,22 @@
-import { toNano } from '@ton/core'
+import { beginCell, toNano } from '@ton/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseCocoonWalletState } from '../../contracts/cocoon-wallet.ts'
 import { storeParams } from '../../contracts/params.ts'
 import { parseProxyState } from '../../contracts/proxy.ts'
 import { Failure } from '../base/failure.ts'
 import { readRoot } from '../ton/root-config.ts'
+import { deployRoot } from '../ton/root-orders.ts'
+import { carryOut } from '../wallet/orders.ts'
 import type { Sender } from '../wallet/sender.ts'
 import { W5Wallet } from '../wallet/w5-wallet.ts'
 import {
   buildLocalNetwork,
   type LocalKeys,
   type LocalNetwork,
+  localAddresses,
   localEndpoints,
   localGenesis,
+  localParams,
   updateProxyEntry,
 } from './genesis.ts'
 import type { LocalChain } from './local-chain.ts'
@@ -122,5 +126,31 @@ describe('the local network', () => {
     expect((await updateProxyEntry(local.chain, owner, network.root, moved)).version).toBe(2)
     const { params } = await readRoot(local.chain, network.root)
     expect(storeParams(params, 'root').equals(storeParams(network.config.params, 'root'))).toBe(true)
+  })
+})
+
+describe('a local network that an older version made', () => {
+  it('keeps its network contract, and the code of the others comes from it', async () => {
+    const before = newFolder()
+    const chain = await startChain(before.path, { genesis: localGenesis(keys) })
+    try {
+      const sender = new W5Wallet(chain.chain, keys.networkOwner)
+      // Other code for the clients: the address of the network contract differs from what this version would deploy.
+      const codes = { ...localParams.codes, client: beginCell().storeUint(0xc0de, 16).endCell() }
+      const former = deployRoot({ owner: sender.address, params: { ...localParams, codes } })
+      await carryOut(chain.chain, sender, [former.order])
+      expect(former.address.equals(localAddresses(keys).root)).toBe(false)
+
+      const found = await buildLocalNetwork({ chain: chain.chain, keys, owner: sender, endpoints })
+      expect(found.root.equals(former.address)).toBe(true)
+      expect(found.config.params.codes.client?.equals(codes.client)).toBe(true)
+      expect((await chain.chain.account(localAddresses(keys).root)).status).toBe('uninit')
+      const again = await buildLocalNetwork({ chain: chain.chain, keys, owner: sender, endpoints })
+      expect(again.root.equals(former.address)).toBe(true)
+      expect(again.proxyContract.equals(found.proxyContract)).toBe(true)
+    } finally {
+      await chain.close()
+      before.remove()
+    }
   })
 })

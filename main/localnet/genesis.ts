@@ -12,6 +12,7 @@ import { deployRoot, orderToRoot, rootOrderValue } from '../ton/root-orders.ts'
 import { carryOut, type Order } from '../wallet/orders.ts'
 import type { Sender } from '../wallet/sender.ts'
 import { type WalletKeyPair, w5Address } from '../wallet/w5-wallet.ts'
+import { deployedRoot } from './known-root.ts'
 
 /** Key pairs of everybody on the local network. */
 export interface LocalKeys {
@@ -68,7 +69,7 @@ export function localGenesis(keys: Pick<LocalKeys, 'networkOwner'>): ReadonlyArr
   return [{ address: w5Address(keys.networkOwner.publicKey, 'local'), balance: localSupply }]
 }
 
-/** Addresses that the keys decide alone. */
+/** Addresses that the keys decide, and the network contract that this version would deploy: an older one may be on chain. */
 export function localAddresses(keys: LocalKeys): LocalAddresses {
   const networkOwner = w5Address(keys.networkOwner.publicKey, 'local')
   const user = w5Address(keys.user.publicKey, 'local')
@@ -107,9 +108,10 @@ export interface GenesisOptions {
 export async function buildLocalNetwork(options: GenesisOptions): Promise<LocalNetwork> {
   const { chain, keys, owner } = options
   const say = options.onProgress ?? (() => undefined)
-  const addresses = localAddresses(keys)
+  const planned = localAddresses(keys)
 
   say('Looking at the local chain')
+  const addresses = { ...planned, root: await presentRoot(chain, planned) }
   const beginnings = await missingBeginnings(chain, keys, addresses)
   if (beginnings.length > 0) {
     say('Deploying the network contract and handing out test coins')
@@ -185,6 +187,12 @@ export async function updateProxyEntry(
   const after = await readRoot(chain, root)
   if (entryOrder(after, endpoints).length === 0) return after
   throw new Failure('genesis-incomplete', 'The network contract did not take the new ports of the proxy.', { retryable: true })
+}
+
+/** A network that an older version made goes on with its contracts and their code; only a new chain gets the present ones. */
+async function presentRoot(chain: Chain, planned: LocalAddresses): Promise<Address> {
+  if ((await chain.account(planned.root)).status === 'active') return planned.root
+  return (await deployedRoot(chain, planned.networkOwner, uniqueId)) ?? planned.root
 }
 
 const emptyBody = beginCell().endCell()
