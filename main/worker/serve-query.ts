@@ -90,6 +90,13 @@ function bodyCounter(meter: UsageMeter, contentType: string | undefined): BodyCo
   return { push: (chunk) => [json.push(chunk)], finish: () => json.finish(), textEvents: () => 0 }
 }
 
+/** A document up to this size is passed on in one piece. */
+const mostGatheredBytes = 256 * 1024
+
+function isDocument(contentType: string | undefined): boolean {
+  return contentType?.toLowerCase().startsWith('application/json') ?? false
+}
+
 type Stop = 'deadline' | 'cancelled' | 'lost'
 
 /** The wire's code for what went wrong in the engine (protocol 10 §2). */
@@ -122,6 +129,7 @@ export async function serveQuery(query: QueryToServe, reply: QueryReply, context
   const engine = new AbortController()
   const watch = watchStops(context, 0.95 * timeoutMs, engine)
   let counter: BodyCounter | undefined
+  let complete = false
   const head = (status: number, reason: string, headers: BackendResponse['headers']): Uint8Array =>
     encodeHttpResponse({
       status,
@@ -167,8 +175,28 @@ export async function serveQuery(query: QueryToServe, reply: QueryReply, context
 
     const told = Number(headerOf(response.headers, promptTokensHeader))
     if (Number.isSafeInteger(told) && told > 0) meter.raise({ promptTokens: told })
-    await reply.answer(head(response.status, response.reason, response.headers))
-    counter = bodyCounter(meter, headerOf(response.headers, 'content-type'))
+    const contentType = headerOf(response.headers, 'content-type')
+    counter = bodyCounter(meter, contentType)
+    // One document is of use only when it is complete: unless it is long, it travels in one part right behind its head, with the end.
+    let gathered: Uint8Array[] | undefined = isDocument(contentType) ? [] : undefined
+    let gatheredBytes = 0
+    const begin = (): Promise<void> => reply.answer(head(response.status, response.reason, response.headers))
+    const pass = async (bytes: Uint8Array): Promise<void> => {
+      if (gathered === undefined) return reply.part(bytes)
+      gathered.push(bytes)
+      gatheredBytes += bytes.length
+      if (gatheredBytes <= mostGatheredBytes) return
+      const parts = gathered
+      gathered = undefined
+      await begin()
+      for (const part of parts) await reply.part(part)
+    }
+    const finish = async (rest: Uint8Array, info: FinalInfo): Promise<void> => {
+      if (gathered === undefined) return reply.part(rest, info)
+      // Both are queued at once and leave together.
+      await Promise.all([begin(), reply.part(Buffer.concat([...gathered, rest]), info)])
+    }
+    if (gathered === undefined) await begin()
     const body = response.body[Symbol.asyncIterator]()
     let stop: Stop | undefined
     try {
@@ -178,8 +206,11 @@ export async function serveQuery(query: QueryToServe, reply: QueryReply, context
           stop = step
           break
         }
-        if (step.done) break
-        for (const bytes of counter.push(step.value)) await reply.part(bytes)
+        if (step.done) {
+          complete = true
+          break
+        }
+        for (const bytes of counter.push(step.value)) await pass(bytes)
       }
     } catch (thrown) {
       // An engine may end its stream by throwing when it is aborted; anything else is a failure of its own.
@@ -194,17 +225,18 @@ export async function serveQuery(query: QueryToServe, reply: QueryReply, context
     settle()
     // An engine's refusal is passed on as its answer, and is no work that anybody pays for, whatever usage it states.
     if (response.status >= 400) {
-      await reply.part(rest, { ...final(), tokens: noTokens })
+      await finish(rest, { ...final(), tokens: noTokens })
       return { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: `the engine answered ${response.status}` }
     }
-    await reply.part(rest, final())
+    await finish(rest, final())
     return ended(stop === 'cancelled' ? 'cancelled' : 'answered')
   } catch (thrown) {
     if (context.lost.aborted) return lost
     const { code, text } = engineError(thrown)
     return failed(code, text)
   } finally {
-    engine.abort()
+    // An engine that has said everything has nothing left to give up; an abort costs a stack trace.
+    if (!complete) engine.abort()
     watch.close()
   }
 }
