@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { asError, Failure } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
+import { EngineHttp, type EngineHttpResponse } from './engine-http.ts'
 import type { BackendRequest, BackendResponse, OpenAiBackend } from './openai-backend.ts'
 
 export interface ExternalBackendOptions {
@@ -17,10 +18,10 @@ export interface ExternalBackendOptions {
   readonly logger?: Logger
 }
 
-/** Headers that belong to one connection, or that no longer hold for a body that was decoded on its way. */
+/** Headers that belong to one connection; and a body that was packed could not be counted. */
 const ownHeaders = new Set([
+  'accept-encoding',
   'connection',
-  'content-encoding',
   'content-length',
   'expect',
   'host',
@@ -32,12 +33,14 @@ const ownHeaders = new Set([
   'upgrade',
 ])
 
+const mostDiscardedBytes = 1 << 20
+
 /** Any OpenAI-compatible server as a backend. Call `start` for health checks and `stop` when done. */
 export class ExternalBackend implements OpenAiBackend {
   readonly model: string
   /** True after a health check that was answered with 200. */
   readonly health = new Signal(false)
-  readonly #base: string
+  readonly #http: EngineHttp
   readonly #options: ExternalBackendOptions
   readonly #logger: Logger
   readonly #stop = new AbortController()
@@ -47,7 +50,7 @@ export class ExternalBackend implements OpenAiBackend {
     const url = new URL(options.baseUrl)
     if (url.protocol !== 'http:' && url.protocol !== 'https:')
       throw new Failure('bad-url', 'The address of the engine must begin with http:// or https://.')
-    this.#base = url.href.replace(/\/+$/, '').replace(/\/v1$/, '')
+    this.#http = new EngineHttp(new URL(url.href.replace(/\/+$/, '').replace(/\/v1$/, '')), unreachable)
     this.#options = options
     this.#logger = options.logger ?? silentLogger
     this.model = options.model
@@ -65,6 +68,7 @@ export class ExternalBackend implements OpenAiBackend {
     this.#stop.abort()
     await this.#checks
     this.health.set(false)
+    this.#http.close()
   }
 
   healthy(): boolean {
@@ -73,27 +77,22 @@ export class ExternalBackend implements OpenAiBackend {
 
   /** Throws `Failure` `engine-unreachable`, or `cancelled` when aborted before the response. */
   async handle(request: BackendRequest, signal: AbortSignal): Promise<BackendResponse> {
-    const headers = new Headers()
-    for (const [name, value] of request.headers) if (!ownHeaders.has(name.toLowerCase())) headers.append(name, value)
-    this.#authorize(headers)
-    let response: Response
+    const headers = request.headers.filter(([name]) => !ownHeaders.has(name.toLowerCase()))
+    let response: EngineHttpResponse
     try {
-      response = await fetch(this.#base + request.path, {
-        method: request.method,
-        headers,
-        signal,
-        redirect: 'error',
-        ...(request.body.length > 0 && { body: Uint8Array.from(request.body) }),
-      })
+      response = await this.#http.send({ ...request, headers: [...headers, ...this.#authorization()] }, signal)
     } catch (error) {
       if (signal.aborted) throw new Failure('cancelled', 'The request was cancelled.', { cause: error })
-      throw unreachable(error)
+      throw error
+    }
+    // Where an engine sends elsewhere, nobody knows who would answer.
+    if (response.status >= 300 && response.status < 400) {
+      await discard(response)
+      throw unreachable(new Error(`the engine answered ${response.status}`))
     }
     return {
-      status: response.status,
-      reason: response.statusText,
-      headers: [...response.headers].filter(([name]) => !ownHeaders.has(name.toLowerCase())),
-      body: readBody(response, signal),
+      ...response,
+      headers: response.headers.filter(([name]) => !ownHeaders.has(name.toLowerCase())),
     }
   }
 
@@ -106,13 +105,14 @@ export class ExternalBackend implements OpenAiBackend {
   }
 
   async #check(): Promise<void> {
-    const headers = new Headers()
-    this.#authorize(headers)
     const limit = AbortSignal.timeout(this.#options.healthTimeoutMs ?? 10_000)
     try {
       const signal = AbortSignal.any([limit, this.#stop.signal])
-      const response = await fetch(`${this.#base}/v1/models`, { headers, signal, redirect: 'error' })
-      await response.body?.cancel()
+      const response = await this.#http.send(
+        { method: 'GET', path: '/v1/models', headers: this.#authorization(), body: new Uint8Array(0) },
+        signal,
+      )
+      await discard(response)
       this.health.set(response.status === 200)
     } catch (error) {
       if (this.health.value) this.#logger.warn('engine not reached', { reason: asError(error).message })
@@ -120,17 +120,18 @@ export class ExternalBackend implements OpenAiBackend {
     }
   }
 
-  #authorize(headers: Headers): void {
-    if (this.#options.apiKey !== undefined) headers.set('authorization', `Bearer ${this.#options.apiKey}`)
+  #authorization(): ReadonlyArray<readonly [string, string]> {
+    const { apiKey } = this.#options
+    return apiKey === undefined ? [] : [['Authorization', `Bearer ${apiKey}`]]
   }
 }
 
-async function* readBody(response: Response, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  if (response.body === null) return
-  try {
-    for await (const chunk of response.body) yield chunk
-  } catch (error) {
-    if (!signal.aborted) throw unreachable(error)
+/** Reads the body to its end, so that the connection can be used again; a long one is given up. */
+async function discard({ body }: EngineHttpResponse): Promise<void> {
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.length
+    if (bytes > mostDiscardedBytes) return
   }
 }
 
