@@ -132,7 +132,14 @@ async function* closedWallet({ chainKind }: AppNetwork, signal: AbortSignal): As
 function walletSources(network: AppNetwork): WalletSources | null {
   const live = network.live.value
   if (!live) return null
-  return { chain: live.chain.chain, user: live.user, node: live.contracts.workerWallet, chat: () => chatBalance(network) }
+  return {
+    chain: live.chain.chain,
+    user: live.user,
+    node: live.contracts.workerWallet,
+    chat: () => chatBalance(network),
+    returning: () =>
+      network.live.value?.client.state.value.returning.map(({ contract, ...one }) => ({ contract: contract.toString(), ...one })),
+  }
 }
 
 /** The pocket of money inside the client contract, as the client role reads it from chain and from the proxy's signed word. */

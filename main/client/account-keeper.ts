@@ -1,5 +1,6 @@
 import type { Address } from '@ton/core'
 import { type ClientState as ContractState, parseClientState } from '../../contracts/client.ts'
+import { exactTon } from '../base/exact-ton.ts'
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { pause } from '../base/pause.ts'
@@ -24,6 +25,9 @@ const maintenancePauseMs = 600_000
 
 const sameBytes = (one: Uint8Array, other: Uint8Array): boolean => Buffer.from(one).equals(other)
 
+/** A forced close may leave what the proxy's stake did not cover (protocol 30 §6). */
+const isEmptied = (state: ContractState): boolean => state.state === 'closed' && state.balance === 0n
+
 /** The owner's actions on client contracts (protocol 30 §5, §6). Each waits until the chain shows its effect. One at a time. */
 export class AccountKeeper {
   readonly #money: { readonly chain: Chain; readonly wallet: Sender } | undefined
@@ -43,10 +47,13 @@ export class AccountKeeper {
     return this.#store.ofNetwork(network.toString())
   }
 
-  /** State on chain; undefined while the contract is not deployed. */
+  /** State on chain; undefined while the contract is not deployed. One that is closed and empty is remembered as done. */
   async read(contract: Address): Promise<ContractState | undefined> {
     const { data } = await this.#needMoney().chain.account(contract)
-    return data === null ? undefined : parseClientState(data)
+    const state = data === null ? undefined : parseClientState(data)
+    const record = state && isEmptied(state) ? this.#store.find(contract) : undefined
+    if (record?.closed === false) this.#store.save({ ...record, closed: true })
+    return state
   }
 
   /** Registers the owner with the proxy, sets the secret, tops up; deploys first where needed. The messages leave when it returns. */
@@ -89,12 +96,23 @@ export class AccountKeeper {
    */
   async requestRefund(contract: Address): Promise<ContractState> {
     const state = await this.read(contract)
-    if (state === undefined || state.state === 'closed')
+    if (state === undefined || isEmptied(state))
       throw new Failure('account-closed', 'This account is closed; nothing is left in it.', { money: 'Nothing was sent.' })
+    if (state.state === 'closed')
+      throw new Failure(
+        'refund-owed',
+        `This account is closed, and ${exactTon(state.balance)} of it are still owed: the proxy's stake did not cover them.`,
+        {
+          advice: 'They come when the proxy grants the refund.',
+          money: 'Nothing was sent.',
+          values: { owedNano: state.balance.toString() },
+        },
+      )
     if (state.state === 'closing' && state.unlockAtSec * 1000 >= Date.now())
       throw new Failure('refund-too-early', 'The waiting time is not over yet.', {
         advice: `Try again after ${new Date(state.unlockAtSec * 1000).toISOString()}, or wait for the proxy's refund.`,
         money: 'Nothing was sent.',
+        values: { afterMs: state.unlockAtSec * 1000 },
       })
     return await this.#act(contract, requestRefundMessage, (before, now) => now.state !== before?.state)
   }
@@ -138,10 +156,7 @@ export class AccountKeeper {
       const limit = Date.now() + confirmLimitMs
       do {
         const now = await this.read(contract)
-        if (now !== undefined && done(before, now)) {
-          if (now.state === 'closed') this.#store.save({ ...this.#record(contract), closed: true })
-          return now
-        }
+        if (now !== undefined && done(before, now)) return now
         await pause(confirmEveryMs)
       } while (Date.now() < limit)
       throw new Failure('not-confirmed', 'The message was sent, but the contract does not show its effect yet.', {

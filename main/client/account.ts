@@ -67,7 +67,7 @@ export class Account {
   async refresh(chain: Chain): Promise<void> {
     const { data } = await chain.account(this.#record.contract)
     this.#chain = data === null ? undefined : parseClientState(data)
-    if (this.#chain?.state === 'closed' && !this.#record.closed) this.#keep({ closed: true })
+    if (this.#chain?.state === 'closed' && this.#chain.balance === 0n && !this.#record.closed) this.#keep({ closed: true })
     this.#onChange()
   }
 

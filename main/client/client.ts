@@ -12,6 +12,7 @@ import { Account } from './account.ts'
 import { AccountKeeper } from './account-keeper.ts'
 import { type AccountRecord, AccountStore } from './account-store.ts'
 import { authorize, introduceClient, type KnownProxy } from './handshake.ts'
+import { OldAccounts } from './old-accounts.ts'
 import type { ClientEvent, ClientOptions } from './options.ts'
 import { type ModelOffer, ProxyLink } from './proxy-link.ts'
 import { localFailure, paidNothing } from './query-failure.ts'
@@ -50,7 +51,7 @@ export class Client {
   readonly accounts: AccountKeeper
   readonly #options: ClientOptions
   readonly #store: AccountStore
-  readonly #state = new Signal<ClientState>({ connections: [], running: 0 })
+  readonly #state = new Signal<ClientState>({ connections: [], running: 0, returning: [] })
   readonly #links = new Map<number, ProxyLink>()
   readonly #pace = new RegistrationPace()
   #consent = Promise.withResolvers<{ readonly topUp: bigint }>()
@@ -74,7 +75,11 @@ export class Client {
     const slots = Array.from({ length: this.#options.proxyConnections ?? 1 }, (_, slot) =>
       this.#keepConnected(slot, stopping.signal),
     )
-    this.#loops = Promise.all(slots)
+    const { logger, money, oldAccountsMs, root } = this.#options
+    const old = new OldAccounts({ root, accounts: this.accounts, logger, everyMs: oldAccountsMs ?? 10_000 })
+    const showOld = old.returning.onChange((returning) => this.#state.update((state) => ({ ...state, returning })))
+    const closing = money === undefined ? undefined : old.run(stopping.signal)
+    this.#loops = Promise.all([...slots, closing]).finally(showOld)
   }
 
   /** Ends all connections; queries under way fail with `connection-lost`. */

@@ -35,6 +35,8 @@ export interface ClientOptions {
   readonly authorizationTimeoutMs?: number
   /** Payment status is asked, and the chain is read, after a random time in this range. */
   readonly paymentStatusMs?: readonly [least: number, most: number]
+  /** How often contracts of former terms are looked at; 10 s by default. */
+  readonly oldAccountsMs?: number
   /** How long a stopped query may take to end before it counts as hidden. */
   readonly cancelWaitMs?: number
 }

@@ -1,4 +1,5 @@
 import type { Address } from '@ton/core'
+import type { ReturningAccount } from './old-accounts.ts'
 
 export type ClientPhase = 'connecting' | 'needs-account' | 'authorizing' | 'ready' | 'waiting'
 
@@ -31,6 +32,8 @@ export interface ClientState {
   readonly connections: readonly ClientConnectionState[]
   /** Requests under way. */
   readonly running: number
+  /** Contracts of former terms whose money is on its way back. */
+  readonly returning: readonly ReturningAccount[]
 }
 
 export const sentences: Readonly<Record<ClientPhase, string>> = {

@@ -11,6 +11,8 @@ export interface WalletSources {
   readonly node: Address
   /** Money inside the client contract, as the client role knows it; undefined before the contract is there. */
   readonly chat: () => WalletState['chat']
+  /** Money in client contracts of former terms, as the client role brings it back. */
+  readonly returning: () => WalletState['returning']
 }
 
 const historyRows = 100
@@ -35,12 +37,14 @@ export function readWallets(sources: () => WalletSources | null, signal: AbortSi
         historyAt = lt
       }
       const chat = from.chat()
+      const returning = from.returning()
       return {
         network: 'local',
         status: 'ready',
         user: { address: from.user.toString({ bounceable: false }), balance: user.balance },
         node: { address: from.node.toString({ bounceable: false }), balance: node.balance },
         ...(chat === undefined ? {} : { chat }),
+        ...(returning === undefined ? {} : { returning }),
         transactions,
         readAtMs: Date.now(),
       }

@@ -95,6 +95,20 @@ export const walletState = z.object({
   chat: z
     .object({ contract: addressText, balance: nano, stake: nano, withdrawable: nano, used: nano, pendingCharge: nano })
     .optional(),
+  /**
+   * Money on its way back from chat contracts of former terms of the network. `waiting`: the proxy is given time to pay it by itself; `closing`: it comes
+   * after `unlockAtMs` at the latest; `owed`: only the proxy can still pay it.
+   */
+  returning: z
+    .array(
+      z.object({
+        contract: addressText,
+        amount: nano,
+        phase: z.enum(['waiting', 'closing', 'owed']),
+        unlockAtMs: timeMs.optional(),
+      }),
+    )
+    .optional(),
   transactions: z.array(walletTransaction),
   readAtMs: timeMs.optional(),
 })

@@ -1,4 +1,4 @@
-import { ArrowDownLeft, ArrowUpRight, ReceiptText, WalletMinimal } from 'lucide-react'
+import { ArrowDownLeft, ArrowUpRight, ReceiptText, Undo2, WalletMinimal } from 'lucide-react'
 import type { WalletState, WalletTransaction } from '../../../preload/api/system.ts'
 import { useStream } from '../api/use-stream.ts'
 import { ScreenTitle } from '../app/screen-title.tsx'
@@ -35,6 +35,9 @@ export function WalletScreen() {
             <p>{wallet.error}</p>
           </ErrorNote>
         ) : null}
+        {wallet?.returning?.map((one) => (
+          <Returning key={one.contract} {...one} />
+        ))}
         {wallet?.status === 'closed' ? (
           <section className="card">
             <EmptyState icon={WalletMinimal} title={t('wallet.closed')} text={t('wallet.closedText')} />
@@ -50,6 +53,27 @@ export function WalletScreen() {
         {wallet && wallet.status !== 'closed' ? <Activity transactions={wallet.transactions} /> : null}
       </div>
     </main>
+  )
+}
+
+/** New terms of a network give new contracts; what is left in an older one comes back by itself. */
+function Returning({ amount, contract, phase, unlockAtMs }: NonNullable<WalletState['returning']>[number]) {
+  const { t } = useTexts()
+  const format = useFormat()
+  return (
+    <section className="banner banner-plain num" aria-label={t('wallet.returning')}>
+      <Icon of={Undo2} size={18} />
+      <div className="min-w-0 flex-1">
+        <b className="text-ink" title={contract}>
+          {t('wallet.returningAmount', { amount: format.figure(amount) })}
+        </b>
+        <p>
+          {phase === 'closing' && unlockAtMs !== undefined
+            ? t('wallet.returningClosing', { time: format.clock(unlockAtMs, true) })
+            : t(phase === 'owed' ? 'wallet.returningOwed' : 'wallet.returningWaiting')}
+        </p>
+      </div>
+    </section>
   )
 }
 
