@@ -89,6 +89,21 @@ describe('exchange between scripted peers', () => {
     expect([counted('client'), counted('worker')]).toEqual([42n, 42n])
   })
 
+  it('tells of requests that share a commit one by one, each with the total right after it', async () => {
+    const [c, w] = [await client(), await worker()]
+    const ids = [(await start(c, w)).id, (await start(c, w)).id, (await start(c, w)).id]
+    for (const id of ids) w.send(firstAnswer(id))
+    for (const [at, id] of ids.entries()) w.send(lastPart(id, 10 * (at + 1)))
+    for (const [tokens, max] of [
+      [10n, 10n],
+      [20n, 30n],
+      [30n, 60n],
+    ]) {
+      expect(await c.expect('proxy.clientRequestPayment')).toMatchObject({ request_tokens: tokens, max_tokens: max })
+      expect(await w.expect('proxy.workerRequestPayment')).toMatchObject({ request_tokens: tokens, max_tokens: max })
+    }
+  })
+
   it('fails the requests of a lost worker at once with 651 and charges nobody', async () => {
     const [c, w] = [await client(), await worker()]
     const { id } = await start(c, w)

@@ -211,11 +211,13 @@ export class Relay {
     client.account.running -= 1
     worker.account.running -= 1
     this.#o.rates.time.add((this.#o.now() - query.startedMs) / 1000, this.#o.now())
-    this.#o.desk.afterCommit(() => this.#pay(query, tokens))
+    // Requests that share a commit are accounted for one by one: the total that goes with each is the one right after it.
+    const totals = { client: client.account.max, worker: worker.account.max }
+    this.#o.desk.afterCommit(() => this.#pay(query, tokens, totals))
     this.#o.onChange()
   }
 
-  #pay(query: RunningQuery, tokens: bigint): void {
+  #pay(query: RunningQuery, tokens: bigint, totals: { readonly client: bigint; readonly worker: bigint }): void {
     const { desk, logger } = this.#o
     const { client, worker } = query
     worker
@@ -224,7 +226,7 @@ export class Relay {
         request_id: query.workerRequestId,
         signed_payment: desk.signed(worker.account),
         db_tokens: worker.account.db,
-        max_tokens: worker.account.max,
+        max_tokens: totals.worker,
         request_tokens: tokens,
         request_client_owner: this.#o.ownerText(query),
       })
@@ -234,7 +236,7 @@ export class Relay {
       request_id: query.style.requestId,
       signed_payment: desk.signed(client.account),
       db_tokens: client.account.db,
-      max_tokens: client.account.max,
+      max_tokens: totals.client,
       request_tokens: tokens,
     })
   }
