@@ -7,6 +7,7 @@ import type { Payout } from '../../preload/api/earn.ts'
 import { asError, Failure } from '../base/failure.ts'
 import { Feed } from '../base/feed.ts'
 import { pause } from '../base/pause.ts'
+import { ReconnectPace } from '../base/reconnect-pace.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import { handshakeFailure } from '../protocol/handshake/proxy-words.ts'
 import type { RootConfig } from '../ton/root-config.ts'
@@ -173,13 +174,20 @@ export class Worker {
   /** Keeps one connection open, to the proxy at this place of the root's list, until `signal` aborts. */
   async #keepConnected(slot: number, signal: AbortSignal): Promise<void> {
     const { logger, root } = this.#options
+    const longestMs = this.#options.reconnectMs ?? 10_000
+    const pace = new ReconnectPace(longestMs)
+    for await (const config of root.values(signal)) if (config !== null) break
     while (!signal.aborted) {
       const config = root.value
       const proxy = config?.proxies[slot]
+      let pauseMs = longestMs
       if (config !== null && proxy !== undefined) {
         const address = proxy.forWorkers
-        const show = (change: Omit<WorkerConnectionState, 'endpoint'>): void =>
+        let readyAtMs: number | undefined
+        const show = (change: Omit<WorkerConnectionState, 'endpoint'>): void => {
+          if (change.phase === 'ready') readyAtMs ??= performance.now()
           this.#showConnection(slot, { endpoint: `${address.host}:${address.port}`, ...change })
+        }
         try {
           await this.#serveProxy(config, address, show, signal)
         } catch (thrown) {
@@ -187,9 +195,10 @@ export class Worker {
           const failure = asError(thrown)
           logger.warn('proxy connection ended', { reason: failure.message })
           show({ phase: 'waiting', failure: failure.message })
+          pauseMs = pace.ended(readyAtMs === undefined ? 0 : performance.now() - readyAtMs)
         }
       }
-      await pause(this.#options.reconnectMs ?? 10_000, signal)
+      await pause(pauseMs, signal)
     }
     this.#update({ connections: [] })
   }
@@ -338,11 +347,16 @@ export class Worker {
     })
   }
 
+  /** Looks at the engine now instead of at the next turn: for who knows that something has changed. */
+  checkHealth(): void {
+    const engineHealthy = this.#options.backend.healthy()
+    if (engineHealthy !== this.#state.value.engineHealthy) this.#update({ engineHealthy })
+    this.#announce()
+  }
+
   async #watchHealth(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const engineHealthy = this.#options.backend.healthy()
-      if (engineHealthy !== this.#state.value.engineHealthy) this.#update({ engineHealthy })
-      this.#announce()
+      this.checkHealth()
       await pause(this.#options.healthCheckMs ?? 1_000, signal)
     }
   }
