@@ -20,6 +20,7 @@ export const clientMigrations: readonly string[] = [
      closed INTEGER NOT NULL DEFAULT 0,
      first_seen_ms INTEGER NOT NULL
    ) STRICT`,
+  `ALTER TABLE client_contract ADD COLUMN endpoint TEXT NOT NULL DEFAULT ''`,
 ]
 
 /** One client contract: whose it is and what its proxy told and signed. Tokens are adjusted totals. */
@@ -29,6 +30,8 @@ export interface AccountRecord {
   readonly network: string
   readonly owner: Address
   readonly proxyContract: Address
+  /** Where this proxy was met last, `host:port`; empty when that was not noted. */
+  readonly endpoint: string
   /** 32 bytes */
   readonly proxyKey: Uint8Array
   /** Terms of this contract, with the code of all three contracts. */
@@ -49,6 +52,7 @@ interface Row {
   network: string
   owner: string
   proxy_contract: string
+  endpoint: string
   proxy_key: Uint8Array
   params: Uint8Array
   consented: bigint
@@ -84,8 +88,9 @@ export class AccountStore {
     this.#find = database.prepare<Row>('SELECT * FROM client_contract WHERE contract = ?', bigints)
     this.#all = database.prepare<Row>('SELECT * FROM client_contract WHERE network = ? ORDER BY first_seen_ms, rowid', bigints)
     this.#add = database.prepare(
-      `INSERT INTO client_contract (contract, network, owner, proxy_contract, proxy_key, params, first_seen_ms)
-       VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+      `INSERT INTO client_contract (contract, network, owner, proxy_contract, endpoint, proxy_key, params, first_seen_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET endpoint = excluded.endpoint WHERE endpoint <> excluded.endpoint`,
     )
     this.#save = database.prepare(
       `UPDATE client_contract SET consented = ?, signed_tokens = ?, signed_boc = ?, db_tokens = ?, max_tokens = ?, closed = ?
@@ -99,6 +104,7 @@ export class AccountStore {
     readonly network: string
     readonly owner: Address
     readonly proxyContract: Address
+    readonly endpoint: string
     readonly proxyKey: Uint8Array
     readonly params: Params
     readonly nowMs: number
@@ -108,6 +114,7 @@ export class AccountStore {
       identity.network,
       identity.owner.toString(),
       identity.proxyContract.toString(),
+      identity.endpoint,
       identity.proxyKey,
       new Uint8Array(storeParams(identity.params, 'root').toBoc()),
       identity.nowMs,
@@ -171,6 +178,7 @@ function recordOf(row: Row): AccountRecord {
     network: row.network,
     owner: Address.parse(row.owner),
     proxyContract: Address.parse(row.proxy_contract),
+    endpoint: row.endpoint,
     proxyKey: row.proxy_key,
     params: parseParams(Cell.fromBoc(Buffer.from(row.params))[0] ?? Cell.EMPTY),
     consented: row.consented !== 0n,

@@ -12,10 +12,12 @@ import { Account } from './account.ts'
 import { AccountKeeper } from './account-keeper.ts'
 import { type AccountRecord, AccountStore } from './account-store.ts'
 import { authorize, introduceClient, type KnownProxy } from './handshake.ts'
+import { LinkPool } from './link-pool.ts'
 import { OldAccounts } from './old-accounts.ts'
 import type { ClientEvent, ClientOptions } from './options.ts'
+import { ProxyDirectory } from './proxy-directory.ts'
 import { type ModelOffer, ProxyLink } from './proxy-link.ts'
-import { localFailure, paidNothing } from './query-failure.ts'
+import { paidNothing } from './query-failure.ts'
 import { RegistrationPace } from './registration-pace.ts'
 import type { QueryHandle } from './running-query.ts'
 import { contractSecret, secretHash } from './secret.ts'
@@ -36,6 +38,19 @@ export interface ChatRequest {
   readonly timeoutMs?: number
 }
 
+/** One connection to one proxy. */
+interface Visit {
+  readonly slot: number
+  readonly root: RootConfig
+  readonly endpoint: string
+  readonly address: NetAddress
+  /** How long an agreement to open an account is waited for; undefined = as long as the connection lives. */
+  readonly consentLimitMs: number | undefined
+}
+
+/** Where accounts lie with other proxies, one without is not waited at for longer than this. */
+const accountPatienceMs = 60_000
+
 type Show = (change: Partial<ClientConnectionState> & Pick<ClientConnectionState, 'phase'>) => void
 
 const within = ([least, most]: readonly [number, number]): number => least + Math.random() * (most - least)
@@ -52,7 +67,7 @@ export class Client {
   readonly #options: ClientOptions
   readonly #store: AccountStore
   readonly #state = new Signal<ClientState>({ connections: [], running: 0, returning: [] })
-  readonly #links = new Map<number, ProxyLink>()
+  readonly #pool: LinkPool
   readonly #pace = new RegistrationPace()
   #consent = Promise.withResolvers<{ readonly topUp: bigint }>()
   #stopping: AbortController | undefined
@@ -61,6 +76,7 @@ export class Client {
   constructor(options: ClientOptions) {
     this.#options = options
     this.#store = new AccountStore(options.database)
+    this.#pool = new LinkPool(options.logger)
     this.accounts = new AccountKeeper(options.money, this.#store, options.logger)
   }
 
@@ -72,8 +88,9 @@ export class Client {
     if (this.#stopping !== undefined) return
     const stopping = new AbortController()
     this.#stopping = stopping
+    const directory = new ProxyDirectory(this.#options.reconnectMs ?? 10_000)
     const slots = Array.from({ length: this.#options.proxyConnections ?? 1 }, (_, slot) =>
-      this.#keepConnected(slot, stopping.signal),
+      this.#keepConnected(slot, directory, stopping.signal),
     )
     const { logger, money, oldAccountsMs, root } = this.#options
     const old = new OldAccounts({ root, accounts: this.accounts, logger, everyMs: oldAccountsMs ?? 10_000 })
@@ -110,7 +127,7 @@ export class Client {
   }
 
   /**
-   * Sends a chat request to the first ready proxy. Aborting `signal` stops it: see `QueryEnd.stopped`.
+   * Sends a chat request to the best ready proxy, and to the next one when that fails before its first word and nobody can be charged twice. Aborting `signal` stops it: see `QueryEnd.stopped`.
    * Throws `Failure` with `invalid-request`, `stopped` or `no-connection`: nothing was sent. Later failures show in the handle.
    */
   runChat(request: ChatRequest, signal: AbortSignal): QueryHandle {
@@ -126,49 +143,63 @@ export class Client {
     const timeoutMs = request.timeoutMs ?? 120_000
     if (!(timeoutMs > 0)) throw refuse('The time limit is out of range.')
     if (signal.aborted) throw new Failure('stopped', 'The answer was stopped before it began.', { money: paidNothing })
-    const link = this.#firstLink()
-    const query = link.run({ model: request.model, body: valid.body, path, maxTokens, maxCoefficient, timeoutMs }, signal)
-    query.end.catch((thrown: unknown) => {
-      if (thrown instanceof Failure && thrown.code === 'balance-too-low') void this.#freeCredit(link.account)
-    })
-    return query
+    const chat = { model: request.model, body: valid.body, path, maxTokens, maxCoefficient, timeoutMs }
+    return this.#pool.run(chat, signal, (account) => void this.#freeCredit(account))
   }
 
-  /** Models of the first ready proxy. Throws `Failure` with `no-connection`, or what ended the question. */
-  async models(): Promise<ModelOffer[]> {
-    return await this.#firstLink().models(10_000)
+  /** Models of all ready proxies; workers of one model side by side. Throws `Failure` with `no-connection`, or what ended the question. */
+  models(): Promise<ModelOffer[]> {
+    return this.#pool.models(10_000)
   }
 
-  #firstLink(): ProxyLink {
-    const link = [...this.#links].sort(([one], [other]) => one - other)[0]?.[1]
-    if (link === undefined) throw localFailure('no-connection', 'No proxy is connected.')
-    return link
-  }
-
-  /** Keeps one connection open, to the proxy at this place of the root's list, until `signal` aborts. */
-  async #keepConnected(slot: number, signal: AbortSignal): Promise<void> {
+  /** Keeps one connection open, to the best proxy that no other connection has, until `signal` aborts. */
+  async #keepConnected(slot: number, directory: ProxyDirectory, signal: AbortSignal): Promise<void> {
+    const { root, logger } = this.#options
+    for await (const config of root.values(signal)) if (config !== null) break
     while (!signal.aborted) {
-      const config = this.#options.root.value
-      const proxy = config?.proxies[slot]
-      if (config !== null && proxy !== undefined) {
-        const address = proxy.forClients
-        const show: Show = (change) => this.#showConnection(slot, { endpoint: `${address.host}:${address.port}`, ...change })
-        try {
-          await this.#stayWith(slot, config, address, show, signal)
-        } catch (thrown) {
-          if (signal.aborted) break
-          const failure = asError(thrown)
-          this.#options.logger.warn('proxy connection ended', { reason: failure.message })
-          show({ phase: 'waiting', failure: failure.message })
-        }
+      const config = root.value
+      if (config === null) break
+      const accounts = this.#accountEndpoints(config)
+      const next = directory.take(config.proxies, accounts, Date.now())
+      if ('waitMs' in next) {
+        await pause(next.waitMs, signal)
+        continue
       }
-      await pause(this.#options.reconnectMs ?? 10_000, signal)
+      const { endpoint } = next
+      let [readyAtMs, latencyMs]: [number | undefined, number | undefined] = [undefined, undefined]
+      const show: Show = (change) => {
+        if (change.phase === 'ready') readyAtMs ??= Date.now()
+        latencyMs = change.latencyMs ?? latencyMs
+        this.#showConnection(slot, { endpoint, ...change })
+      }
+      const consentLimitMs = accounts.size > 0 && !accounts.has(endpoint) ? accountPatienceMs : undefined
+      try {
+        await this.#stayWith({ slot, root: config, endpoint, address: next.proxy.forClients, consentLimitMs }, show, signal)
+      } catch (thrown) {
+        if (signal.aborted) break
+        const failure = asError(thrown)
+        logger.warn('proxy connection ended', { endpoint, reason: failure.message })
+        show({ phase: 'waiting', failure: failure.message })
+      } finally {
+        const nowMs = Date.now()
+        directory.release(endpoint, { goodMs: readyAtMs === undefined ? 0 : nowMs - readyAtMs, latencyMs, nowMs })
+      }
     }
     this.#state.update((state) => ({ ...state, connections: [] }))
   }
 
+  /** Proxies where money lies under the present terms. */
+  #accountEndpoints(root: RootConfig): Set<string> {
+    const records = this.#store.ofNetwork(root.address.toString())
+    const open = records.filter(
+      ({ consented, closed, params }) => consented && !closed && params.paramsVersion === root.params.paramsVersion,
+    )
+    return new Set(open.map(({ endpoint }) => endpoint))
+  }
+
   /** One connection from dialling to its end, which it throws. */
-  async #stayWith(slot: number, root: RootConfig, address: NetAddress, show: Show, signal: AbortSignal): Promise<never> {
+  async #stayWith(visit: Visit, show: Show, signal: AbortSignal): Promise<never> {
+    const { slot, root, address } = visit
     if (!root.params.isTest && this.#options.dialChecksImageHashes !== true)
       throw handshakeFailure('This network demands attested proxies, which cannot be checked here.')
     show({ phase: 'connecting' })
@@ -194,7 +225,7 @@ export class Client {
       const askedAt = performance.now()
       const proxy = await introduceClient(connection, this.#options.owner, root, this.#options.handshakeTimeoutMs ?? 30_000)
       const latencyMs = performance.now() - askedAt
-      const account = this.#accountOf(proxy, root, show)
+      const account = this.#accountOf(proxy, visit, show)
       for (const deviation of account.offer(proxy.payment))
         this.events.emit({ type: 'deviation', clientContract: proxy.clientContract.toString(), deviation })
       await this.#refresh(account)
@@ -211,8 +242,12 @@ export class Client {
         canCancel: proxy.cancels,
         latencyMs,
       }
-      await this.#authorize(connection, proxy, account, link, (change) => show({ ...told, ...change }), ended.signal)
-      this.#links.set(slot, link)
+      await this.#authorize(
+        { connection, proxy, account, link, consentLimitMs: visit.consentLimitMs },
+        (change) => show({ ...told, ...change }),
+        ended.signal,
+      )
+      this.#pool.add(slot, link)
       show({ phase: 'ready', ...told, ...figures(account) })
       void this.#follow(link, (change) => show({ ...told, ...change }), ended.signal).catch((thrown: unknown) =>
         connection.close(asError(thrown).message),
@@ -222,25 +257,26 @@ export class Client {
       connection.close(asError(thrown).message)
       throw thrown
     } finally {
-      this.#links.delete(slot)
+      this.#pool.remove(slot)
       ended.abort()
       stopWatching()
       signal.removeEventListener('abort', onStop)
     }
   }
 
-  #accountOf(proxy: KnownProxy, root: RootConfig, show: Show): Account {
+  #accountOf(proxy: KnownProxy, { root, endpoint }: Visit, show: Show): Account {
     const record: AccountRecord = this.#store.open({
       contract: proxy.clientContract,
       network: root.address.toString(),
       owner: this.#options.owner,
       proxyContract: proxy.proxyContract,
+      endpoint,
       proxyKey: proxy.publicKey,
       params: root.params,
       nowMs: Date.now(),
     })
     const account: Account = new Account(this.#store, record, () => {
-      if ([...this.#links.values()].some((link) => link.account === account)) show({ phase: 'ready', ...figures(account) })
+      if (this.#pool.has(account)) show({ phase: 'ready', ...figures(account) })
     })
     return account
   }
@@ -251,13 +287,17 @@ export class Client {
   }
 
   async #authorize(
-    connection: PacketConnection,
-    proxy: KnownProxy,
-    account: Account,
-    link: ProxyLink,
+    visit: {
+      readonly connection: PacketConnection
+      readonly proxy: KnownProxy
+      readonly account: Account
+      readonly link: ProxyLink
+      readonly consentLimitMs: number | undefined
+    },
     show: Show,
     signal: AbortSignal,
   ): Promise<void> {
+    const { connection, proxy, account, link } = visit
     const timeoutMs = this.#options.authorizationTimeoutMs ?? 300_000
     const secret = this.#secretOf(proxy.clientContract)
     const hash = secretHash(secret)
@@ -279,7 +319,7 @@ export class Client {
           `The proxy asks for one paid registration after the other; the next one is sent in ${Math.ceil(waitMs / 1000)} s at the earliest.`,
         )
       if (isNew) show({ phase: 'needs-account' })
-      const consent = isNew ? await this.#awaitConsent(signal) : { topUp: 0n }
+      const consent = isNew ? await this.#awaitConsent(visit.consentLimitMs, signal) : { topUp: 0n }
       show({ phase: 'authorizing' })
       const nonce = BigInt.asUintN(64, auth.nonce)
       this.#pace.sent(name, Date.now())
@@ -298,10 +338,11 @@ export class Client {
     await this.#refresh(account)
   }
 
-  async #awaitConsent(signal: AbortSignal): Promise<{ readonly topUp: bigint }> {
+  async #awaitConsent(limitMs: number | undefined, signal: AbortSignal): Promise<{ readonly topUp: bigint }> {
+    const limit = limitMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(limitMs)])
     const given = await Promise.race([
       this.#consent.promise,
-      new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true })),
+      new Promise<undefined>((resolve) => limit.addEventListener('abort', () => resolve(undefined), { once: true })),
     ])
     if (given === undefined || signal.aborted) throw handshakeFailure('The connection ended before an account was opened.')
     // One agreement opens one account.
@@ -312,6 +353,8 @@ export class Client {
   /** Keeps the account up to date while the connection lives (protocol 30 §4, §5). */
   async #follow(link: ProxyLink, show: Show, signal: AbortSignal): Promise<void> {
     for (;;) {
+      // Only a choice between proxies needs to know what each offers.
+      if ((this.#options.proxyConnections ?? 1) > 1) await link.models(10_000)
       await pause(within(this.#options.paymentStatusMs ?? [10_000, 20_000]), signal)
       if (signal.aborted) return
       const latencyMs = await link.updatePaymentStatus(60_000)
@@ -363,8 +406,7 @@ export class Client {
   }
 
   #showRunning(): void {
-    let running = 0
-    for (const link of this.#links.values()) running += link.running
+    const { running } = this.#pool
     this.#state.update((state) => ({ ...state, running }))
   }
 }

@@ -9,6 +9,7 @@ import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { Account } from './account.ts'
 import { fundsOf } from './budget.ts'
 import type { KnownProxy } from './handshake.ts'
+import { LinkQuality } from './link-quality.ts'
 import type { ClientEvent } from './options.ts'
 import { localFailure } from './query-failure.ts'
 import { type QueryHandle, RunningQuery } from './running-query.ts'
@@ -69,6 +70,8 @@ export class ProxyLink {
   readonly #context: ClientLinkContext
   readonly #queries = new Map<string, RunningQuery>()
   readonly #finished = new Map<string, RunningQuery>()
+  readonly quality = new LinkQuality()
+  #offers: readonly ModelOffer[] | undefined
   /** Adjusted tokens that the proxy holds back for each running query. */
   readonly #reserved = new Map<string, bigint>()
 
@@ -94,6 +97,22 @@ export class ProxyLink {
 
   get running(): number {
     return this.#queries.size
+  }
+
+  /** Whether the proxy ends a generation whose client is gone. */
+  get endsWithUs(): boolean {
+    return this.#proxy.cancels
+  }
+
+  /** What the proxy offered when it was asked last; undefined before. */
+  get offers(): readonly ModelOffer[] | undefined {
+    return this.#offers
+  }
+
+  /** Adjusted tokens that may still be reserved; undefined = without limit. */
+  get spendable(): bigint | undefined {
+    const { spendable } = this.#account
+    return spendable === undefined ? undefined : spendable - this.#reservedBeside('')
   }
 
   /** Sends a query. Failures show in the handle. */
@@ -125,6 +144,7 @@ export class ProxyLink {
       mostWaitingBytes,
       onDone: () => this.#onDone(requestId),
     })
+    this.quality.follow(running)
     this.#queries.set(requestId, running)
     this.#reserved.set(requestId, reserve)
     this.#context.onRunning()
@@ -182,7 +202,7 @@ export class ProxyLink {
   /** Models of this proxy with their enabled workers, cheapest first (protocol 30 §8.1). */
   async models(timeoutMs: number): Promise<ModelOffer[]> {
     const answer = await this.#connection.query(encode({ '@type': 'client.getWorkerTypesV2' }), { timeoutMs })
-    return decode(answer, 'client.workerTypesV2').types.map(({ name, workers }) => ({
+    const offers = decode(answer, 'client.workerTypesV2').types.map(({ name, workers }) => ({
       model: name,
       workers: workers.map((one) => ({
         coefficient: one.coefficient,
@@ -190,6 +210,8 @@ export class ProxyLink {
         mostRunning: one.max_active_requests,
       })),
     }))
+    this.#offers = offers
+    return offers
   }
 
   /** What came with the authorization. */

@@ -1,0 +1,77 @@
+import { Failure } from '../base/failure.ts'
+import type { HttpResponseHead } from '../protocol/http/http-message.ts'
+import type { QueryEnd, QueryHandle } from './running-query.ts'
+
+/** One try of a question at one proxy. */
+export interface Attempt {
+  readonly handle: QueryHandle
+  /** Whether the proxy ends the generation when its client is gone, so that nobody pays for an answer that nobody reads. */
+  readonly endsWithUs: boolean
+}
+
+/** Failures before the first word that cost nothing, and that another proxy may not have (protocol 30 §7.3). */
+const elsewhere: ReadonlySet<string> = new Set([
+  'no-worker',
+  'worker-busy',
+  'proxy-not-ready',
+  'contract-closing',
+  'balance-too-low',
+  'above-credit',
+  'unknown-model',
+  'too-expensive',
+  'refused',
+  'query-failed',
+])
+
+/**
+ * Whether a question that failed before its first word may be asked elsewhere: only where nobody can be charged twice for it. A timeout has used
+ * up the time; a lost connection is safe where the proxy stops a generation that nobody waits for.
+ */
+export function mayTryElsewhere(failure: unknown, endsWithUs: boolean): boolean {
+  if (!(failure instanceof Failure)) return false
+  return elsewhere.has(failure.code) || (failure.code === 'connection-lost' && endsWithUs)
+}
+
+/** A question that goes to the next proxy when one fails before the first word of the answer; after that, its end is final. */
+export class FailoverQuery implements QueryHandle {
+  readonly head: Promise<HttpResponseHead>
+  readonly body: AsyncIterable<Uint8Array>
+  readonly end: Promise<QueryEnd>
+  #current: QueryHandle
+
+  /** @param next another attempt, or undefined when there is no other proxy; called at most once for each failed one. */
+  constructor(first: Attempt, next: (failure: Failure) => Attempt | undefined) {
+    this.#current = first.handle
+    const settled = this.#settle(first, next)
+    this.head = settled.then((handle) => handle.head)
+    this.end = settled.then((handle) => handle.end)
+    // A reader may look at one part only.
+    this.head.catch(() => undefined)
+    this.end.catch(() => undefined)
+    this.body = bodyOf(settled)
+  }
+
+  /** Of the attempt under way, hex. */
+  get requestId(): string {
+    return this.#current.requestId
+  }
+
+  /** The attempt that was answered, or the last one that failed. */
+  async #settle(first: Attempt, next: (failure: Failure) => Attempt | undefined): Promise<QueryHandle> {
+    for (let attempt = first; ; ) {
+      this.#current = attempt.handle
+      try {
+        await attempt.handle.head
+        return attempt.handle
+      } catch (thrown) {
+        const following = mayTryElsewhere(thrown, attempt.endsWithUs) && thrown instanceof Failure ? next(thrown) : undefined
+        if (following === undefined) return attempt.handle
+        attempt = following
+      }
+    }
+  }
+}
+
+async function* bodyOf(settled: Promise<QueryHandle>): AsyncGenerator<Uint8Array> {
+  yield* (await settled).body
+}

@@ -1,0 +1,106 @@
+import { Failure } from '../base/failure.ts'
+import type { Logger } from '../base/logger.ts'
+import { reservedTokens } from '../protocol/accounting/adjusted-tokens.ts'
+import type { Account } from './account.ts'
+import { type Attempt, FailoverQuery } from './failover-query.ts'
+import { rankLinks } from './link-choice.ts'
+import type { ChatQuery, ModelOffer, ProxyLink } from './proxy-link.ts'
+import { localFailure } from './query-failure.ts'
+import type { QueryHandle } from './running-query.ts'
+
+/** What surrounds the body of a question in its query, in bytes. */
+const envelopeBytes = 200
+
+/** The ready proxy connections, and which of them a question goes to. */
+export class LinkPool {
+  readonly #links = new Map<number, ProxyLink>()
+  readonly #logger: Logger
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  add(slot: number, link: ProxyLink): void {
+    this.#links.set(slot, link)
+  }
+
+  remove(slot: number): void {
+    this.#links.delete(slot)
+  }
+
+  /** Whether a ready connection stands on that account. */
+  has(account: Account): boolean {
+    return this.#all().some((link) => link.account === account)
+  }
+
+  /** Requests under way. */
+  get running(): number {
+    return this.#all().reduce((sum, link) => sum + link.running, 0)
+  }
+
+  /**
+   * Asks the best proxy, and the next one when that fails before its first word and nobody can be charged twice (see `mayTryElsewhere`).
+   * @param onShortage told about an account that had too little free credit
+   * @throws Failure `no-connection`: nothing was sent. Later failures show in the handle.
+   */
+  run(chat: ChatQuery, signal: AbortSignal, onShortage: (account: Account) => void): QueryHandle {
+    const startedAt = performance.now()
+    const attempt = (link: ProxyLink, timeoutMs = chat.timeoutMs): Attempt => {
+      const handle = link.run({ ...chat, timeoutMs }, signal)
+      handle.end.catch((thrown: unknown) => {
+        if (thrown instanceof Failure && thrown.code === 'balance-too-low') onShortage(link.account)
+      })
+      return { handle, endsWithUs: link.endsWithUs }
+    }
+    const [first, ...others] = this.#ranked(chat)
+    if (first === undefined) throw localFailure('no-connection', 'No proxy is connected.')
+    return new FailoverQuery(attempt(first), (failure) => {
+      for (let next = others.shift(); next !== undefined; next = others.shift()) {
+        if (!this.#all().includes(next)) continue
+        this.#logger.info('a question is asked at another proxy', { reason: failure.code })
+        // It gets what is left of the time.
+        return attempt(next, Math.max(1, chat.timeoutMs - (performance.now() - startedAt)))
+      }
+      return undefined
+    })
+  }
+
+  /** Models of all ready proxies, workers of one model side by side. Throws `Failure` with `no-connection`, or what ended the question. */
+  async models(timeoutMs: number): Promise<ModelOffer[]> {
+    const links = this.#all()
+    if (links.length === 0) throw localFailure('no-connection', 'No proxy is connected.')
+    const answers = await Promise.allSettled(links.map((link) => link.models(timeoutMs)))
+    const offers = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+    const refused = answers.find((answer) => answer.status === 'rejected')
+    if (offers.length === 0 && refused !== undefined) throw refused.reason
+    return mergeOffers(offers)
+  }
+
+  #all(): ProxyLink[] {
+    return [...this.#links].sort(([one], [other]) => one - other).map(([, link]) => link)
+  }
+
+  #ranked(chat: ChatQuery): ProxyLink[] {
+    const reserve = reservedTokens(chat.maxTokens, Buffer.byteLength(chat.body) + envelopeBytes, chat.maxCoefficient)
+    const views = this.#all().map((link) => ({
+      link,
+      offers: link.offers,
+      spendable: link.spendable,
+      running: link.running,
+      firstWordMs: link.quality.firstWordMs,
+      successRate: link.quality.successRate,
+    }))
+    const wanted = { model: chat.model, reserve, maxCoefficient: chat.maxCoefficient }
+    return rankLinks(views, wanted).map(({ link }) => link)
+  }
+}
+
+/** One entry for each model, with the workers of all proxies, cheapest first. */
+function mergeOffers(offers: readonly (readonly ModelOffer[])[]): ModelOffer[] {
+  const workers = new Map<string, ModelOffer['workers'][number][]>()
+  for (const offer of offers.flat()) workers.set(offer.model, [...(workers.get(offer.model) ?? []), ...offer.workers])
+  return [...workers].map(([model, all]) => ({
+    model,
+    workers: all.toSorted((one, other) => one.coefficient - other.coefficient),
+  }))
+}

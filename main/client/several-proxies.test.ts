@@ -1,0 +1,167 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import type { NetAddress, ProxyEndpoints } from '../../contracts/net-address.ts'
+import { Failure } from '../base/failure.ts'
+import { Signal } from '../base/signal.ts'
+import { encodeHttpResponse } from '../protocol/http/http-message.ts'
+import { scriptedNetwork } from '../protocol/testing/scripted-network.ts'
+import { type ScriptedConnection, ScriptedProxy } from '../protocol/testing/scripted-proxy.ts'
+import type { RootConfig } from '../ton/root-config.ts'
+import { clientPeer, completeHandshake } from './testing/client-peer.ts'
+
+const closers: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+})
+const never = new AbortController().signal
+const chat = { model: 'M', body: '{"model":"M","messages":[],"stream":true}' }
+const entry = (port: number): ProxyEndpoints => ({
+  forWorkers: { host: '127.0.0.1', port },
+  forClients: { host: '127.0.0.1', port },
+})
+
+/** A client before two scripted proxies; `flags` 3 are proxies that do not know cancel. */
+async function standBefore(connections: number, flags?: number) {
+  const proxies = [await ScriptedProxy.listen(), await ScriptedProxy.listen()] as const
+  const dial = (address: NetAddress) => {
+    const proxy = proxies[address.port - 1]
+    if (proxy === undefined) throw new Failure('refused', 'nobody listens there')
+    return proxy.dial()
+  }
+  const root = new Signal<RootConfig | null>({
+    ...scriptedNetwork.root,
+    proxies: [1, 2].map((at) => ({ ...entry(at), seqno: at })),
+  })
+  const peer = await clientPeer({ dial, root, proxyConnections: connections, reconnectMs: 80 })
+  closers.push(async () => {
+    await peer.dispose()
+    for (const proxy of proxies) await proxy.close()
+  })
+  peer.client.start()
+  const ready = async (proxy: ScriptedProxy, coefficient: number): Promise<ScriptedConnection> => {
+    const connection = await proxy.accept()
+    await completeHandshake(connection, flags === undefined ? {} : { flags })
+    if (connections > 1) await offer(connection, coefficient)
+    return connection
+  }
+  /** Both are ready, and the client knows what they offer. */
+  const meet = async (): Promise<readonly [ScriptedConnection, ScriptedConnection]> => {
+    const [dear, cheap] = await Promise.all([ready(proxies[0], 1000), ready(proxies[1], 700)])
+    await expect.poll(() => peer.client.state.value.connections.map(({ phase }) => phase)).toEqual(['ready', 'ready'])
+    const [models] = await Promise.all([peer.client.models(), offer(dear, 1000), offer(cheap, 700)])
+    expect(models).toMatchObject([{ model: 'M', workers: [{ coefficient: 700 }, { coefficient: 1000 }] }])
+    return [dear, cheap]
+  }
+  return { peer, proxies, ready, meet }
+}
+
+async function offer(connection: ScriptedConnection, coefficient: number): Promise<void> {
+  const asked = await connection.nextQuery('client.getWorkerTypesV2')
+  const worker = {
+    '@type': 'client.workerInstanceV2',
+    flags: 0,
+    coefficient,
+    active_requests: 0,
+    max_active_requests: 8,
+  } as const
+  asked.answer({ '@type': 'client.workerTypesV2', types: [{ '@type': 'client.workerTypeV2', name: 'M', workers: [worker] }] })
+}
+
+const answer = async (connection: ScriptedConnection, text: string): Promise<void> => {
+  const { request_id } = await connection.nextPacket('client.runQueryEx')
+  await connection.send({
+    '@type': 'client.queryAnswerEx',
+    request_id,
+    answer: encodeHttpResponse({ status: 200, reason: 'OK', headers: [] }, Buffer.from(text)),
+    flags: 1,
+    final_info: {
+      '@type': 'client.queryFinalInfo',
+      flags: 0,
+      tokens_used: {
+        '@type': 'tokensUsed',
+        prompt_tokens_used: 1n,
+        cached_tokens_used: 0n,
+        completion_tokens_used: 0n,
+        reasoning_tokens_used: 0n,
+        total_tokens_used: 1n,
+      },
+    },
+  })
+}
+const refuse = async (connection: ScriptedConnection, error_code: number, error: string): Promise<void> => {
+  const { request_id } = await connection.nextPacket('client.runQueryEx')
+  await connection.send({ '@type': 'client.queryAnswerErrorEx', request_id, error_code, error, flags: 0 })
+}
+const textOf = async (body: AsyncIterable<Uint8Array>): Promise<string> => {
+  let text = ''
+  for await (const bytes of body) text += new TextDecoder().decode(bytes)
+  return text
+}
+
+describe('a client of a network with two proxies', () => {
+  it('asks the cheaper one, and the other one when that has no worker', async () => {
+    const { peer, meet } = await standBefore(2)
+    const [dear, cheap] = await meet()
+    const handle = peer.client.runChat(chat, never)
+    await refuse(cheap, 651, 'no ready workers for model M')
+    await answer(dear, 'from the other')
+    expect(await textOf(handle.body)).toBe('from the other')
+    expect((await handle.head).status).toBe(200)
+    expect(await handle.end).toMatchObject({ cost: 2n })
+  })
+
+  it('tells the last failure when nobody can answer', async () => {
+    const { peer, meet } = await standBefore(2)
+    const [dear, cheap] = await meet()
+    const handle = peer.client.runChat(chat, never)
+    await refuse(cheap, 651, 'no ready workers for model M')
+    await refuse(dear, 621, 'unknown model M')
+    await expect(handle.head).rejects.toMatchObject({ code: 'unknown-model' })
+    await expect(handle.end).rejects.toMatchObject({ code: 'unknown-model' })
+    await expect(textOf(handle.body)).rejects.toMatchObject({ code: 'unknown-model' })
+  })
+
+  it.each([
+    ['goes to the other proxy when the first is lost and ends with its client', undefined, 'answered'],
+    ['is not asked twice where the first may go on without its client', 3, 'connection-lost'],
+  ] as const)('a question without its first word %s', async (_name, flags, expected) => {
+    const { peer, meet } = await standBefore(2, flags)
+    const [dear, cheap] = await meet()
+    const handle = peer.client.runChat(chat, never)
+    await cheap.nextPacket('client.runQueryEx')
+    cheap.connection.close('gone')
+    if (expected === 'answered') await answer(dear, expected)
+    const result = await textOf(handle.body).catch((thrown: unknown) => (thrown instanceof Failure ? thrown.code : thrown))
+    expect(result).toBe(expected)
+  })
+
+  it('is not asked anywhere else once the answer has begun', async () => {
+    const { peer, meet } = await standBefore(2)
+    const [dear, cheap] = await meet()
+    const handle = peer.client.runChat(chat, never)
+    const { request_id } = await cheap.nextPacket('client.runQueryEx')
+    const begun = encodeHttpResponse({ status: 200, reason: 'OK', headers: [] }, Buffer.from('half'))
+    await cheap.send({ '@type': 'client.queryAnswerEx', request_id, answer: begun, flags: 0 })
+    await handle.head
+    cheap.connection.close('gone')
+    await expect(handle.end).rejects.toMatchObject({ code: 'connection-lost' })
+    await answerNothing(dear)
+  })
+
+  it('with one connection goes to the second proxy when the first one does not answer', async () => {
+    const { peer, proxies, ready } = await standBefore(1)
+    const first = await Promise.race(proxies.map(async (proxy, at) => [await proxy.accept(), at] as const))
+    first[0].connection.close('gone')
+    const other = proxies[first[1] === 0 ? 1 : 0]
+    if (other === undefined) throw new Error('two proxies')
+    const connection = await ready(other, 1000)
+    await peer.client.whenReady(AbortSignal.timeout(2_000))
+    const handle = peer.client.runChat(chat, never)
+    await answer(connection, 'here')
+    expect(await textOf(handle.body)).toBe('here')
+  })
+})
+
+async function answerNothing(connection: ScriptedConnection): Promise<void> {
+  await expect(Promise.race([connection.nextPacket('client.runQueryEx'), pause(100)])).resolves.toBe('nothing')
+}
+const pause = (ms: number) => new Promise((resolve) => setTimeout(() => resolve('nothing'), ms))
