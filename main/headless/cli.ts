@@ -2,8 +2,6 @@ import { parseArgs } from 'node:util'
 import { messageAndAdvice } from '../base/failure.ts'
 import { childEntries } from '../child-entries.ts'
 import { version } from '../version.ts'
-import { networkCommand } from './network-command.ts'
-import { roleCommand } from './role-commands/role-command.ts'
 
 const help = `Cocoon Desktop ${version}
 
@@ -24,7 +22,12 @@ Usage: cocoon-desktop serve [options]
 `
 
 async function main(): Promise<void> {
-  if (process.argv[2] === 'network') process.exit(await networkCommand(process.argv.slice(3), childEntries(import.meta.url)))
+  // Each command loads what it needs: the app, the roles and the virtual machine are large.
+  if (process.argv[2] === 'network') {
+    const { networkCommand } = await import('./network-command.ts')
+    process.exit(await networkCommand(process.argv.slice(3), childEntries(import.meta.url)))
+  }
+  const { roleCommand } = await import('./role-commands/role-command.ts')
   if (await roleCommand(process.argv.slice(2), childEntries(import.meta.url))) return
   const { positionals, values } = parseArgs({
     allowPositionals: true,

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import type { z } from 'zod'
 import { asError, Failure } from '../base/failure.ts'
 
@@ -33,7 +33,8 @@ export function parseBy<T>(schema: z.ZodType<T>, value: unknown, what: string): 
 function readBounded(path: string, what: string, mostBytes: number): string {
   let file: number
   try {
-    file = openSync(path, 'r')
+    // A pipe without a writer would hold up the plain call for ever.
+    file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   } catch (thrown) {
     throw new Failure('file-missing', `${what} ${path} cannot be read: ${asError(thrown).message}`, { cause: thrown })
   }

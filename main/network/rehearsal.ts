@@ -1,5 +1,15 @@
-import { type Address, beginCell, type Cell, external, internal, type Message, storeMessage, toNano } from '@ton/core'
-import { Blockchain, type BlockchainTransaction, createEmptyShardAccount, createShardAccount } from '@ton/sandbox'
+import {
+  type Address,
+  beginCell,
+  type Cell,
+  external,
+  internal,
+  type Message,
+  type ShardAccount,
+  storeMessage,
+  toNano,
+} from '@ton/core'
+import type { Blockchain, BlockchainTransaction } from '@ton/sandbox'
 import { Failure } from '../base/failure.ts'
 import type { AccountState, Chain } from '../ton/chain.ts'
 import { type Order, refusalOf } from '../wallet/orders.ts'
@@ -57,14 +67,16 @@ const plenty = toNano('1000000')
  * @throws Failure of `Chain`, or `wallet-frozen`
  */
 export async function rehearse(chain: Chain, stages: readonly Stage[], now: () => number = Date.now): Promise<Rehearsal> {
-  const emulator = await Blockchain.create()
+  // The emulator is large, and most commands do without it.
+  const sandbox = await import('@ton/sandbox')
+  const emulator = await sandbox.Blockchain.create()
   emulator.now = Math.floor(now() / 1000)
   const loaded = new Set<string>()
   const load = async (address: Address, extra: bigint): Promise<void> => {
     const key = address.toRawString()
     if (loaded.has(key)) return
     loaded.add(key)
-    await emulator.setShardAccount(address, shardAccount(address, await chain.account(address), extra))
+    await emulator.setShardAccount(address, shardAccount(sandbox, address, await chain.account(address), extra))
   }
   for (const { payer } of stages) await load(payer.address, plenty)
   for (const { message } of stages.flatMap(({ orders }) => orders)) await load(message.to, 0n)
@@ -85,7 +97,12 @@ export async function rehearse(chain: Chain, stages: readonly Stage[], now: () =
   }
 }
 
-function shardAccount(address: Address, state: AccountState, extra: bigint): ReturnType<typeof createEmptyShardAccount> {
+function shardAccount(
+  { createShardAccount, createEmptyShardAccount }: typeof import('@ton/sandbox'),
+  address: Address,
+  state: AccountState,
+  extra: bigint,
+): ShardAccount {
   if (state.status === 'frozen') {
     throw new Failure('wallet-frozen', `TON has frozen ${address.toString()} because it owed storage fees.`, {
       money: 'Nothing was sent.',
