@@ -1,6 +1,6 @@
 import type { Address } from '@ton/core'
 import type { NetAddress } from '../../contracts/net-address.ts'
-import { asError, Failure } from '../base/failure.ts'
+import { asError, Failure, wordsOf } from '../base/failure.ts'
 import { Feed } from '../base/feed.ts'
 import { pause } from '../base/pause.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
@@ -179,7 +179,7 @@ export class Client {
         if (signal.aborted) break
         const failure = asError(thrown)
         logger.warn('proxy connection ended', { endpoint, reason: failure.message })
-        show({ phase: 'waiting', failure: failure.message })
+        show({ phase: 'waiting', failure: failure.message, failureWords: wordsOf(thrown) })
       } finally {
         const nowMs = Date.now()
         directory.release(endpoint, { goodMs: readyAtMs === undefined ? 0 : nowMs - readyAtMs, latencyMs, nowMs })
@@ -397,9 +397,9 @@ export class Client {
   ): void {
     this.#state.update((state) => {
       const connections = [...state.connections]
-      const { failure, ...known } = connections[slot] ?? { endpoint: change.endpoint }
+      const { failure, failureWords, ...known } = connections[slot] ?? { endpoint: change.endpoint }
       // The last failure stays visible over the next attempts, until one succeeds.
-      const kept = failure === undefined || change.phase === 'ready' ? {} : { failure }
+      const kept = failure === undefined || change.phase === 'ready' ? {} : { failure, failureWords }
       connections[slot] = { ...known, ...kept, ...change, sentence: change.failure ?? sentences[change.phase] }
       return { ...state, connections: Array.from(connections, (one) => one ?? emptyConnection) }
     })

@@ -1,4 +1,5 @@
 import type { Address } from '@ton/core'
+import type { Words } from '../base/failure.ts'
 import type { ReturningAccount } from './old-accounts.ts'
 
 export type ClientPhase = 'connecting' | 'needs-account' | 'authorizing' | 'ready' | 'waiting'
@@ -12,6 +13,8 @@ export interface ClientConnectionState {
   readonly sentence: string
   /** Why the last attempt or connection ended; gone when the connection is ready. */
   readonly failure?: string
+  /** The same for other languages; undefined for a defect. */
+  readonly failureWords?: Words | undefined
   readonly proxyContract?: Address
   readonly clientContract?: Address
   /** Round trip of the last question to the proxy. */

@@ -1,3 +1,4 @@
+import type { Words } from '../base/failure.ts'
 import type { Watchable } from '../base/signal.ts'
 
 export interface ChatMessage {
@@ -42,8 +43,9 @@ export type EngineState =
   | { readonly status: 'no-model' }
   | { readonly status: 'loading'; readonly model: string; readonly progress: number }
   | { readonly status: 'ready'; readonly model: string; readonly contextTokens: number; readonly backend: string }
-  | { readonly status: 'restarting'; readonly reason: string }
-  | { readonly status: 'failed'; readonly reason: string }
+  /** `words`: the reason for other languages; undefined for a defect. */
+  | { readonly status: 'restarting'; readonly reason: string; readonly words?: Words | undefined }
+  | { readonly status: 'failed'; readonly reason: string; readonly words?: Words | undefined }
 
 /**
  * One loaded model that answers. Runs in a process of its own; a crash of it surfaces as `Failure<'engine-crashed'>`

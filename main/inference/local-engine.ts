@@ -1,4 +1,4 @@
-import { asError, Failure } from '../base/failure.ts'
+import { asError, Failure, wordsOf } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import type { ChatMessage, Engine, EngineEvent, EngineState, GenerationOptions } from './engine.ts'
@@ -69,7 +69,7 @@ export class LocalEngine implements Engine {
     try {
       await this.#start(model, turn, 0)
     } catch (error) {
-      if (turn === this.#turn) this.state.set({ status: 'failed', reason: asError(error).message })
+      if (turn === this.#turn) this.state.set({ status: 'failed', reason: asError(error).message, words: wordsOf(error) })
       throw error
     }
   }
@@ -154,14 +154,18 @@ export class LocalEngine implements Engine {
   #restart(model: ModelToLoad, turn: number, crashes: number, whileLoading: number, reason: string): void {
     const first = this.#options.restartPauseMs ?? 250
     const pauseMs = Math.min(first * 2 ** Math.min(crashes, 10), longestPauseMs)
-    this.state.set({ status: 'restarting', reason: `The engine stopped (${reason}) and starts again.` })
+    this.state.set({
+      status: 'restarting',
+      reason: `The engine stopped (${reason}) and starts again.`,
+      words: { code: 'engine-restarting' },
+    })
     this.#restartTimer = setTimeout(() => {
       this.#start(model, turn, crashes + 1).catch((error: unknown) => {
         if (turn !== this.#turn) return
         const crashed = error instanceof Failure && error.code === 'engine-crashed'
         if (crashed && whileLoading + 1 < mostCrashesWhileLoading)
           this.#restart(model, turn, crashes + 1, whileLoading + 1, asError(error).message)
-        else this.state.set({ status: 'failed', reason: asError(error).message })
+        else this.state.set({ status: 'failed', reason: asError(error).message, words: wordsOf(error) })
       })
     }, pauseMs)
   }

@@ -1,4 +1,5 @@
 import type { Address } from '@ton/core'
+import type { Words } from '../base/failure.ts'
 
 export type ConnectionPhase = 'connecting' | 'handshake' | 'ready' | 'waiting'
 
@@ -11,6 +12,8 @@ export interface WorkerConnectionState {
   readonly workerContract?: Address
   /** Why the last attempt or connection ended, one sentence; gone when the connection is ready. */
   readonly failure?: string
+  /** The same for other languages; undefined for a defect. */
+  readonly failureWords?: Words | undefined
 }
 
 export interface WorkerState {

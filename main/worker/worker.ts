@@ -4,7 +4,7 @@ import { ATTACH } from '../../contracts/common.ts'
 import type { NetAddress } from '../../contracts/net-address.ts'
 import { workerInit } from '../../contracts/worker.ts'
 import type { Payout } from '../../preload/api/earn.ts'
-import { asError, Failure } from '../base/failure.ts'
+import { asError, Failure, wordsOf } from '../base/failure.ts'
 import { Feed } from '../base/feed.ts'
 import { pause } from '../base/pause.ts'
 import { ReconnectPace } from '../base/reconnect-pace.ts'
@@ -194,7 +194,7 @@ export class Worker {
           if (signal.aborted) break
           const failure = asError(thrown)
           logger.warn('proxy connection ended', { reason: failure.message })
-          show({ phase: 'waiting', failure: failure.message })
+          show({ phase: 'waiting', failure: failure.message, failureWords: wordsOf(thrown) })
           pauseMs = pace.ended(readyAtMs === undefined ? 0 : performance.now() - readyAtMs)
         }
       }
@@ -384,8 +384,9 @@ export class Worker {
   #showConnection(slot: number, connection: WorkerConnectionState): void {
     const connections = [...this.#state.value.connections]
     // The last failure stays visible over the next attempts, until one succeeds.
-    const failure = connection.phase === 'ready' ? undefined : connections[slot]?.failure
-    connections[slot] = { ...(failure === undefined ? {} : { failure }), ...connection }
+    const last = connection.phase === 'ready' ? undefined : connections[slot]
+    const kept = last?.failure === undefined ? {} : { failure: last.failure, failureWords: last.failureWords }
+    connections[slot] = { ...kept, ...connection }
     this.#update({ connections: connections.filter((one) => one !== undefined) })
   }
 
