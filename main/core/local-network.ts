@@ -14,6 +14,7 @@ import { LocalChain } from '../localnet/local-chain.ts'
 import { securePort } from '../proxy/ports.ts'
 import { CocoonProxy } from '../proxy/proxy.ts'
 import { type Database, openDatabase } from '../storage/database.ts'
+import type { DiskRoom } from '../storage/disk-room.ts'
 import type { DataPaths } from '../storage/files.ts'
 import type { Chain } from '../ton/chain.ts'
 import { type RootWatcher, readRoot, watchRoot } from '../ton/root-config.ts'
@@ -25,6 +26,7 @@ import type { WorkerEvent } from '../worker/worker-event.ts'
 import type { AppNetwork, LiveNetwork, SeenRoot } from './app-network.ts'
 import { openDialer } from './dialer.ts'
 import { type EarlyPort, openEarly } from './early-port.ts'
+import { keptWords } from './kept-words.ts'
 import { forgetLocalEndpoint, tellLocalEndpoint } from './local-endpoint.ts'
 import type { LocalSecrets } from './local-keys.ts'
 import type { StartProgress } from './start-progress.ts'
@@ -47,6 +49,8 @@ export interface LocalNetworkOptions {
   readonly progress: StartProgress
   /** Whether the user had paused earning when the app ended last. */
   readonly paused: boolean
+  /** Told when a book finds no room on the disk. */
+  readonly room?: DiskRoom
   readonly logger: Logger
 }
 
@@ -122,7 +126,7 @@ export class LocalNetwork implements AppNetwork {
   }
 
   async #build(): Promise<LiveNetwork> {
-    const { paths, secrets, entries, progress, logger } = this.#options
+    const { paths, secrets, entries, progress, logger, room } = this.#options
     const closeLater = (close: () => Promise<void> | void): unknown => this.#closers.push(close)
 
     const chain = await progress.run(
@@ -173,6 +177,8 @@ export class LocalNetwork implements AppNetwork {
     root.start()
     this.#seen.set({ endpoint: chain.endpoint, root })
 
+    const books = this.#openBooks()
+    const wallet = this.#keep(new W5Wallet(chain.chain, secrets.user))
     const proxy = await progress.run('proxy', async () => {
       const proxy = new CocoonProxy(
         {
@@ -191,6 +197,7 @@ export class LocalNetwork implements AppNetwork {
           testnet: false,
           databasePath: paths.proxyDb,
           acceptLostDatabase: true,
+          keptWords: keptWords(books, { network: rootAddress, user: wallet.address }),
         },
         {
           root: root.config,
@@ -202,6 +209,7 @@ export class LocalNetwork implements AppNetwork {
           key: { publicKey: secrets.proxy.publicKey, signer: keySigner(secrets.proxy.secretKey) },
           openWorkerPort: workerPort.opener,
           openClientPort: clientPort.opener,
+          openDatabase: (path, migrations) => openDatabase(path, migrations, { logger, room }),
           logger: logger.room('proxy'),
         },
       )
@@ -210,15 +218,12 @@ export class LocalNetwork implements AppNetwork {
       return proxy
     })
 
-    const database = progress.piece('client', () => openDatabase(paths.clientDb, clientMigrations, { logger }))
-    closeLater(() => database.close())
-    const wallet = this.#keep(new W5Wallet(chain.chain, secrets.user))
     const client = new Client({
       root: root.config,
       owner: wallet.address,
       money: { chain: chain.chain, wallet },
       masterSecret: secrets.clientMasterSecret,
-      database,
+      database: books.client,
       dial: openDialer(entries.powThread),
       logger: logger.room('client'),
       reconnectMs,
@@ -230,6 +235,17 @@ export class LocalNetwork implements AppNetwork {
     void this.#openAccount(client)
     const nodeWallet = this.#keep(new CocoonWallet(chain.chain, secrets.workerWallet, wallet.address))
     return { chain, contracts, root, proxy, client, user: wallet.address, nodeWallet }
+  }
+
+  /** Before the proxy starts: it may have to learn from them what it had told. */
+  #openBooks(): { readonly client: Database; readonly worker: Database } {
+    const { paths, progress, logger, room } = this.#options
+    const client = progress.piece('client', () => openDatabase(paths.clientDb, clientMigrations, { logger, room }))
+    this.#closers.push(() => client.close())
+    const worker = progress.piece('worker', () => openDatabase(paths.workerDb, workerMigrations, { logger, room }))
+    this.#closers.push(() => worker.close())
+    this.#workerDatabase = worker
+    return { client, worker }
   }
 
   /**
@@ -284,17 +300,17 @@ export class LocalNetwork implements AppNetwork {
   /** Serves `backend` as worker of this network, in place of what it served before. Null when the network could not start. */
   async serve(backend: OpenAiBackend, modelName: string): Promise<Worker | null> {
     const live = this.#live.value
-    if (!live) return null
-    const { paths, progress, logger } = this.#options
+    const database = this.#workerDatabase
+    if (!live || !database) return null
+    const { progress, logger } = this.#options
     await this.stopServing()
-    this.#workerDatabase ??= progress.piece('worker', () => openDatabase(paths.workerDb, workerMigrations, { logger }))
     const worker = new Worker({
       root: live.root.config,
       owner: live.user,
       money: { chain: live.chain.chain, nodeWallet: live.nodeWallet },
       backend,
       modelName,
-      database: this.#workerDatabase,
+      database,
       dial: this.#workerDial,
       logger: logger.room('worker'),
       reconnectMs,
@@ -337,7 +353,6 @@ export class LocalNetwork implements AppNetwork {
     setTimeout(() => this.#closeWallets(), walletGraceMs).unref()
     this.#stopped = true
     await this.stopServing()
-    this.#workerDatabase?.close()
     this.#live.set(null)
     await this.#closeAll()
     // A start that was under way fails with its chain; what it had opened meanwhile is closed too.

@@ -21,28 +21,18 @@ function folderWith(...names: string[]) {
 }
 
 describe('lost books of the local network', () => {
-  it('sets the other books aside, with what belongs to them, when the proxy has none', () => {
-    const { folder, paths } = folderWith('chain/chain.sqlite', 'worker.db', 'worker.db-wal', 'client.db', 'earnings.db')
-    expect(setAsideLostBooks(paths, silentLogger, () => new Date(0))).toBe(true)
-    expect(readdirSync(folder).sort()).toEqual([
-      'chain',
-      'client.db.aside-1970-01-01T00-00-00.000Z',
-      'earnings.db',
-      'worker.db.aside-1970-01-01T00-00-00.000Z',
-      'worker.db.aside-1970-01-01T00-00-00.000Z-wal',
-    ])
-  })
-
-  it('touches nothing at the first start, and nothing while the proxy has its book', () => {
+  it('touches nothing at the first start, and nothing while there is a chain, also when the proxy lost its book', () => {
     expect(setAsideLostBooks(folderWith().paths, silentLogger)).toBe(false)
     expect(setAsideLostBooks(folderWith('earnings.db').paths, silentLogger)).toBe(false)
-    const { paths } = folderWith('chain/chain.sqlite', 'proxy.db', 'worker.db', 'client.db')
-    expect(setAsideLostBooks(paths, silentLogger)).toBe(false)
-    expect(existsSync(paths.workerDb) && existsSync(paths.clientDb)).toBe(true)
+    for (const proxy of [['proxy.db'], []]) {
+      const { paths } = folderWith('chain/chain.sqlite', ...proxy, 'worker.db', 'client.db')
+      expect(setAsideLostBooks(paths, silentLogger)).toBe(false)
+      expect(existsSync(paths.workerDb) && existsSync(paths.clientDb)).toBe(true)
+    }
   })
 
   it('sets all books aside when the chain is gone: on a new one they would pay everything once more', () => {
-    const { folder, paths } = folderWith('proxy.db', 'worker.db', 'client.db', 'earnings.db')
+    const { folder, paths } = folderWith('proxy.db', 'worker.db', 'worker.db-wal', 'client.db', 'earnings.db')
     expect(setAsideLostBooks(paths, silentLogger, () => new Date(0))).toBe(true)
     expect(readdirSync(folder).sort()).toEqual([
       'chain',
@@ -50,6 +40,7 @@ describe('lost books of the local network', () => {
       'earnings.db.aside-1970-01-01T00-00-00.000Z',
       'proxy.db.aside-1970-01-01T00-00-00.000Z',
       'worker.db.aside-1970-01-01T00-00-00.000Z',
+      'worker.db.aside-1970-01-01T00-00-00.000Z-wal',
     ])
   })
 })
