@@ -90,6 +90,8 @@ export async function startCore({ dataDir, shell, entries, networkFile, logger }
   })
   const recorder = steadyRecorder(ledger, logger)
   network.workerEvents.on((event) => recorder.record(event))
+  // The proxy hears at once that the engine is gone, or back.
+  engine.state.onChange(() => network.worker.value?.checkHealth())
 
   const practice = new PracticeBackend()
   const serve = async (model: VerifiedModel): Promise<void> => {
@@ -101,6 +103,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, logger }
       practice.attach({
         client: live.client,
         worker,
+        engine: engine.state,
         model: baseName,
         modelName: model.name,
         contextTokens: loaded.status === 'ready' ? loaded.contextTokens : undefined,

@@ -1,15 +1,16 @@
 import type { LevelState } from '../../preload/api/chat.ts'
 import { exactTon } from '../base/exact-ton.ts'
 import { asError, Failure, type Sentence } from '../base/failure.ts'
-import { Signal } from '../base/signal.ts'
+import { Signal, type Watchable } from '../base/signal.ts'
 import type { BackendEvent, ChatBackend } from '../chat/backend.ts'
 import { estimatedCost } from '../client/budget.ts'
 import { readChatCompletion } from '../client/chat-completion.ts'
 import type { Client } from '../client/client.ts'
 import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
-import type { ChatMessage, EngineUsage } from '../inference/engine.ts'
+import type { ChatMessage, EngineState, EngineUsage } from '../inference/engine.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { Worker } from '../worker/worker.ts'
+import { comeBackMs, mayComeBack, whenSeated } from './seat-wait.ts'
 import { localTopUp } from './top-up-keeper.ts'
 
 /** What a request over the network may cost at most (architecture, Networks). */
@@ -31,6 +32,8 @@ export interface PracticeLink {
   readonly root: () => RootConfig | null
   /** The worker of this computer; a question before it is connected would be refused as an unknown model. */
   readonly worker: Worker
+  /** What that worker serves with. */
+  readonly engine: Watchable<EngineState>
 }
 
 /** Level "Practice network": each turn goes through the client role, over the sockets of the local network, and is paid for. */
@@ -50,7 +53,7 @@ export class PracticeBackend implements ChatBackend {
       return
     }
     const show = (): void => this.state.set(levelState(link))
-    this.#unwatch = [link.client.state.onChange(show), link.worker.state.onChange(show)]
+    this.#unwatch = [link.client.state.onChange(show), link.worker.state.onChange(show), link.engine.onChange(show)]
     show()
   }
 
@@ -68,14 +71,36 @@ export class PracticeBackend implements ChatBackend {
         retryable: true,
         words: { code: 'practice-starting' },
       })
-    const { client, model } = link
     const size = sizeOf(messages, link.contextTokens)
     if (size.surelyTooLong) throw size.failure()
-    const body = JSON.stringify({ model, messages, stream: true, max_tokens: maxTokens })
-    if (signal.aborted) {
-      yield { type: 'final', usage: noUsage, reason: 'cancelled', stop: 'ended', money: { adjustedTokens: 0, cost: 0n } }
-      return
+    const until = performance.now() + comeBackMs
+    const { engine, worker } = link
+    const hopeful = (): boolean => !worker.state.value.paused && !isGone(engine.value)
+    while (!signal.aborted) {
+      let begun = false
+      try {
+        for await (const event of this.#ask(link, messages, size, signal)) {
+          begun = true
+          yield event
+        }
+        return
+      } catch (thrown) {
+        // The worker comes back by itself after a crash of its engine: the question waits for it, as it would for a slow answer.
+        if (begun || !mayComeBack(thrown)) throw thrown
+        if (!(await whenSeated(link.client, link.model, { until, hopeful, signal })) && !signal.aborted) throw thrown
+      }
     }
+    yield { type: 'final', usage: noUsage, reason: 'cancelled', stop: 'ended', money: { adjustedTokens: 0, cost: 0n } }
+  }
+
+  async *#ask(
+    link: PracticeLink,
+    messages: readonly ChatMessage[],
+    size: ReturnType<typeof sizeOf>,
+    signal: AbortSignal,
+  ): AsyncGenerator<BackendEvent> {
+    const { client, model } = link
+    const body = JSON.stringify({ model, messages, stream: true, max_tokens: maxTokens })
     const query = client.runChat({ model, body, maxTokens, maxCoefficient }, signal)
     const failed = query.end.then(
       () => undefined,
@@ -182,6 +207,7 @@ async function refusal(status: number, { body, end }: QueryHandle, contextTokens
   }
   let message = `The worker's engine answered with status ${status}.`
   let code = 'engine-refused'
+  let notReady = false
   try {
     const parsed: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'))
     if (
@@ -193,11 +219,13 @@ async function refusal(status: number, { body, end }: QueryHandle, contextTokens
     ) {
       if ('message' in parsed.error && typeof parsed.error.message === 'string') message = parsed.error.message.slice(0, 300)
       if ('code' in parsed.error && parsed.error.code === 'context_length_exceeded') code = 'context-too-small'
+      notReady = status === 503 && 'code' in parsed.error && parsed.error.code === 'engine-not-ready'
     }
   } catch {
     // An engine that answers an error in another form has still refused; the status says so.
   }
   const { cost = 0n } = await end
+  if (notReady && cost === 0n) return new Failure('engine-not-ready', message, { money: paidNothing, retryable: true })
   const money: Sentence =
     cost === 0n
       ? paidNothing
@@ -211,7 +239,11 @@ async function refusal(status: number, { body, end }: QueryHandle, contextTokens
   return new Failure(code, message, { money, retryable: status >= 500, values: { said: message } })
 }
 
-function levelState({ client, modelName, root, worker }: PracticeLink): LevelState {
+/** It does not come back by itself. */
+const isGone = (engine: EngineState): boolean => engine.status === 'failed' || engine.status === 'no-model'
+
+/** `ready` also while the engine starts again: a question asked then waits for it. */
+function levelState({ client, modelName, root, worker, engine }: PracticeLink): LevelState {
   const level = 'practice'
   const [connection] = client.state.value.connections
   if (!connection) return { level, state: 'starting', reason: 'Looking for a proxy.' }
@@ -220,6 +252,8 @@ function levelState({ client, modelName, root, worker }: PracticeLink): LevelSta
   }
   const { connections, paused } = worker.state.value
   if (paused) return { level, state: 'unavailable', reason: 'Earning is paused, so no worker answers. Resume it under Earn.' }
+  if (engine.value.status === 'failed')
+    return { level, state: 'unavailable', reason: `No worker answers, because the engine stopped: ${engine.value.reason}` }
   if (connections[0]?.phase !== 'ready') return { level, state: 'starting', reason: 'The worker is connecting to the proxy.' }
   return { level, state: 'ready', model: modelName, ...estimate(root()) }
 }

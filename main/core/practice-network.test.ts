@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -14,6 +14,30 @@ import { tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
 async function first<T>(values: AsyncIterable<T>, holds: (value: T) => boolean): Promise<T> {
   for await (const value of values) if (holds(value)) return value
   throw new Error('The stream ended without it.')
+}
+
+/** Processes that this one has started, by a part of their command line. */
+function childProcesses(entry: string): number[] {
+  const read = (pid: string, name: string): string => {
+    try {
+      return readFileSync(`/proc/${pid}/${name}`, 'utf8')
+    } catch {
+      // It ended meanwhile.
+      return ''
+    }
+  }
+  return readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .filter(
+      (pid) =>
+        Number(
+          read(pid, 'stat')
+            .replace(/^.*\) . /s, '')
+            .split(' ')[0],
+        ) === process.pid,
+    )
+    .filter((pid) => read(pid, 'cmdline').includes(entry))
+    .map(Number)
 }
 
 describe('the whole app on one computer', () => {
@@ -47,13 +71,15 @@ describe('the whole app on one computer', () => {
     const { id: turnId } = await core.handlers.calls['chat.send']({ id, text })
     return settled(id, turnId)
   }
-  async function askAndStop(level: PrivacyLevel, text: string): Promise<Turn> {
-    const { id } = await core.handlers.calls['chat.create']({ level })
-    const { id: turnId } = await core.handlers.calls['chat.send']({ id, text })
-    await first(
+  const firstText = (id: string): Promise<unknown> =>
+    first(
       core.handlers.streams['chat.conversation']({ id }, within(60_000)),
       (event) => event.type === 'delta' || (event.type === 'snapshot' && (event.conversation.turns[0]?.answer ?? '') !== ''),
     )
+  async function askAndStop(level: PrivacyLevel, text: string): Promise<Turn> {
+    const { id } = await core.handlers.calls['chat.create']({ level })
+    const { id: turnId } = await core.handlers.calls['chat.send']({ id, text })
+    await firstText(id)
     return core.handlers.calls['chat.stop']({ id, turnId })
   }
   async function settled(id: string, turnId: string): Promise<Turn> {
@@ -149,4 +175,67 @@ describe('the whole app on one computer', () => {
     await levelReady('practice')
     expect(await ask('practice', 'and now')).toMatchObject({ status: 'done' })
   }, 120_000)
+
+  it.skipIf(!existsSync('/proc/self/stat'))(
+    'answers a question that is asked again right after the engine was killed, and lets go of it at once when it is stopped',
+    async () => {
+      const used = async (): Promise<bigint> => (await wallet(({ chat }) => chat !== undefined)).chat?.used ?? -1n
+      // Everything before is signed, so both sides have been told of it.
+      await earn(
+        ({ counted, requests }) => counted === 0n && requests.every(({ result, earned }) => result === 'failed' || earned > 0n),
+      )
+      const before = await used()
+      let paid = 0n
+      for (const stopped of [false, true]) {
+        const { id } = await core.handlers.calls['chat.create']({ level: 'practice' })
+        const { id: turnId } = await core.handlers.calls['chat.send']({ id, text: 'tell a long story' })
+        await firstText(id)
+        const [engine] = childProcesses('engine-process')
+        if (engine === undefined) throw new Error('There is no engine process.')
+        process.kill(engine, 'SIGKILL')
+        expect(await settled(id, turnId)).toMatchObject({
+          status: 'failed',
+          error: { money: 'You paid nothing.', retryable: true },
+        })
+        await core.handlers.calls['chat.retry']({ id, turnId })
+        if (!stopped) await firstText(id)
+        const turn = await core.handlers.calls['chat.stop']({ id, turnId })
+        expect(turn).toMatchObject({ status: 'stopped', stop: 'ended' })
+        expect(turn.usage?.completionTokens === 0).toBe(stopped)
+        paid += turn.usage?.cost ?? 0n
+        expect(childProcesses('engine-process')).not.toContain(engine)
+      }
+      await levelReady('practice')
+      const more = await askAndStop('practice', 'and once more')
+      expect(more).toMatchObject({ status: 'stopped', stop: 'ended' })
+      paid += more.usage?.cost ?? 0n
+      await wallet(({ chat }) => chat?.used === before + paid)
+    },
+    180_000,
+  )
+
+  it('loses nothing with the book of the proxy: nobody is served for free, and nobody pays or is paid twice', async () => {
+    await askAndStop('practice', 'one more before the loss')
+    const { lifetime, counted, settled: paid } = await earn(({ requests: [request] }) => (request?.earned ?? 0n) > 0n)
+    const earned = lifetime + counted
+    const { chat: account } = await wallet(({ chat }) => chat !== undefined)
+    await core.stop()
+    for (const name of readdirSync(dataDir)) if (name.startsWith('proxy.db')) rmSync(join(dataDir, name))
+    core = await start()
+    await levelReady('practice')
+    expect(readdirSync(dataDir).filter((name) => name.includes('.aside-'))).toEqual([])
+    const { chat } = await wallet(({ chat }) => chat !== undefined)
+    expect(chat?.used).toBe(account?.used)
+    // All of it is signed again, to the nano.
+    await earn(({ counted, lifetime }) => counted === 0n && lifetime === earned)
+
+    const turn = await askAndStop('practice', 'and after it')
+    const { cost = 0n, adjustedTokens = 0 } = turn.usage ?? {}
+    await wallet(({ chat }) => chat?.used === (account?.used ?? 0n) + cost)
+    const all = earned + BigInt(adjustedTokens) * 150_000n
+    await earn(({ counted, lifetime }) => counted === 0n && lifetime === all)
+    const payout = await core.handlers.calls['earn.settle']({})
+    expect(payout).toMatchObject({ state: 'settled', ownerReceived: all - paid })
+    expect(await earn(({ pending }) => pending === 0n)).toMatchObject({ settled: all, lifetime: all })
+  }, 180_000)
 })
