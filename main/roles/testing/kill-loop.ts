@@ -15,6 +15,7 @@ export interface KillReport {
   readonly journal: readonly string[]
   readonly asked: number
   readonly whole: number
+  readonly refusals: Readonly<Record<string, number>>
   readonly kills: Readonly<Record<RoleName, number>>
   /** Adjusted tokens in the proxy's book at the end. */
   readonly charged: bigint
@@ -51,9 +52,11 @@ export async function killLoop(options: KillLoopOptions): Promise<KillReport> {
   const settling = new AbortController()
   let load: Load | undefined
   try {
-    for (const role of ['proxy', 'worker', 'client'] as const) {
-      scene.start(role)
+    note('the chain stands')
+    for (const role of roleNames) scene.start(role)
+    for (const role of roleNames) {
       await scene.up(role)
+      note(`${role} is up`)
     }
     load = new Load({
       url: scene.clientUrl,
@@ -74,6 +77,7 @@ export async function killLoop(options: KillLoopOptions): Promise<KillReport> {
       if (lull) {
         await running.pause()
         await pause(commitWindowMs)
+        note(`lull after ${running.asked.length} requests`)
         expectBetween(bounds(running.asked, kills), scene.proxyBook().client?.tokens ?? 0n, 'in a lull', broken)
       }
       await kill(scene, role, kills, note)
@@ -87,6 +91,8 @@ export async function killLoop(options: KillLoopOptions): Promise<KillReport> {
       if (random() < 0.2) continue
       await recovered(scene, running)
       note('serves again')
+      if (process.env.KILL_LIVE !== undefined)
+        for (const name of roleNames) process.stderr.write(`--${name}\n${scene.output(name).slice(-1400)}\n`)
       await checkChain(scene, broken)
     }
     await recovered(scene, running)
@@ -240,6 +246,7 @@ function report(
   return {
     ...rest,
     asked: load.asked.length,
+    refusals: Object.fromEntries(load.refusals),
     whole: load.asked.filter(({ outcome }) => outcome === 'whole').length,
     kills: { client: count('client'), worker: count('worker'), proxy: count('proxy') },
     charged: scene.proxyBook(true).client?.tokens ?? 0n,

@@ -82,14 +82,14 @@ export class Load {
       this.#running++
       const outcome = await this.#ask().finally(() => this.#running--)
       // A program that is refused waits before it asks again.
-      if (outcome !== 'whole') await pause(50)
+      if (outcome !== 'whole') await pause(150)
     }
   }
 
   async #ask(): Promise<Asked['outcome']> {
     const { random, multipliers, model, url } = this.#o
-    const prompt = 1 + Math.floor(random() * 60)
-    const completion = 3 + Math.floor(random() * 10)
+    const prompt = 1 + Math.floor(random() * 20)
+    const completion = 3 + Math.floor(random() * 4)
     const tokens = BigInt(prompt * multipliers.prompt + completion * multipliers.completion)
     const stream = random() < 0.5
     const content = `count ${prompt} ${completion} wait ${Math.floor(random() * 80)}`
@@ -99,7 +99,7 @@ export class Load {
       JSON.stringify({
         model,
         messages: [{ role: 'user', content }],
-        max_tokens: 16,
+        max_tokens: 8,
         max_coefficient: 1000,
         timeout: 20,
         stream,

@@ -12,8 +12,12 @@ export class RoleProcess {
   output = ''
   readonly #exited: Promise<number>
 
-  constructor(args: readonly string[]) {
-    this.child = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  /** @param cacheDir where compiled sources are kept between starts */
+  constructor(args: readonly string[], cacheDir?: string) {
+    this.child = spawn(process.execPath, [cli, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...(cacheDir === undefined ? {} : { NODE_COMPILE_CACHE: cacheDir }) },
+    })
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.output += text
