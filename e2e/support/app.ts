@@ -16,6 +16,8 @@ const stopGraceMs = 30_000
 export interface StartOptions {
   /** Wanted port; 0 lets the system choose. */
   readonly port?: number
+  /** More options of `cocoon-desktop serve`. */
+  readonly args?: readonly string[]
   /** Added to the environment of the app. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -50,8 +52,8 @@ interface Started {
   onOutput(look: () => void): () => void
 }
 
-function spawnApp(dataDir: string, { port = 0, env = {} }: StartOptions): Started {
-  const args = [join(root, 'out/main/cli.js'), 'serve', '--port', String(port), '--data-dir', dataDir]
+function spawnApp(dataDir: string, { port = 0, args: more = [], env = {} }: StartOptions): Started {
+  const args = [join(root, 'out/main/cli.js'), 'serve', '--port', String(port), '--data-dir', dataDir, ...more]
   const child = spawn(appNode, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
   let output = ''
   const waiting = new Set<() => void>()
@@ -132,6 +134,18 @@ export async function startRefused(dataDir: string): Promise<{ code: number | nu
   const code = await exited
   clearTimeout(force)
   return { code, output: output() }
+}
+
+/** Runs another command of the built command line to its end. */
+export async function runCommand(args: readonly string[]): Promise<{ code: number | null; output: string }> {
+  const child = spawn(appNode, [join(root, 'out/main/cli.js'), ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+    })
+  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve))
+  return { code, output }
 }
 
 /** Whether a process lives (a dead one that its parent has not read yet counts as gone). */

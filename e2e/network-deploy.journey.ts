@@ -1,0 +1,148 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { type BrowserContext, expect, type Page, test } from '@playwright/test'
+import { type RunningApp, runCommand, startApp } from './support/app.ts'
+import { nanoOf } from './support/money.ts'
+import { dataDirWithModel } from './support/provisioned.ts'
+import {
+  answered,
+  ask,
+  chooseLevel,
+  figuresOf,
+  goTo,
+  newestRequest,
+  newWindow,
+  openByLink,
+  practice,
+  settle,
+} from './support/screens.ts'
+
+/** Terms of a network of our own, unlike those of the local network that the app makes for itself. */
+const pricePerToken = 120_000n
+const workerFee = 50_000n
+
+test.describe.configure({ mode: 'serial' })
+
+let app: RunningApp | undefined
+let window: BrowserContext | undefined
+let page: Page
+let dataDir: string
+let file: string
+
+test.afterAll(async () => {
+  await window?.close()
+  await app?.stop()
+})
+
+/** Two ports that nobody uses now. */
+async function freePorts(): Promise<[number, number]> {
+  const servers = [createServer(), createServer()]
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve) => {
+          server.listen(0, '127.0.0.1', () => {
+            const address = server.address()
+            resolve(typeof address === 'object' && address !== null ? address.port : 0)
+          })
+        }),
+    ),
+  )
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return [ports[0] ?? 0, ports[1] ?? 0]
+}
+
+test('an operator deploys a network on the local chain with terms of its own', async () => {
+  dataDir = await dataDirWithModel()
+  file = join(dataDir, 'second.json')
+  const [workers, clients] = await freePorts()
+  const terms = ['--name', 'Second', '--price', '120000 nano', '--worker-fee', '50000 nano', '--multipliers', '1,0.1,4,4']
+  const proxy = ['--proxy', `127.0.0.1:${workers} 127.0.0.1:${clients}`]
+  const deployed = await runCommand([
+    'network',
+    'deploy',
+    '--on',
+    'local',
+    '--data-dir',
+    dataDir,
+    '--out',
+    file,
+    '--yes',
+    ...terms,
+    ...proxy,
+  ])
+  expect(deployed.code, deployed.output).toBe(0)
+  expect(deployed.output).toContain('On chain as planned')
+})
+
+test('the app serves a paid request on it, at its price, and settles', async ({ browser }) => {
+  app = await startApp(dataDir, { args: ['--network', file] })
+  window = await newWindow(browser)
+  page = await window.newPage()
+  await openByLink(page, app)
+  await expect(page.getByText('Second, Local network, test coins')).toBeVisible()
+  await chooseLevel(page, practice)
+  const turn = await ask(page, 'Name a colour and say why people like it.')
+  await answered(turn)
+  const { adjusted, costNano } = await figuresOf(turn)
+  if (adjusted === undefined || costNano === undefined) throw new Error('The answer does not say what it cost.')
+  expect(adjusted).toBeGreaterThan(0)
+  expect(costNano).toBe(BigInt(adjusted) * pricePerToken)
+
+  await goTo(page, 'Earn')
+  await expect.poll(async () => (await newestRequest(page))?.Money, { timeout: 10_000 }).toMatch(/pending/i)
+  const { amountNano, payout } = await settle(page)
+  expect(amountNano).toBe(BigInt(adjusted) * workerFee)
+  expect(nanoOf(payout['Owner received, TON'] ?? '')).toBe(BigInt(adjusted) * workerFee)
+  await expect.poll(async () => (await newestRequest(page))?.Money, { timeout: 10_000 }).toMatch(/settled/i)
+  console.log(`    ${adjusted} adjusted tokens: the client paid ${costNano} nano, the worker's owner received ${amountNano}`)
+  await goTo(page, 'Network')
+  expect(await rootValue(page, 'Price per adjusted token')).toBe(pricePerToken)
+})
+
+/** An amount among the terms that the Network screen read from the contract. */
+async function rootValue(of: Page, name: string): Promise<bigint> {
+  const term = of.getByRole('region', { name: 'Rules of the network' }).getByRole('term').filter({ hasText: name }).first()
+  return nanoOf(await term.locator('xpath=following-sibling::dd[1]').innerText())
+}
+
+test('the operator reads and changes it while the app runs', async () => {
+  const shown = await runCommand(['network', 'show', file, '--data-dir', dataDir])
+  expect(shown.output).toMatch(/Price +120000 nano/)
+  expect(shown.output).toContain('of the app that runs with')
+  const changed = await runCommand(['network', 'set-params', file, '--client-delay', '45 s', '--data-dir', dataDir, '--yes'])
+  expect(changed.output).toMatch(/after +45 s/)
+  expect(changed.code).toBe(0)
+})
+
+test('a network of the main network is opened for reading only', async ({ browser }) => {
+  // The chain of the running app stands for the endpoint of the main network; the second app cannot tell.
+  const { endpoint } = JSON.parse(readFileSync(join(dataDir, 'local-network.json'), 'utf8')) as { endpoint: string }
+  const otherDir = await dataDirWithModel()
+  const real = join(otherDir, 'real.json')
+  const network = {
+    ...JSON.parse(readFileSync(file, 'utf8')),
+    name: 'Real',
+    kind: 'open',
+    chain: { kind: 'mainnet', endpoints: [endpoint] },
+  }
+  writeFileSync(real, JSON.stringify(network))
+  const second = await startApp(otherDir, { args: ['--network', real] })
+  const context = await newWindow(browser)
+  try {
+    const reader = await context.newPage()
+    await openByLink(reader, second)
+    await expect(reader.getByText('Real, TON main network, real coins, only read')).toBeVisible()
+    await goTo(reader, 'Network')
+    await expect(reader.getByText('Open for reading only')).toBeVisible()
+    await expect(reader.getByText('Listed', { exact: true })).toBeVisible()
+    expect(await rootValue(reader, 'Price per adjusted token')).toBe(pricePerToken)
+    await expect(reader.getByText(/proxy contract/i)).toHaveCount(0)
+    await goTo(reader, 'Wallet')
+    await expect(reader.getByText('No wallet is open on this network')).toBeVisible()
+  } finally {
+    await context.close()
+    await second.stop()
+  }
+})
