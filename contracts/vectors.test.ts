@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Address, beginCell, Cell, loadMessage } from '@ton/core'
 import { describe, expect, it } from 'vitest'
+import { notRun, ran as ranCase } from '../main/protocol/testing/vector-runs.ts'
 import { hex } from './cells.ts'
 import {
   CLIENT_OPS,
@@ -31,6 +32,7 @@ import golden from './vectors/contracts.json' with { type: 'json' }
 import { COCOON_WALLET_CODE_HASH, cocoonWalletCode } from './wallet-code.ts'
 import { parseWorkerState, workerInit } from './worker.ts'
 
+const file = 'contracts/contracts'
 const QUERY_ID = 0x1122334455667788n
 const addressOf = (entry: { raw: string }) => Address.parseRaw(entry.raw)
 const unhex = (text: string) => new Uint8Array(Buffer.from(text, 'hex'))
@@ -82,6 +84,9 @@ const kinds: Record<string, SignedKind> = {
   worker_last_payout: 'worker-last-payout',
 }
 
+/** Messages that the reference's own contracts refuse; ours are different on purpose. */
+const differing = new Set(['client_increase_stake_2000000000', 'proxy_close', 'client_top_up_reopen_1500000000'])
+
 it('has the golden cases that this file was written for', () => {
   expect(golden.variants.map((variant) => variant.root_config.struct_version)).toEqual([0, 1, 2, 3])
   expect(golden.variants.reduce((sum, variant) => sum + variant.signed_payments.length, 0)).toBe(48)
@@ -91,8 +96,9 @@ it('has the golden cases that this file was written for', () => {
   expect(cocoonWalletCode.hash().toString('hex')).toBe(COCOON_WALLET_CODE_HASH)
 })
 
-for (const variant of golden.variants) {
+for (const [v, variant] of golden.variants.entries()) {
   describe(`struct version ${variant.root_config.struct_version}`, () => {
+    const ran = (name: string): void => ranCase(file, `variant ${v}: ${name}`)
     const params = paramsOf(variant)
     const proxy = proxyInit({ owner, publicKey: proxyKey, root: rootAddress, params })
     const clientWallet = cocoonWalletInit(publicKeyOfSeed(seeds.client), owner)
@@ -106,6 +112,7 @@ for (const variant of golden.variants) {
       const back = parseParams(cellOf(variant.params_cells.root_all_codes_mask7))
       expect({ ...back, codes: null }).toEqual({ ...params, codes: null })
       expect(storeParams(back, 'root').hash()).toEqual(storeParams(params, 'root').hash())
+      for (const name of Object.keys(variant.params_cells)) ran(`params_cells.${name}`)
     })
 
     it('derives the proxy, worker and client contracts', () => {
@@ -125,6 +132,13 @@ for (const variant of golden.variants) {
       const client = parseClientState(cellOf(variant.client_contract_owner_is_owner_address.init_data))
       expect(client).toMatchObject({ state: 'normal', stake: params.minClientStake, tokensUsed: 0n, publicKey: proxyKey })
       expect(client.proxy.equals(proxy.address)).toBe(true)
+      for (const name of [
+        'proxy_contract',
+        'worker_contract',
+        'client_contract_owner_is_client_cocoon_wallet',
+        'client_contract_owner_is_owner_address',
+      ])
+        ran(name)
     })
 
     it('derives the three wallets', () => {
@@ -133,6 +147,7 @@ for (const variant of golden.variants) {
         expect(made.address.equals(addressOf(variant.cocoon_wallets[role].address))).toBe(true)
         expect(hashOf(made.init.data)).toBe(variant.cocoon_wallets[role].init_data.hash)
         expect(parseCocoonWalletState(made.init.data)).toMatchObject({ seqno: 0, subwallet: 0, blocked: false })
+        ran(`cocoon_wallets.${role}`)
       }
     })
 
@@ -154,10 +169,11 @@ for (const variant of golden.variants) {
         })),
       ).toEqual(parsed.proxies)
       expect(state.unreadableProxies).toEqual([])
+      ran('root_contract_state')
     })
 
     it('signs, parses, verifies and repacks every payment', () => {
-      for (const entry of variant.signed_payments) {
+      for (const [i, entry] of variant.signed_payments.entries()) {
         const kind = kinds[entry.kind]
         if (kind === undefined) throw new Error(`unknown kind ${entry.kind}`)
         const boc = unhex(entry.signed_message.boc_hex)
@@ -178,6 +194,7 @@ for (const variant of golden.variants) {
           const workerWallet = cocoonWalletInit(publicKeyOfSeed(seeds.worker), owner)
           expect(hashOf(repackSigned(message, workerWallet.address))).toBe(entry.repacked_by_worker_for_sending.hash)
         }
+        ran(`signed_payments ${i}`)
       }
     })
 
@@ -192,6 +209,7 @@ for (const variant of golden.variants) {
         }),
       )
       expect(refusals).toEqual(['signature', 'contract', 'kind', 'kind'])
+      for (const i of refusals.keys()) ran(`signed_payment_negative ${i}`)
     })
 
     it('builds the message bodies of the reference', () => {
@@ -211,6 +229,7 @@ for (const variant of golden.variants) {
       if (commit?.kind !== 'state-commit') throw new Error('not a state commit')
       expect(commit.seqno).toBe(9)
       expect(hashOf(stateCommitMemo(commit))).toBe(hashOf(memo))
+      for (const name of Object.keys(messages)) if (name !== 'note' && !differing.has(name)) ran(`messages.${name}`)
     })
 
     it('differs from the reference in the two messages that its own contracts refuse', () => {
@@ -225,10 +244,11 @@ for (const variant of golden.variants) {
       expect(proxyOwnerClose(envelope).equals(withId)).toBe(true)
       // Declared, but no contract implements it; only the number is ours.
       expect(cellOf(messages.client_top_up_reopen_1500000000).beginParse().loadUint(32)).toBe(CLIENT_OPS.topUpReopen)
+      for (const name of differing) ran(`messages.${name}`)
     })
 
     it('signs the wallet messages of the reference', () => {
-      for (const entry of variant.wallet_external) {
+      for (const [i, entry] of variant.wallet_external.entries()) {
         const expected = cellOf(entry.external_message)
         const message = loadMessage(expected.beginParse())
         const slice = message.body.beginParse()
@@ -242,7 +262,10 @@ for (const variant of golden.variants) {
         expect(init === undefined).toBe(order.seqno === 7)
         const [made] = Cell.fromBoc(Buffer.from(cocoonWalletExternal(clientWallet.address, body, init)))
         expect(made?.equals(expected)).toBe(true)
+        ran(`wallet_external ${i}`)
       }
     })
   })
 }
+
+it('ran whole', () => expect(notRun(file)).toEqual([]))

@@ -4,6 +4,8 @@ import { parseRootState } from '../../../contracts/root.ts'
 import { keySigner, publicKeyOfSeed, type SignedPayload, signedBoc, signMessage } from '../../../contracts/signed.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import type { WirePayment } from '../payments/signed-payment.ts'
+import { frameHeaderBytes } from '../wire/frames.ts'
+import { readVectors } from './vector-cases.ts'
 
 interface NetworkFile {
   readonly root_address: string
@@ -13,7 +15,11 @@ interface NetworkFile {
   readonly root_state_boc: string
 }
 interface BehaviourFile {
-  readonly cases: readonly RecordedCase[]
+  readonly cases: readonly {
+    readonly case: string
+    readonly node: RecordedCase['node']
+    readonly events: readonly { readonly dir: 'c2s' | 's2c' | null; readonly kind: string; readonly frame_hex?: string }[]
+  }[]
 }
 export interface RecordedEvent {
   readonly dir?: 'c2s' | 's2c'
@@ -52,5 +58,14 @@ export function signedPayment(payload: SignedPayload, key: Uint8Array = seed): W
 
 /** What the reference worker and client did in front of a scripted proxy, case by case. */
 export function recordedCases(node: RecordedCase['node']): readonly RecordedCase[] {
-  return read<BehaviourFile>('node-behaviour.json').cases.filter((one) => one.node === node)
+  return readVectors<BehaviourFile>('wire/node_behaviour_scripted_proxy')
+    .cases.filter((one) => one.node === node)
+    .map((one) => ({ case: one.case, node, events: one.events.flatMap(recordedEvent) }))
+}
+
+/** What routers say of their peers is left out: the nodes are dialled directly here. */
+function recordedEvent({ dir, kind, frame_hex = '' }: BehaviourFile['cases'][number]['events'][number]): RecordedEvent[] {
+  const sender = dir === null ? {} : { dir }
+  if (kind === 'frame') return [{ ...sender, kind, payload: frame_hex.slice(2 * frameHeaderBytes) }]
+  return kind === 'event-node-closed' || kind === 'event-nothing-received' ? [{ ...sender, kind }] : []
 }

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { type RecordedCase, recordedCases } from '../protocol/testing/scripted-network.ts'
 import type { ScriptedConnection } from '../protocol/testing/scripted-proxy.ts'
+import { notRun, ran } from '../protocol/testing/vector-runs.ts'
 import { decode, encode, nameOf } from '../protocol/tl/codec.ts'
 import type { TlName, TlObject } from '../protocol/tl/types.ts'
 import { QueryRefused } from '../protocol/wire/wire-error.ts'
@@ -14,6 +15,7 @@ afterEach(async () => {
   peer = undefined
 })
 
+const file = 'wire/node_behaviour_scripted_proxy'
 const cases = recordedCases('client-runner')
 /** The recorded client went on with protocol 0 although it cannot read its answers; ours refuses it. */
 const protocolZero = 'proxy without protocol version (0)'
@@ -142,14 +144,15 @@ describe('the recorded behaviour of a client', () => {
     peer.client.start()
     const { compared, outcomes, events } = await replay(withoutStatus(recorded), await peer.proxy.accept(), peer)
     expect(compared).toBeGreaterThan(1)
-    if (!name.startsWith('protocol')) return
+    if (!name.startsWith('protocol')) return ran(file, `played: client-runner, ${name}`)
     expect(outcomes[0]).toMatchObject({ status: 200, tokens: 5n })
-    if (!name.startsWith('protocol 2')) return
+    if (!name.startsWith('protocol 2')) return ran(file, `played: client-runner, ${name}`)
     expect(outcomes[0]?.text).toBe('{"a":1}\n{"b":2}\n')
     expect(outcomes.slice(1).map((one) => one.code)).toEqual(['timeout', 'proxy-not-ready', 'refused'])
     // The recorded proxy accounts for a request that nobody asked.
     await expect.poll(() => events.map((event) => event.type)).toContain('deviation')
     expect(peer.client.accounts.list(peer.root.value?.address ?? fail())[0]).toMatchObject({ dbTokens: 20n, maxTokens: 30n })
+    ran(file, `played: client-runner, ${name}`)
   })
 
   it('but refuses protocol 0', async () => {
@@ -163,7 +166,10 @@ describe('the recorded behaviour of a client', () => {
     item.answer(decode(payload(hello), 'tcp.queryAnswer').data)
     expect(await connection.closed).toBe('closed-by-peer')
     await expect.poll(() => peer?.client.state.value.connections[0]?.failure).toBe('The proxy is too old for this app.')
+    ran(file, `played: client-runner, ${recorded?.case}`)
   })
+
+  it('ran whole', () => expect(notRun(file, (name) => name.startsWith('played: client-runner'))).toEqual([]))
 })
 
 const payload = (event: { payload?: string }): Uint8Array => Uint8Array.from(Buffer.from(event.payload ?? '', 'hex'))

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { readVectors } from '../testing/vector-cases.ts'
+import { notRun, ran } from '../testing/vector-runs.ts'
 import { adjustTokens, adjustUsage, reservedTokens } from './adjusted-tokens.ts'
 import { JsonStreamCounter } from './json-stream-counter.ts'
 import { SseCounter } from './sse-counter.ts'
@@ -25,10 +26,12 @@ interface Case {
   readonly usage: Used
 }
 
-const golden = JSON.parse(readFileSync(new URL('./vectors/token_counter.json', import.meta.url), 'utf8')) as {
-  adjust_tokens_n_coefficient_multiplier_result: [number, number, number, number][]
+const file = 'accounting/token_counter'
+const adjusted = 'adjust_tokens_n_coefficient_multiplier_result'
+const golden = readVectors<{
+  [adjusted]: [number, number, number, number][]
   counter: Case[]
-}
+}>(file)
 
 const meterOf = (one: Case): UsageMeter =>
   new UsageMeter({
@@ -56,12 +59,10 @@ const text = (data: Uint8Array): string => new TextDecoder().decode(data)
 
 describe('adjusted tokens against the golden data', () => {
   it('agrees in every recorded case', () => {
-    const cases = golden.adjust_tokens_n_coefficient_multiplier_result
-    expect(cases).toHaveLength(252)
-    const wrong = cases.filter(
-      ([n, coefficient, multiplier, result]) => adjustTokens(n, coefficient, multiplier) !== BigInt(result),
-    )
-    expect(wrong).toEqual([])
+    for (const [i, [n, coefficient, multiplier, result]] of golden[adjusted].entries()) {
+      expect([i, adjustTokens(n, coefficient, multiplier)]).toEqual([i, BigInt(result)])
+      ran(file, `${adjusted} ${i}`)
+    }
   })
 
   it('gives the example of the economics page and never a negative class', () => {
@@ -75,9 +76,7 @@ describe('adjusted tokens against the golden data', () => {
 })
 
 describe('token counter against the golden data', () => {
-  it('has every recorded case', () => expect(golden.counter).toHaveLength(44))
-
-  it.each(golden.counter)('$case, coefficient $coefficient', (one) => {
+  it.each(golden.counter.map((one, i) => ({ ...one, i })))('$case, coefficient $coefficient', (one) => {
     const meter = meterOf(one)
     const counter = new JsonStreamCounter(meter)
     for (const step of one.steps) {
@@ -86,7 +85,10 @@ describe('token counter against the golden data', () => {
     }
     expect(text(counter.finish())).toBe(one.finalize)
     expect(used(meter)).toEqual(one.usage)
+    ran(file, `counter ${one.i}`)
   })
+
+  it('ran whole', () => expect(notRun(file)).toEqual([]))
 
   it('gives the same for every split of the bytes', () => {
     const one = golden.counter[0]

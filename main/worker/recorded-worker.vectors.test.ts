@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { decodeHttpResponse } from '../protocol/http/http-message.ts'
 import { type RecordedCase, recordedCases } from '../protocol/testing/scripted-network.ts'
 import type { ScriptedConnection } from '../protocol/testing/scripted-proxy.ts'
+import { notRun, ran } from '../protocol/testing/vector-runs.ts'
 import { decode, nameOf } from '../protocol/tl/codec.ts'
 import type { TlName, TlObject } from '../protocol/tl/types.ts'
 import { QueryRefused } from '../protocol/wire/wire-error.ts'
@@ -16,6 +17,7 @@ afterEach(async () => {
   peer = undefined
 })
 
+const file = 'wire/node_behaviour_scripted_proxy'
 const cases = recordedCases('worker-runner')
 const caseNamed = (name: string): RecordedCase => {
   const found = cases.find((one) => one.case.startsWith(name))
@@ -157,6 +159,7 @@ describe('the recorded behaviour of a worker', () => {
     peer = await workerPeer()
     peer.worker.start()
     expect(await replay(recorded, await peer.proxy.accept())).toBeGreaterThan(1)
+    ran(file, `played: worker-runner, ${recorded.case}`)
   })
 
   it('remembers what it was told, over connections', async () => {
@@ -169,6 +172,7 @@ describe('the recorded behaviour of a worker', () => {
       expect(await replay(recorded, connection)).toBeGreaterThan(1)
       connection.connection.close()
       await connection.closed
+      ran(file, `played: worker-runner, ${recorded.case}`)
     }
     expect(peer.worker.contracts()[0]).toMatchObject({ signedTokens: 15n, dbTokens: 25n, maxTokens: 40n })
   })
@@ -179,6 +183,8 @@ describe('the recorded behaviour of a worker', () => {
     expect(await completeHandshake(await peer.proxy.accept())).toMatchObject({ max_tokens: 0n })
     expect(caseNamed('requests over protocol version 2').events.length).toBeGreaterThan(20)
   })
+
+  it('ran whole', () => expect(notRun(file, (name) => name.startsWith('played: worker-runner'))).toEqual([]))
 })
 
 /** Cases of one recorded dialogue, in which the worker already knows balances. */
