@@ -6,7 +6,12 @@ export type Layout =
   | { readonly kind: 'int' | 'nat' | 'long' | 'double' | 'int256' | 'string' | 'bytes' | 'bool' }
   | { readonly kind: 'vector'; readonly item: Layout; readonly itemLeastBytes: number }
   | { readonly kind: 'bare'; readonly plan: Plan }
-  | { readonly kind: 'boxed'; readonly result: string; readonly byId: ReadonlyMap<number, Plan> }
+  | {
+      readonly kind: 'boxed'
+      readonly result: string
+      readonly byId: ReadonlyMap<number, Plan>
+      readonly byName: ReadonlyMap<string, Plan>
+    }
 
 export interface Field {
   readonly name: string
@@ -86,7 +91,15 @@ export function compileSchema(all: readonly string[]): ReadonlyMap<string, Plan>
     }
     const members = [...texts].filter(([, text]) => text.result === type).map(([name]) => planOf(name))
     if (members.length === 0) throw new TypeError(`no TL type ${type}`)
-    return { layout: { kind: 'boxed', result: type, byId: new Map(members.map((plan) => [plan.id, plan])) }, bytes: 4 }
+    return {
+      layout: {
+        kind: 'boxed',
+        result: type,
+        byId: new Map(members.map((plan) => [plan.id, plan])),
+        byName: new Map(members.map((plan) => [plan.name, plan])),
+      },
+      bytes: 4,
+    }
   }
 
   for (const name of texts.keys()) planOf(name)

@@ -5,17 +5,29 @@ const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** More elements than any honest peer sends. Keeps a 16 MiB frame of empty elements from becoming gigabytes of objects. */
 const mostElements = 65_536
+/** Up to this length text is looked through for anything but ASCII, which is quicker than a call of the decoder. */
+const shortText = 64
 
-/** Reads TL objects from bytes of a peer. Everything it returns is a copy, so the bytes may be reused. */
+/** For the bits of a double. */
+const eightBytes = new Uint8Array(8)
+const asDouble = new DataView(eightBytes.buffer)
+
+/** Reads TL objects from bytes of a peer. */
 export class TlReader {
   readonly #bytes: Uint8Array
-  readonly #view: DataView
+  readonly #shares: boolean
+  /** The same bytes, for the quick way to ASCII text. */
+  #letters: Buffer | undefined
   #at = 0
 
-  constructor(bytes: Uint8Array) {
+  /**
+   * @param options.share `bytes` and `int256` values are views of the given bytes. By default everything is a copy, so the given bytes may be
+   * reused.
+   */
+  constructor(bytes: Uint8Array, options: { readonly share: boolean } = { share: false }) {
     // A plain view: slice() of a Buffer would share memory instead of copying.
-    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#bytes = bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#shares = options.share
   }
 
   /** Reads the id and then the object of that id, if it is among `allowed`. */
@@ -34,9 +46,12 @@ export class TlReader {
   }
 
   #bare(plan: Plan): Record<string, unknown> {
+    const { fields } = plan
     const value: Record<string, unknown> = { '@type': plan.name }
     let flags = 0
-    for (const field of plan.fields) {
+    for (let index = 0; index < fields.length; index++) {
+      const field = fields[index]
+      if (field === undefined) break
       if (field.bit !== undefined && ((flags >>> field.bit) & 1) === 0) continue
       const item = this.#item(field.layout)
       if (field.layout.kind === 'nat') flags = Number(item)
@@ -48,16 +63,16 @@ export class TlReader {
   #item(layout: Layout): unknown {
     switch (layout.kind) {
       case 'int':
-        return this.#view.getInt32(this.#take(4), true)
+        return this.#u32() | 0
       case 'nat':
         return this.#u32()
       case 'long':
-        return this.#view.getBigInt64(this.#take(8), true)
+        return this.#long()
       case 'double':
-        return this.#view.getFloat64(this.#take(8), true)
+        return this.#double()
       case 'int256': {
         const at = this.#take(32)
-        return this.#bytes.slice(at, at + 32)
+        return this.#part(at, at + 32)
       }
       case 'bool': {
         const at = this.#at
@@ -65,23 +80,21 @@ export class TlReader {
         if (id !== boolTrueId && id !== boolFalseId) throw new TlError('tl-unexpected-constructor', 'no Bool', at)
         return id === boolTrueId
       }
-      case 'string': {
-        const [from, to] = this.#data()
-        try {
-          return text.decode(this.#bytes.subarray(from, to))
-        } catch {
-          throw new TlError('tl-bad-text', 'string is not UTF-8', from)
-        }
+      case 'string':
+        return this.#string()
+      case 'bytes': {
+        const from = this.#data()
+        return this.#part(from, from + this.#length)
       }
-      case 'bytes':
-        return this.#bytes.slice(...this.#data())
       case 'vector': {
         const at = this.#at
         const count = this.#u32()
         if (count * layout.itemLeastBytes > this.#bytes.length - this.#at)
           throw new TlError('tl-truncated', `no room for ${count} elements`, at)
         if (count > mostElements) throw new TlError('tl-too-many', `${count} elements`, at)
-        return Array.from({ length: count }, () => this.#item(layout.item))
+        const items: unknown[] = []
+        for (let index = 0; index < count; index++) items.push(this.#item(layout.item))
+        return items
       }
       case 'bare':
         return this.#bare(layout.plan)
@@ -90,29 +103,79 @@ export class TlReader {
     }
   }
 
-  /** Start and end of the content of a `string` or `bytes`; any of the three headers is taken, as by the reference (20 §1). */
-  #data(): [number, number] {
+  #part(from: number, to: number): Uint8Array {
+    return this.#shares ? this.#bytes.subarray(from, to) : this.#bytes.slice(from, to)
+  }
+
+  #string(): string {
+    const from = this.#data()
+    const to = from + this.#length
+    if (this.#length <= shortText) {
+      const short = this.#ascii(from, to)
+      if (short !== undefined) return short
+    }
+    try {
+      return text.decode(this.#bytes.subarray(from, to))
+    } catch {
+      throw new TlError('tl-bad-text', 'string is not UTF-8', from)
+    }
+  }
+
+  /** Undefined when a byte is no ASCII letter. */
+  #ascii(from: number, to: number): string | undefined {
+    const bytes = this.#bytes
+    for (let at = from; at < to; at++) if ((bytes[at] ?? 0x80) > 0x7f) return undefined
+    this.#letters ??= Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    return this.#letters.toString('latin1', from, to)
+  }
+
+  /** Length of what `#data` found last. */
+  #length = 0
+
+  /** Start of the content of a `string` or `bytes`; any of the three headers is taken, as by the reference (20 §1). */
+  #data(): number {
     const start = this.#at
-    const first = this.#bytes[this.#take(4)] ?? 0
+    const header = this.#u32()
+    const first = header & 0xff
     let length = first
     let from = start + 1
     if (first === 0xfe) {
-      length = this.#view.getUint32(start, true) >>> 8
+      length = header >>> 8
       from = start + 4
     } else if (first === 0xff) {
-      this.#take(4)
-      length = (this.#view.getUint32(start, true) >>> 8) + this.#view.getUint32(start + 4, true) * 2 ** 24
+      length = (header >>> 8) + this.#u32() * 2 ** 24
       from = start + 8
     }
     const end = from + length
     const padded = start + Math.ceil((end - start) / 4) * 4
     if (padded > this.#bytes.length) throw new TlError('tl-truncated', `no room for ${length} bytes`, start)
     this.#at = padded
-    return [from, end]
+    this.#length = length
+    return from
+  }
+
+  #long(): bigint {
+    const at = this.#take(8)
+    const low = this.#u32At(at)
+    const high = this.#u32At(at + 4)
+    // Almost every number on the wire is small.
+    if (high === 0) return BigInt(low)
+    return BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low))
+  }
+
+  #double(): number {
+    const at = this.#take(8)
+    for (let index = 0; index < 8; index++) eightBytes[index] = this.#bytes[at + index] ?? 0
+    return asDouble.getFloat64(0, true)
   }
 
   #u32(): number {
-    return this.#view.getUint32(this.#take(4), true)
+    return this.#u32At(this.#take(4))
+  }
+
+  #u32At(at: number): number {
+    const bytes = this.#bytes
+    return ((bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24)) >>> 0
   }
 
   #take(length: number): number {

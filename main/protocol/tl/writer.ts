@@ -3,23 +3,52 @@ import { TlError } from './tl-error.ts'
 
 const text = new TextEncoder()
 const longLimit = 2n ** 63n
+/** Smaller objects share memory that is taken in pieces of this size: taking some for each would cost more than writing it. */
+const slabBytes = 64 * 1024
 
-/** A buffer that grows while a TL object is written into it. */
+interface Slab {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly view: DataView
+  /** Everything before it belongs to objects that were written earlier. */
+  free: number
+}
+
+function newSlab(length: number): Slab {
+  const bytes = new Uint8Array(length)
+  return { bytes, view: new DataView(bytes.buffer), free: 0 }
+}
+
+/** The slab that nobody writes into at present. */
+let idle: Slab | undefined
+
+/** Memory that grows while a TL object is written into it. */
 export class TlWriter {
-  #bytes: Uint8Array<ArrayBuffer>
-  #view: DataView
+  #slab: Slab
+  #start: number
   #at: number
 
   /** `headroom` bytes are left free at the start, for a header written later. */
   constructor(headroom: number, sizeHint: number) {
-    this.#bytes = new Uint8Array(headroom + sizeHint)
-    this.#view = new DataView(this.#bytes.buffer)
-    this.#at = headroom
+    const wanted = headroom + sizeHint
+    const slab = idle
+    if (slab !== undefined && slab.bytes.length - slab.free >= wanted) {
+      idle = undefined
+      this.#slab = slab
+    } else this.#slab = newSlab(Math.max(slabBytes, wanted))
+    this.#start = this.#slab.free
+    this.#at = this.#start + headroom
   }
 
-  /** What was written, headroom included. The writer must not be used afterwards. */
-  finish(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.subarray(0, this.#at)
+  /** What was written, headroom included, and `tailroom` zero bytes. The writer must not be used afterwards. */
+  finish(tailroom = 0): Uint8Array<ArrayBuffer> {
+    if (tailroom > 0) this.#take(tailroom)
+    const slab = this.#slab
+    const { buffer } = slab.bytes
+    // The next object begins aligned.
+    slab.free = (this.#at + 7) & ~7
+    // A large slab was made for this object alone; the small one goes on.
+    if (slab.bytes.length === slabBytes) idle = slab
+    return new Uint8Array(buffer, this.#start, this.#at - this.#start)
   }
 
   boxed(plan: Plan, value: Readonly<Record<string, unknown>>): void {
@@ -28,8 +57,11 @@ export class TlWriter {
   }
 
   bare(plan: Plan, value: Readonly<Record<string, unknown>>): void {
+    const { fields } = plan
     let flags = 0
-    for (const field of plan.fields) {
+    for (let index = 0; index < fields.length; index++) {
+      const field = fields[index]
+      if (field === undefined) return
       const item = value[field.name]
       if (field.bit !== undefined) {
         const wanted = ((flags >>> field.bit) & 1) === 1
@@ -59,19 +91,19 @@ export class TlWriter {
       case 'long': {
         if (typeof value !== 'bigint' || value < -longLimit || value >= longLimit) return false
         const at = this.#take(8)
-        this.#view.setBigInt64(at, value, true)
+        this.#slab.view.setBigInt64(at, value, true)
         return true
       }
       case 'double': {
         if (typeof value !== 'number') return false
         const at = this.#take(8)
-        this.#view.setFloat64(at, value, true)
+        this.#slab.view.setFloat64(at, value, true)
         return true
       }
       case 'int256': {
         if (!(value instanceof Uint8Array) || value.length !== 32) return false
         const at = this.#take(32)
-        this.#bytes.set(value, at)
+        this.#slab.bytes.set(value, at)
         return true
       }
       case 'bool':
@@ -80,7 +112,7 @@ export class TlWriter {
         return true
       case 'string':
         if (typeof value !== 'string') return false
-        this.#data(text.encode(value))
+        if (!this.#shortText(value)) this.#data(text.encode(value))
         return true
       case 'bytes':
         if (!(value instanceof Uint8Array)) return false
@@ -89,21 +121,40 @@ export class TlWriter {
       case 'vector':
         if (!Array.isArray(value)) return false
         this.#u32(value.length)
-        return value.every((item) => this.#item(layout.item, item))
+        for (const item of value) if (!this.#item(layout.item, item)) return false
+        return true
       case 'bare':
         if (!isObject(value) || value['@type'] !== layout.plan.name) return false
         this.bare(layout.plan, value)
         return true
       case 'boxed': {
         if (!isObject(value)) return false
-        for (const plan of layout.byId.values()) {
-          if (plan.name !== value['@type']) continue
-          this.boxed(plan, value)
-          return true
-        }
-        return false
+        const plan = layout.byName.get(String(value['@type']))
+        if (plan === undefined) return false
+        this.boxed(plan, value)
+        return true
       }
     }
+  }
+
+  /** Writes text of less than 254 ASCII characters, letter by letter. False when it is longer or other text: nothing was written. */
+  #shortText(value: string): boolean {
+    const { length } = value
+    if (length > 253) return false
+    const before = this.#at
+    const at = this.#take((length + 4) & ~3)
+    const { bytes } = this.#slab
+    for (let index = 0; index < length; index++) {
+      const code = value.charCodeAt(index)
+      if (code > 0x7f) {
+        bytes.fill(0, at, this.#at)
+        this.#at = before
+        return false
+      }
+      bytes[at + 1 + index] = code
+    }
+    bytes[at] = length
+    return true
   }
 
   #data(data: Uint8Array): void {
@@ -111,27 +162,34 @@ export class TlWriter {
     const header = length < 254 ? 1 : 4
     if (length >= 2 ** 24) throw new TlError('tl-bad-value', `${length} bytes do not fit into one frame`)
     const at = this.#take((header + length + 3) & ~3)
-    if (header === 1) this.#bytes[at] = length
-    else this.#view.setUint32(at, length * 256 + 0xfe, true)
-    this.#bytes.set(data, at + header)
+    const { bytes, view } = this.#slab
+    if (header === 1) bytes[at] = length
+    else view.setUint32(at, length * 256 + 0xfe, true)
+    bytes.set(data, at + header)
   }
 
   #u32(value: number): void {
     const at = this.#take(4)
-    this.#view.setUint32(at, value, true)
+    this.#slab.view.setUint32(at, value, true)
   }
 
   #take(length: number): number {
     const at = this.#at
     const end = at + length
-    if (end > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(end, this.#bytes.length * 2))
-      grown.set(this.#bytes.subarray(0, at))
-      this.#bytes = grown
-      this.#view = new DataView(grown.buffer)
-    }
+    if (end > this.#slab.bytes.length) return this.#grow(length)
     this.#at = end
     return at
+  }
+
+  #grow(length: number): number {
+    const { bytes } = this.#slab
+    const written = this.#at - this.#start
+    const grown = newSlab(Math.max(written + length, 2 * written, slabBytes))
+    grown.bytes.set(bytes.subarray(this.#start, this.#at))
+    this.#slab = grown
+    this.#start = 0
+    this.#at = written + length
+    return written
   }
 }
 

@@ -6,7 +6,15 @@ import { FrameParser, frameHeaderBytes, mostPayloadBytes, writeFrameHeader } fro
 import { Inbox } from './inbox.ts'
 import { Outbox } from './outbox.ts'
 import { PendingQueries } from './pending-queries.ts'
-import { handlerFailure, mostDataBytes, randomLong, readTcpPacket, refusalOf, type TcpPacket } from './tcp-packets.ts'
+import {
+  type EncodedPacket,
+  handlerFailure,
+  mostDataBytes,
+  randomLong,
+  readTcpPacket,
+  refusalOf,
+  type TcpPacket,
+} from './tcp-packets.ts'
 import { peerErrorCodes, QueryRefused, WireError } from './wire-error.ts'
 
 export interface PacketHandlers {
@@ -153,6 +161,15 @@ export class PacketConnection {
     return sent
   }
 
+  /** As `send`, for an object that was encoded for this connection: nothing is copied. */
+  sendPacket(packet: EncodedPacket): Promise<void> {
+    if (this.#state !== 'ready') return this.#refused(this.#notSent())
+    if (packet.dataBytes > mostDataBytes) return this.#refused(tooLarge(packet.dataBytes))
+    const sent = this.#sendFrame(packet.frame)
+    sent.catch(() => undefined)
+    return sent
+  }
+
   /**
    * Sends a `tcp.query` and waits for its answer on this connection.
    * @throws TcpQueryError when the peer refuses; WireError `query-timeout`, `query-aborted`, what `send` throws, or the reason of closing,
@@ -255,15 +272,24 @@ export class PacketConnection {
   #send(packet: TcpPacket): Promise<void> {
     const handshake = packet['@type'] === 'tcp.connect' || packet['@type'] === 'tcp.connected'
     if (this.#state !== 'ready' && !(this.#state === 'opening' && handshake)) return Promise.reject(this.#notSent())
-    if ('data' in packet && packet.data.length > mostDataBytes)
-      return Promise.reject(new WireError('send-too-large', `${packet.data.length} bytes do not fit into one frame`))
-    const frame = encodeWithHeadroom(packet, frameHeaderBytes)
+    if ('data' in packet && packet.data.length > mostDataBytes) return Promise.reject(tooLarge(packet.data.length))
+    return this.#sendFrame(encodeWithHeadroom(packet, frameHeaderBytes))
+  }
+
+  /** Who does not await a refusal learns of the loss from `closed`. */
+  #refused(reason: WireError): Promise<void> {
+    const refused = Promise.reject(reason)
+    refused.catch(() => undefined)
+    return refused
+  }
+
+  #sendFrame(frame: Uint8Array<ArrayBuffer>): Promise<void> {
     if (!this.#outbox.hasRoomFor(frame.length))
       return Promise.reject(new WireError('send-buffer-full', 'The peer reads too slowly; nothing was sent', { retryable: true }))
     writeFrameHeader(frame, this.#seqno)
     this.#seqno = (this.#seqno + 1) | 0
     const room = this.#outbox.add(frame)
-    if (!room) return Promise.resolve()
+    if (!room) return sent
     return room.then(() => {
       if (!this.#isOpen) throw this.#notSent()
     })
@@ -340,4 +366,10 @@ export class PacketConnection {
       this.#outbox.drop()
     })
   }
+}
+
+const sent = Promise.resolve()
+
+function tooLarge(bytes: number): WireError {
+  return new WireError('send-too-large', `${bytes} bytes do not fit into one frame`)
 }

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { decode } from '../tl/codec.ts'
+import { encodeWithHeadroom, sharingDecoder } from '../tl/codec.ts'
+import { plans } from '../tl/plan.ts'
 import { TlError } from '../tl/tl-error.ts'
 import type { TlObject } from '../tl/types.ts'
-import { mostPayloadBytes } from './frames.ts'
+import { frameHeaderBytes, mostPayloadBytes } from './frames.ts'
 import { peerErrorCodes, QueryRefused, WireError } from './wire-error.ts'
 
 const names = [
@@ -22,10 +23,11 @@ export type TcpPacket = TlObject<(typeof names)[number]>
 /** The largest `data` of a packet or query that fits into a frame with its id, query id and length header. */
 export const mostDataBytes = mostPayloadBytes - 16 - 4
 
-/** @throws TlError when the payload of a frame is no `tcp.Packet` */
-export function readTcpPacket(payload: Uint8Array): TcpPacket {
-  return decode(payload, ...names)
-}
+/**
+ * Reads the payload of a frame; `data` is a view of it.
+ * @throws TlError when the payload is no `tcp.Packet`
+ */
+export const readTcpPacket: (payload: Uint8Array) => TcpPacket = sharingDecoder(...names)
 
 /** A random signed 64-bit number: ids of pings, queries and connects. */
 export function randomLong(): bigint {
@@ -47,4 +49,33 @@ export function handlerFailure(error: unknown): WireError {
   return error instanceof TlError
     ? new WireError('protocol-violation', `The peer sent a malformed packet: ${error.message}`, { cause: error })
     : new WireError('handler-failed', 'A packet could not be handled', { cause: error })
+}
+
+/** A one-way packet in its frame, but for the frame's header. It belongs to one connection and is sent once. */
+export interface EncodedPacket {
+  readonly frame: Uint8Array<ArrayBuffer>
+  /** Bytes of the object inside. */
+  readonly dataBytes: number
+}
+
+const packetId = plans.get('tcp.packet')?.id ?? 0
+const longHeaderBytes = 4
+
+/**
+ * `object` as the data of a `tcp.packet`, written once: wrapping it afterwards would copy it.
+ * @throws TlError as `encode`
+ */
+export function encodePacket(object: TlObject): EncodedPacket {
+  const ahead = frameHeaderBytes + 4 + longHeaderBytes
+  const bytes = encodeWithHeadroom(object, ahead, longHeaderBytes)
+  const dataBytes = bytes.length - ahead - longHeaderBytes
+  const isLong = dataBytes >= 254
+  const start = isLong ? 0 : longHeaderBytes - 1
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  view.setUint32(start + frameHeaderBytes, packetId, true)
+  if (isLong) view.setUint32(ahead - longHeaderBytes, dataBytes * 256 + 0xfe, true)
+  else bytes[ahead - 1] = dataBytes
+  // The object's own length is a multiple of 4; with a short header one byte more has to be padded.
+  const end = ahead + dataBytes + (isLong ? 0 : 3)
+  return { frame: bytes.subarray(start, end), dataBytes }
 }
