@@ -117,7 +117,8 @@ export async function startCore({ dataDir, shell, entries, networkFile, logger }
     progress,
     logger: logger.room('models'),
     onUnload: async () => {
-      practice.attach(undefined, 'Another model is being loaded.')
+      // A network that cannot be used stays so with any model.
+      if (!network.failure.value) practice.attach(undefined, 'Another model is being loaded.')
       await network.stopServing()
     },
     onReady: async (model) => {

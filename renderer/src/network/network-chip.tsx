@@ -6,13 +6,16 @@ export function NetworkChip({ network }: { network: Pick<NetworkState, 'name' | 
   const { t } = useTexts()
   return (
     <span className="chip chip-outline ms-auto">
-      {network.name === null ? null : (
-        <>
-          <bdi>{network.name}</bdi>
-          {', '}
-        </>
-      )}
-      {network.chain === 'local' ? t('network.localChip') : t(`network.chip.${network.chain}`)}
+      {/* One child: the chip sets its children apart. */}
+      <span>
+        {network.name === null ? null : (
+          <>
+            <bdi>{network.name}</bdi>
+            {', '}
+          </>
+        )}
+        {network.chain === 'local' ? t('network.localChip') : t(`network.chip.${network.chain}`)}
+      </span>
     </span>
   )
 }

@@ -36,7 +36,7 @@ export function NetworkScreen() {
         </div>
         {error ? <ErrorNote title={error.message} /> : null}
         {network?.error ? (
-          <ErrorNote title={t('network.problem')}>
+          <ErrorNote title={t(root ? 'network.trouble' : 'network.problem')}>
             <p>{network.error}</p>
           </ErrorNote>
         ) : null}
