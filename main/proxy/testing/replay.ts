@@ -41,8 +41,10 @@ class Replay {
   readonly #proxy: CocoonProxy
   readonly #golden: GoldenCase
   readonly #baseline: number
+  readonly #slackMs: number
 
-  constructor(golden: GoldenCase, proxy: CocoonProxy, baseline?: number) {
+  constructor(golden: GoldenCase, proxy: CocoonProxy, { baseline, slackMs = 700 }: ReplayOptions) {
+    this.#slackMs = slackMs
     this.#golden = golden
     this.#proxy = proxy
     const totals = golden.connections.flatMap((one) =>
@@ -58,7 +60,7 @@ class Replay {
     let before = events[0]?.event.t ?? 0
     for (const { at, role, event } of events) {
       // The reference needed this long; a loaded machine may need some more.
-      await this.#step(at, role, event, Math.min((event.t - before) * 1000, 4000) + 700)
+      await this.#step(at, role, event, Math.min((event.t - before) * 1000, 4000) + this.#slackMs)
       before = event.t
     }
     for (const [at, peer] of this.#peers) {
@@ -212,12 +214,16 @@ export function peerInfoOf(cases: readonly GoldenCase[]): Uint8Array {
   return Buffer.from(events.find((event) => event.kind === 'attested-peer-info')?.hex ?? '', 'hex')
 }
 
-/**
- * Plays the scripted side of a golden case against our proxy.
- * @param baseline tokens that the recorded proxy had counted before and ours has not; by default the least total that it told
- */
-export function replay(golden: GoldenCase, proxy: CocoonProxy, baseline?: number): Promise<Outcome[]> {
-  return new Replay(golden, proxy, baseline).run()
+export interface ReplayOptions {
+  /** Tokens that the recorded proxy had counted before and ours has not; by default the least total that it told. */
+  readonly baseline?: number
+  /** How much longer than the recorded one our proxy may take for an answer; 700. */
+  readonly slackMs?: number
+}
+
+/** Plays the scripted side of a golden case against our proxy. */
+export function replay(golden: GoldenCase, proxy: CocoonProxy, options: ReplayOptions = {}): Promise<Outcome[]> {
+  return new Replay(golden, proxy, options).run()
 }
 
 /**
