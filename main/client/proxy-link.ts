@@ -3,9 +3,10 @@ import { asError } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { reservedTokens } from '../protocol/accounting/adjusted-tokens.ts'
 import { encodeHttpRequest } from '../protocol/http/http-message.ts'
-import { decode, encode, nameOf } from '../protocol/tl/codec.ts'
+import { decode, encode, nameOf, sharingDecoder } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
+import { encodePacket } from '../protocol/wire/tcp-packets.ts'
 import type { Account } from './account.ts'
 import { fundsOf } from './budget.ts'
 import type { KnownProxy } from './handshake.ts'
@@ -59,6 +60,9 @@ const incomingNames = [
 const mostWaitingBytes = 1 << 20
 /** Finished requests whose account may still come; older ones are forgotten beyond this number. */
 const mostRemembered = 1_000
+
+/** Answers go to their reader and are forgotten. */
+const decodeIncoming = sharingDecoder(...incomingNames)
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
@@ -149,8 +153,8 @@ export class ProxyLink {
     this.#reserved.set(requestId, reserve)
     this.#context.onRunning()
     this.#connection
-      .send(
-        encode({
+      .sendPacket(
+        encodePacket({
           '@type': 'client.runQueryEx',
           model_name: query.model,
           query: request,
@@ -170,7 +174,7 @@ export class ProxyLink {
   /** Handler of one-way packets. Settles when the reader of the answer has room. Throws for what is no message of the protocol. */
   async onPacket(data: Uint8Array): Promise<void> {
     if (nameOf(data) === undefined) return this.#context.logger.debug('unknown message of the proxy dropped')
-    const message = decode(data, ...incomingNames)
+    const message = decodeIncoming(data)
     switch (message['@type']) {
       case 'client.queryAnswerEx':
         return await this.#queries.get(hex(message.request_id))?.onAnswer(message.answer, message.final_info)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { decode, nameOf } from '../protocol/tl/codec.ts'
+import { decode, nameOf, sharingDecoder } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { PacketConnection, PacketHandlers } from '../protocol/wire/connection.ts'
 import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
@@ -23,6 +23,7 @@ import type { ClientSeat } from './seats.ts'
 
 /** Bytes of one answer that may wait for a slow client. */
 const mostWaitingBytes = 2 * 1024 * 1024
+const decodeQuery = sharingDecoder('client.runQuery', 'client.runQueryEx')
 const noSecret = new Uint8Array(32)
 const emptySecretHash = new Uint8Array(createHash('sha256').digest())
 
@@ -194,7 +195,9 @@ export class ClientLine {
     if (seat === undefined) return
     const name = nameOf(data)
     if (name === 'client.runQuery' || name === 'client.runQueryEx') {
-      this.#office.exchange.submit(seat, decode(data, 'client.runQuery', 'client.runQueryEx'))
+      const query = decodeQuery(data)
+      // The id outlives the message, the rest is passed on and forgotten.
+      this.#office.exchange.submit(seat, { ...query, request_id: query.request_id.slice() })
     } else if (name === 'client.cancelQuery') {
       this.#office.exchange.cancel(seat, decode(data, name).request_id)
     }

@@ -1,18 +1,17 @@
-import { encode } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
-import { mostDataBytes } from '../protocol/wire/tcp-packets.ts'
+import { type EncodedPacket, encodePacket, mostDataBytes } from '../protocol/wire/tcp-packets.ts'
 
 /** The part of a packet connection that an outbox writes to. */
 export interface OutboxLine {
   readonly bufferedBytes: number
-  send(data: Uint8Array): Promise<void>
+  sendPacket(packet: EncodedPacket): Promise<void>
 }
 
 /** Bytes handed to the socket before the rest waits in the outbox. */
 const highWaterBytes = 256 * 1024
 
 interface Queue {
-  readonly messages: Uint8Array[]
+  readonly messages: EncodedPacket[]
   bytes: number
 }
 
@@ -39,18 +38,18 @@ export class ClientOutbox {
   /** Queues a message behind the earlier ones of the same key. False when it is too large for one frame: it is not sent. */
   post(key: string, message: TlObject): boolean {
     if (this.#closed) return true
-    const data = encode(message)
-    if (data.length > mostDataBytes) return false
+    const packet = encodePacket(message)
+    if (packet.dataBytes > mostDataBytes) return false
     const queue = this.#queues.get(key) ?? { messages: [], bytes: 0 }
     this.#queues.set(key, queue)
-    if (queue.messages.length > 0 && queue.bytes + data.length > this.#mostBytes) {
+    if (queue.messages.length > 0 && queue.bytes + packet.dataBytes > this.#mostBytes) {
       queue.messages.length = 0
       this.#queues.delete(key)
       this.#onOverflow(key)
       return true
     }
-    queue.messages.push(data)
-    queue.bytes += data.length
+    queue.messages.push(packet)
+    queue.bytes += packet.dataBytes
     void this.#pump()
     return true
   }
@@ -69,8 +68,8 @@ export class ClientOutbox {
           const message = queue.messages.shift()
           if (queue.messages.length === 0) this.#queues.delete(key)
           if (message === undefined) continue
-          queue.bytes -= message.length
-          const sent = this.#line.send(message)
+          queue.bytes -= message.dataBytes
+          const sent = this.#line.sendPacket(message)
           if (this.#line.bufferedBytes > highWaterBytes) await sent
           else sent.catch(() => this.close())
           if (this.#closed) break

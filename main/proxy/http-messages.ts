@@ -1,4 +1,4 @@
-import { decode, encode } from '../protocol/tl/codec.ts'
+import { encode, sharingDecoder } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 
 /** What the proxy needs to know of a query's body to judge the usage that is reported for it. Nothing of it is kept or logged. */
@@ -9,12 +9,15 @@ export interface QueryFacts {
   readonly choices: number
 }
 
+const decodeRequest = sharingDecoder('http.request')
+const decodeResponse = sharingDecoder('http.response')
+
 /**
  * Reads the boxed `http.request` of a query. Throws `TlError` when the bytes hold none. The proxy refuses to know more than
  * limits: a body that is no JSON object (another media type, for example) simply has none.
  */
 export function readQueryFacts(query: Uint8Array): QueryFacts {
-  const request = decode(query, 'http.request')
+  const request = decodeRequest(query)
   const body = jsonObject(request.payload)
   const limit = body?.max_completion_tokens ?? body?.max_tokens
   const choices = body?.n
@@ -46,7 +49,7 @@ export function withTimingHeaders(
   startSeconds: number,
   endSeconds: number,
 ): { bytes: Uint8Array; bodyBytes: number } {
-  const response: TlObject<'http.response'> = decode(answer, 'http.response')
+  const response: TlObject<'http.response'> = decodeResponse(answer)
   const header = (name: string, value: string): TlObject<'http.header'> => ({ '@type': 'http.header', name, value })
   const bytes = encode({
     ...response,

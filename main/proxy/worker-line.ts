@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { decode, encode, nameOf } from '../protocol/tl/codec.ts'
+import { decode, nameOf, sharingDecoder } from '../protocol/tl/codec.ts'
 import { cancelExtensionFlag } from '../protocol/tl/schema.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { PacketConnection, PacketHandlers } from '../protocol/wire/connection.ts'
+import { encodePacket } from '../protocol/wire/tcp-packets.ts'
 import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
 import { parseOwner } from './addresses.ts'
 import { hexKey } from './hex-key.ts'
@@ -13,6 +14,10 @@ import type { Relay } from './relay.ts'
 import { WorkerSeat } from './seats.ts'
 import { readWorkerAnswer, workerAnswerNames } from './worker-answer.ts'
 import { acceptWorker, compareBalance, nextWorkerStage, type WorkerProfile, type WorkerStage } from './worker-handshake.ts'
+
+const answerNames: ReadonlySet<string> = new Set(workerAnswerNames)
+/** What an answer carries is passed on and forgotten. */
+const decodeAnswer = sharingDecoder(...workerAnswerNames)
 
 /** One inbound connection on the workers' port (50 §2.1, §2.3). */
 export class WorkerLine {
@@ -56,7 +61,7 @@ export class WorkerLine {
   }
 
   #send(message: TlObject): Promise<void> {
-    return this.#connection.send(encode(message))
+    return this.#connection.sendPacket(encodePacket(message))
   }
 
   #answer(data: Uint8Array): TlObject {
@@ -173,8 +178,8 @@ export class WorkerLine {
       this.#office.exchange.changed()
     } else if (name === 'worker.newCoefficient') {
       this.#newCoefficient(seat, decode(data, name).new_coefficient)
-    } else if (workerAnswerNames.some((known) => known === name)) {
-      this.#relay.workerAnswer(seat, readWorkerAnswer(decode(data, ...workerAnswerNames)))
+    } else if (name !== undefined && answerNames.has(name)) {
+      this.#relay.workerAnswer(seat, readWorkerAnswer(decodeAnswer(data)))
     }
   }
 

@@ -3,9 +3,10 @@ import { asError } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import type { OpenAiBackend } from '../inference/openai-backend.ts'
 import type { Tariff } from '../protocol/accounting/usage-meter.ts'
-import { decode, encode, nameOf } from '../protocol/tl/codec.ts'
+import { decode, decoder, encode, nameOf } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
+import { encodePacket } from '../protocol/wire/tcp-packets.ts'
 import { peerErrorCodes, TcpQueryError } from '../protocol/wire/wire-error.ts'
 import type { KnownProxy } from './handshake.ts'
 import type { ProxyBalance } from './proxy-balance.ts'
@@ -41,6 +42,8 @@ const incomingNames = [
   'proxy.signedPayment',
   'proxy.signedPaymentEmpty',
 ] as const
+
+const decodeIncoming = decoder(...incomingNames)
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 /** Requests whose count the proxy has not told yet; older ones are forgotten beyond this number. */
@@ -92,7 +95,7 @@ export class ProxyLink {
   onPacket(data: Uint8Array): void {
     // Messages of later protocol versions are dropped, as the network's nodes drop what they do not know.
     if (nameOf(data) === undefined) return this.#context.logger.debug('unknown message of the proxy dropped')
-    const message: Incoming = decode(data, ...incomingNames)
+    const message: Incoming = decodeIncoming(data)
     switch (message['@type']) {
       case 'proxy.runQueryEx':
       case 'proxy.runQuery':
@@ -205,7 +208,7 @@ export class ProxyLink {
     const startedAtMs = now()
     const isEx = message['@type'] === 'proxy.runQueryEx'
     const reply = new QueryReply({
-      send: (object) => this.#connection.send(encode(object)),
+      send: (object) => this.#connection.sendPacket(encodePacket(object)),
       requestId: message.request_id,
       protocol: isEx ? Math.max(1, this.#proxy.protocol) : 0,
       debug: isEx && message.enable_debug === true,

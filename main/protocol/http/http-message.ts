@@ -1,4 +1,4 @@
-import { decode, encode } from '../tl/codec.ts'
+import { encode, sharingDecoder } from '../tl/codec.ts'
 import type { TlObject } from '../tl/types.ts'
 
 export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>
@@ -49,9 +49,12 @@ export function encodeHttpRequest(request: HttpRequest): Uint8Array {
   })
 }
 
-/** Throws TlError for bytes that hold no `http.request`. */
+const decodeRequest = sharingDecoder('http.request')
+const decodeResponse = sharingDecoder('http.response')
+
+/** The body is a view of `bytes`. Throws TlError for bytes that hold no `http.request`. */
 export function decodeHttpRequest(bytes: Uint8Array): HttpRequest {
-  const request = decode(bytes, 'http.request')
+  const request = decodeRequest(bytes)
   return { method: request.method, path: request.url, headers: pairs(request.headers), body: request.payload }
 }
 
@@ -67,9 +70,9 @@ export function encodeHttpResponse(head: HttpResponseHead, payload: Uint8Array =
   })
 }
 
-/** Throws TlError for bytes that hold no `http.response`. */
+/** The payload is a view of `bytes`. Throws TlError for bytes that hold no `http.response`. */
 export function decodeHttpResponse(bytes: Uint8Array): HttpResponseHead & { readonly payload: Uint8Array } {
-  const response = decode(bytes, 'http.response')
+  const response = decodeResponse(bytes)
   return {
     status: response.status_code,
     reason: response.reason,

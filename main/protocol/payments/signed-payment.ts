@@ -31,7 +31,7 @@ export function checkPayment(
   const reason = refuseSigned(message, { kinds: [expected.kind], contract: expected.contract, publicKey: expected.publicKey })
   if (reason !== null) return { state: 'refused', reason }
   if (message.payload.tokens === undefined) return { state: 'refused', reason: 'kind' }
-  return { state: 'good', tokens: message.payload.tokens, message, boc: payment.data }
+  return { state: 'good', tokens: message.payload.tokens, message, boc: payment.data.slice() }
 }
 
 /**
