@@ -25,6 +25,8 @@ export interface ServingOptions {
 
 /** Connections on one port at once. */
 const mostConnections = 2000
+/** Of them so many that have not finished their handshake; beyond it the oldest of these goes, so that strangers cannot keep others out. */
+const mostStrangers = 256
 /** A connection that does not finish its handshake for so long (long authorization may take minutes) is closed. */
 const handshakeLimitMs = 600_000
 const sweepMs = 60_000
@@ -132,6 +134,8 @@ export class ServingDesk {
 
   #take<L extends WorkerLine | ClientLine>(connection: PacketConnection, lines: Map<PacketConnection, L>, line: L): void {
     if (lines.size >= mostConnections) return connection.close('The proxy is full')
+    const strangers = [...lines].filter(([, one]) => one.seat === undefined)
+    if (strangers.length >= mostStrangers) strangers[0]?.[0].close('Too many have not finished their handshake')
     lines.set(connection, line)
     const limit = setTimeout(() => {
       if (line.seat === undefined) connection.close('The handshake took too long')
