@@ -88,12 +88,20 @@ describe('the link between page and core', () => {
     page.receive({ t: 'call', n: 1, name: 'earn.pause', input: {} })
     page.receive({ t: 'call', n: 2, name: 'earn.resume', input: {} })
     await settle()
-    expect(sent[0]).toEqual({ t: 'error', n: 1, error: { code: 'busy', message: 'A payout runs. Try again in a minute.' } })
+    expect(sent[0]).toEqual({
+      t: 'error',
+      n: 1,
+      error: { code: 'busy', message: 'A payout runs. Try again in a minute.', words: { code: 'busy' } },
+    })
     // Nothing is known about what had happened before the defect, so nothing is claimed.
     expect(sent[1]).toEqual({
       t: 'error',
       n: 2,
-      error: { code: 'internal', message: 'Something in the app itself failed. The log says where.' },
+      error: {
+        code: 'internal',
+        message: 'Something in the app itself failed. The log says where.',
+        words: { code: 'internal' },
+      },
     })
     expect(JSON.stringify(sent)).not.toContain('secret prompt')
   })

@@ -70,7 +70,7 @@ function toApiError(thrown: unknown, name: string, logger: Logger): ApiError {
   if (thrown instanceof ApiError) return thrown
   if (thrown instanceof Failure) {
     const sentence = [thrown.message, thrown.money, thrown.advice].filter(Boolean).join(' ')
-    return new ApiError(apiCodes[thrown.code] ?? 'refused', sentence, { cause: thrown })
+    return new ApiError(apiCodes[thrown.code] ?? 'refused', sentence, { cause: thrown, words: thrown.words })
   }
   const error = asError(thrown)
   logger.error('a call of the page failed by a defect', {
@@ -78,7 +78,7 @@ function toApiError(thrown: unknown, name: string, logger: Logger): ApiError {
     kind: error.name,
     stack: error.stack?.split('\n').slice(1, 6).join(' | '),
   })
-  return new ApiError('internal', 'Something in the app itself failed. The log says where.')
+  return new ApiError('internal', 'Something in the app itself failed. The log says where.', { words: { code: 'internal' } })
 }
 
 /**
@@ -91,7 +91,8 @@ export function servePage(link: PageLink, handlers: Handlers, logger: Logger): {
 
   const fail = (n: number, thrown: unknown, name: string): void => {
     const error = toApiError(thrown, name, logger)
-    link.send({ t: 'error', n, error: { code: error.code, message: error.message } })
+    const { code, message, words } = error
+    link.send({ t: 'error', n, error: { code, message, ...(words && { words }) } })
   }
 
   const call = async (n: number, name: string, input: unknown): Promise<void> => {

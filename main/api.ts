@@ -42,7 +42,11 @@ export function createHandlers(parts: ApiParts): Handlers {
 
   const worker = (): Worker => {
     const now = network.worker.value
-    if (!now) throw new Failure('not-ready', 'The worker is not running yet.', { advice: 'Wait until a model is loaded.' })
+    if (!now)
+      throw new Failure('not-ready', 'The worker is not running yet.', {
+        advice: 'Wait until a model is loaded.',
+        words: { code: 'worker-not-running' },
+      })
     return now
   }
 
@@ -53,7 +57,8 @@ export function createHandlers(parts: ApiParts): Handlers {
   }
 
   const download = (id: string): void => {
-    if (!library.models.value.some((model) => model.id === id)) throw new Failure('not-found', 'There is no such model.')
+    if (!library.models.value.some((model) => model.id === id))
+      throw new Failure('not-found', 'There is no such model.', { values: { what: 'model' } })
     library.download(id).then(
       () => models.installed(id),
       (error: unknown) =>

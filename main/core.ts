@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { createHandlers } from './api.ts'
 import type { Handlers } from './api-link.ts'
-import { asError } from './base/failure.ts'
+import { asError, wordsOf } from './base/failure.ts'
 import type { Logger } from './base/logger.ts'
 import { ChatService } from './chat/chat-service.ts'
 import { chatMigrations } from './chat/chat-tables.ts'
@@ -118,7 +118,8 @@ export async function startCore({ dataDir, shell, entries, networkFile, logger }
     logger: logger.room('models'),
     onUnload: async () => {
       // A network that cannot be used stays so with any model.
-      if (!network.failure.value) practice.attach(undefined, 'Another model is being loaded.')
+      if (!network.failure.value)
+        practice.attach(undefined, { text: 'Another model is being loaded.', words: { code: 'model-changing' } })
       await network.stopServing()
     },
     onReady: async (model) => {
@@ -136,7 +137,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, logger }
   const chat = new ChatService({ database: chatDatabase, sealer, backends: [onComputer, practice], logger: logger.room('chat') })
 
   const networkUp = network.start().then(() => {
-    if (network.failure.value) practice.fail(network.failure.value.message)
+    if (network.failure.value) practice.fail({ text: network.failure.value.message, words: wordsOf(network.failure.value) })
   })
   models.start()
 

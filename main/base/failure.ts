@@ -4,7 +4,7 @@
  */
 export interface Words {
   readonly code: string
-  readonly values?: Readonly<Record<string, string | number>>
+  readonly values?: Readonly<Record<string, string | number>> | undefined
 }
 
 /** A sentence in English and the words for other languages. */
@@ -59,6 +59,17 @@ export function asError(thrown: unknown): Error {
 export function messageAndAdvice(thrown: unknown): string {
   const { message } = asError(thrown)
   return thrown instanceof Failure && thrown.advice ? `${message} ${thrown.advice}` : message
+}
+
+/** A sentence for the page, with its words where there are some. */
+export interface Told {
+  readonly text: string
+  readonly words?: Words | undefined
+}
+
+/** What happened and what to do, as `messageAndAdvice`, and the words of it. */
+export function toldOf(thrown: unknown): Told {
+  return { text: messageAndAdvice(thrown), words: wordsOf(thrown) }
 }
 
 /** The words of a failure; undefined for a defect, whose text no catalogue knows. */

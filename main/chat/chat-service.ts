@@ -141,7 +141,9 @@ export class ChatService {
     const last = all.at(-1)
     if (last === undefined || !all.some(({ turn }) => turn.id === input.turnId)) throw noTurn()
     if (last.turn.id !== input.turnId || last.turn.question === '')
-      throw new Failure('refused', 'Only the last question of a chat can be answered again.')
+      throw new Failure('refused', 'Only the last question of a chat can be answered again.', {
+        words: { code: 'only-last-question' },
+      })
     const backend = this.#readyBackend(chat.level)
     const turn = this.#waiting(last.turn.id, last.turn.question, backend)
     return this.#start(chat, { chatId: chat.id, position: last.position }, turn, backend, all.slice(0, -1))
@@ -289,7 +291,8 @@ export class ChatService {
 
   #chat(id: string): StoredChat {
     const chat = this.#chats.get(id)
-    if (chat === undefined) throw new Failure('not-found', 'There is no such chat; it may have been deleted.')
+    if (chat === undefined)
+      throw new Failure('not-found', 'There is no such chat; it may have been deleted.', { values: { what: 'chat' } })
     return chat
   }
 
@@ -310,6 +313,7 @@ export class ChatService {
     throw new Failure('not-ready', state?.reason ?? 'This place to answer is not set up on this computer.', {
       advice: 'Nothing was sent.',
       retryable: state?.state === 'starting',
+      words: state?.reasonWords,
     })
   }
 
@@ -325,7 +329,7 @@ export class ChatService {
 }
 
 const newId = (): string => randomBytes(12).toString('base64url')
-const noTurn = (): Failure => new Failure('not-found', 'There is no such turn in this chat.')
+const noTurn = (): Failure => new Failure('not-found', 'There is no such turn in this chat.', { values: { what: 'turn' } })
 const codeOf = (thrown: unknown): string => (thrown instanceof Failure ? thrown.code : asError(thrown).name)
 
 function summaryOf({ titledBy: _, ...summary }: StoredChat): ConversationSummary {

@@ -40,19 +40,29 @@ function levelState(engine: EngineState): LevelState {
   const level = 'computer'
   switch (engine.status) {
     case 'no-model':
-      return { level, state: 'unavailable', reason: 'No model is loaded. Choose one under Models.' }
+      return {
+        level,
+        state: 'unavailable',
+        reason: 'No model is loaded. Choose one under Models.',
+        reasonWords: { code: 'no-model-loaded' },
+      }
     case 'loading':
       return {
         level,
         state: 'starting',
         model: engine.model,
         reason: `Loading ${engine.model}, ${Math.floor(engine.progress * 100)}%`,
+        reasonWords: { code: 'model-loading', values: { model: engine.model, percent: Math.floor(engine.progress * 100) } },
       }
     case 'ready':
       return { level, state: 'ready', model: engine.model }
     case 'restarting':
-      return { level, state: 'starting', reason: `The engine is starting again: ${engine.reason}` }
+      return { level, state: 'starting', reason: `The engine is starting again: ${engine.reason}`, ...words(engine) }
     case 'failed':
-      return { level, state: 'unavailable', reason: engine.reason }
+      return { level, state: 'unavailable', reason: engine.reason, ...words(engine) }
   }
+}
+
+function words({ words }: Extract<EngineState, { reason: string }>): Pick<LevelState, 'reasonWords'> {
+  return words === undefined ? {} : { reasonWords: words }
 }

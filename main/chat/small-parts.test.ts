@@ -96,12 +96,18 @@ describe('computerBackend', () => {
       state: 'starting',
       model: 'SmolLM2',
       reason: 'Loading SmolLM2, 45%',
+      reasonWords: { code: 'model-loading', values: { model: 'SmolLM2', percent: 45 } },
     })
     real.state.set({ status: 'ready', model: 'SmolLM2', contextTokens: 100, backend: 'cpu' })
     expect(backend.state.value).toEqual({ level: 'computer', state: 'ready', model: 'SmolLM2' })
     real.state.set({ status: 'restarting', reason: 'it was killed' })
     expect(backend.state.value).toMatchObject({ state: 'starting' })
-    real.state.set({ status: 'failed', reason: 'The file is broken.' })
-    expect(backend.state.value).toEqual({ level: 'computer', state: 'unavailable', reason: 'The file is broken.' })
+    real.state.set({ status: 'failed', reason: 'The file is broken.', words: { code: 'model-load-failed' } })
+    expect(backend.state.value).toEqual({
+      level: 'computer',
+      state: 'unavailable',
+      reason: 'The file is broken.',
+      reasonWords: { code: 'model-load-failed' },
+    })
   })
 })

@@ -1,5 +1,5 @@
 import type { Address } from '@ton/core'
-import type { Failure } from '../base/failure.ts'
+import { type Failure, type Words, wordsOf } from '../base/failure.ts'
 import type { Feed } from '../base/feed.ts'
 import type { Watchable } from '../base/signal.ts'
 import type { Client } from '../client/client.ts'
@@ -55,4 +55,9 @@ export interface AppNetwork {
   setPaused(paused: boolean): void
   stopServing(): Promise<void>
   stop(): Promise<void>
+}
+
+/** The words of `trouble`; undefined when it has none. */
+export function troubleWords(network: AppNetwork): Words | undefined {
+  return wordsOf(network.failure.value) ?? wordsOf(network.live.value?.chain.state.value.error)
 }

@@ -2,7 +2,7 @@ import { Signal, type Watchable } from '../base/signal.ts'
 import type { EarnRole } from '../earnings/earn-status.ts'
 import type { Engine } from '../inference/engine.ts'
 import type { Worker } from '../worker/worker.ts'
-import type { AppNetwork } from './app-network.ts'
+import { type AppNetwork, troubleWords } from './app-network.ts'
 
 /** Upper estimate of what one payout costs the node wallet: gas and forward fees of wallet, worker and proxy contract. nanoton */
 const settleFeeEstimate = 20_000_000n
@@ -14,7 +14,7 @@ export function earnRole(engine: Engine, network: AppNetwork): Watchable<EarnRol
 
   const link = (worker: Worker | null): EarnRole['link'] => {
     const { trouble } = network
-    if (trouble !== null) return { status: 'failed', reason: trouble }
+    if (trouble !== null) return { status: 'failed', reason: trouble, reasonWords: troubleWords(network) }
     const [connection] = worker?.state.value.connections ?? []
     if (connection?.phase === 'ready') {
       connectedSinceMs ??= Date.now()
@@ -23,7 +23,10 @@ export function earnRole(engine: Engine, network: AppNetwork): Watchable<EarnRol
     }
     connectedSinceMs = undefined
     const reason = connection?.failure
-    return { status: wasConnected ? 'lost' : 'starting', ...(reason === undefined ? {} : { reason }) }
+    return {
+      status: wasConnected ? 'lost' : 'starting',
+      ...(reason === undefined ? {} : { reason, reasonWords: connection?.failureWords }),
+    }
   }
 
   const read = (): EarnRole => {

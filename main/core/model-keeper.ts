@@ -52,7 +52,8 @@ export class ModelKeeper {
   /** Uses another model from now on; remembered for the next start. */
   use(id: string): void {
     const { library, settings } = this.#options
-    if (!library.models.value.some((model) => model.id === id)) throw new Failure('not-found', 'There is no such model.')
+    if (!library.models.value.some((model) => model.id === id))
+      throw new Failure('not-found', 'There is no such model.', { values: { what: 'model' } })
     settings.change({ model: id })
     this.#run(async () => id)
   }
@@ -81,11 +82,11 @@ export class ModelKeeper {
         this.#check(turn)
         const state = library.models.value.find((one) => one.id === id)
         if (state?.origin === 'catalog' && state.status !== 'installed') {
-          detail(`Downloading ${state.name}`)
+          detail({ text: `Downloading ${state.name}`, words: { code: 'model-downloading', values: { model: state.name } } })
           await library.download(id)
           this.#check(turn)
         }
-        detail('Checking the file')
+        detail({ text: 'Checking the file', words: { code: 'model-checking' } })
         return library.verify(id)
       },
       ({ name }) => name,
@@ -95,7 +96,7 @@ export class ModelKeeper {
     this.#current = undefined
     await onUnload()
     await progress.run('engine', (detail) => {
-      detail(`Loading ${model.name}`)
+      detail({ text: `Loading ${model.name}`, words: { code: 'model-loading-now', values: { model: model.name } } })
       return engine.load({ path: model.path, name: model.name, ...(model.sampling ? { sampling: model.sampling } : {}) })
     })
     this.#current = model

@@ -1,8 +1,9 @@
 import type { NetworkState, PathStep } from '../../preload/api/system.ts'
+import { type Words, wordsOf } from '../base/failure.ts'
 import type { Ledger } from '../earnings/ledger.ts'
 import type { Engine } from '../inference/engine.ts'
 import type { RootConfig } from '../ton/root-config.ts'
-import type { AppNetwork, SeenRoot } from './app-network.ts'
+import { type AppNetwork, type SeenRoot, troubleWords } from './app-network.ts'
 
 /** What the Network screen shows, from what the roles know now. */
 export function networkState(network: AppNetwork, engine: Engine, ledger: Ledger): NetworkState {
@@ -20,7 +21,8 @@ export function networkState(network: AppNetwork, engine: Engine, ledger: Ledger
   }
   const path = pathSteps(network, engine, ledger)
   if (readOnly) return { ...base, ...readingStatus(seen), proxies: listedProxies(config), models: [], path: [] }
-  if (trouble !== null) return { ...base, status: 'error', error: trouble, proxies: [], models: [], path }
+  if (trouble !== null)
+    return { ...base, status: 'error', error: trouble, ...errorWords(troubleWords(network)), proxies: [], models: [], path }
   if (!live) return { ...base, status: 'starting', proxies: [], models: [], path }
   const status = live.proxy.status.value
   const [connection] = live.client.state.value.connections
@@ -64,9 +66,9 @@ function rootView(config: RootConfig): NonNullable<NetworkState['root']> {
 }
 
 /** A reading that fails keeps what was read before; the screen shows both. */
-function readingStatus(seen: SeenRoot | null): Pick<NetworkState, 'status' | 'error'> {
+function readingStatus(seen: SeenRoot | null): Pick<NetworkState, 'status' | 'error' | 'errorWords'> {
   const failure = seen?.root.failure.value ?? null
-  if (failure !== null) return { status: 'error', error: failure.message }
+  if (failure !== null) return { status: 'error', error: failure.message, ...errorWords(wordsOf(failure)) }
   return { status: seen === null ? 'starting' : 'ready' }
 }
 
@@ -94,34 +96,62 @@ function pathSteps(network: AppNetwork, engine: Engine, ledger: Ledger): PathSte
       title: 'Chain',
       done: live !== null && trouble === null,
       failed: trouble !== null,
-      detail: trouble ?? (live ? `Read through ${live.chain.endpoint}` : 'Starting'),
+      ...(trouble !== null
+        ? step(trouble, troubleWords(network))
+        : live
+          ? step(`Read through ${live.chain.endpoint}`, { code: 'read-through', values: { endpoint: live.chain.endpoint } })
+          : step('Starting', { code: 'starting' })),
     },
     {
       id: 'proxy',
       title: 'Proxy',
       done: ready,
-      detail: ready ? `Connected to ${connection.endpoint}` : (connection?.failure ?? 'Connecting'),
+      ...(ready
+        ? step(`Connected to ${connection.endpoint}`, { code: 'connected-to', values: { endpoint: connection.endpoint } })
+        : connection?.failure === undefined
+          ? step('Connecting', { code: 'connecting' })
+          : step(connection.failure, connection.failureWords)),
     },
     {
       id: 'registered',
       title: 'Registered',
       done: ready,
-      detail: connection?.workerContract
-        ? `Worker contract ${connection.workerContract.toString()}`
-        : 'The proxy has not accepted this worker yet',
+      ...(connection?.workerContract
+        ? step(`Worker contract ${connection.workerContract.toString()}`, {
+            code: 'worker-contract',
+            values: { contract: connection.workerContract.toString() },
+          })
+        : step('The proxy has not accepted this worker yet', { code: 'worker-not-accepted' })),
     },
     {
       id: 'model',
       title: 'Model loaded',
       done: model.status === 'ready',
       failed: model.status === 'failed',
-      detail: model.status === 'ready' ? model.model : model.status === 'failed' ? model.reason : 'Loading',
+      ...(model.status === 'ready'
+        ? step(model.model)
+        : model.status === 'failed'
+          ? step(model.reason, model.words)
+          : step('Loading', { code: 'loading' })),
     },
-    { id: 'answering', title: 'Answering', done: ledger.totals().answered > 0, detail: `${ledger.totals().answered} answered` },
+    {
+      id: 'answering',
+      title: 'Answering',
+      done: ledger.totals().answered > 0,
+      ...step(`${ledger.totals().answered} answered`, { code: 'answered', values: { n: ledger.totals().answered } }),
+    },
   ]
   const current = facts.findIndex(({ done }) => !done)
-  return facts.map(({ done, failed, ...step }, index) => ({
-    ...step,
+  return facts.map(({ done, failed, ...fact }, index) => ({
+    ...fact,
     state: done && (current === -1 || index < current) ? 'done' : index > current ? 'ahead' : failed ? 'failed' : 'doing',
   }))
+}
+
+function step(detail: string, words?: Words): Pick<PathStep, 'detail' | 'detailWords'> {
+  return { detail, ...(words === undefined ? {} : { detailWords: words }) }
+}
+
+function errorWords(words: Words | undefined): Pick<NetworkState, 'errorWords'> {
+  return words === undefined ? {} : { errorWords: words }
 }

@@ -1,6 +1,6 @@
 import type { LevelState } from '../../preload/api/chat.ts'
 import { exactTon } from '../base/exact-ton.ts'
-import { asError, Failure, type Sentence } from '../base/failure.ts'
+import { asError, Failure, type Sentence, type Told } from '../base/failure.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import type { BackendEvent, ChatBackend } from '../chat/backend.ts'
 import { estimatedCost } from '../client/budget.ts'
@@ -36,20 +36,22 @@ export interface PracticeLink {
   readonly engine: Watchable<EngineState>
 }
 
+const networkStarting: Told = { text: 'The practice network is starting.', words: { code: 'practice-starting' } }
+
 /** Level "Practice network": each turn goes through the client role, over the sockets of the local network, and is paid for. */
 export class PracticeBackend implements ChatBackend {
   readonly level = 'practice'
-  readonly state = new Signal<LevelState>({ level: 'practice', state: 'starting', reason: 'The practice network is starting.' })
+  readonly state = new Signal<LevelState>(not('starting', networkStarting))
   #link: PracticeLink | undefined
   #unwatch: ReadonlyArray<() => void> = []
 
   /** Follows a client from now on; undefined when there is none any more. */
-  attach(link: PracticeLink | undefined, reason = 'The practice network is starting.'): void {
+  attach(link: PracticeLink | undefined, reason: Told = networkStarting): void {
     for (const stop of this.#unwatch) stop()
     this.#link = link
     this.#unwatch = []
     if (!link) {
-      this.state.set({ level: 'practice', state: 'starting', reason })
+      this.state.set(not('starting', reason))
       return
     }
     const show = (): void => this.state.set(levelState(link))
@@ -58,9 +60,9 @@ export class PracticeBackend implements ChatBackend {
   }
 
   /** Tells why the network cannot be used at all. */
-  fail(reason: string): void {
+  fail(reason: Told): void {
     this.attach(undefined)
-    this.state.set({ level: 'practice', state: 'unavailable', reason })
+    this.state.set(not('unavailable', reason))
   }
 
   async *answer(messages: readonly ChatMessage[], signal: AbortSignal): AsyncGenerator<BackendEvent> {
@@ -244,18 +246,33 @@ const isGone = (engine: EngineState): boolean => engine.status === 'failed' || e
 
 /** `ready` also while the engine starts again: a question asked then waits for it. */
 function levelState({ client, modelName, root, worker, engine }: PracticeLink): LevelState {
-  const level = 'practice'
   const [connection] = client.state.value.connections
-  if (!connection) return { level, state: 'starting', reason: 'Looking for a proxy.' }
-  if (connection.phase !== 'ready') {
-    return { level, state: 'starting', reason: [connection.sentence, connection.failure].filter(Boolean).join(' ') }
-  }
+  if (!connection) return not('starting', { text: 'Looking for a proxy.', words: { code: 'client-looking' } })
+  const { phase, sentence, failure, failureWords } = connection
+  if (phase !== 'ready')
+    return not('starting', {
+      text: [...new Set([sentence, failure])].filter(Boolean).join(' '),
+      words: failure === undefined ? { code: `client-${phase}` } : failureWords,
+    })
   const { connections, paused } = worker.state.value
-  if (paused) return { level, state: 'unavailable', reason: 'Earning is paused, so no worker answers. Resume it under Earn.' }
+  if (paused)
+    return not('unavailable', {
+      text: 'Earning is paused, so no worker answers. Resume it under Earn.',
+      words: { code: 'worker-paused' },
+    })
   if (engine.value.status === 'failed')
-    return { level, state: 'unavailable', reason: `No worker answers, because the engine stopped: ${engine.value.reason}` }
-  if (connections[0]?.phase !== 'ready') return { level, state: 'starting', reason: 'The worker is connecting to the proxy.' }
-  return { level, state: 'ready', model: modelName, ...estimate(root()) }
+    return not('unavailable', {
+      text: `No worker answers, because the engine stopped: ${engine.value.reason}`,
+      words: engine.value.words,
+    })
+  if (connections[0]?.phase !== 'ready')
+    return not('starting', { text: 'The worker is connecting to the proxy.', words: { code: 'worker-connecting' } })
+  return { level: 'practice', state: 'ready', model: modelName, ...estimate(root()) }
+}
+
+/** The level while it cannot be used. */
+function not(state: 'starting' | 'unavailable', { text, words }: Told): LevelState {
+  return { level: 'practice', state, reason: text, ...(words && { reasonWords: { ...words } }) }
 }
 
 /** A typical short answer: 50 prompt tokens, at 4 bytes each, and 100 completion tokens. */

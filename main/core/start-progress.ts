@@ -1,5 +1,5 @@
 import type { StartState } from '../../preload/api/system.ts'
-import { asError, messageAndAdvice } from '../base/failure.ts'
+import { asError, type Told, toldOf } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 
@@ -34,18 +34,16 @@ export class StartProgress {
     return this.#state
   }
 
-  set(id: PartId, state: StartState['parts'][number]['state'], detail?: string): void {
+  set(id: PartId, state: StartState['parts'][number]['state'], detail?: string | Told): void {
     this.#state.update(({ parts }) => ({
-      parts: parts.map((part) =>
-        part.id === id ? { id, title: part.title, state, ...(detail === undefined ? {} : { detail }) } : part,
-      ),
+      parts: parts.map((part) => (part.id === id ? { id, title: part.title, state, ...detailOf(detail) } : part)),
     }))
   }
 
   /** Runs the work of one part and shows how it went. A failure is shown, logged and thrown on. */
   async run<T>(
     id: PartId,
-    work: (detail: (text: string) => void) => Promise<T>,
+    work: (detail: (text: string | Told) => void) => Promise<T>,
     done: (result: T) => string | undefined = () => undefined,
   ): Promise<T> {
     this.set(id, 'working')
@@ -68,8 +66,14 @@ export class StartProgress {
   }
 
   #failed(id: PartId, thrown: unknown): unknown {
-    this.set(id, 'failed', messageAndAdvice(thrown))
+    this.set(id, 'failed', toldOf(thrown))
     this.#logger.error('a part could not start', { part: id, message: asError(thrown).message })
     return thrown
   }
+}
+
+function detailOf(detail: string | Told | undefined): Pick<StartState['parts'][number], 'detail' | 'detailWords'> {
+  if (detail === undefined) return {}
+  if (typeof detail === 'string') return { detail }
+  return { detail: detail.text, ...(detail.words === undefined ? {} : { detailWords: detail.words }) }
 }

@@ -1,6 +1,6 @@
 import type { Address } from '@ton/core'
 import type { WalletState, WalletTransaction } from '../../preload/api/system.ts'
-import { asError } from '../base/failure.ts'
+import { asError, wordsOf } from '../base/failure.ts'
 import type { Chain } from '../ton/chain.ts'
 import { readHistory } from '../wallet/history.ts'
 import { changes } from './changes.ts'
@@ -49,7 +49,14 @@ export function readWallets(sources: () => WalletSources | null, signal: AbortSi
         readAtMs: Date.now(),
       }
     } catch (thrown) {
-      return { network: 'local', status: 'error', error: asError(thrown).message, transactions }
+      const words = wordsOf(thrown)
+      return {
+        network: 'local',
+        status: 'error',
+        error: asError(thrown).message,
+        ...(words && { errorWords: words }),
+        transactions,
+      }
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { EarnStatus } from '../../preload/api/earn.ts'
+import type { Words } from '../base/failure.ts'
 import type { EngineState } from '../inference/engine.ts'
 
 /** What the roles tell about this worker, composed by the core. */
@@ -11,6 +12,7 @@ export interface EarnRole {
   readonly link: {
     readonly status: 'starting' | 'connected' | 'lost' | 'failed'
     readonly reason?: string
+    readonly reasonWords?: Words | undefined
     readonly sinceMs?: number
   }
   /** By the user. */
@@ -30,6 +32,8 @@ export interface StatusText {
   readonly title: string
   readonly line: string
   readonly tile: string
+  /** Of the line, for other languages, where it holds a reason. */
+  readonly lineWords?: Words
 }
 
 /** A request in the last minute still counts as earning (ui.md §2). */
@@ -38,8 +42,8 @@ const recentMs = 60_000
 /** First match of the table in ui.md §5.2, with the words of the local network (§13.2). */
 export function earnStatus(role: EarnRole, lastActiveMs: number | undefined, nowMs: number): StatusText {
   const { engine, link } = role
-  if (engine.status === 'failed') return error('The engine stopped', engine.reason)
-  if (link.status === 'failed') return error('Earning stopped', link.reason ?? 'The network does not work.')
+  if (engine.status === 'failed') return error('The engine stopped', engine.reason, engine.words)
+  if (link.status === 'failed') return error('Earning stopped', link.reason ?? 'The network does not work.', link.reasonWords)
   if (engine.status === 'no-model')
     return {
       status: 'not-set-up',
@@ -63,6 +67,7 @@ export function earnStatus(role: EarnRole, lastActiveMs: number | undefined, now
       tile: 'Stopped',
       title: 'The connection to the proxy is lost',
       line: ['Earning goes on when the connection is back.', link.reason].filter(Boolean).join(' '),
+      ...lineWords(link.reasonWords),
     }
   if (engine.status !== 'ready' || link.status === 'starting') return starting(role)
   const serving = `Serving on the ${engine.backend.toLowerCase() === 'cpu' ? 'CPU' : 'GPU'}, test coins.`
@@ -72,16 +77,31 @@ export function earnStatus(role: EarnRole, lastActiveMs: number | undefined, now
   return { status: 'waiting', tile: 'Waiting', title: 'Ready, waiting for requests', line: `${serving}${online}` }
 }
 
-function error(title: string, reason: string): StatusText {
-  return { status: 'error', tile: 'Stopped', title, line: reason }
+function error(title: string, reason: string, words: Words | undefined): StatusText {
+  return { status: 'error', tile: 'Stopped', title, line: reason, ...lineWords(words) }
+}
+
+function lineWords(words: Words | undefined): Pick<StatusText, 'lineWords'> {
+  return words === undefined ? {} : { lineWords: words }
 }
 
 function starting({ engine, link }: EarnRole): StatusText {
   const common = { status: 'starting', tile: 'Waiting' } as const
   if (engine.status === 'loading')
-    return { ...common, title: `Starting, loading ${engine.model}`, line: `${Math.floor(engine.progress * 100)}% loaded.` }
-  if (engine.status === 'restarting') return { ...common, title: 'Starting the engine again', line: engine.reason }
-  return { ...common, title: 'Starting, connecting to the proxy', line: link.reason ?? 'The model is loaded.' }
+    return {
+      ...common,
+      title: `Starting, loading ${engine.model}`,
+      line: `${Math.floor(engine.progress * 100)}% loaded.`,
+      ...lineWords({ code: 'model-loading', values: { model: engine.model, percent: Math.floor(engine.progress * 100) } }),
+    }
+  if (engine.status === 'restarting')
+    return { ...common, title: 'Starting the engine again', line: engine.reason, ...lineWords(engine.words) }
+  return {
+    ...common,
+    title: 'Starting, connecting to the proxy',
+    line: link.reason ?? 'The model is loaded.',
+    ...lineWords(link.reason === undefined ? { code: 'worker-connecting' } : link.reasonWords),
+  }
 }
 
 function requests(count: number): string {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, realpath, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { ModelState } from '../../preload/api/system.ts'
-import { asError, Failure } from '../base/failure.ts'
+import { asError, Failure, wordsOf } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import type { CatalogEntry } from './catalog.ts'
@@ -133,7 +133,11 @@ export class ModelLibrary {
   async delete(id: string): Promise<void> {
     const state = this.#state(id)
     if (state === undefined) throw unknownModel()
-    if (state.loaded) throw new Failure('model-in-use', `${state.name} is in use.`, { advice: 'Choose another model first.' })
+    if (state.loaded)
+      throw new Failure('model-in-use', `${state.name} is in use.`, {
+        advice: 'Choose another model first.',
+        values: { model: state.name },
+      })
     await this.cancelDownload(id)
     const entry = this.#options.catalog.find((item) => item.id === id)
     const path = entry === undefined ? this.#records.files[id]?.path : this.#pathOf(entry)
@@ -210,7 +214,10 @@ export class ModelLibrary {
       const cancelled = error instanceof Failure && error.code === 'cancelled'
       // A file that is broken stays broken when its repair fails: both have to be said.
       const problem = [before.problem, sentence(failure)].filter((part) => part !== undefined).join(' ')
-      this.#put(cancelled ? before : { ...before, problem })
+      const { problemWords: known, ...unnamed } = before
+      const own = problemOf(error).problemWords
+      const words = before.problem === undefined ? own : known && own && [...known, ...own]
+      this.#put(cancelled ? before : { ...unnamed, problem, ...(words && { problemWords: words }) })
       throw error
     }
   }
@@ -223,6 +230,7 @@ export class ModelLibrary {
     if (path === undefined || state.status === 'absent' || state.status === 'downloading')
       throw new Failure('model-missing', `${state.name} is not on this computer.`, {
         advice: 'Download it on the Models screen.',
+        values: { model: state.name },
       })
     try {
       const header = await readGgufHeader(path)
@@ -234,7 +242,9 @@ export class ModelLibrary {
         sha256 = await sha256OfFile(path)
       }
       if (entry !== undefined && !this.#knownHashes(entry).has(sha256))
-        throw new Failure('model-broken', 'The file was changed or is damaged: its checksum is wrong.')
+        throw new Failure('model-broken', 'The file was changed or is damaged: its checksum is wrong.', {
+          words: { code: 'model-changed' },
+        })
       const speed = record?.tokensPerSecond
       const origin = entry === undefined ? 'own' : 'catalog'
       const source = record?.source ?? null
@@ -243,14 +253,16 @@ export class ModelLibrary {
         ...(speed !== undefined && { tokensPerSecond: speed }),
       }
       this.#save()
-      const { problem: _, ...rest } = state
+      const { problem: _, problemWords: __, ...rest } = state
       this.#put({ ...rest, status: 'installed', sha256, sizeBytes: size })
       const identity = modelIdentity(entry ?? ownOrigin, basename(path), header.quantization, sha256)
       return { id, name: state.name, path, sha256, header, identity, sampling: entry?.sampling, origin }
     } catch (error) {
       const problem = sentence(asError(error))
-      this.#put({ ...state, status: 'broken', problem, sha256: null })
+      const { problemWords: _, ...unnamed } = state
+      this.#put({ ...unnamed, status: 'broken', ...problemOf(error), sha256: null })
       throw new Failure('model-broken', `${state.name} cannot be used. ${problem}`, {
+        values: { model: state.name },
         advice: entry === undefined ? 'Add the file again, or choose another model.' : 'Download it again on the Models screen.',
         cause: error,
       })
@@ -278,9 +290,11 @@ export class ModelLibrary {
     try {
       await readGgufHeader(path)
       if (record !== undefined && record.sizeBytes !== found.size)
-        throw new Failure('model-broken', 'The file was changed or cut off since it was downloaded.')
+        throw new Failure('model-broken', 'The file was changed or cut off since it was downloaded.', {
+          words: { code: 'model-cut' },
+        })
     } catch (error) {
-      return shippedState(entry, { ...rest, status: 'broken', problem: sentence(asError(error)) })
+      return shippedState(entry, { ...rest, status: 'broken', ...problemOf(error) })
     }
     const unchanged = record?.mtimeMs === found.mtimeMs
     return shippedState(entry, { ...rest, status: 'installed', sha256: unchanged ? record.sha256 : null })
@@ -310,7 +324,10 @@ export class ModelLibrary {
         delete this.#records.files[id]
         return undefined
       }
-      return { ...base, ...unknown, status: 'broken', problem: `The file is no longer at ${record.path}.` }
+      return {
+        ...{ ...base, ...unknown, status: 'broken', problem: `The file is no longer at ${record.path}.` },
+        problemWords: [{ code: 'model-gone', values: { path: record.path } }],
+      }
     }
     try {
       const header = await readGgufHeader(record.path)
@@ -320,7 +337,7 @@ export class ModelLibrary {
       const parameters = countText(header.parameters)
       return { ...base, licence, parameters, quantization, contextTokens, sha256, sizeBytes: found.size, status: 'installed' }
     } catch (error) {
-      return { ...base, ...unknown, sizeBytes: found.size, status: 'broken', problem: sentence(asError(error)) }
+      return { ...base, ...unknown, sizeBytes: found.size, status: 'broken', ...problemOf(error) }
     }
   }
 
@@ -377,6 +394,12 @@ function ownId(path: string): string {
 
 function sentence(error: Error): string {
   return error instanceof Failure && error.advice !== undefined ? `${error.message} ${error.advice}` : error.message
+}
+
+/** A problem as the page shows it, with its words where it has some. */
+function problemOf(error: unknown): Pick<ModelState, 'problem' | 'problemWords'> {
+  const words = wordsOf(error)
+  return { problem: sentence(asError(error)), ...(words && { problemWords: [{ ...words }] }) }
 }
 
 function unknownModel(): Failure<'unknown-model'> {

@@ -59,6 +59,7 @@ export async function obtain(options: ObtainOptions): Promise<Obtained> {
   throw new Failure('no-source', `${entry.name} could not be downloaded. ${problems.join(' ')}`, {
     advice: `Check the connection and try again, or get a GGUF file of a chat model by other means: put it into ${folder} and start again, or choose it with "Add a GGUF file" on the Models screen.`,
     retryable: true,
+    values: { model: entry.name, folder },
   })
 }
 

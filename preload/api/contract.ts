@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { chatCalls, chatStreams } from './chat.ts'
 import { earnCalls, earnStreams } from './earn.ts'
+import type { Words } from './scalars.ts'
 import { systemCalls, systemStreams } from './system.ts'
 
 /** Every call the page may make. Input and output are parsed on both sides; what is not listed here does not exist. */
@@ -58,9 +59,12 @@ export type ApiErrorCode =
 /** The only kind of failure that crosses the link. */
 export class ApiError extends Error {
   readonly code: ApiErrorCode
-  constructor(code: ApiErrorCode, message: string, options?: ErrorOptions) {
+  /** The message for other languages. */
+  readonly words: Words | undefined
+  constructor(code: ApiErrorCode, message: string, options: ErrorOptions & { words?: Words | undefined } = {}) {
     super(message, options)
     this.name = 'ApiError'
     this.code = code
+    this.words = options.words
   }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { addressText, id, nano, timeMs } from './scalars.ts'
+import { addressText, id, nano, timeMs, words } from './scalars.ts'
 
 /**
  * Where the money of a served request is (architecture, Networks):
@@ -50,6 +50,8 @@ export const earnState = z.object({
   /** Hero title and line, already chosen by the state table. */
   title: z.string(),
   line: z.string(),
+  /** Of the line, where it holds a reason; the rest follows from `status`. */
+  lineWords: words.optional(),
   /** One word for the rail's node tile. */
   tile: z.string(),
   network: z.enum(['local']),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { words } from './scalars.ts'
 
 /**
  * Messages on the link between page and core: JSON text over a WebSocket (browser shell) or structured values over Electron IPC.
@@ -13,7 +14,7 @@ export const toCore = z.discriminatedUnion('t', [
 ])
 export type ToCore = z.infer<typeof toCore>
 
-export const errorBody = z.object({ code: z.string(), message: z.string() })
+export const errorBody = z.object({ code: z.string(), message: z.string(), words: words.optional() })
 
 export const toPage = z.discriminatedUnion('t', [
   z.object({ t: z.literal('result'), n, output: z.unknown() }),

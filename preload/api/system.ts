@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { addressText, nano, timeMs } from './scalars.ts'
+import { addressText, nano, timeMs, words } from './scalars.ts'
 
 export const gpu = z.object({
   name: z.string(),
@@ -62,6 +62,8 @@ export const modelState = z.object({
     .optional(),
   /** Why it is absent or broken, and what to do. */
   problem: z.string().optional(),
+  /** Of the problem's sentences, in their order; absent when one has none. */
+  problemWords: z.array(words).optional(),
   sha256: z.string().nullable(),
   path: z.string().nullable(),
   loaded: z.boolean(),
@@ -87,6 +89,7 @@ export const walletState = z.object({
   /** `closed`: the app only reads this network; it has no wallet there. */
   status: z.enum(['starting', 'ready', 'error', 'closed']),
   error: z.string().optional(),
+  errorWords: words.optional(),
   /** The user's own wallet: pays for chat, receives payouts. */
   user: z.object({ address: addressText, balance: nano }).optional(),
   /** Node wallet of the worker: pays gas for payouts; its owner is the user's wallet. */
@@ -120,6 +123,7 @@ export const pathStep = z.object({
   title: z.string(),
   state: z.enum(['done', 'doing', 'failed', 'ahead']),
   detail: z.string(),
+  detailWords: words.optional(),
 })
 export type PathStep = z.infer<typeof pathStep>
 
@@ -132,6 +136,7 @@ export const networkState = z.object({
   readOnly: z.boolean(),
   status: z.enum(['starting', 'ready', 'error']),
   error: z.string().optional(),
+  errorWords: words.optional(),
   root: z
     .object({
       address: addressText,
@@ -197,6 +202,7 @@ export const startState = z.object({
       title: z.string(),
       state: z.enum(['waiting', 'working', 'ready', 'failed']),
       detail: z.string().optional(),
+      detailWords: words.optional(),
     }),
   ),
 })
