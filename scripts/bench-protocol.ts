@@ -7,11 +7,12 @@
  *   --runs <n>        each step so often, the best one is shown (default 3)
  *   --in-flight <l>   requests in flight, e.g. 1,16,64,256
  *   --idle <n>        idle workers for the memory of a connection (default 1000; 0 leaves it out)
- *   --profile <dir>   CPU profiles of the three roles (one run of 16 in flight, nothing else)
+ *   --profile <dir>   CPU profiles of the three roles in <dir>/documents and <dir>/streams (16 in flight, nothing else)
  *   --json <file>     the figures for other programs
  */
 import { writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureIdle } from './bench-protocol/idle-memory.ts'
 import type { LoadReport } from './bench-protocol/load-generator.ts'
@@ -96,14 +97,10 @@ async function main(): Promise<void> {
     `${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.version}, load before: ${loadavg()[0]?.toFixed(2)}`,
   )
   console.log(layout)
-  const network = await startNetwork({ difficulty: 20, ...(values.profile === undefined ? {} : { profile: values.profile }) })
+  if (values.profile !== undefined) return profile(values.profile)
+  const network = await startNetwork({ difficulty: 20 })
   const steps: Step[] = []
   try {
-    if (values.profile !== undefined) {
-      show(await measure(network, 'profiled', network.clientPort, 16, false), undefined)
-      show(await measure(network, 'profiled streams', network.clientPort, 16, true), undefined)
-      return
-    }
     for (const stream of [false, true]) {
       console.log(stream ? '\nStreaming, 200 events each' : '\nOne document each')
       for (const inFlight of stream ? levels.filter((level) => level <= 16) : levels) {
@@ -128,6 +125,15 @@ async function main(): Promise<void> {
   }
   console.log(`\n${reference}\n${targets}\nload after: ${loadavg()[0]?.toFixed(2)}`)
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ steps, memory }, undefined, 2)}\n`)
+}
+
+async function profile(folder: string): Promise<void> {
+  for (const stream of [false, true]) {
+    const name = stream ? 'streams' : 'documents'
+    const network = await startNetwork({ difficulty: 20, profile: join(folder, name) })
+    show(await measure(network, name, network.clientPort, 16, stream), undefined)
+    await network.stop()
+  }
 }
 
 const mib = (bytes: number): string => `${(bytes / 1048576).toFixed(1)} MB`
