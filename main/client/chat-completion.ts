@@ -35,6 +35,7 @@ function* eventsOf(value: JsonValue): Generator<ChatEvent> {
     const message = typeof error === 'string' ? error : textOf(field(error, 'message'))
     throw new Failure('engine-refused', `The engine refused the request: ${message.slice(0, 300)}`, {
       advice: 'Change the request, or choose another model.',
+      values: { said: message.slice(0, 300) },
     })
   }
   const choices = field(value, 'choices')

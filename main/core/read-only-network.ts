@@ -59,6 +59,7 @@ export class ReadOnlyNetwork implements AppNetwork {
         {
           advice: 'On this computer you can chat as before. The roles of the command line work on such a network.',
           money: 'No wallet is open there, and nothing is spent.',
+          values: { network: network.name },
         },
       ),
     )

@@ -13,7 +13,13 @@ export type DownloadProblem = Failure<
 >
 
 export function cancelled(partKept = true): DownloadProblem {
-  return new Failure('cancelled', `The download was cancelled.${partKept ? ' What was received is kept for the next try.' : ''}`)
+  return new Failure(
+    'cancelled',
+    `The download was cancelled.${partKept ? ' What was received is kept for the next try.' : ''}`,
+    {
+      words: { code: 'download-cancelled' },
+    },
+  )
 }
 
 export function diskFull(neededBytes: number): DownloadProblem {
@@ -24,5 +30,5 @@ export function diskFull(neededBytes: number): DownloadProblem {
 }
 
 export function unreachable(source: string, cause: unknown): DownloadProblem {
-  return new Failure('source-unreachable', `${source} does not answer.`, { retryable: true, cause })
+  return new Failure('source-unreachable', `${source} does not answer.`, { retryable: true, cause, values: { source } })
 }

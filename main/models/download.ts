@@ -123,6 +123,7 @@ async function attempt(options: DownloadOptions, statePath: string, known: PartS
       await response.body?.cancel()
       throw new Failure('source-refused', `${source} answered with error ${response.status}.`, {
         retryable: response.status >= 500,
+        values: { source },
       })
     }
     const from = startOf(response)

@@ -40,12 +40,13 @@ export async function readGgufHeader(path: string): Promise<GgufHeader> {
   } catch (error) {
     throw new Failure('not-a-model', 'The file cannot be opened.', {
       advice: 'Check that it exists and may be read.',
+      words: { code: 'file-not-opened' },
       cause: error,
     })
   }
   try {
     const stat = await file.stat()
-    if (!stat.isFile()) throw new Failure('not-a-model', 'This is not a file.')
+    if (!stat.isFile()) throw new Failure('not-a-model', 'This is not a file.', { words: { code: 'file-not-opened' } })
     for (let length = 1024 * 1024; ; length *= 4) {
       const bytes = new Uint8Array(Math.min(length, stat.size, mostHeaderBytes))
       let filled = 0

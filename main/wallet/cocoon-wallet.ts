@@ -75,7 +75,11 @@ function requireAllowed(state: AccountState, messages: readonly OutMessage[]): v
     throw new Failure(
       'wallet-below-minimum',
       `The node wallet holds ${fromNano(state.balance)} TON; it sends nothing below ${fromNano(WALLET_MINIMUM)} TON.`,
-      { money: nothingSent, advice: 'Add Toncoin to the node wallet. Its owner can take all of it back at any time.' },
+      {
+        money: nothingSent,
+        advice: 'Add Toncoin to the node wallet. Its owner can take all of it back at any time.',
+        values: { heldNano: state.balance.toString(), leastNano: WALLET_MINIMUM.toString() },
+      },
     )
   }
   if (state.status === 'active' && state.data !== null && readState(state.data).blocked) {
@@ -87,7 +91,11 @@ function requireAllowed(state: AccountState, messages: readonly OutMessage[]): v
     throw new Failure(
       'balance-too-low',
       `The node wallet holds ${fromNano(state.balance)} TON; this needs about ${fromNano(needed)} TON with fees.`,
-      { money: nothingSent, advice: 'Add Toncoin to the node wallet.' },
+      {
+        money: nothingSent,
+        advice: 'Add Toncoin to the node wallet.',
+        values: { bound: 'node-wallet', heldNano: state.balance.toString(), neededNano: needed.toString() },
+      },
     )
   }
 }

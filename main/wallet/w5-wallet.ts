@@ -115,6 +115,7 @@ function requireCovered(balance: bigint, messages: readonly OutMessage[]): void 
     {
       money: 'Nothing was sent.',
       advice: 'Add Toncoin to the wallet, or send less.',
+      values: { bound: 'wallet', heldNano: balance.toString(), neededNano: needed.toString() },
     },
   )
 }
