@@ -188,6 +188,9 @@ describe('a request paid on the local chain', () => {
   const paidTokensNow = async (): Promise<bigint> =>
     await paidTokens(local.chain, worker.contracts()[0]?.contract ?? expect.unreachable('no contract'))
   const paidByChain = (): bigint => proxy.account('worker', network.user)?.settled ?? 0n
+  const forgetProxy = (): void => {
+    for (const name of readdirSync(folder.path)) if (name.startsWith('proxy.db')) rmSync(join(folder.path, name))
+  }
   const connection = () => client.state.value.connections[0]
   const contract = () => connection()?.clientContract ?? expect.unreachable('no contract')
   const answer = async (question: string, signal = new AbortController().signal, onText?: () => void) => {
@@ -346,6 +349,37 @@ describe('a request paid on the local chain', () => {
     expect((await answer('hi')).text).toBe('Hello from fake AI')
   })
 
+  it('keeps what was signed also with a proxy that lost everything: on chain it is paid, and the proxy learns it there', async () => {
+    await answer('hi')
+    const signed = await signedBeyond(await paidTokensNow())
+    const record = () => client.accounts.list(network.root)[0] ?? expect.unreachable('no account')
+    await expect.poll(() => record().signedTokens, { timeout: 60_000 }).toBe(proxy.account('client', network.user)?.max)
+    const before = { ...record(), pending: connection()?.pendingCharge }
+    await Promise.all([client.stop(), worker.stop()])
+    await proxy.stop()
+    forgetProxy()
+    proxy = makeProxy({ acceptLostDatabase: true })
+    await proxy.start()
+    expect(proxy.account('worker', network.user)?.max).toBeLessThan(signed)
+
+    // The client has no duty to tell, but it does not forget: what it used stays pending.
+    client.start()
+    await client.whenReady(AbortSignal.timeout(20_000))
+    expect(record()).toMatchObject({ signedTokens: before.signedTokens, maxTokens: before.maxTokens })
+    expect(connection()).toMatchObject({ usedTokens: before.maxTokens, pendingCharge: before.pending })
+    expect(clientEvents.findLast((event) => event.type === 'deviation')).toMatchObject({ deviation: { kind: 'total-fell' } })
+    // The worker does not serve a proxy that knows less than it signed, and takes its money with the signature it holds.
+    worker.start()
+    await expect.poll(() => worker.state.value.connections[0]?.failure, { timeout: 20_000 }).toMatch(/signed \d+ tokens after/)
+    expect(await worker.settle()).toMatchObject({ state: 'settled' })
+    await expect.poll(() => worker.state.value.connections[0]?.phase, { timeout: 20_000 }).toBe('ready')
+    expect(proxy.account('worker', network.user)).toMatchObject({ max: signed, settled: signed })
+    // So does a charge by the client's copy.
+    await client.accounts.charge(record().contract)
+    await expect.poll(() => proxy.account('client', network.user)?.max, { timeout: 20_000 }).toBe(before.signedTokens)
+    expect((await answer('hi')).text).toBe('Hello from fake AI')
+  })
+
   it('loses nothing with the database of the proxy, as far as the books of client and worker hold its word', async () => {
     const paid = await paidTokensNow()
     await answer('hi')
@@ -359,7 +393,7 @@ describe('a request paid on the local chain', () => {
     await Promise.all([client.stop(), worker.stop()])
     const { max = 0n } = proxy.account('worker', network.user) ?? {}
     await proxy.stop()
-    for (const name of readdirSync(folder.path)) if (name.startsWith('proxy.db')) rmSync(join(folder.path, name))
+    forgetProxy()
 
     const [ofWorker] = worker.contracts()
     const [ofClient] = client.accounts.list(network.root)
