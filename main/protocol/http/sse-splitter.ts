@@ -1,3 +1,5 @@
+import { HeldBytes } from './held-bytes.ts'
+
 /** A server-sent event that grew beyond the limit: the stream is no usable event stream. */
 export class SseTooLongError extends Error {}
 
@@ -7,7 +9,7 @@ export class SseTooLongError extends Error {}
  */
 export class SseSplitter {
   readonly #mostBytes: number
-  #held: Uint8Array = new Uint8Array(0)
+  readonly #held = new HeldBytes()
   #at = 0
   #lineStart = 0
 
@@ -17,25 +19,26 @@ export class SseSplitter {
 
   /** Events completed by this chunk. Throws SseTooLongError. */
   push(chunk: Uint8Array): Uint8Array[] {
-    this.#held = this.#held.length === 0 ? chunk.slice() : Buffer.concat([this.#held, chunk])
+    this.#held.append(chunk)
+    const held = this.#held.bytes
     const events: Uint8Array[] = []
     let eventStart = 0
-    while (this.#at < this.#held.length) {
-      const byte = this.#held[this.#at]
+    while (this.#at < held.length) {
+      const byte = held[this.#at]
       if (byte !== 0x0a && byte !== 0x0d) {
         this.#at++
         continue
       }
       // Whether CR stands alone is known only by the next byte.
-      if (byte === 0x0d && this.#at + 1 === this.#held.length) break
+      if (byte === 0x0d && this.#at + 1 === held.length) break
       const isEmpty = this.#at === this.#lineStart
-      this.#at += byte === 0x0d && this.#held[this.#at + 1] === 0x0a ? 2 : 1
+      this.#at += byte === 0x0d && held[this.#at + 1] === 0x0a ? 2 : 1
       this.#lineStart = this.#at
       if (!isEmpty) continue
-      events.push(this.#held.subarray(eventStart, this.#at))
+      events.push(held.subarray(eventStart, this.#at))
       eventStart = this.#at
     }
-    this.#held = this.#held.subarray(eventStart)
+    this.#held.drop(eventStart)
     this.#at -= eventStart
     this.#lineStart -= eventStart
     if (this.#held.length > this.#mostBytes) throw new SseTooLongError('a server-sent event is too long')
@@ -44,7 +47,7 @@ export class SseSplitter {
 
   /** Bytes after the last complete event. */
   rest(): Uint8Array {
-    return this.#held
+    return this.#held.bytes
   }
 }
 

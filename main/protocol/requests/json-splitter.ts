@@ -1,3 +1,5 @@
+import { HeldBytes } from '../http/held-bytes.ts'
+
 const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d
 const isDelimiter = (byte: number): boolean => isSpace(byte) || '{}[]",:'.includes(String.fromCharCode(byte))
 const [quote, backslash, openBrace, openBracket, closeBrace, closeBracket] = [0x22, 0x5c, 0x7b, 0x5b, 0x7d, 0x5d]
@@ -7,7 +9,7 @@ const [quote, backslash, openBrace, openBracket, closeBrace, closeBracket] = [0x
  * still turn out malformed when it is parsed. A bare number or word is complete when its delimiter has come.
  */
 export class JsonSplitter {
-  #held: Uint8Array = new Uint8Array(0)
+  readonly #held = new HeldBytes()
   /** Scanner position in `held`; the value being scanned starts at `#start`, -1 between values. */
   #at = 0
   #start = -1
@@ -16,30 +18,31 @@ export class JsonSplitter {
   #escaped = false
 
   push(chunk: Uint8Array): void {
-    this.#held = Buffer.concat([this.#held, chunk])
+    this.#held.append(chunk)
   }
 
   /** The next complete value without the white space before it; undefined while there is none. It stays held until `drop()`. */
   next(): Uint8Array | undefined {
-    const end = this.#scan()
-    return end === undefined ? undefined : this.#held.subarray(this.#start, end)
+    const held = this.#held.bytes
+    const end = this.#scan(held)
+    return end === undefined ? undefined : held.subarray(this.#start, end)
   }
 
   /** Forgets the value that `next()` returned. */
   drop(): void {
-    this.#held = this.#held.subarray(this.#at)
+    this.#held.drop(this.#at)
     this.#at = 0
     this.#start = -1
   }
 
   /** Everything not dropped yet, with white space. */
   rest(): Uint8Array {
-    return this.#held
+    return this.#held.bytes
   }
 
-  #scan(): number | undefined {
-    for (; this.#at < this.#held.length; this.#at++) {
-      const byte = this.#held[this.#at] ?? 0
+  #scan(held: Uint8Array): number | undefined {
+    for (; this.#at < held.length; this.#at++) {
+      const byte = held[this.#at] ?? 0
       if (this.#start < 0) {
         if (isSpace(byte)) continue
         this.#start = this.#at

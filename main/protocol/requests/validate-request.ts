@@ -32,7 +32,8 @@ const unsigned: Rule = (name, value) => {
 }
 const positive: Rule = (name, value) => {
   if (!isInteger(value)) return `${name} must be a number`
-  return BigInt(value.text) < 1n ? `${name} must be positive` : undefined
+  // Judged by its text: to compute a number of a million digits takes seconds.
+  return value.text.startsWith('-') || !/[1-9]/.test(value.text) ? `${name} must be positive` : undefined
 }
 const penalty: Rule = (name, value) => {
   if (!(value instanceof JsonNumber)) return `${name} must be a number`
