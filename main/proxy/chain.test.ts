@@ -42,6 +42,14 @@ const workerOwner = bystander(77)
 const secret = Buffer.from('a secret of this client contract')
 const secretHash = new Uint8Array(createHash('sha256').update(secret).digest())
 
+const testTerms = {
+  chargeNano: toNano('1'),
+  payoutNano: toNano('0.5'),
+  chainCommitDelayMs: () => 200,
+  tickMs: 100,
+  resendMs: 15_000,
+}
+
 describe('proxy on the local chain', () => {
   const folder = newFolder()
   const log: string[] = []
@@ -59,13 +67,7 @@ describe('proxy on the local chain', () => {
         ...testConfig(folder.path),
         owner: network.networkOwner,
         stakeNano: toNano('1'),
-        terms: {
-          chargeNano: toNano('1'),
-          payoutNano: toNano('0.5'),
-          chainCommitDelayMs: () => 200,
-          tickMs: 100,
-          resendMs: 15_000,
-        },
+        terms: testTerms,
         ...change,
       },
       {
@@ -184,6 +186,30 @@ describe('proxy on the local chain', () => {
     expect(sent).toBe(2)
   })
 
+  const inContract = async (): Promise<bigint> => {
+    const { data } = await local.chain.account(network.proxyContract)
+    return data === null ? 0n : parseProxyState(data).balance
+  }
+  const ofNetworkOwner = async (): Promise<bigint> => (await local.chain.account(network.networkOwner)).balance
+
+  it('pays its commission to its owner by itself, from the amount on that was set', async () => {
+    const commission = 6000n * 50_000n
+    await eventually(async () => ((await inContract()) === commission ? true : undefined))
+    const before = await ofNetworkOwner()
+    const restart = async (withdrawNano: bigint): Promise<void> => {
+      await proxy.stop()
+      proxy = makeProxy({ terms: { ...testTerms, withdrawNano } })
+      await proxy.start()
+    }
+    await restart(commission + 1n)
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    expect(await inContract()).toBe(commission)
+    await restart(commission)
+    await eventually(async () => ((await inContract()) === 0n ? true : undefined))
+    await eventually(async () => ((await ofNetworkOwner()) > before + commission - toNano('0.01') ? true : undefined))
+    expect(await ofNetworkOwner()).toBeLessThanOrEqual(before + commission)
+  })
+
   it('comes back from a restart with the same counts, and settles nothing twice', async () => {
     await proxy.stop()
     proxy = makeProxy()
@@ -218,6 +244,16 @@ describe('proxy on the local chain', () => {
     expect(data === null ? 0n : parseWorkerState(data).tokens).toBe(7000n)
     peer.end()
     worker.end()
+  })
+
+  it('pays its commission to its owner when it is asked to', async () => {
+    expect(await inContract()).toBe(1000n * 50_000n)
+    const before = await ofNetworkOwner()
+    expect(proxy.withdrawNow()).toBe(true)
+    await eventually(async () => ((await inContract()) === 0n ? true : undefined))
+    await eventually(async () => ((await ofNetworkOwner()) > before + toNano('0.04') ? true : undefined))
+    // All but the fees of the way; the gas was the wallet's.
+    expect(await ofNetworkOwner()).toBeLessThanOrEqual(before + 1000n * 50_000n)
   })
 
   it('signs what it saw on chain while its disk was full, as soon as there is room', async () => {

@@ -9,6 +9,7 @@ import type { OutMessage } from '../wallet/sender.ts'
 import type { Account } from './account.ts'
 import { type ProxyIdentity, proxyContract } from './addresses.ts'
 import { ChainFollower } from './chain-follower.ts'
+import { Commission } from './commission.ts'
 import { recover } from './kept-words.ts'
 import { Ledger } from './ledger.ts'
 import { LedgerStore } from './ledger-store.ts'
@@ -45,6 +46,7 @@ export class Instance {
   winding = false
   readonly #o: InstanceOptions
   readonly #settlement: Settlement | undefined
+  readonly #commission: Commission | undefined
   readonly #stopping = new AbortController()
   #loops: Promise<void>[] = []
   #behind = false
@@ -68,6 +70,15 @@ export class Instance {
       onTrouble: options.onTrouble,
     })
     if (deps.side.kind === 'chain') {
+      const { chain, sender } = deps.side
+      this.#commission = new Commission({
+        chain,
+        sender,
+        contract: this.contract,
+        fromNano: config.terms.withdrawNano,
+        logger,
+        now,
+      })
       this.#settlement = new Settlement({
         identity,
         contract: this.contract,
@@ -137,6 +148,11 @@ export class Instance {
     this.#settlement?.want(account)
   }
 
+  /** Pay the commission out to the owner soon, however small it is. */
+  withdrawNow(): void {
+    this.#commission?.ask()
+  }
+
   #final(accounts: readonly Account[]): void {
     this.#settlement?.memoSeen()
     this.#o.onAccounts(accounts, true)
@@ -145,6 +161,7 @@ export class Instance {
   async #settle(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#settlement?.tick()
+      await this.#commission?.tick()
       await pause(this.#o.config.terms.tickMs, signal)
     }
   }

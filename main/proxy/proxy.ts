@@ -109,6 +109,13 @@ export class CocoonProxy {
     return found
   }
 
+  /** Pays the commission out to the owner, however small it is, from old contracts too. False while there is no contract. */
+  withdrawNow(): boolean {
+    const instances = this.#instances()
+    for (const instance of instances) instance.withdrawNow()
+    return instances.length > 0
+  }
+
   /** Counters of one account under the present params; undefined when it has none. */
   account(kind: AccountKind, owner: Address): Account | undefined {
     return this.#serving?.instance.ledger.find(kind, owner)

@@ -158,6 +158,28 @@ describe('settlement', () => {
     expect(told()).toEqual([])
   })
 
+  it('does not put a wish off for a newer one, which follows it', async () => {
+    ledger.book(client, worker, 100n)
+    settlement.want(worker)
+    await tick()
+    seen(1)
+    told()
+    // Asked again and again while more is counted all the time.
+    for (let more = 0; more < 3; more++) {
+      ledger.book(client, worker, 7n)
+      settlement.want(worker)
+    }
+    await tick()
+    expect(told()).toEqual([{ memo: 2 }, { to: 'worker', tokens: 100n }])
+    worker.worker = { state: 'normal', tokens: 100n }
+    seen(2)
+    await tick()
+    expect(told()).toEqual([{ to: 'worker', tokens: 121n }])
+    worker.worker = { state: 'normal', tokens: 121n }
+    await tick(61_000)
+    expect(told()).toEqual([])
+  })
+
   it('waits for a full disk without falling behind when there is room', async () => {
     // As large as it is: the rows of so many accounts find no place any more.
     db.exec('PRAGMA max_page_count=1')

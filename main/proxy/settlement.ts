@@ -15,6 +15,8 @@ export interface SettlementTerms {
   readonly chargeNano: bigint
   /** Pay a worker out once it has earned this much, nanoton. */
   readonly payoutNano: bigint
+  /** Pay the commission out once so much of it is there, nanoton; left out = only when it is asked for. */
+  readonly withdrawNano?: bigint
   /** How long after a change the chain commit is sent, ms; asked anew each time. */
   readonly chainCommitDelayMs: () => number
   /** How often the terms are looked at, ms. */
@@ -27,6 +29,7 @@ export interface SettlementTerms {
 export const usualTerms: SettlementTerms = {
   chargeNano: 1_000_000_000n,
   payoutNano: 10_000_000_000n,
+  withdrawNano: 10_000_000_000n,
   chainCommitDelayMs: () => 30_000 + Math.random() * 30_000,
   tickMs: 2_000,
   resendMs: 120_000,
@@ -59,7 +62,7 @@ interface Sent {
 export class Settlement {
   readonly #o: SettlementOptions
   /** Totals that were asked for, by account: a wish stands until the contract has settled so much, whatever fails on the way. */
-  readonly #wanted = new Map<string, bigint>()
+  readonly #wanted = new Map<string, bigint[]>()
   readonly #sent = new Map<string, Sent>()
   #memo: { seqno: number; atMs: number } | undefined
   #memoDueMs: number | undefined
@@ -73,7 +76,9 @@ export class Settlement {
 
   /** Charge this client or pay this worker for all that is counted by now, below the threshold too, as soon as that is final. */
   want(account: Account): void {
-    this.#wanted.set(account.key, account.max)
+    // A wish that is under way is not put off by a newer one, which follows it.
+    const [first = account.max] = this.#wanted.get(account.key) ?? []
+    this.#wanted.set(account.key, first < account.max ? [first, account.max] : [first])
     this.#memoDueMs = 0
   }
 
@@ -182,7 +187,7 @@ export class Settlement {
 
   /** Asked for, and what was asked for is final: one message settles all of it. */
   #isDue(account: Account): boolean {
-    const wanted = this.#wanted.get(account.key)
+    const [wanted] = this.#wanted.get(account.key) ?? []
     return wanted !== undefined && account.chain >= wanted
   }
 
@@ -190,8 +195,9 @@ export class Settlement {
   #forgetDone(account: Account, kind: PaymentKind, settled: bigint): void {
     const sent = this.#sent.get(account.key)
     if (sent?.kind === kind && sent.tokens <= settled) this.#sent.delete(account.key)
-    const wanted = this.#wanted.get(account.key)
-    if (wanted !== undefined && settled >= wanted) this.#wanted.delete(account.key)
+    const open = this.#wanted.get(account.key)?.filter((wanted) => wanted > settled)
+    if (open?.length === 0) this.#wanted.delete(account.key)
+    else if (open !== undefined) this.#wanted.set(account.key, open)
   }
 
   #message(account: Account, kind: PaymentKind, tokens: bigint): OutMessage {

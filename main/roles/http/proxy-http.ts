@@ -28,6 +28,7 @@ export function openProxyHttp(options: ProxyHttpOptions): Promise<Listener> {
 
   const settle = ({ path, search, response }: Asked): void => {
     const say = (status: number, text: string): void => sendText(response, status, 'text/html; charset=utf-8', `${text}\n`)
+    if (path === '/request/withdraw') return proxy.withdrawNow() ? say(200, 'request sent') : say(503, 'proxy is not inited')
     const kind = path === '/request/charge' ? 'client' : path === '/request/payout' ? 'worker' : undefined
     if (kind === undefined) return say(404, 'unknown request')
     const owner = parse(search.get(kind) ?? '')
