@@ -19,14 +19,12 @@ export interface PeerAccount {
   readonly max: bigint
 }
 
-/**
- * Reads the file of a running role, or a copy of what a killed one left, so that the role itself finds its journal as the kill left it.
- */
+/** Reads the file of a running role, or a copy of what a killed one left: in both cases the role finds its journal as it left it. */
 function rows<T>(path: string, sql: string, dead: boolean): T[] {
   const folder = dead ? mkdtempSync(join(tmpdir(), 'cocoon-book-')) : undefined
   const file = folder === undefined ? path : join(folder, 'book.db')
   if (folder !== undefined) for (const end of ['', '-wal']) if (existsSync(path + end)) copyFileSync(path + end, file + end)
-  const database = new DatabaseSync(file, { timeout: 5_000 })
+  const database = new DatabaseSync(file, { timeout: 5_000, readOnly: !dead })
   try {
     const statement = database.prepare(sql)
     statement.setReadBigInts(true)

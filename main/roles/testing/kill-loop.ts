@@ -68,7 +68,7 @@ export async function killLoop(options: KillLoopOptions): Promise<KillReport> {
     const running = load
     await running.answeredSince(startedMs, recoverLimitMs)
     note('all roles serve')
-    const settler = keepSettling(scene, settling.signal)
+    const keepers = [keepSettling(scene, settling.signal), keepWatching(scene, broken, settling.signal)]
 
     while (kills.length < options.kills) {
       const role = nextRole(kills, random)
@@ -93,14 +93,13 @@ export async function killLoop(options: KillLoopOptions): Promise<KillReport> {
       note('serves again')
       if (process.env.KILL_LIVE !== undefined)
         for (const name of roleNames) process.stderr.write(`--${name}\n${scene.output(name).slice(-1400)}\n`)
-      await checkChain(scene, broken)
     }
     await recovered(scene, running)
     await running.end()
     note(`drained after ${running.asked.length} requests`)
     await settledWholly(scene)
     settling.abort()
-    await settler
+    await Promise.all(keepers)
     await compareBooks(scene, running, kills, broken)
     const codes = await scene.stopAll()
     if (codes.some((code) => code !== 0)) broken.push(`exit codes after an ordered stop: ${codes}`)
@@ -159,12 +158,18 @@ async function checkPromises(scene: KillScene, broken: string[]): Promise<void> 
   if (client?.tokens !== worker?.tokens) broken.push(`client owes ${client?.tokens}, worker has earned ${worker?.tokens}`)
 }
 
-/** No contract has settled more than was signed. */
-async function checkChain(scene: KillScene, broken: string[]): Promise<void> {
-  const chain = await scene.chainBook()
-  const { client, worker } = scene.proxyBook()
-  if (chain.client.used > (client?.chain ?? 0n)) broken.push(`charged ${chain.client.used}, signed ${client?.chain}`)
-  if (chain.worker.paid > (worker?.chain ?? 0n)) broken.push(`paid ${chain.worker.paid}, signed ${worker?.chain}`)
+/** No contract ever settles more than was final when it was signed: the book is read after the chain, and it never falls. */
+async function keepWatching(scene: KillScene, broken: string[], signal: AbortSignal): Promise<void> {
+  let [charged, paid] = [0n, 0n]
+  while (!signal.aborted) {
+    await pause(250, signal)
+    const chain = await scene.chainBook()
+    const { client, worker } = scene.proxyBook()
+    if (chain.client.used > (client?.chain ?? 0n)) broken.push(`charged ${chain.client.used}, final is ${client?.chain}`)
+    if (chain.worker.paid > (worker?.chain ?? 0n)) broken.push(`paid ${chain.worker.paid}, final is ${worker?.chain}`)
+    if (chain.client.used < charged || chain.worker.paid < paid) broken.push('a counter of a contract fell')
+    ;[charged, paid] = [chain.client.used, chain.worker.paid]
+  }
 }
 
 interface Bounds {
