@@ -25,6 +25,7 @@ import { shippedCatalog } from './models/catalog.ts'
 import { ModelLibrary, type VerifiedModel } from './models/library.ts'
 import { readChainNetwork } from './network/network-file.ts'
 import { openDatabase } from './storage/database.ts'
+import { DiskRoom } from './storage/disk-room.ts'
 import { bookPaths, dataPaths, makeDataDir } from './storage/files.ts'
 import { lockInstance } from './storage/instance-lock.ts'
 import { createSealer } from './storage/sealer.ts'
@@ -68,8 +69,10 @@ export async function startCore({ dataDir, shell, entries, networkFile, logger }
   makeDataDir(dirname(books.earningsDb))
   setAsideLostBooks(books, logger.room('core'))
   const settings = openSettings(paths.settings, { logger })
-  const chatDatabase = openDatabase(paths.chatDb, chatMigrations, { logger })
-  const ledgerDatabase = openDatabase(books.earningsDb, earningsMigrations, { logger })
+  const room = new DiskRoom(dataDir)
+  room.state.onChange((disk) => progress.setDisk(disk))
+  const chatDatabase = openDatabase(paths.chatDb, chatMigrations, { logger, room })
+  const ledgerDatabase = openDatabase(books.earningsDb, earningsMigrations, { logger, room })
   const sealer = createSealer(vault.derive('chat'))
   const ledger = openLedger(ledgerDatabase)
   progress.set('storage', 'ready')
@@ -86,6 +89,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, logger }
     entries,
     progress,
     paused: settings.value.earningPaused,
+    room,
     logger,
   })
   const recorder = steadyRecorder(ledger, logger)
@@ -159,7 +163,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, logger }
     engine,
     chat,
     ledger,
-    role: earnRole(engine, network),
+    role: earnRole(engine, network, room.state),
     network,
     logger,
   })
@@ -173,6 +177,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, logger }
       await models.stop()
       await network.stop()
       recorder.close()
+      room.close()
       chatDatabase.close()
       ledgerDatabase.close()
       sealer.close()

@@ -1,6 +1,7 @@
 import { Signal, type Watchable } from '../base/signal.ts'
 import type { EarnRole } from '../earnings/earn-status.ts'
 import type { Engine } from '../inference/engine.ts'
+import type { DiskState } from '../storage/disk-room.ts'
 import type { Worker } from '../worker/worker.ts'
 import { type AppNetwork, troubleWords } from './app-network.ts'
 
@@ -8,7 +9,7 @@ import { type AppNetwork, troubleWords } from './app-network.ts'
 const settleFeeEstimate = 20_000_000n
 
 /** What the Earn screen says about this worker, composed from engine, network and worker. Kept up to date for the life of the core. */
-export function earnRole(engine: Engine, network: AppNetwork): Watchable<EarnRole> {
+export function earnRole(engine: Engine, network: AppNetwork, disk: Watchable<DiskState>): Watchable<EarnRole> {
   let connectedSinceMs: number | undefined
   let wasConnected = false
 
@@ -41,6 +42,7 @@ export function earnRole(engine: Engine, network: AppNetwork): Watchable<EarnRol
       ...(live ? { ownerAddress: live.user.toString({ bounceable: false }) } : {}),
       ...(fee === undefined ? {} : { workerFeePerToken: fee }),
       settleFeeEstimate,
+      ...(disk.value.full ? { diskFull: { folder: disk.value.folder, sinceMs: disk.value.sinceMs } } : {}),
     }
   }
 
@@ -48,6 +50,7 @@ export function earnRole(engine: Engine, network: AppNetwork): Watchable<EarnRol
   const show = (): void => role.set(read())
   let stopWorker: (() => void) | undefined
   engine.state.onChange(show)
+  disk.onChange(show)
   network.failure.onChange(show)
   network.live.onChange((live) => {
     live?.root.config.onChange(show)

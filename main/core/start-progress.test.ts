@@ -17,6 +17,17 @@ describe('progress of the start', () => {
     expect(partOf(progress, 'proxy')).toMatchObject({ state: 'failed', detail: 'client.db is damaged. Start again.' })
   })
 
+  it('names a full disk beside its parts, as long as it is full', () => {
+    const progress = new StartProgress(silentLogger)
+    progress.setDisk({ full: true, folder: '/data', sinceMs: 5 })
+    progress.set('proxy', 'failed', 'no room')
+    expect(progress.state.value).toMatchObject({ diskFull: { folder: '/data', sinceMs: 5 } })
+    expect(partOf(progress, 'proxy')).toMatchObject({ state: 'failed' })
+    progress.setDisk({ full: false })
+    expect(progress.state.value).not.toHaveProperty('diskFull')
+    expect(partOf(progress, 'proxy')).toMatchObject({ state: 'failed' })
+  })
+
   it('a piece of a part fails the part, and does not make it ready', () => {
     const progress = new StartProgress(silentLogger)
     expect(progress.piece('client', () => 5)).toBe(5)

@@ -2,6 +2,7 @@ import type { StartState } from '../../preload/api/system.ts'
 import { asError, type Told, toldOf } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
+import type { DiskState } from '../storage/disk-room.ts'
 
 export type PartId = StartState['parts'][number]['id']
 
@@ -35,8 +36,16 @@ export class StartProgress {
   }
 
   set(id: PartId, state: StartState['parts'][number]['state'], detail?: string | Told): void {
-    this.#state.update(({ parts }) => ({
+    this.#state.update(({ parts, ...rest }) => ({
+      ...rest,
       parts: parts.map((part) => (part.id === id ? { id, title: part.title, state, ...detailOf(detail) } : part)),
+    }))
+  }
+
+  setDisk(disk: DiskState): void {
+    this.#state.update(({ parts }) => ({
+      parts,
+      ...(disk.full ? { diskFull: { folder: disk.folder, sinceMs: disk.sinceMs } } : {}),
     }))
   }
 

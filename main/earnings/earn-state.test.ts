@@ -42,6 +42,13 @@ describe('earnStatus', () => {
   const loading: EarnRole['engine'] = { status: 'loading', model: 'SmolLM2', progress: 0.41 }
   const rows: [Partial<EarnRole>, number | undefined, string, string, string][] = [
     [
+      { diskFull: { folder: '/data/cocoon', sinceMs: 1 }, paused: true, link: { status: 'lost' } },
+      now,
+      'error',
+      'Stopped',
+      'Free some space where /data/cocoon lies: the app goes on by itself.',
+    ],
+    [
       { engine: { status: 'failed', reason: 'The file is broken.' }, paused: true },
       undefined,
       'error',

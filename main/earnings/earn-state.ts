@@ -59,6 +59,7 @@ export function earnState(figures: EarnFigures, role: EarnRole, nowMs: number): 
     answered: totals.answered,
     cancelled: totals.cancelled,
     failed: totals.failed,
+    ...(role.diskFull !== undefined && { diskFull: role.diskFull }),
   }
 }
 

@@ -25,6 +25,8 @@ export interface EarnRole {
   readonly workerFeePerToken?: bigint
   /** What "Settle now" is expected to cost the node wallet, in nanoton. */
   readonly settleFeeEstimate: bigint
+  /** While the disk finds no room for what the app has to keep. */
+  readonly diskFull?: { readonly folder: string; readonly sinceMs: number }
 }
 
 export interface StatusText {
@@ -42,6 +44,7 @@ const recentMs = 60_000
 /** First match of the table in ui.md §5.2, with the words of the local network (§13.2). */
 export function earnStatus(role: EarnRole, lastActiveMs: number | undefined, nowMs: number): StatusText {
   const { engine, link } = role
+  if (role.diskFull !== undefined) return diskIsFull(role.diskFull.folder)
   if (engine.status === 'failed') return error('The engine stopped', engine.reason, engine.words)
   if (link.status === 'failed') return error('Earning stopped', link.reason ?? 'The network does not work.', link.reasonWords)
   if (engine.status === 'no-model')
@@ -75,6 +78,15 @@ export function earnStatus(role: EarnRole, lastActiveMs: number | undefined, now
     return { status: 'earning', tile: 'Earning', title: 'Earning', line: `${serving} ${capital(requests(role.running))} now.` }
   const online = link.sinceMs === undefined ? '' : ` Online for ${duration(nowMs - link.sinceMs)}, no request in the last minute.`
   return { status: 'waiting', tile: 'Waiting', title: 'Ready, waiting for requests', line: `${serving}${online}` }
+}
+
+/** Before everything else: whatever shows besides follows from it, and goes when there is room. */
+function diskIsFull(folder: string): StatusText {
+  return error(
+    'The disk is full',
+    `Free some space where ${folder} lies: the app goes on by itself. Until then no new request is taken. Nothing that was signed is lost, and what was just answered is counted as soon as there is room.`,
+    undefined,
+  )
 }
 
 function error(title: string, reason: string, words: Words | undefined): StatusText {

@@ -23,7 +23,11 @@ export async function showProgress(handlers: Handlers, print: (line: string) => 
   }
 
   const parts = async (): Promise<void> => {
-    for await (const { parts } of handlers.streams['app.start']({}, done.signal)) {
+    for await (const { parts, diskFull } of handlers.streams['app.start']({}, done.signal)) {
+      const disk = diskFull ? `full since ${diskFull.sinceMs}` : 'room'
+      if (diskFull && told.get('disk') !== disk)
+        print(`  ✗ The disk is full: free some space where ${diskFull.folder} lies, and the app goes on by itself.`)
+      told.set('disk', disk)
       for (const part of parts) {
         const now = `${part.state} ${part.state === 'ready' || part.state === 'failed' ? (part.detail ?? '') : ''}`
         if (told.get(part.id) === now || part.state === 'waiting' || part.state === 'working') continue

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { addressText, id, nano, timeMs, words } from './scalars.ts'
+import { diskFull } from './system.ts'
 
 /**
  * Where the money of a served request is (architecture, Networks):
@@ -52,6 +53,8 @@ export const earnState = z.object({
   line: z.string(),
   /** Of the line, where it holds a reason; the rest follows from `status`. */
   lineWords: words.optional(),
+  /** While nothing can be served because nothing can be kept. */
+  diskFull: diskFull.optional(),
   /** One word for the rail's node tile. */
   tile: z.string(),
   network: z.enum(['local']),

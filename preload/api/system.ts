@@ -194,8 +194,12 @@ export const appInfo = z.object({
 })
 export type AppInfo = z.infer<typeof appInfo>
 
-/** Progress of the core's start, shown until every part is ready. */
+/** The disk finds no room for what the app has to keep in this folder. It goes on by itself when there is some again. */
+export const diskFull = z.object({ folder: z.string(), sinceMs: timeMs })
+
+/** Progress of the core's start, shown until every part is ready; and a full disk at any time. */
 export const startState = z.object({
+  diskFull: diskFull.optional(),
   parts: z.array(
     z.object({
       id: z.enum(['storage', 'hardware', 'model', 'engine', 'chain', 'contracts', 'proxy', 'worker', 'client', 'network']),

@@ -25,6 +25,12 @@ interface Look {
   readonly language?: 'en' | 'ru'
 }
 
+const fullDisk = (scene: Scene): void => {
+  const diskFull = { folder: '/home/alex/.local/share/cocoon-desktop', sinceMs: Date.now() }
+  scene.start = { ...sample.started, diskFull }
+  scene.earn = { ...sample.earn, status: 'error', tile: 'Stopped', title: 'The disk is full', line: 'Free some space.', diskFull }
+}
+
 const looks: readonly Look[] = [
   { name: 'chat', path: '#/chat/night' },
   { name: 'chat-top', path: '#/chat/lease', act: (page) => page.getByRole('log').evaluate((log) => log.scrollTo(0, 0)) },
@@ -135,6 +141,8 @@ const looks: readonly Look[] = [
     },
     act: (page) => page.waitForTimeout(2_300),
   },
+  { name: 'disk-full', path: '#/earn', scene: fullDisk },
+  { name: 'disk-full-ru', path: '#/earn', language: 'ru', scene: fullDisk },
   { name: 'chat-ru', path: '#/chat/night', language: 'ru' },
   { name: 'earn-ru', path: '#/earn', language: 'ru' },
   { name: 'wallet-ru', path: '#/wallet', language: 'ru' },

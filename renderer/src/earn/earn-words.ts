@@ -2,6 +2,7 @@ import type { EarnState } from '../../../preload/api/earn.ts'
 import type { Language } from '../format/number.ts'
 import type { TrayGlyphKind } from '../frame/mark.tsx'
 import type { Say } from '../messages/texts.tsx'
+import type { CoreSay } from '../messages/use-core-words.ts'
 
 export type EarnTone = 'earning' | 'error' | 'idle'
 
@@ -26,15 +27,23 @@ export function glyphOf(earn: EarnState | undefined): TrayGlyphKind {
 
 /**
  * The core chooses the words of its state table in English, with what only it knows (reasons, times). Other languages say the same state
- * from their own catalogue; the core's line stays where only it holds the reason.
+ * from their own catalogue, and its reason by its words.
  */
 export const earnTile = (earn: EarnState, t: Say, language: Language): string =>
   language === 'en' ? earn.tile : t(`earn.tile.${earn.status}`)
 
-export const earnTitle = (earn: EarnState, t: Say, language: Language): string =>
-  language === 'en' ? earn.title : t(`earn.title.${earn.status}`)
+export function earnTitle(earn: EarnState, t: Say, language: Language): string {
+  if (earn.diskFull) return t('disk.full')
+  return language === 'en' ? earn.title : t(`earn.title.${earn.status}`)
+}
 
-export function earnLine(earn: EarnState, t: Say, language: Language): string {
-  if (language === 'en' || earn.status === 'error') return earn.line
-  return t(`earn.line.${earn.status}`, { running: earn.running, model: earn.model ?? '' })
+export function earnLine(earn: EarnState, t: Say, language: Language, said: CoreSay): string {
+  if (earn.diskFull) return t('disk.earning', { folder: earn.diskFull.folder })
+  const { line, lineWords, status } = earn
+  if (language === 'en') return line
+  if (status === 'error' || (status === 'starting' && lineWords)) return said(line, lineWords)
+  const own = t(`earn.line.${status}`, { running: earn.running, model: earn.model ?? '' })
+  // A reason that this language has no words for is left out: the state itself says enough.
+  const reason = status === 'offline' && lineWords ? said('', lineWords) : ''
+  return reason === '' ? own : `${own} ${reason}`
 }

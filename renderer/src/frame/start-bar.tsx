@@ -1,21 +1,29 @@
-import { Check, ChevronDown, Circle, CircleAlert, LoaderCircle } from 'lucide-react'
+import { Check, ChevronDown, Circle, CircleAlert, HardDrive, LoaderCircle } from 'lucide-react'
 import { useState } from 'react'
 import type { StartState } from '../../../preload/api/system.ts'
 import { useStream } from '../api/use-stream.ts'
 import { useTexts } from '../messages/texts.tsx'
+import { useCoreWords } from '../messages/use-core-words.ts'
 import { Icon } from '../ui/icon.tsx'
 
 type Part = StartState['parts'][number]
 
-/** Progress of the start, inline and calm: one line, and all parts on request. It goes when every part is ready. */
+/**
+ * Progress of the start, inline and calm: one line, and all parts on request. It goes when every part is ready. A full disk is named in its place,
+ * at any time: whatever does not work then follows from it.
+ */
 export function StartBar() {
   const { t } = useTexts()
+  const { said } = useCoreWords()
   const [open, setOpen] = useState(false)
-  const parts = useStream('app.start', {}).value?.parts ?? []
+  const state = useStream('app.start', {}).value
+  const parts = state?.parts ?? []
+  if (state?.diskFull) return <DiskBar folder={state.diskFull.folder} />
   const ready = parts.filter(({ state }) => state === 'ready').length
   if (parts.length === 0 || ready === parts.length) return null
   const failed = parts.find(({ state }) => state === 'failed')
   const shown = failed ?? parts.find(({ state }) => state === 'working') ?? parts.find(({ state }) => state === 'waiting')
+  const detailOf = ({ detail, detailWords }: Part): string | undefined => detail && said(detail, detailWords)
   return (
     <section aria-label={t('start.label')} className="flex-none border-b border-line bg-sunken">
       <div className="flex min-h-8 items-center gap-2.5 px-4 text-xs text-ink-2">
@@ -27,7 +35,11 @@ export function StartBar() {
               : t('start.progress', { ready, all: parts.length })}
           </span>{' '}
           <bdi>
-            {shown ? (failed ? failed.detail : [t(`start.part.${shown.id}`), shown.detail].filter(Boolean).join(': ')) : null}
+            {shown
+              ? failed
+                ? detailOf(failed)
+                : [t(`start.part.${shown.id}`), detailOf(shown)].filter(Boolean).join(': ')
+              : null}
           </bdi>
         </p>
         <button
@@ -51,10 +63,25 @@ export function StartBar() {
   )
 }
 
+function DiskBar({ folder }: { folder: string }) {
+  const { t } = useTexts()
+  return (
+    <section aria-label={t('disk.full')} className="flex-none border-b border-line bg-sunken" data-testid="disk-full">
+      <div className="flex min-h-8 items-start gap-2.5 px-4 py-2 text-xs text-ink-2" role="alert">
+        <Icon of={HardDrive} size={14} className="mt-0.5 text-danger" />
+        <p className="min-w-0 flex-1">
+          <span className="font-medium text-ink">{t('disk.full')}.</span> {t('disk.advice', { folder })}
+        </p>
+      </div>
+    </section>
+  )
+}
+
 const icons = { ready: Check, working: LoaderCircle, waiting: Circle, failed: CircleAlert } as const
 
 function PartLine({ part }: { part: Part }) {
   const { t } = useTexts()
+  const { said } = useCoreWords()
   return (
     <li className="flex min-w-0 items-start gap-2 text-ink-2">
       <Icon
@@ -64,7 +91,7 @@ function PartLine({ part }: { part: Part }) {
       />
       <span className="min-w-0">
         <span className="font-medium text-ink">{t(`start.part.${part.id}`)}</span>{' '}
-        <bdi>{part.detail ?? t(`start.state.${part.state}`)}</bdi>
+        <bdi>{part.detail ? said(part.detail, part.detailWords) : t(`start.state.${part.state}`)}</bdi>
       </span>
     </li>
   )
