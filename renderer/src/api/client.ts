@@ -153,7 +153,9 @@ export function createClient(openLink: OpenLink, options: ClientOptions = {}): A
         return
       case 'error': {
         const { code } = message.error
-        const error = new ApiError(isKnownCode(code) ? code : 'internal', plainLabel(message.error.message))
+        const error = new ApiError(isKnownCode(code) ? code : 'internal', plainLabel(message.error.message), {
+          words: withPlainLabels(message.error.words, nobodies),
+        })
         pending.delete(message.n)
         subscriptions.delete(message.n)
         if (call) call.reject(error)

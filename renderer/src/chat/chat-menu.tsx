@@ -5,7 +5,7 @@ import { useCall } from '../api/use-call.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { Button } from '../ui/button.tsx'
 import { ConfirmDialog, FormDialog } from '../ui/dialog.tsx'
-import { ErrorNote } from '../ui/error-note.tsx'
+import { Refusal } from '../ui/error-note.tsx'
 import { Menu } from '../ui/menu.tsx'
 import { useToast } from '../ui/toasts.tsx'
 import { exportChat } from './export-chat.ts'
@@ -94,7 +94,7 @@ function RenameDialog({ chat, open, onClose }: { chat: ConversationSummary; open
         </label>
         {rename.error ? (
           <div className="mt-3">
-            <ErrorNote title={rename.error.message} />
+            <Refusal error={rename.error} />
           </div>
         ) : null}
         <div className="mt-5 flex justify-end gap-2">

@@ -4,6 +4,7 @@ import type { LevelState, PrivacyLevel, Turn } from '../../../preload/api/chat.t
 import { ApiError } from '../../../preload/api/contract.ts'
 import { useLinkStatus } from '../api/api-context.tsx'
 import { useTexts } from '../messages/texts.tsx'
+import { useCoreWords } from '../messages/use-core-words.ts'
 import { sealTone } from '../seal/level.ts'
 import { SealRow } from '../seal/seal-row.tsx'
 import { ErrorNote } from '../ui/error-note.tsx'
@@ -29,6 +30,7 @@ interface ComposerProps {
 export function Composer(props: ComposerProps) {
   const { level, levels, draft, onDraft, onSend, onLevel, onStop, running, threaded, first, lastTurn } = props
   const { t } = useTexts()
+  const { saidError } = useCoreWords()
   const connected = useLinkStatus() === 'open'
   // Without the core nothing is known about a level, so no seal stands.
   const state = connected ? props.state : undefined
@@ -50,7 +52,7 @@ export function Composer(props: ComposerProps) {
       onDraft('')
       field.current?.focus()
     } catch (error) {
-      setFailure(error instanceof ApiError ? error.message : t('chat.sendFailed'))
+      setFailure(error instanceof ApiError ? saidError(error) : t('chat.sendFailed'))
     } finally {
       underWay.current = false
       setSending(false)

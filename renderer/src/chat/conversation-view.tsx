@@ -11,7 +11,7 @@ import { levelOrder } from '../seal/level.ts'
 import { Button } from '../ui/button.tsx'
 import { copyText } from '../ui/clipboard.ts'
 import { EmptyState } from '../ui/empty-state.tsx'
-import { ErrorNote } from '../ui/error-note.tsx'
+import { Refusal } from '../ui/error-note.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { ChatHeader, type ListToggle } from './chat-header.tsx'
 import { ChatMenu } from './chat-menu.tsx'
@@ -42,9 +42,7 @@ export function ConversationView({ id, list }: { id: string; list: ListToggle })
   if (!conversation) {
     return (
       <main className="page" data-region="content">
-        <div className="page-inner">
-          {error ? <ErrorNote title={error.message} /> : <Skeleton awaited={t('chat.loading')} lines={4} />}
-        </div>
+        <div className="page-inner">{error ? <Refusal error={error} /> : <Skeleton awaited={t('chat.loading')} lines={4} />}</div>
       </main>
     )
   }
@@ -104,7 +102,7 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
       <div className="chat-gutter flex-none pb-[1.125rem]">
         {failure ? (
           <div className="chat-column mb-3">
-            <ErrorNote title={failure.message} />
+            <Refusal error={failure} />
           </div>
         ) : null}
         <ModelNotice level={level} />

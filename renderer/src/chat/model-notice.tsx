@@ -4,12 +4,14 @@ import { useStream } from '../api/use-stream.ts'
 import { pathTo } from '../app/route.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
+import { useCoreWords } from '../messages/use-core-words.ts'
 import { Bar } from '../ui/bar.tsx'
 import { Icon } from '../ui/icon.tsx'
 
 /** Above the composer while no model is on this computer: what comes, or what to do. */
 export function ModelNotice({ level }: { level: PrivacyLevel }) {
   const { t } = useTexts()
+  const { saidProblem } = useCoreWords()
   const format = useFormat()
   const models = useStream('models.list', {}).value
   const state = useStream('chat.levels', {}).value?.find((one) => one.level === level)
@@ -36,7 +38,7 @@ export function ModelNotice({ level }: { level: PrivacyLevel }) {
                   : null}
             </p>
           ) : (
-            <p>{models.find(({ problem }) => problem)?.problem ?? t('models.noneText')}</p>
+            <p>{saidProblem(models.find(({ problem }) => problem)) ?? t('models.noneText')}</p>
           )}
           {progress && total ? (
             <div className="mt-2">

@@ -3,6 +3,7 @@ import { memo } from 'react'
 import type { Turn } from '../../../preload/api/chat.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
+import { useCoreWords } from '../messages/use-core-words.ts'
 import { levelName, pastTone } from '../seal/level.ts'
 import { LevelGlyph } from '../seal/seal-glyph.tsx'
 import { Button, IconButton } from '../ui/button.tsx'
@@ -120,6 +121,7 @@ function Footer({ turn, isLast, onRetry }: { turn: Turn; isLast: boolean; onRetr
 /** An answer that failed: what happened, what it means for the money, what to do, and the code behind "Show details". */
 function TurnFailure({ turn, isLast, computerReady, onRetry, onThisComputer }: TurnViewProps) {
   const { t } = useTexts()
+  const { said } = useCoreWords()
   const { error } = turn
   if (!error) return null
   const detail = error.detail ?? error.code
@@ -130,8 +132,8 @@ function TurnFailure({ turn, isLast, computerReady, onRetry, onThisComputer }: T
       <div className="flex gap-3">
         <Icon of={CircleAlert} size={18} className="mt-0.5 text-danger" />
         <div className="min-w-0 flex-1">
-          <p className="font-semibold">{error.message}</p>
-          <p className="text-ink-2">{error.money}</p>
+          <p className="font-semibold">{said(error.message, error.words ?? { code: error.code })}</p>
+          <p className="text-ink-2">{said(error.money, error.moneyWords)}</p>
           <details className="mt-1 text-xs text-ink-3">
             <summary className="link inline-block min-h-7 py-1">{t('action.showDetails')}</summary>
             <p className="mono flex items-center gap-1">

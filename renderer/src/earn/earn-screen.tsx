@@ -1,7 +1,7 @@
 import { useStream } from '../api/use-stream.ts'
 import { ScreenTitle } from '../app/screen-title.tsx'
 import { useTexts } from '../messages/texts.tsx'
-import { ErrorNote } from '../ui/error-note.tsx'
+import { Refusal } from '../ui/error-note.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { Hardware } from './hardware.tsx'
 import { Hero } from './hero.tsx'
@@ -20,7 +20,7 @@ export function EarnScreen() {
           <div className="page-head">
             <ScreenTitle>{t('screen.earn')}</ScreenTitle>
           </div>
-          {error ? <ErrorNote title={error.message} /> : <Skeleton awaited={t('earn.loading')} lines={5} />}
+          {error ? <Refusal error={error} /> : <Skeleton awaited={t('earn.loading')} lines={5} />}
         </div>
       </main>
     )

@@ -3,6 +3,7 @@ import { useAnswer } from '../api/use-call.ts'
 import { useStream } from '../api/use-stream.ts'
 import { type Formats, useFormat } from '../format/use-format.ts'
 import { type Say, useTexts } from '../messages/texts.tsx'
+import { useCoreWords } from '../messages/use-core-words.ts'
 import { Gauge } from '../ui/bar.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 
@@ -75,6 +76,7 @@ function measures(facts: HardwareFacts, live: Telemetry, t: Say, format: Formats
 
 export function Hardware() {
   const { t } = useTexts()
+  const { said } = useCoreWords()
   const format = useFormat()
   const facts = useAnswer('hardware.facts', {})
   const live = useStream('hardware.telemetry', {}).value
@@ -106,7 +108,7 @@ export function Hardware() {
           {t('hardware.processor', { name: facts.cpu.name, cores: facts.cpu.physicalCores, threads: facts.cpu.threads })}{' '}
           {gpus.length === 0 ? t('hardware.noGpuFound') : null}
         </p>
-        <p>{facts.tee.sentence}</p>
+        <p>{said(facts.tee.sentence)}</p>
       </div>
     </section>
   )

@@ -8,9 +8,10 @@ import { ScreenTitle } from '../app/screen-title.tsx'
 import { useFormat } from '../format/use-format.ts'
 import { TrayGlyph } from '../frame/mark.tsx'
 import { useTexts } from '../messages/texts.tsx'
+import { useCoreWords } from '../messages/use-core-words.ts'
 import { Bar } from '../ui/bar.tsx'
 import { Button } from '../ui/button.tsx'
-import { ErrorNote } from '../ui/error-note.tsx'
+import { Refusal } from '../ui/error-note.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Figure, Money } from '../ui/money.tsx'
 import { earnLine, earnTitle, earnTone, glyphOf } from './earn-words.ts'
@@ -20,6 +21,7 @@ import { SettleDialog } from './settle-dialog.tsx'
 /** Am I earning, how much, what is pending and what is settled: in this order. */
 export function Hero({ earn }: { earn: EarnState }) {
   const { t, language } = useTexts()
+  const { said } = useCoreWords()
   const pause = useCall('earn.pause')
   const resume = useCall('earn.resume')
   // Said only where it is known to be so: the app may have a network with real coins open.
@@ -35,7 +37,7 @@ export function Hero({ earn }: { earn: EarnState }) {
         <div className="min-w-0 flex-1">
           <ScreenTitle>{earnTitle(earn, t, language)}</ScreenTitle>
           <p className="num mt-0.5 text-ink-2" role="status" data-testid="earn-line">
-            {earnLine(earn, t, language)}
+            {earnLine(earn, t, language, said)}
           </p>
         </div>
         <HeroAction
@@ -47,7 +49,7 @@ export function Hero({ earn }: { earn: EarnState }) {
       </div>
       {failure ? (
         <div className="px-5 pb-4">
-          <ErrorNote title={failure.message} />
+          <Refusal error={failure} />
         </div>
       ) : null}
       <div className="figures num">

@@ -3,6 +3,7 @@ import type { Payout } from '../../../preload/api/earn.ts'
 import { shortHash } from '../format/names.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
+import { useCoreWords } from '../messages/use-core-words.ts'
 import { Button } from '../ui/button.tsx'
 import { CopyButton } from '../ui/copy-button.tsx'
 import { EmptyState } from '../ui/empty-state.tsx'
@@ -16,6 +17,7 @@ const icons = { sending: LoaderCircle, confirming: LoaderCircle, settled: Check,
 /** What was expected by the signed payment, what the owner received by the chain, and the node wallet's change apart. */
 export function Payouts({ payouts }: { payouts: readonly Payout[] }) {
   const { t } = useTexts()
+  const { said } = useCoreWords()
   const format = useFormat()
   return (
     <section className="card">
@@ -54,7 +56,10 @@ export function Payouts({ payouts }: { payouts: readonly Payout[] }) {
               {payouts.map((payout) => (
                 <tr key={payout.id}>
                   <td className="text-ink-2">{format.dateTime(payout.startedAtMs)}</td>
-                  <td className={payout.state === 'failed' ? 'text-danger' : 'text-ink-2'} title={payout.error}>
+                  <td
+                    className={payout.state === 'failed' ? 'text-danger' : 'text-ink-2'}
+                    title={payout.error && said(payout.error)}
+                  >
                     <span className="inline-flex items-center gap-1.5">
                       <Icon
                         of={icons[payout.state]}
@@ -63,7 +68,9 @@ export function Payouts({ payouts }: { payouts: readonly Payout[] }) {
                       />
                       {t(`payout.${payout.state}`)}
                     </span>
-                    {payout.error ? <span className="block max-w-[24rem] text-xs whitespace-normal">{payout.error}</span> : null}
+                    {payout.error ? (
+                      <span className="block max-w-[24rem] text-xs whitespace-normal">{said(payout.error)}</span>
+                    ) : null}
                   </td>
                   <td className="end optional text-ink-2">{format.count(payout.adjustedTokens)}</td>
                   <td className="end text-ink-2">{format.column(payout.expected)}</td>

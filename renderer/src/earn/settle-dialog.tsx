@@ -3,13 +3,15 @@ import type { EarnState } from '../../../preload/api/earn.ts'
 import { useCall } from '../api/use-call.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
+import { useCoreWords } from '../messages/use-core-words.ts'
 import { Button } from '../ui/button.tsx'
-import { ErrorNote } from '../ui/error-note.tsx'
+import { Refusal } from '../ui/error-note.tsx'
 import { useToast } from '../ui/toasts.tsx'
 
 /** Shows amount, receiver and fee before the payout is sent, and stays until the chain has answered. */
 export function SettleDialog({ earn, open, onClose }: { earn: EarnState; open: boolean; onClose(): void }) {
   const { t } = useTexts()
+  const { said } = useCoreWords()
   const format = useFormat()
   const toast = useToast()
   const settle = useCall('earn.settle')
@@ -24,7 +26,7 @@ export function SettleDialog({ earn, open, onClose }: { earn: EarnState; open: b
     const received = payout.ownerReceived
     toast(
       t(`payout.${payout.state}`),
-      received === undefined ? payout.error : t('settle.received', { amount: format.exact(received) }),
+      received === undefined ? payout.error && said(payout.error) : t('settle.received', { amount: format.exact(received) }),
     )
     close()
   }
@@ -52,7 +54,7 @@ export function SettleDialog({ earn, open, onClose }: { earn: EarnState; open: b
           </dl>
           {settle.error ? (
             <div className="mt-3">
-              <ErrorNote title={settle.error.message} />
+              <Refusal error={settle.error} />
             </div>
           ) : null}
           <p role="status" className="mt-3 min-h-5 text-sm text-ink-2">

@@ -3,7 +3,7 @@ import { useCall } from '../api/use-call.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { Button } from '../ui/button.tsx'
 import { FormDialog } from '../ui/dialog.tsx'
-import { ErrorNote } from '../ui/error-note.tsx'
+import { Refusal } from '../ui/error-note.tsx'
 import { useToast } from '../ui/toasts.tsx'
 
 /** Adds a GGUF by its path. The core reads its header before it takes it. */
@@ -44,7 +44,7 @@ export function AddFileDialog({ open, onClose }: { open: boolean; onClose(): voi
         </label>
         {add.error ? (
           <div className="mt-3">
-            <ErrorNote title={add.error.message} />
+            <Refusal error={add.error} />
           </div>
         ) : null}
         <div className="mt-5 flex justify-end gap-2">

@@ -4,7 +4,7 @@ import { useStream } from '../api/use-stream.ts'
 import { ScreenTitle } from '../app/screen-title.tsx'
 import { useTexts } from '../messages/texts.tsx'
 import { Button } from '../ui/button.tsx'
-import { ErrorNote } from '../ui/error-note.tsx'
+import { Refusal } from '../ui/error-note.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { AddFileDialog } from './add-file-dialog.tsx'
@@ -31,7 +31,7 @@ export function ModelsScreen() {
             <p className="text-xs text-ink-3">{t('models.note')}</p>
           </>
         ) : error ? (
-          <ErrorNote title={error.message} />
+          <Refusal error={error} />
         ) : (
           <Skeleton awaited={t('models.loading')} />
         )}

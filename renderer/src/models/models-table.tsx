@@ -4,10 +4,11 @@ import type { ModelState } from '../../../preload/api/system.ts'
 import { useCall } from '../api/use-call.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
+import { useCoreWords } from '../messages/use-core-words.ts'
 import { Button, IconButton } from '../ui/button.tsx'
 import { ConfirmDialog } from '../ui/dialog.tsx'
 import { EmptyState } from '../ui/empty-state.tsx'
-import { ErrorNote } from '../ui/error-note.tsx'
+import { Refusal } from '../ui/error-note.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Menu } from '../ui/menu.tsx'
 import { ScrollRegion } from '../ui/scroll-region.tsx'
@@ -49,6 +50,7 @@ export function ModelsTable({ models, onAdd }: { models: readonly ModelState[]; 
 
 function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
   const { t } = useTexts()
+  const { saidProblem } = useCoreWords()
   const format = useFormat()
   const use = useCall('models.use')
   const download = useCall('models.download')
@@ -130,12 +132,12 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
         <tr>
           <td colSpan={6} className="pt-0! pb-3.5! whitespace-normal!">
             {failure ? (
-              <ErrorNote title={failure.message} />
+              <Refusal error={failure} />
             ) : (
               <div className="banner banner-plain">
                 <Icon of={CircleAlert} size={18} className={model.status === 'broken' ? 'text-danger' : ''} />
                 <div className="min-w-0 flex-1">
-                  <p>{model.problem}</p>
+                  <p>{saidProblem(model)}</p>
                   <p>
                     {t('models.byHand')}{' '}
                     <button type="button" className="link py-1" onClick={onAdd}>

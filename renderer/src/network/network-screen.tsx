@@ -5,9 +5,10 @@ import { ScreenTitle } from '../app/screen-title.tsx'
 import { shortAddress } from '../format/names.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
+import { useCoreWords } from '../messages/use-core-words.ts'
 import { CopyButton } from '../ui/copy-button.tsx'
 import { EmptyState } from '../ui/empty-state.tsx'
-import { ErrorNote } from '../ui/error-note.tsx'
+import { ErrorNote, Refusal } from '../ui/error-note.tsx'
 import { FactList } from '../ui/fact-list.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Money } from '../ui/money.tsx'
@@ -16,6 +17,7 @@ import { Skeleton } from '../ui/skeleton.tsx'
 
 export function NetworkScreen() {
   const { t } = useTexts()
+  const { said } = useCoreWords()
   const format = useFormat()
   const { value: network, error } = useStream('network.state', {})
   const root = network?.root
@@ -34,10 +36,10 @@ export function NetworkScreen() {
             </span>
           ) : null}
         </div>
-        {error ? <ErrorNote title={error.message} /> : null}
+        {error ? <Refusal error={error} /> : null}
         {network?.error ? (
           <ErrorNote title={t(root ? 'network.trouble' : 'network.problem')}>
-            <p>{network.error}</p>
+            <p>{said(network.error, network.errorWords)}</p>
           </ErrorNote>
         ) : null}
         {network?.readOnly ? (
@@ -112,6 +114,7 @@ function Counts({ network }: { network: NetworkState }) {
 
 function Proxies({ network }: { network: NetworkState }) {
   const { t } = useTexts()
+  const { said } = useCoreWords()
   const format = useFormat()
   return (
     <section className="card">
@@ -145,7 +148,7 @@ function Proxies({ network }: { network: NetworkState }) {
                     )}
                   </td>
                   <td className={proxy.state === 'lost' ? 'text-danger' : 'text-ink-2'}>{t(`proxy.${proxy.state}`)}</td>
-                  <td className="max-w-[26rem] whitespace-normal! text-ink-2">{proxy.verification}</td>
+                  <td className="max-w-[26rem] whitespace-normal! text-ink-2">{said(proxy.verification)}</td>
                   <td className="end">{proxy.workers === null ? '–' : format.count(proxy.workers)}</td>
                 </tr>
               ))}
@@ -203,6 +206,7 @@ function Models({ network }: { network: NetworkState }) {
 /** This computer's way to work: five knots. The first that fails is brick, the later ones stay hollow. */
 function Path({ network }: { network: NetworkState }) {
   const { t } = useTexts()
+  const { said } = useCoreWords()
   return (
     <section className="card" aria-label={t('network.path')}>
       <div className="card-head">
@@ -216,7 +220,9 @@ function Path({ network }: { network: NetworkState }) {
                 {t(`step.${step.id}`)}
                 <span className="sr-only">, {t(`stepState.${step.state}`)}</span>
               </span>
-              <span className="min-w-0 break-words text-ink-3 [overflow-wrap:anywhere]">{step.detail}</span>
+              <span className="min-w-0 break-words text-ink-3 [overflow-wrap:anywhere]">
+                {said(step.detail, step.detailWords)}
+              </span>
             </span>
           </li>
         ))}

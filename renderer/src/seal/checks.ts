@@ -1,5 +1,6 @@
 import type { AppInfo, ModelState, NetworkState } from '../../../preload/api/system.ts'
 import type { Say } from '../messages/texts.tsx'
+import type { CoreSay } from '../messages/use-core-words.ts'
 
 /**
  * `checked`: this computer checked it itself. `relied`: true by how this version is built, or said by another part. `not-checked`: no check
@@ -15,12 +16,13 @@ export interface CheckRow {
 
 interface ComputerFacts {
   readonly t: Say
+  readonly said: CoreSay
   readonly model: ModelState | undefined
   readonly info: AppInfo | undefined
 }
 
 /** Rows of level 1 (ui.md §3.4). Only what the core really did is called checked. */
-export function computerChecks({ t, model, info }: ComputerFacts): readonly CheckRow[] {
+export function computerChecks({ t, said, model, info }: ComputerFacts): readonly CheckRow[] {
   const notChecked = t('check.by.none')
   const fromCatalog = model?.origin === 'catalog' && model.sha256 !== null && model.status === 'installed'
   return [
@@ -54,18 +56,21 @@ export function computerChecks({ t, model, info }: ComputerFacts): readonly Chec
       result: info ? 'relied' : 'not-checked',
       statement: t('check.storage.statement'),
       by: info ? t('check.by.version') : notChecked,
-      sentence: info ? t('check.storage.sentence', { folder: info.dataDir, vault: info.vault }) : t('check.storage.unknown'),
+      sentence: info
+        ? t('check.storage.sentence', { folder: info.dataDir, vault: said(info.vault) })
+        : t('check.storage.unknown'),
     },
   ]
 }
 
 interface PracticeFacts {
   readonly t: Say
+  readonly said: CoreSay
   readonly network: NetworkState | undefined
 }
 
 /** Rows of the practice network: nothing about a stranger's machine is proven here, because there is none. */
-export function practiceChecks({ t, network }: PracticeFacts): readonly CheckRow[] {
+export function practiceChecks({ t, said, network }: PracticeFacts): readonly CheckRow[] {
   const notChecked = t('check.by.none')
   const proxy = network?.proxies.find(({ state }) => state === 'connected')
   const root = network?.root
@@ -83,7 +88,7 @@ export function practiceChecks({ t, network }: PracticeFacts): readonly CheckRow
       result: 'not-checked',
       statement: t('check.proxy.statement'),
       by: notChecked,
-      sentence: proxy ? proxy.verification : t('check.proxy.none'),
+      sentence: proxy ? said(proxy.verification) : t('check.proxy.none'),
     },
     ...(['hardware', 'software', 'worker'] as const).map(
       (id): CheckRow => ({

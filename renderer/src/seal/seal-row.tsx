@@ -5,6 +5,7 @@ import type { LevelState, PrivacyLevel, Turn } from '../../../preload/api/chat.t
 import { useKeys } from '../app/keys.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
+import { useCoreWords } from '../messages/use-core-words.ts'
 import { Icon } from '../ui/icon.tsx'
 import { levelName, levelOrder, sealTone } from './level.ts'
 import { CheckingGlyph, LevelGlyph } from './seal-glyph.tsx'
@@ -21,6 +22,7 @@ interface SealRowProps {
 /** Always on the composer's edge: who can read the next message, and what it costs. */
 export function SealRow({ level, state, levels, lastTurn, onLevel }: SealRowProps) {
   const { t } = useTexts()
+  const { saidReason } = useCoreWords()
   const format = useFormat()
   const [sheetOpen, setSheetOpen] = useState(false)
   const pill = useRef<HTMLSpanElement>(null)
@@ -29,7 +31,11 @@ export function SealRow({ level, state, levels, lastTurn, onLevel }: SealRowProp
   useKeys({ 'Mod+I': () => setSheetOpen(true) as undefined })
 
   const consequence =
-    tone === 'checking' ? (state?.reason ?? t('seal.checking')) : level === 'computer' ? t('seal.computer') : t('seal.practice')
+    tone === 'checking'
+      ? (saidReason(state) ?? t('seal.checking'))
+      : level === 'computer'
+        ? t('seal.computer')
+        : t('seal.practice')
   const price =
     level === 'computer'
       ? t('price.freeHere')
@@ -148,6 +154,7 @@ interface OptionProps {
 
 function Option({ level, state, inUse, onChosen }: OptionProps) {
   const { t } = useTexts()
+  const { saidReason } = useCoreWords()
   const format = useFormat()
   // A level that is not in use is neutral: it has not been earned for this chat.
   const tone = inUse ? sealTone(level, state) : 'neutral'
@@ -168,7 +175,7 @@ function Option({ level, state, inUse, onChosen }: OptionProps) {
           {inUse ? <span className="chip min-h-5!">{t('level.inUse')}</span> : null}
         </span>
         <span className="block text-sm text-ink-2">
-          {state && state.state !== 'ready' && state.reason ? state.reason : t(`level.${level}.who`)}
+          {(state?.state === 'ready' ? undefined : saidReason(state)) ?? t(`level.${level}.who`)}
         </span>
       </span>
       <span className="num max-w-[176px] text-end text-xs text-ink-3">

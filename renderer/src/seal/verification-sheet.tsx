@@ -7,6 +7,7 @@ import { useStream } from '../api/use-stream.ts'
 import { shortHash } from '../format/names.ts'
 import { useFormat } from '../format/use-format.ts'
 import { type Say, useTexts } from '../messages/texts.tsx'
+import { useCoreWords } from '../messages/use-core-words.ts'
 import { IconButton } from '../ui/button.tsx'
 import { CopyButton } from '../ui/copy-button.tsx'
 import { Icon } from '../ui/icon.tsx'
@@ -48,13 +49,14 @@ type SheetBodyProps = Omit<SheetProps, 'open' | 'onOpenChange'> & { title: React
 
 function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
   const { t } = useTexts()
+  const { said, saidReason } = useCoreWords()
   const info = useAnswer('app.info', {})
   const models = useStream('models.list', {}).value
   const network = useStream('network.state', {}).value
   const wallet = useStream('wallet.state', {}).value
   const tone = sealTone(level, state)
   const model = models?.find(({ loaded }) => loaded)
-  const checks = level === 'computer' ? computerChecks({ t, model, info }) : practiceChecks({ t, network })
+  const checks = level === 'computer' ? computerChecks({ t, said, model, info }) : practiceChecks({ t, said, network })
   const proxy = network?.proxies[0]
   const root = network?.root
 
@@ -69,7 +71,7 @@ function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
             {t(levelName[level])}
           </Dialog.Title>
           <p className="text-sm text-ink-2">
-            {tone === 'checking' ? (state?.reason ?? t('seal.checking')) : t(`sheet.${level}.subtitle`)}
+            {tone === 'checking' ? (saidReason(state) ?? t('seal.checking')) : t(`sheet.${level}.subtitle`)}
           </p>
         </div>
         <Dialog.Close asChild>

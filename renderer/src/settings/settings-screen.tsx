@@ -5,8 +5,9 @@ import { useStream } from '../api/use-stream.ts'
 import { pathTo } from '../app/route.ts'
 import { ScreenTitle } from '../app/screen-title.tsx'
 import { useTexts } from '../messages/texts.tsx'
+import { useCoreWords } from '../messages/use-core-words.ts'
 import { CopyButton } from '../ui/copy-button.tsx'
-import { ErrorNote } from '../ui/error-note.tsx'
+import { Refusal } from '../ui/error-note.tsx'
 import { FactList } from '../ui/fact-list.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Segmented } from '../ui/segmented.tsx'
@@ -46,10 +47,10 @@ function Choice({ section }: { section: 'appearance' | 'language' }) {
   const { t } = useTexts()
   const { value, error } = useStream('settings', {})
   const set = useCall('settings.set')
-  if (!value) return error ? <ErrorNote title={error.message} /> : <Skeleton awaited={t('settings.loading')} lines={2} />
+  if (!value) return error ? <Refusal error={error} /> : <Skeleton awaited={t('settings.loading')} lines={2} />
   return (
     <>
-      {set.error ? <ErrorNote title={set.error.message} /> : null}
+      {set.error ? <Refusal error={set.error} /> : null}
       <section className="card">
         <div className="setting-row">
           <div className="min-w-[220px] flex-1">
@@ -82,6 +83,7 @@ function Choice({ section }: { section: 'appearance' | 'language' }) {
 
 function About() {
   const { t } = useTexts()
+  const { said } = useCoreWords()
   const info = useAnswer('app.info', {})
   if (!info) return <Skeleton awaited={t('settings.loading')} />
   const rows: ReadonlyArray<readonly [string, string]> = [
@@ -90,7 +92,7 @@ function About() {
     [t('about.platform'), info.platform],
     [t('about.node'), info.nodeVersion],
     [t('about.data'), info.dataDir],
-    [t('about.vault'), info.vault],
+    [t('about.vault'), said(info.vault)],
   ]
   const report = rows.map(([name, value]) => `${name}: ${value}`).join('\n')
   return (

@@ -1,5 +1,7 @@
 import { CircleAlert } from 'lucide-react'
 import type { ReactNode } from 'react'
+import type { ApiError } from '../../../preload/api/contract.ts'
+import { useCoreWords } from '../messages/use-core-words.ts'
 import { Icon } from './icon.tsx'
 
 /** An error that stays where it happened: what happened, and what to do. */
@@ -13,4 +15,10 @@ export function ErrorNote({ title, children }: { title: string; children?: React
       </div>
     </div>
   )
+}
+
+/** A refusal of the core, in the reader's language. */
+export function Refusal({ error }: { error: ApiError }) {
+  const { saidError } = useCoreWords()
+  return <ErrorNote title={saidError(error)} />
 }

@@ -5,9 +5,10 @@ import { ScreenTitle } from '../app/screen-title.tsx'
 import { groupedAddress, shortAddress } from '../format/names.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
+import { useCoreWords } from '../messages/use-core-words.ts'
 import { CopyButton } from '../ui/copy-button.tsx'
 import { EmptyState } from '../ui/empty-state.tsx'
-import { ErrorNote } from '../ui/error-note.tsx'
+import { ErrorNote, Refusal } from '../ui/error-note.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Figure, Money } from '../ui/money.tsx'
 import { ScrollRegion } from '../ui/scroll-region.tsx'
@@ -15,6 +16,7 @@ import { Skeleton } from '../ui/skeleton.tsx'
 
 export function WalletScreen() {
   const { t } = useTexts()
+  const { said } = useCoreWords()
   const format = useFormat()
   const { value: wallet, error } = useStream('wallet.state', {})
   return (
@@ -29,10 +31,10 @@ export function WalletScreen() {
             </span>
           )}
         </div>
-        {error ? <ErrorNote title={error.message} /> : null}
+        {error ? <Refusal error={error} /> : null}
         {wallet?.error ? (
           <ErrorNote title={t('wallet.problem')}>
-            <p>{wallet.error}</p>
+            <p>{said(wallet.error, wallet.errorWords)}</p>
           </ErrorNote>
         ) : null}
         {wallet?.returning?.map((one) => (
@@ -206,6 +208,7 @@ function Activity({ transactions }: { transactions: readonly WalletTransaction[]
 
 function Transaction({ transaction }: { transaction: WalletTransaction }) {
   const { t } = useTexts()
+  const { said } = useCoreWords()
   const format = useFormat()
   const incoming = transaction.direction === 'in'
   const size = transaction.amount < 0n ? -transaction.amount : transaction.amount
@@ -219,7 +222,7 @@ function Transaction({ transaction }: { transaction: WalletTransaction }) {
       </td>
       <td className="ps-0!">
         <span dir="auto" className="block font-medium">
-          {transaction.title}
+          {said(transaction.title)}
         </span>
         {transaction.counterparty ? (
           <span className="text-xs text-ink-3" title={transaction.counterparty}>
