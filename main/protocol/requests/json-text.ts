@@ -16,6 +16,19 @@ const deepest = 200
 /** What is wrong with a text that is not JSON. */
 export class JsonTextError extends Error {}
 
+const codes = {
+  tab: 0x09,
+  lineFeed: 0x0a,
+  return: 0x0d,
+  space: 0x20,
+  quote: 0x22,
+  comma: 0x2c,
+  colon: 0x3a,
+  backslash: 0x5c,
+} as const
+const [openBrace, closeBrace, openBracket, closeBracket] = [0x7b, 0x7d, 0x5b, 0x5d]
+const literal = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
+
 class Reader {
   readonly #text: string
   #at = 0
@@ -32,35 +45,46 @@ class Reader {
   }
 
   #space(): void {
-    while (' \t\r\n'.includes(this.#text[this.#at] ?? 'x')) this.#at++
+    for (;;) {
+      const code = this.#text.charCodeAt(this.#at)
+      // Nothing above a space is white, and the end of the text is no number.
+      if (!(code <= codes.space)) return
+      if (code !== codes.space && code !== codes.lineFeed && code !== codes.return && code !== codes.tab) return
+      this.#at++
+    }
   }
 
   #value(depth: number): JsonValue {
     if (depth > deepest) throw new JsonTextError('nested too deeply')
     this.#space()
-    const first = this.#text[this.#at]
-    if (first === '{') return this.#object(depth)
-    if (first === '[') return this.#array(depth)
-    if (first === '"') return this.#string()
-    return this.#literal()
+    switch (this.#text.charCodeAt(this.#at)) {
+      case openBrace:
+        return this.#object(depth)
+      case openBracket:
+        return this.#array(depth)
+      case codes.quote:
+        return this.#string()
+      default:
+        return this.#literal()
+    }
   }
 
   #object(depth: number): JsonObject {
     const object: JsonObject = new Map()
     this.#at++
     this.#space()
-    if (this.#take('}')) return object
+    if (this.#take(closeBrace)) return object
     for (;;) {
       this.#space()
-      if (this.#text[this.#at] !== '"') throw new JsonTextError(`expected a key at ${this.#at}`)
+      if (this.#text.charCodeAt(this.#at) !== codes.quote) throw new JsonTextError(`expected a key at ${this.#at}`)
       const key = this.#string()
       this.#space()
-      if (!this.#take(':')) throw new JsonTextError(`expected a colon at ${this.#at}`)
+      if (!this.#take(codes.colon)) throw new JsonTextError(`expected a colon at ${this.#at}`)
       // Of several equal keys the last one counts (vectors, request_validation).
       object.set(key, this.#value(depth + 1))
       this.#space()
-      if (this.#take('}')) return object
-      if (!this.#take(',')) throw new JsonTextError(`expected a comma at ${this.#at}`)
+      if (this.#take(closeBrace)) return object
+      if (!this.#take(codes.comma)) throw new JsonTextError(`expected a comma at ${this.#at}`)
     }
   }
 
@@ -68,22 +92,38 @@ class Reader {
     const array: JsonValue[] = []
     this.#at++
     this.#space()
-    if (this.#take(']')) return array
+    if (this.#take(closeBracket)) return array
     for (;;) {
       array.push(this.#value(depth + 1))
       this.#space()
-      if (this.#take(']')) return array
-      if (!this.#take(',')) throw new JsonTextError(`expected a comma at ${this.#at}`)
+      if (this.#take(closeBracket)) return array
+      if (!this.#take(codes.comma)) throw new JsonTextError(`expected a comma at ${this.#at}`)
     }
   }
 
   #string(): string {
+    const text = this.#text
+    const start = this.#at + 1
+    let at = start
+    for (;;) {
+      const code = text.charCodeAt(at)
+      if (code === codes.quote) {
+        this.#at = at + 1
+        return text.slice(start, at)
+      }
+      // Escapes, line breaks inside a string, and the end of the text are the business of the strict parser.
+      if (code === codes.backslash || !(code >= codes.space)) return this.#escapedString()
+      at++
+    }
+  }
+
+  #escapedString(): string {
     const start = this.#at++
     for (;;) {
-      const character = this.#text[this.#at++]
-      if (character === undefined) throw new JsonTextError('unfinished string')
-      if (character === '\\') this.#at++
-      if (character === '"') break
+      const code = this.#text.charCodeAt(this.#at++)
+      if (Number.isNaN(code)) throw new JsonTextError('unfinished string')
+      if (code === codes.backslash) this.#at++
+      if (code === codes.quote) break
     }
     try {
       return JSON.parse(this.#text.slice(start, this.#at)) as string
@@ -93,9 +133,8 @@ class Reader {
   }
 
   #literal(): JsonValue {
-    const pattern = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
-    pattern.lastIndex = this.#at
-    const text = pattern.exec(this.#text)?.[0]
+    literal.lastIndex = this.#at
+    const text = literal.exec(this.#text)?.[0]
     if (text === undefined) throw new JsonTextError(`unexpected text at ${this.#at}`)
     this.#at += text.length
     if (text === 'null') return null
@@ -103,8 +142,8 @@ class Reader {
     return new JsonNumber(text)
   }
 
-  #take(character: string): boolean {
-    if (this.#text[this.#at] !== character) return false
+  #take(code: number): boolean {
+    if (this.#text.charCodeAt(this.#at) !== code) return false
     this.#at++
     return true
   }
@@ -118,11 +157,20 @@ export function parseJson(text: string): JsonValue {
 /** Serializes without spaces and with keys in code point order, as Cocoon nodes do (protocol 30 §7.1). */
 export function writeJson(value: JsonValue): string {
   if (value === null || typeof value === 'boolean') return String(value)
-  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'string') return writeString(value)
   if (value instanceof JsonNumber) return value.text
   if (Array.isArray(value)) return `[${value.map(writeJson).join(',')}]`
-  const keys = [...value.keys()].sort()
-  return `{${keys.map((key) => `${JSON.stringify(key)}:${writeJson(value.get(key) ?? null)}`).join(',')}}`
+  let text = ''
+  for (const key of [...value.keys()].sort())
+    text += `${text === '' ? '{' : ','}${writeString(key)}:${writeJson(value.get(key) ?? null)}`
+  return text === '' ? '{}' : `${text}}`
+}
+
+/** Most strings need no escapes; lone surrogates and everything else go the standard way. */
+const plainString = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
+
+function writeString(text: string): string {
+  return plainString.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
 /** The value as a count, if it was written as an unsigned integer that a double holds exactly. */
