@@ -94,7 +94,7 @@ function requireAllowed(state: AccountState, messages: readonly OutMessage[]): v
       {
         money: nothingSent,
         advice: 'Add Toncoin to the node wallet.',
-        values: { bound: 'node-wallet', heldNano: state.balance.toString(), neededNano: needed.toString() },
+        values: { bound: 'nodeWallet', heldNano: state.balance.toString(), neededNano: needed.toString() },
       },
     )
   }
