@@ -54,6 +54,10 @@ export type ClientEvent =
     }
 
 export type RequestDeviation =
+  /** The usage of an answer cannot be true: below zero, or not the sum of its parts. It is not shown as a cost. */
+  | { readonly kind: 'usage-impossible'; readonly requestId: string; readonly stated: bigint }
+  /** More tokens than the request and its answer can have. */
+  | { readonly kind: 'usage-too-much'; readonly requestId: string; readonly stated: bigint }
   /** The account names other tokens than the answer's final info (0 for a failed answer). */
   | { readonly kind: 'request-differs'; readonly requestId: string; readonly stated: bigint; readonly counted: bigint }
   /** The account names a request that was not asked here. */

@@ -14,6 +14,7 @@ import { LinkQuality } from './link-quality.ts'
 import type { ClientEvent } from './options.ts'
 import { localFailure } from './query-failure.ts'
 import { type QueryHandle, RunningQuery } from './running-query.ts'
+import { judgeUsage } from './usage-plausible.ts'
 
 export interface ChatQuery {
   /** Base name as the proxy lists it. */
@@ -132,12 +133,23 @@ export class ProxyLink {
       ],
       body: new TextEncoder().encode(query.body),
     })
-    const { pricePerToken } = this.#account.record.params
+    const { pricePerToken, multipliers } = this.#account.record.params
+    const asked = { queryBytes: request.length, maxTokens: query.maxTokens, maxCoefficient: query.maxCoefficient, multipliers }
     const reserve = reservedTokens(query.maxTokens, request.length, query.maxCoefficient)
     const running = new RunningQuery({
       requestId,
       timeoutMs: query.timeoutMs,
       pricePerToken,
+      judge: (tokens, answerBytes) => {
+        const verdict = judgeUsage(tokens, asked, answerBytes)
+        if (verdict === 'plausible') return 'believable'
+        this.#deviates({
+          kind: verdict === 'impossible' ? 'usage-impossible' : 'usage-too-much',
+          requestId,
+          stated: tokens.total,
+        })
+        return verdict === 'impossible' ? 'impossible' : 'believable'
+      },
       reservation: () => ({
         needed: reserve * pricePerToken,
         funds: fundsOf(this.#account.counters, pricePerToken, this.#reservedBeside(requestId)),
@@ -232,6 +244,7 @@ export class ProxyLink {
   #toldRequest(message: TlObject<'proxy.clientRequestPayment'>): void {
     const requestId = hex(message.request_id)
     const counted = message.request_tokens
+    if (counted < 0n) return this.#deviates({ kind: 'impossible-total' })
     const deviations = [
       ...this.#account.offer(message.signed_payment),
       ...this.#account.toldRequest(message.db_tokens, message.max_tokens, counted),

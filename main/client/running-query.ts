@@ -44,6 +44,8 @@ export interface RunningQueryOptions {
   readonly timeoutMs: number
   /** nanoton per adjusted token */
   readonly pricePerToken: bigint
+  /** Judges the usage that ends the answer, with the bytes of its body that came. */
+  readonly judge: (tokens: AdjustedTokens, answerBytes: number) => 'believable' | 'impossible'
   /** Read when the proxy refuses: what it had to reserve, and what there was. */
   readonly reservation: () => Reservation
   /** Sends a cancel to the proxy; undefined when it does not know it. */
@@ -73,6 +75,7 @@ export class RunningQuery implements QueryHandle {
   #state: 'waiting' | 'answering' | 'done' = 'waiting'
   #stopped = false
   #hidden = false
+  #bodyBytes = 0
   /** Tokens that the final info stated; 0 for a failure. Undefined until then. */
   #tokens: bigint | undefined
 
@@ -124,6 +127,7 @@ export class RunningQuery implements QueryHandle {
     if (this.#state === 'done') return
     if (this.#state === 'waiting' && !(this.#stopped && final !== undefined))
       return this.#malformed('A part came before its answer.')
+    this.#bodyBytes += bytes.length
     if (!this.#hidden && !(await this.#body.push(bytes)))
       return this.fail(localFailure('answer-too-large', 'The answer came faster than it was read.'), { cancel: true })
     if (final !== undefined) this.#finish(final)
@@ -158,13 +162,17 @@ export class RunningQuery implements QueryHandle {
       reasoning: used.reasoning_tokens_used,
       total: used.total_tokens_used,
     }
+    const stopped = this.#stopped ? { stopped: 'ended' as const } : {}
+    // What it really costs then is what the account of the request says, if that is believable.
+    if (this.#options.judge(tokens, this.#bodyBytes) === 'impossible') return this.#close(() => this.#end.resolve(stopped))
     this.#tokens = tokens.total
     const { proxy_start_time, proxy_end_time, worker_start_time, worker_end_time } = final
     const times =
       proxy_start_time === undefined ||
       proxy_end_time === undefined ||
       worker_start_time === undefined ||
-      worker_end_time === undefined
+      worker_end_time === undefined ||
+      ![proxy_start_time, proxy_end_time, worker_start_time, worker_end_time].every(Number.isFinite)
         ? {}
         : {
             times: {
@@ -174,7 +182,6 @@ export class RunningQuery implements QueryHandle {
               workerEndMs: worker_end_time * 1000,
             },
           }
-    const stopped = this.#stopped ? { stopped: 'ended' as const } : {}
     this.#close(() => this.#end.resolve({ ...stopped, tokens, cost: tokens.total * this.#options.pricePerToken, ...times }))
   }
 
