@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { silentLogger } from '../base/logger.ts'
+import { createLogger, silentLogger } from '../base/logger.ts'
 import { openDatabase } from '../storage/database.ts'
 import { openLedger } from './ledger.ts'
 import type { LedgerEvent } from './ledger-event.ts'
@@ -35,12 +35,19 @@ describe('a recorder that waits for room', () => {
     const folder = mkdtempSync(join(tmpdir(), 'cocoon-recorder-'))
     const database = openDatabase(join(folder, 'earnings.db'), earningsMigrations, { logger: silentLogger })
     const ledger = openLedger(database)
-    const recorder = steadyRecorder(ledger, silentLogger, 10)
+    const log: string[] = []
+    const recorder = steadyRecorder(
+      ledger,
+      createLogger((line) => log.push(line), 'debug'),
+      10,
+    )
     database.exec('PRAGMA max_page_count=20')
     const ids = Array.from({ length: 40 }, (_, index) => `r${index}`)
     for (const id of ids) recorder.record(started(id))
     for (const id of ids) recorder.record(finished(id))
     expect(ledger.totals().answered).toBeLessThan(40)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(log).toHaveLength(1)
 
     database.exec('PRAGMA max_page_count=100000')
     await expect.poll(() => ledger.totals().answered, { timeout: 5000 }).toBe(40)

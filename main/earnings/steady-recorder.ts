@@ -19,6 +19,7 @@ const mostWaiting = 10_000
 export function steadyRecorder(ledger: Pick<Ledger, 'record'>, logger: Logger, retryMs = 2000): SteadyRecorder {
   const waiting: LedgerEvent[] = []
   let timer: NodeJS.Timeout | undefined
+  let jammed = false
 
   /** False when it has to be tried again. */
   const write = (event: LedgerEvent): boolean => {
@@ -28,14 +29,16 @@ export function steadyRecorder(ledger: Pick<Ledger, 'record'>, logger: Logger, r
     } catch (thrown) {
       const later = thrown instanceof Failure && thrown.retryable
       // One line for each jam: a full disk takes no log either.
-      if (!later || waiting.length <= 1)
+      if (!later || !jammed)
         logger.error('an event of the worker could not be recorded', { type: event.type, later, reason: asError(thrown).message })
+      jammed ||= later
       return !later
     }
   }
   const catchUp = (): void => {
     for (let next = waiting[0]; next !== undefined && write(next); next = waiting[0]) waiting.shift()
-    timer = waiting.length === 0 ? undefined : setTimeout(catchUp, retryMs).unref()
+    jammed &&= waiting.length > 0
+    timer = jammed ? setTimeout(catchUp, retryMs).unref() : undefined
   }
   return {
     record: (event) => {
