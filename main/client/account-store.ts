@@ -64,7 +64,7 @@ interface Row {
 }
 
 /** How long totals may wait for their commit: requests that end together are written together. */
-const savingDelayMs = 200
+const savingDelayMs = 1_000
 
 /** Client contracts of all networks. None is ever deleted: money may be in it (protocol 90 §1.7). */
 export class AccountStore {

@@ -27,6 +27,7 @@ export class Account {
   readonly owner: Address
   /** The client's or worker's contract. */
   readonly contract: Address
+  readonly key: string
   #max = 0n
   #db = 0n
   #chain = 0n
@@ -46,6 +47,7 @@ export class Account {
     this.kind = kind
     this.owner = owner
     this.contract = contract
+    this.key = accountKey(kind, owner)
     this.#max = levels.db
     this.#db = levels.db
     this.#chain = levels.chain
@@ -61,10 +63,6 @@ export class Account {
 
   get chain(): bigint {
     return this.#chain
-  }
-
-  get key(): string {
-    return accountKey(this.kind, this.owner)
   }
 
   /** Tokens that the contract itself has already settled. */

@@ -13,9 +13,9 @@ export class Rate {
   add(amount: number, nowMs: number): void {
     this.#decay(nowMs)
     this.#total += amount
-    spansMs.forEach((span, at) => {
-      this.#averages[at] = (this.#averages[at] ?? 0) + (amount * 1000) / span
-    })
+    for (let at = 0; at < spansMs.length; at++) {
+      this.#averages[at] = (this.#averages[at] ?? 0) + (amount * 1000) / (spansMs[at] ?? 1)
+    }
   }
 
   get total(): number {
@@ -32,9 +32,9 @@ export class Rate {
     const passed = Math.max(0, nowMs - this.#lastMs)
     if (passed === 0) return
     this.#lastMs = nowMs
-    spansMs.forEach((span, at) => {
-      this.#averages[at] = (this.#averages[at] ?? 0) * Math.exp(-passed / span)
-    })
+    for (let at = 0; at < spansMs.length; at++) {
+      this.#averages[at] = (this.#averages[at] ?? 0) * Math.exp(-passed / (spansMs[at] ?? 1))
+    }
   }
 }
 

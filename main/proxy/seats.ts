@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import type { Address } from '@ton/core'
+import { randomId } from '../base/random-id.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { Account } from './account.ts'
 import { DecayingWindow } from './average-time.ts'
@@ -28,6 +28,8 @@ export class WorkerSeat {
   readonly durations: DecayingWindow
   readonly workerDurations: DecayingWindow
   readonly successes: DecayingWindow
+  /** Faults are held against owner and model, so that a new connection does not wipe them out. */
+  readonly faultKey: string
 
   constructor(seat: {
     account: Account
@@ -55,11 +57,7 @@ export class WorkerSeat {
     this.durations = new DecayingWindow(seat.nowMs)
     this.workerDurations = new DecayingWindow(seat.nowMs)
     this.successes = new DecayingWindow(seat.nowMs)
-  }
-
-  /** Faults are held against owner and model, so that a new connection does not wipe them out. */
-  get faultKey(): string {
-    return `${this.account.key} ${this.baseModel}`
+    this.faultKey = `${seat.account.key} ${seat.baseModel}`
   }
 }
 
@@ -118,7 +116,7 @@ export class RunningQuery {
     this.worker = query.worker
     this.style = query.style
     this.clientKey = hexKey(query.style.requestId)
-    this.workerRequestId = new Uint8Array(randomBytes(32))
+    this.workerRequestId = randomId()
     this.workerKey = hexKey(this.workerRequestId)
     this.reserved = query.reserved
     this.maxTokens = query.maxTokens

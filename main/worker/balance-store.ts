@@ -48,7 +48,7 @@ interface Row {
 }
 
 /** How long totals may wait for their commit: requests that end together are written together. */
-const savingDelayMs = 200
+const savingDelayMs = 1_000
 
 /** Worker contracts of all networks, kept for good: a signed payout stays worth its money when the proxy is long gone. */
 export class BalanceStore {

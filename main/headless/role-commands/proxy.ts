@@ -16,7 +16,7 @@ export const proxyHelp = `Usage: cocoon-desktop proxy --network <name or file> -
     --plain                                  Frames directly on TCP: no encryption, no proof of work. On this computer only.
     --behind-router                          As --plain, for a router in front (cocoon-desktop router -R), which checks the peers.
     --pow <bits>                             Proof of work that each peer owes, 0 to 24 (default 20).
-    --commit-delay <ms>                      Finished requests are gathered into one commit for so long, 0 to 1000 (default 100).
+    --commit-delay <ms>                      Finished requests are gathered into one commit for so long, 0 to 1000 (default 250).
     --listed-models-only                     Refuses workers with models that the network contract does not list.
     --accept-lost-database                   Starts although the chain knows of more work than the database.
     --http <host:port>                       Status for the operator (default none).${commonHelp}
@@ -35,7 +35,7 @@ export async function proxyCommand(args: readonly string[], entries: ChildEntrie
       plain: { type: 'boolean', default: false },
       'behind-router': { type: 'boolean', default: false },
       pow: { type: 'string', default: '20' },
-      'commit-delay': { type: 'string', default: '100' },
+      'commit-delay': { type: 'string', default: '250' },
       'listed-models-only': { type: 'boolean', default: false },
       'accept-lost-database': { type: 'boolean', default: false },
       http: { type: 'string' },

@@ -46,7 +46,8 @@ export class Outbox {
     for (let at = 0; at < frame.length; at += batchBytes) this.#queue.push(frame.subarray(at, at + batchBytes))
     if (!this.#scheduled && !this.#writing) {
       this.#scheduled = true
-      process.nextTick(() => {
+      // After everything that has come in by now was handled: what it gives rise to leaves in the same write.
+      setImmediate(() => {
         this.#scheduled = false
         this.#writeBatch()
       })
