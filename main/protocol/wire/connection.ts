@@ -56,6 +56,8 @@ export interface PacketConnectionOptions extends PacketConnectionLimits {
 
 /** Before `ready` only `tcp.connect` and `tcp.connected` are legal, which have 12 bytes. */
 const mostBytesBeforeReady = 64
+/** A frame that is coming in shows that the peer lives, but not when it comes byte by byte. */
+const leastProgressBytes = 16 * 1024
 /** After the peer's end, what was received before is still handled, but a slow handler does not delay `closed` longer. */
 const drainLimitMs = 2_000
 /** After `close()` queued frames may still leave within this time. */
@@ -89,6 +91,8 @@ export class PacketConnection {
   #seqno = 0
   #startedAt = 0
   #receivedAt = 0
+  /** Of the frame that is coming in, since it last counted as a sign of life. */
+  #unfinishedBytes = 0
   #pinged = false
   #timer: NodeJS.Timeout | undefined
 
@@ -194,10 +198,10 @@ export class PacketConnection {
 
   #onData(chunk: Uint8Array): void {
     if (!this.#isOpen) return
-    this.#receivedAt = performance.now()
-    this.#pinged = false
+    this.#unfinishedBytes += chunk.length
     try {
       this.#parser.push(chunk, (payload) => {
+        this.#unfinishedBytes = leastProgressBytes
         // A handler may have ended the connection: what stands behind in this chunk is not read any more.
         if (this.#isOpen) this.#onPacket(readTcpPacket(payload))
       })
@@ -206,6 +210,10 @@ export class PacketConnection {
         error instanceof WireError ? error : new WireError('protocol-violation', 'The peer sent no packet', { cause: error }),
       )
     }
+    if (this.#unfinishedBytes < leastProgressBytes) return
+    this.#unfinishedBytes = 0
+    this.#receivedAt = performance.now()
+    this.#pinged = false
   }
 
   #onPacket(packet: TcpPacket): void {
