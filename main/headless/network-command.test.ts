@@ -5,14 +5,17 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Address, toNano } from '@ton/core'
+import { Address, beginCell, toNano } from '@ton/core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { childEntries } from '../child-entries.ts'
 import type { LocalChain } from '../localnet/local-chain.ts'
 import { newFolder, startChain, testKey } from '../localnet/testing.ts'
+import { httpChain } from '../ton/http-chain.ts'
 import { type RootConfig, readRoot } from '../ton/root-config.ts'
 import { keyPairOfPhrase, newPhrase } from '../wallet/phrase.ts'
-import { w5Address } from '../wallet/w5-wallet.ts'
+import { openBridge } from '../wallet/testing/bridge.ts'
+import { PhoneWallet } from '../wallet/testing/phone-wallet.ts'
+import { W5Wallet, w5Address } from '../wallet/w5-wallet.ts'
 import { networkCommand } from './network-command.ts'
 
 /*
@@ -295,6 +298,45 @@ describe('secrets', () => {
     expect((await run([...show, '--key-file', key, '--password-env', 'COCOON_TEST_PASSWORD'], { env })).out).toContain(
       '(key-file-malformed)',
     )
+  })
+})
+
+describe('a wallet of another program', () => {
+  it('signs by TON Connect: the link is shown, the wallet approves, and the chain is read back', async () => {
+    const key = testKey(12)
+    const chain = httpChain({ kind: 'testnet', endpoint: local.endpoint })
+    const phone = new PhoneWallet(chain, key)
+    const bridge = await openBridge()
+    await new W5Wallet(chain, stranger).send([
+      { to: phone.address, value: toNano('3'), body: beginCell().endCell(), bounce: false },
+    ])
+    const args = ['deploy', '--on', 'testnet', '--name', 'By phone', ...real, ...stakes, '--out', 'phone.json', '--yes']
+    const connect = ['--ton-connect', '--manifest', 'https://example.org/tonconnect-manifest.json', '--bridge', bridge.url]
+    const { child, done } = start([...args, ...connect, ...at(local.endpoint)])
+    let text = ''
+    child.stdout?.on('data', (chunk: Buffer) => {
+      text += chunk.toString()
+      const link = /^https:\/\/app\.tonkeeper\.com\/ton-connect\S+$/m.exec(text)?.[0]
+      if (link === undefined) return
+      text = ''
+      void phone.scan(link, bridge.url)
+    })
+    const { code, out } = await done
+    phone.close()
+    await bridge.close()
+    expect(out).toContain('█▀▀▀▀▀█')
+    expect(out).toContain('your wallet in PhoneWallet')
+    expect(out).not.toContain('TON_CONNECT_SDK')
+    expect(code, out).toBe(0)
+    expect((await read('phone.json')).owner.equals(phone.address)).toBe(true)
+  })
+
+  it('is not asked for the local chain, nor without a manifest', async () => {
+    const args = ['deploy', '--name', 'X', '--ton-connect', '--on']
+    const bare = await run([...args, 'testnet', ...real, ...stakes])
+    expect(bare).toMatchObject({ code: 1, out: expect.stringContaining('--manifest') })
+    const home = await run([...args, 'local', '--manifest', 'https://example.org/m.json', '--data-dir', join(folder, 'data')])
+    expect(home).toMatchObject({ code: 1, out: expect.stringContaining('(signer-missing)') })
   })
 })
 

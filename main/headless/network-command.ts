@@ -10,6 +10,7 @@ import { logFile } from '../log-file.ts'
 import { defaultDataDir } from '../storage/files.ts'
 import { networkHelp } from './network-help.ts'
 import { askSecret, confirm, retype } from './terminal.ts'
+import { showWalletLink, silenceTonConnect } from './wallet-link.ts'
 
 const text = { type: 'string' } as const
 const flag = { type: 'boolean', default: false } as const
@@ -28,6 +29,10 @@ const options = {
   'key-file': text,
   'password-file': text,
   'password-env': text,
+  'ton-connect': flag,
+  manifest: text,
+  bridge: text,
+  'wallet-link': text,
   'dry-run': flag,
   yes: flag,
   'confirm-owner': text,
@@ -134,6 +139,7 @@ function contextOf(values: Values, entries: ChildEntries): SigningContext {
     ...(apiKey === undefined ? {} : { apiKey }),
     signer: signerOf(values),
     ask: askSecret,
+    showLink: showWalletLink,
     dryRun: values['dry-run'],
     operator: {
       print: (line) => console.log(line),
@@ -146,10 +152,30 @@ function contextOf(values: Values, entries: ChildEntries): SigningContext {
 function signerOf(values: Values): SignerChoice {
   const phrase = phraseOf(values)
   const keyFile = values['key-file']
-  if (phrase !== undefined && keyFile !== undefined)
-    throw new Failure('signer-unclear', 'Give either a phrase or a key file, not both.')
+  const tonConnect = values['ton-connect']
+  if ([phrase !== undefined, keyFile !== undefined, tonConnect].filter(Boolean).length > 1)
+    throw new Failure('signer-unclear', 'Give one of a phrase, a key file and TON Connect, not more.')
+  if (tonConnect) return tonConnectOf(values)
   if (keyFile !== undefined) return { kind: 'key-file', path: keyFile, password: passwordOf(values) }
   return phrase === undefined ? { kind: 'local-owner' } : { kind: 'phrase', from: phrase }
+}
+
+/** Tonkeeper's, which other wallets use too. */
+const usualBridge = { bridgeUrl: 'https://bridge.tonapi.io/bridge', universalLink: 'https://app.tonkeeper.com/ton-connect' }
+
+function tonConnectOf({ manifest, bridge, 'wallet-link': walletLink }: Values): SignerChoice {
+  if (manifest === undefined)
+    throw new Failure('option-missing', 'TON Connect needs --manifest <address>: the wallet reads there who asks.', {
+      advice:
+        'Put a tonconnect-manifest.json with url, name and iconUrl on a web server that the wallet reaches; see docs/operators.md.',
+    })
+  silenceTonConnect()
+  return {
+    kind: 'ton-connect',
+    manifestUrl: manifest,
+    bridgeUrl: bridge ?? usualBridge.bridgeUrl,
+    universalLink: walletLink ?? usualBridge.universalLink,
+  }
 }
 
 function phraseOf(values: Values): SecretSource | undefined {

@@ -25,6 +25,7 @@ export const networkHelp = `Usage: cocoon-desktop network <command> [options]
 Where:    --on local|testnet|mainnet   --endpoint <url> (repeatable)   --data-dir <path> (local chain)
 Signing:  --phrase (asks)   --phrase-file <path>   --phrase-env <name>
           --key-file <path> with its password asked for, or --password-file <path>, --password-env <name>
+          --ton-connect --manifest <url>: approve in a wallet on your phone (--bridge, --wallet-link for other wallets than Tonkeeper)
           On the local chain, without any of these, the wallet of the local network's owner signs.
 Asking:   --dry-run shows the plan only.   --yes answers yes to "Type yes to send";
           change-owner then also needs --confirm-owner <address>.

@@ -131,9 +131,9 @@ export function refusalOf(transaction: Transaction): string | undefined {
   if (description.type !== 'generic') return 'It was not executed.'
   const { computePhase, actionPhase } = description
   if (computePhase.type === 'skipped') {
-    // Money to an account without code arrives all the same, unless it asks to come back.
-    const info = transaction.inMessage?.info
-    const arrived = computePhase.reason === 'no-state' && info?.type === 'internal' && !info.bounce
+    // Plain money to an account arrives whatever is or is not there, unless it asks to come back.
+    const { inMessage } = transaction
+    const arrived = inMessage?.info.type === 'internal' && !inMessage.info.bounce && !inMessage.init
     return arrived ? undefined : 'There is no contract at this address, or the value did not pay for its work.'
   }
   if (!computePhase.success) return exitCodeSentence(computePhase.exitCode)

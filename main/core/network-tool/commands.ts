@@ -26,6 +26,8 @@ export interface CommandContext extends Pick<ToolChainOptions, 'dataDir' | 'entr
 export interface SigningContext extends CommandContext {
   readonly signer: SignerChoice
   readonly ask: AskSecret
+  /** Shows the link that connects a wallet of another program. */
+  readonly showLink: (link: string) => void
   readonly dryRun: boolean
 }
 
@@ -122,7 +124,11 @@ async function signing(
   const { endpoints } = place
   const tool = await openPlace(context, { on: place.on, ...(endpoints === undefined ? {} : { endpoints }) })
   try {
-    const signer = await openSigner(context.signer, tool.chain, { faucet: tool.faucet, ask: context.ask })
+    const signer = await openSigner(context.signer, tool.chain, {
+      faucet: tool.faucet,
+      ask: context.ask,
+      showLink: context.showLink,
+    })
     try {
       return await work(tool, signer)
     } finally {

@@ -19,6 +19,7 @@ export type SignerChoice =
   | { readonly kind: 'local-owner' }
   | { readonly kind: 'phrase'; readonly from: SecretSource }
   | { readonly kind: 'key-file'; readonly path: string; readonly password: SecretSource }
+  | { readonly kind: 'ton-connect'; readonly manifestUrl: string; readonly bridgeUrl: string; readonly universalLink: string }
 
 export interface Signer {
   readonly sender: Sender
@@ -32,20 +33,32 @@ export type AskSecret = (question: string) => Promise<string>
 /**
  * Opens the wallet that signs, a W5 (v5r1) one.
  * @param faucet key of the local chain's owner, for `local-owner`
- * @throws Failure of phrase or key file, `secret-missing`, `signer-missing`; none holds a piece of a secret
+ * @param context.showLink shows what a TON Connect wallet has to open or scan
+ * @throws Failure of phrase or key file, of TON Connect, `secret-missing`, `signer-missing`; none holds a piece of a secret
  */
 export async function openSigner(
   choice: SignerChoice,
   chain: Chain,
-  context: { readonly faucet: WalletKeyPair | null; readonly ask: AskSecret },
+  context: { readonly faucet: WalletKeyPair | null; readonly ask: AskSecret; readonly showLink: (link: string) => void },
 ): Promise<Signer> {
-  const { faucet, ask } = context
+  const { faucet, ask, showLink } = context
   if (choice.kind === 'local-owner') {
     if (faucet === null)
       throw new Failure('signer-missing', 'Which wallet signs has to be said.', {
         advice: 'Give --phrase to be asked for the words, or --phrase-file, --phrase-env, --key-file or --ton-connect.',
       })
     return w5Signer(faucet, chain, "the local network owner's wallet")
+  }
+  if (choice.kind === 'ton-connect') {
+    const { kind } = chain
+    if (kind === 'local')
+      throw new Failure('signer-missing', 'A wallet of another program does not know the local chain.', {
+        advice: "Sign there with a phrase or a key file, or with none for the local network owner's wallet.",
+      })
+    const { connectWallet } = await import('../../wallet/ton-connect.ts')
+    const wallet = await connectWallet({ ...choice, chain: kind, showLink })
+    const payer = { address: wallet.address, label: `your wallet in ${wallet.name}` }
+    return { sender: wallet, payer, close: () => wallet.close() }
   }
   const pair =
     choice.kind === 'key-file'
