@@ -127,3 +127,32 @@ test('a question that is too long for the model, or for the account, says so, an
   expect(text).toContain('You paid nothing.')
   expect(await used()).toBe(before)
 })
+
+test('in Russian, reasons and errors of the core are in Russian too', async () => {
+  await page.evaluate(`location.hash = '#/settings/language'`)
+  await page.getByRole('radio', { name: 'Русский' }).click()
+  await page.evaluate(`location.hash = '#/chat/new'`)
+  await page.getByRole('button', { name: 'Изменить, кто может это прочитать' }).click()
+  await page.getByRole('radio', { name: 'Учебная сеть, все роли на этом компьютере', exact: true }).click()
+  await page.getByRole('textbox', { name: 'Сообщение' }).fill('lighthouse '.repeat(9_000))
+  await page.getByRole('button', { name: 'Отправить' }).click()
+  const failure = page.getByRole('region', { name: 'Ответ не получен' })
+  await expect(failure).toContainText(
+    'Текст слишком длинный для модели: она читает не больше 8\u202f192 токенов вместе с ответом.',
+  )
+  await expect(failure).toContainText('Вы ничего не заплатили.')
+
+  await page.evaluate(`location.hash = '#/wallet'`)
+  await expect(page.getByRole('table').getByText('Пополнение баланса чата')).toBeVisible({ timeout: 30_000 })
+  await page.evaluate(`location.hash = '#/network'`)
+  await expect(page.getByText('Не проверено: он работает на этом компьютере и не имеет аттестации.')).toBeVisible()
+  await expect(page.getByText(/^Соединено с 127\.0\.0\.1:\d+$/)).toBeVisible()
+  // What stays English is a name or an address, never a sentence of the core.
+  for (const screen of ['earn', 'models', 'wallet', 'network', 'settings/about']) {
+    await page.evaluate(`location.hash = '#/${screen}'`)
+    await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
+    await page.waitForTimeout(300)
+    const text = await page.getByRole('main').innerText()
+    expect(text.match(/\b[a-z]{2,} [a-z]{2,} [a-z]{2,}\b/g) ?? [], screen).toEqual([])
+  }
+})
