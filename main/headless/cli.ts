@@ -16,6 +16,8 @@ Usage: cocoon-desktop serve [options]
 
   client, worker, proxy    Runs one role of a network; see cocoon-desktop <role> --help and docs/operators.md.
 
+  router                   Does proof of work and TLS for them: cocoon-desktop router --help and docs/router.md
+
   network <command>        Deploys a network of your own and changes it as its owner: cocoon-desktop network --help
 
   --help, --version

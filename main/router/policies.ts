@@ -27,7 +27,7 @@ const policyFile = z.record(
 )
 
 /**
- * The built-in policies and those of a file: `{"strict": {"type": "fake_tdx", "imageHashes": ["<hex>"]}}` (docs/operators.md).
+ * The built-in policies and those of a file: `{"strict": {"type": "fake_tdx", "imageHashes": ["<hex>"]}}` (docs/router.md).
  * @throws Failure `bad-policy-file`
  */
 export function policiesOf(fileText?: string): ReadonlyMap<string, Policy> {

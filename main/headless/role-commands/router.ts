@@ -12,7 +12,7 @@ export const routerHelp = `Usage: cocoon-desktop router [-S <port>[@<policy>]] â
     -S, --socks <port>[@<policy>]            The way out: a client or worker with --proxy-via 127.0.0.1:<port> reaches proxies by it.
     -R, --reverse <port>:<ip>:<port>[@<policy>]  The way in: from the first port to a proxy (--plain) at the second address.
                                              Policies: any (default), fake_tdx, or a name from --policies.
-    --policies <file>                        More policies, with lists of hashes (docs/operators.md).
+    --policies <file>                        More policies, with lists of hashes (docs/router.md).
     --policy-from-username                   A runner may choose the policy of -S by the SOCKS user name.
     --fake-quote                             Shows a fake quote, as peers with the policy fake_tdx want it.
     --host <address>                         Where -R listens (default 0.0.0.0). -S listens on 127.0.0.1 only.
