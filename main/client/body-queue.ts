@@ -52,22 +52,27 @@ export class BodyQueue implements AsyncIterable<Uint8Array> {
     this.#room?.()
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+  /** For one reader, who asks for the next part when it has the last one. */
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    return { next: () => this.#next() }
+  }
+
+  async #next(): Promise<IteratorResult<Uint8Array>> {
     for (;;) {
       const chunk = this.#chunks.shift()
       if (chunk !== undefined) {
         this.#bytes -= chunk.length
         if (this.#bytes <= this.#mostBytes) this.#room?.()
-        yield chunk
-      } else if (this.#ended) {
-        if (this.#error !== undefined) throw this.#error
-        return
-      } else {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve
-        })
-        this.#wake = undefined
+        return { done: false, value: chunk }
       }
+      if (this.#ended) {
+        if (this.#error !== undefined) throw this.#error
+        return { done: true, value: undefined }
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+      this.#wake = undefined
     }
   }
 }

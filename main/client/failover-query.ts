@@ -72,6 +72,22 @@ export class FailoverQuery implements QueryHandle {
   }
 }
 
-async function* bodyOf(settled: Promise<QueryHandle>): AsyncGenerator<Uint8Array> {
-  yield* (await settled).body
+/** The body of the attempt that was answered; a generator in between would double the work for each part. */
+function bodyOf(settled: Promise<QueryHandle>): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]: () => {
+      let known: AsyncIterator<Uint8Array> | undefined
+      const iterator = settled.then(({ body }) => {
+        known = body[Symbol.asyncIterator]()
+        return known
+      })
+      return {
+        next: () => known?.next() ?? iterator.then((one) => one.next()),
+        return: async () => {
+          await (await iterator).return?.()
+          return { done: true, value: undefined }
+        },
+      }
+    },
+  }
 }

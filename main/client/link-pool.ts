@@ -14,6 +14,8 @@ const envelopeBytes = 200
 /** The ready proxy connections, and which of them a question goes to. */
 export class LinkPool {
   readonly #links = new Map<number, ProxyLink>()
+  /** By slot. */
+  #sorted: readonly ProxyLink[] = []
   readonly #logger: Logger
 
   constructor(logger: Logger) {
@@ -22,20 +24,22 @@ export class LinkPool {
 
   add(slot: number, link: ProxyLink): void {
     this.#links.set(slot, link)
+    this.#sort()
   }
 
   remove(slot: number): void {
     this.#links.delete(slot)
+    this.#sort()
   }
 
   /** Whether a ready connection stands on that account. */
   has(account: Account): boolean {
-    return this.#all().some((link) => link.account === account)
+    return this.#sorted.some((link) => link.account === account)
   }
 
   /** Requests under way. */
   get running(): number {
-    return this.#all().reduce((sum, link) => sum + link.running, 0)
+    return this.#sorted.reduce((sum, link) => sum + link.running, 0)
   }
 
   /**
@@ -56,7 +60,7 @@ export class LinkPool {
     if (first === undefined) throw localFailure('no-connection', 'No proxy is connected.')
     return new FailoverQuery(attempt(first), (failure) => {
       for (let next = others.shift(); next !== undefined; next = others.shift()) {
-        if (!this.#all().includes(next)) continue
+        if (!this.#sorted.includes(next)) continue
         this.#logger.info('a question is asked at another proxy', { reason: failure.code })
         // It gets what is left of the time.
         return attempt(next, Math.max(1, chat.timeoutMs - (performance.now() - startedAt)))
@@ -67,7 +71,7 @@ export class LinkPool {
 
   /** Models of all ready proxies, workers of one model side by side. Throws `Failure` with `no-connection`, or what ended the question. */
   async models(timeoutMs: number): Promise<ModelOffer[]> {
-    const links = this.#all()
+    const links = this.#sorted
     if (links.length === 0) throw localFailure('no-connection', 'No proxy is connected.')
     const answers = await Promise.allSettled(links.map((link) => link.models(timeoutMs)))
     const offers = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
@@ -76,13 +80,13 @@ export class LinkPool {
     return mergeOffers(offers)
   }
 
-  #all(): ProxyLink[] {
-    return [...this.#links].sort(([one], [other]) => one - other).map(([, link]) => link)
+  #sort(): void {
+    this.#sorted = [...this.#links].sort(([one], [other]) => one - other).map(([, link]) => link)
   }
 
   #ranked(chat: ChatQuery): ProxyLink[] {
     const reserve = reservedTokens(chat.maxTokens, Buffer.byteLength(chat.body) + envelopeBytes, chat.maxCoefficient)
-    const views = this.#all().map((link) => ({
+    const views = this.#sorted.map((link) => ({
       link,
       offers: link.offers,
       spendable: link.spendable,

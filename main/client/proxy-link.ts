@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import { asError } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
+import { randomId } from '../base/random-id.ts'
 import { reservedTokens } from '../protocol/accounting/adjusted-tokens.ts'
 import { encodeHttpRequest } from '../protocol/http/http-message.ts'
 import { decode, encode, nameOf, sharingDecoder } from '../protocol/tl/codec.ts'
@@ -79,6 +79,7 @@ export class ProxyLink {
   #offers: readonly ModelOffer[] | undefined
   /** Adjusted tokens that the proxy holds back for each running query. */
   readonly #reserved = new Map<string, bigint>()
+  #reservedSum = 0n
 
   constructor(connection: PacketConnection, proxy: KnownProxy, account: Account, context: ClientLinkContext) {
     this.#connection = connection
@@ -117,12 +118,12 @@ export class ProxyLink {
   /** Adjusted tokens that may still be reserved; undefined = without limit. */
   get spendable(): bigint | undefined {
     const { spendable } = this.#account
-    return spendable === undefined ? undefined : spendable - this.#reservedBeside('')
+    return spendable === undefined ? undefined : spendable - this.#reservedSum
   }
 
   /** Sends a query. Failures show in the handle. */
   run(query: ChatQuery, signal: AbortSignal): QueryHandle {
-    const id = randomBytes(32)
+    const id = randomId()
     const requestId = hex(id)
     const request = encodeHttpRequest({
       method: 'POST',
@@ -163,6 +164,7 @@ export class ProxyLink {
     this.quality.follow(running)
     this.#queries.set(requestId, running)
     this.#reserved.set(requestId, reserve)
+    this.#reservedSum += reserve
     this.#context.onRunning()
     this.#connection
       .sendPacket(
@@ -266,9 +268,7 @@ export class ProxyLink {
   }
 
   #reservedBeside(requestId: string): bigint {
-    let sum = 0n
-    for (const [id, tokens] of this.#reserved) if (id !== requestId) sum += tokens
-    return sum
+    return this.#reservedSum - (this.#reserved.get(requestId) ?? 0n)
   }
 
   #sendCancel(id: Uint8Array): void {
@@ -280,6 +280,7 @@ export class ProxyLink {
   #onDone(requestId: string): void {
     const query = this.#queries.get(requestId)
     this.#queries.delete(requestId)
+    this.#reservedSum = this.#reservedBeside(requestId)
     this.#reserved.delete(requestId)
     if (query !== undefined) this.#finished.set(requestId, query)
     if (this.#finished.size > mostRemembered) {

@@ -204,10 +204,11 @@ export class RunningQuery implements QueryHandle {
   }
 
   #close(settle: () => void, failure?: Failure): void {
+    // A failure costs a stack trace, which an answer that has begun does not need.
+    if (this.#state === 'waiting') this.#head.reject(failure ?? stoppedFailure())
     this.#state = 'done'
     for (const timer of this.#timers) clearTimeout(timer)
     this.#options.signal.removeEventListener('abort', this.#onAbort)
-    this.#head.reject(failure ?? stoppedFailure())
     this.#body.end(failure)
     settle()
     this.#options.onDone()
