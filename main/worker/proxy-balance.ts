@@ -5,7 +5,7 @@ import type { BalanceStore, WorkerContractRecord } from './balance-store.ts'
 /** SQLite and the contracts agree on this much; no honest total comes near. */
 const mostTokens = (1n << 63n) - 1n
 
-const violation = (message: string): Failure<'proxy-violation'> =>
+export const violation = (message: string): Failure<'proxy-violation'> =>
   new Failure('proxy-violation', message, {
     advice: 'The connection was closed. What was signed before stays valid and can be paid out.',
   })

@@ -9,7 +9,7 @@ import type { PacketConnection } from '../protocol/wire/connection.ts'
 import { encodePacket } from '../protocol/wire/tcp-packets.ts'
 import { peerErrorCodes, TcpQueryError } from '../protocol/wire/wire-error.ts'
 import type { KnownProxy } from './handshake.ts'
-import type { ProxyBalance } from './proxy-balance.ts'
+import { type ProxyBalance, violation } from './proxy-balance.ts'
 import { noTokens, QueryReply } from './query-reply.ts'
 import { type QueryOutcome, serveQuery } from './serve-query.ts'
 import type { WorkerEvent } from './worker-event.ts'
@@ -165,6 +165,9 @@ export class ProxyLink {
     const before = this.#balance.told.maxTokens
     const requestId = hex(message.request_id)
     try {
+      // No honest request earns less than nothing, or more than all of them together.
+      if (message.request_tokens < 0n || message.request_tokens > message.max_tokens)
+        throw violation(`The proxy counted ${message.request_tokens} tokens for one request.`)
       const told = { payment: message.signed_payment, dbTokens: message.db_tokens, maxTokens: message.max_tokens }
       this.#balance.accept(told, { saveLater: true })
     } catch (thrown) {
