@@ -5,6 +5,7 @@ import { Feed } from '../base/feed.ts'
 import { pause } from '../base/pause.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import { handshakeFailure } from '../protocol/handshake/proxy-words.ts'
+import type { JsonObject } from '../protocol/requests/json-text.ts'
 import { validateRequest } from '../protocol/requests/validate-request.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { RootConfig } from '../ton/root-config.ts'
@@ -26,8 +27,8 @@ import { type ClientConnectionState, type ClientState, sentences } from './state
 export interface ChatRequest {
   /** Base name of the model, as the proxy lists it. */
   readonly model: string
-  /** OpenAI request object as JSON text; its `model` must be the same. */
-  readonly body: string
+  /** OpenAI request object as JSON text, or parsed (it is changed then); its `model` must be the same. */
+  readonly body: string | JsonObject
   /** `/v1/chat/completions` by default. */
   readonly path?: string
   /** Adjusted-token reservation and limit of the answer; 512 by default. The body's own limit is not changed. */

@@ -128,7 +128,8 @@ const tables: ReadonlyMap<string, Table> = new Map([
   ],
 ])
 
-function objectOf(body: string): JsonObject {
+function objectOf(body: string | JsonObject): JsonObject {
+  if (typeof body !== 'string') return body
   try {
     const value = parseJson(body)
     if (value instanceof Map) return value
@@ -140,10 +141,10 @@ function objectOf(body: string): JsonObject {
 
 /**
  * Checks a request as a worker does and rewrites it for the engine (protocol 40 §5): `stream_options` implies `stream`, and a stream
- * always reports usage. `path` is the bare path, `body` the JSON text. Throws `Failure<'invalid-request'>` whose message is the text
+ * always reports usage. `path` is the bare path, `body` the JSON text or what was parsed of it (changed then). Throws `Failure<'invalid-request'>` whose message is the text
  * that goes on the wire with code 621. A client uses the same table to refuse before anything is sent.
  */
-export function validateRequest(path: string, body: string): ValidRequest {
+export function validateRequest(path: string, body: string | JsonObject): ValidRequest {
   const table = tables.get(path)
   if (table === undefined) throw invalid('unsupported method')
   const value = objectOf(body)

@@ -1,11 +1,11 @@
 import { Failure } from '../../base/failure.ts'
-import { JsonNumber, type JsonObject, JsonTextError, parseJson, writeJson } from '../../protocol/requests/json-text.ts'
+import { JsonNumber, type JsonObject, JsonTextError, parseJson } from '../../protocol/requests/json-text.ts'
 
 /** What a program asked the client for, with the options taken out of its body that only the client understands (protocol 30 §7.1). */
 export interface ClientRequest {
   readonly model: string
-  /** OpenAI request object as JSON text. */
-  readonly body: string
+  /** OpenAI request object. */
+  readonly body: JsonObject
   readonly maxTokens: number
   /** Thousandths. */
   readonly maxCoefficient: number
@@ -40,7 +40,7 @@ export function readClientRequest(body: Uint8Array): ClientRequest {
   const guid = value.get('request_guid')
   if (guid !== undefined && typeof guid !== 'string') throw refuse("field 'request_guid' must be string")
   for (const own of ['max_coefficient', 'timeout', 'enable_debug', 'request_guid']) value.delete(own)
-  return { model, body: writeJson(value), maxTokens, maxCoefficient, timeoutMs, enableDebug: enableDebug === true }
+  return { model, body: value, maxTokens, maxCoefficient, timeoutMs, enableDebug: enableDebug === true }
 }
 
 function objectOf(body: Uint8Array): JsonObject {

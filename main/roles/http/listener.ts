@@ -122,14 +122,22 @@ export function sendJson(response: ServerResponse, status: number, value: unknow
   sendText(response, status, 'application/json', JSON.stringify(value))
 }
 
-/** The whole body. @throws Failure `body-too-large` */
-export async function readBody(request: IncomingMessage, mostBytes: number): Promise<Buffer> {
-  const parts: Buffer[] = []
-  let length = 0
-  for await (const part of request as AsyncIterable<Buffer>) {
-    length += part.length
-    if (length > mostBytes) throw new Failure('body-too-large', `A request has at most ${mostBytes} bytes.`)
-    parts.push(part)
-  }
-  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts)
+/** The whole body. @throws Failure `body-too-large`, `stopped` when it breaks off */
+export function readBody(request: IncomingMessage, mostBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = []
+    let length = 0
+    request.on('data', (part: Buffer) => {
+      length += part.length
+      if (length <= mostBytes) return parts.push(part)
+      // The rest is read and dropped, so that the refusal arrives.
+      parts.length = 0
+      reject(new Failure('body-too-large', `A request has at most ${mostBytes} bytes.`))
+    })
+    request.on('end', () => resolve(parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts)))
+    request.on('error', reject)
+    request.on('close', () => {
+      if (!request.complete) reject(new Failure('stopped', 'The request was broken off.'))
+    })
+  })
 }
