@@ -22,12 +22,17 @@ async function main(): Promise<void> {
       else resolve()
     })
 
-  const core = await startCore({ dataDir, shell: 'desktop', entries: childEntries(import.meta.url), logger }).catch(
-    async (thrown: unknown) => {
-      await tell({ type: 'failed', message: messageAndAdvice(thrown) })
-      process.exit(1)
-    },
-  )
+  const networkFile = process.env.COCOON_NETWORK
+  const core = await startCore({
+    dataDir,
+    shell: 'desktop',
+    entries: childEntries(import.meta.url),
+    ...(networkFile ? { networkFile } : {}),
+    logger,
+  }).catch(async (thrown: unknown) => {
+    await tell({ type: 'failed', message: messageAndAdvice(thrown) })
+    process.exit(1)
+  })
   const links = new Map<string, ReturnType<typeof servePage>>()
 
   const close = (link: string): void => {

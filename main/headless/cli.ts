@@ -50,6 +50,7 @@ async function main(): Promise<void> {
   const port = Number(values.port)
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new Error(`--port must be a number from 0 to 65535, not ${values.port}.`)
+  const networkFile = values.network ?? process.env.COCOON_NETWORK
   // A role of the command line does without the app, its memory and its start.
   const { serve } = await import('./serve.ts')
   await serve({
@@ -60,7 +61,7 @@ async function main(): Promise<void> {
     // The built renderer lies beside the built main folder, for sources too.
     pageRoot: new URL(import.meta.url.endsWith('.ts') ? '../../out/renderer' : '../renderer', import.meta.url),
     ...(values['data-dir'] === undefined ? {} : { dataDir: values['data-dir'] }),
-    ...(values.network === undefined ? {} : { networkFile: values.network }),
+    ...(networkFile ? { networkFile } : {}),
   })
 }
 
