@@ -3,7 +3,7 @@ import { createIdentity, type Identity, type IdentityOptions } from '../protocol
 import type { Policy } from '../protocol/attestation/policy.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import { dialDirect } from '../protocol/wire/dial.ts'
-import type { Peer } from '../protocol/wire/peer.ts'
+import type { Peer, PeerConnection } from '../protocol/wire/peer.ts'
 
 /** A certificate is replaced long before its day is over. */
 const renewBeforeMs = 3_600_000
@@ -37,7 +37,7 @@ export function openDialer(powThread: URL, options: DialerOptions = {}): Dial {
     return fresh
   }
   return async ({ host, port }, signal) => {
-    const { connection, peer } = await dialDirect({
+    const dialled = await dialDirect({
       host,
       port,
       signal,
@@ -45,12 +45,17 @@ export function openDialer(powThread: URL, options: DialerOptions = {}): Dial {
       policy,
       powThreadUrl: powThread,
     })
-    try {
-      check?.(peer)
-    } catch (thrown) {
-      connection.close('The proxy was refused')
-      throw thrown
-    }
-    return connection
+    return checked(dialled, check)
   }
+}
+
+/** The connection, once the look at its peer has passed. */
+export function checked({ connection, peer }: PeerConnection, check: DialerOptions['check']): PacketConnection {
+  try {
+    check?.(peer)
+  } catch (thrown) {
+    connection.close('The proxy was refused')
+    throw thrown
+  }
+  return connection
 }

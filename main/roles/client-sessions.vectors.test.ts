@@ -10,12 +10,11 @@ import { Client } from '../client/client.ts'
 import { openViaDialer } from '../core/via-dialer.ts'
 import { decodeHttpRequest } from '../protocol/http/http-message.ts'
 import { validateRequest } from '../protocol/requests/validate-request.ts'
-import { type PlayedConnection, SessionRouter } from '../protocol/testing/session-router.ts'
+import { OpenQuestions, type PlayedConnection, SessionRouter } from '../protocol/testing/session-router.ts'
 import { connectionsOf, eventCase, readVectors, type VectorEvent, type VectorFile } from '../protocol/testing/vector-cases.ts'
 import { notRun, ran } from '../protocol/testing/vector-runs.ts'
 import { decode, encode, nameOf } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
-import { QueryRefused } from '../protocol/wire/wire-error.ts'
 import { goldenRoot } from '../proxy/testing/fixtures.ts'
 import { openDatabase } from '../storage/database.ts'
 import type { RootConfig } from '../ton/root-config.ts'
@@ -161,7 +160,7 @@ class Play {
   readonly #steps: ReadonlyMap<string, Step>
   readonly #requests: ReadonlyMap<string, { name: string; events: readonly VectorEvent[] }>
   /** Ids of the recording with ours. */
-  readonly #queries = new Map<string, { answer: (data: Uint8Array) => void; fail: (error: Error) => void }>()
+  readonly #questions = new OpenQuestions()
   readonly #ids = new Map<string, Uint8Array>()
   #asked: { readonly step: Step; readonly answer: Promise<HttpAnswer> } | undefined
 
@@ -235,20 +234,12 @@ class Play {
 
   async #frame(event: VectorEvent): Promise<void> {
     const packet = Buffer.from(event.frame_hex ?? '', 'hex').subarray(8)
+    if (this.#questions.settle(packet)) return
     switch (nameOf(packet)) {
       case 'tcp.query': {
         const { id, data } = decode(packet, 'tcp.query')
         const expected = decode(data, nameOf(data) ?? 'tcp.ping')
-        this.#queries.set(String(id), await this.#expectQuery(expected))
-        return
-      }
-      case 'tcp.queryAnswer': {
-        const { id, data } = decode(packet, 'tcp.queryAnswer')
-        return this.#queries.get(String(id))?.answer(data)
-      }
-      case 'tcp.queryError': {
-        const { id, code, message } = decode(packet, 'tcp.queryError')
-        return this.#queries.get(String(id))?.fail(new QueryRefused(code, message))
+        return this.#questions.note(id, await this.#expectQuery(expected))
       }
       case 'tcp.packet':
         return this.#packet(event, decode(packet, 'tcp.packet').data)
@@ -260,7 +251,6 @@ class Play {
     const type = expected['@type'] === 'client.authorizeWithProxyLong' ? 'client.authorizeWithProxyShort' : expected['@type']
     if (type === 'client.getWorkerTypesV2') await this.#askUnnamed('GET', '/v1/models', '')
     const sent = await this.#present.next(type)
-    if (sent.kind !== 'query') throw new Error(`${type} came as a packet`)
     if (type === expected['@type']) expect(withoutExtension(sent.object)).toEqual(expected)
     return sent
   }

@@ -9,12 +9,11 @@ import { Signal } from '../base/signal.ts'
 import { openViaDialer } from '../core/via-dialer.ts'
 import { ExternalBackend } from '../inference/external-backend.ts'
 import { decodeHttpResponse } from '../protocol/http/http-message.ts'
-import { type PlayedConnection, SessionRouter } from '../protocol/testing/session-router.ts'
+import { OpenQuestions, type PlayedConnection, SessionRouter } from '../protocol/testing/session-router.ts'
 import { connectionsOf, eventCase, readVectors, type VectorEvent, type VectorFile } from '../protocol/testing/vector-cases.ts'
 import { notRun, ran } from '../protocol/testing/vector-runs.ts'
 import { decode, nameOf } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
-import { QueryRefused } from '../protocol/wire/wire-error.ts'
 import { goldenOwner, goldenRoot } from '../proxy/testing/fixtures.ts'
 import { openDatabase } from '../storage/database.ts'
 import type { RootConfig } from '../ton/root-config.ts'
@@ -165,7 +164,7 @@ function resultOf(answers: readonly AnyAnswer[]) {
 class Play {
   readonly #port: number
   #connection: PlayedConnection | undefined
-  readonly #queries = new Map<string, { answer: (data: Uint8Array) => void; fail: (error: Error) => void }>()
+  readonly #questions = new OpenQuestions()
   #recorded: AnyAnswer[] = []
   readonly steps = new Set<string>()
 
@@ -185,23 +184,14 @@ class Play {
 
   async #frame(event: VectorEvent): Promise<void> {
     const packet = Buffer.from(event.frame_hex ?? '', 'hex').subarray(8)
+    if (this.#questions.settle(packet)) return
     switch (nameOf(packet)) {
       case 'tcp.query': {
         const { id, data } = decode(packet, 'tcp.query')
         const expected = decode(data, nameOf(data) ?? 'tcp.ping')
         const sent = await this.#present.next(expected['@type'])
-        if (sent.kind !== 'query') throw new Error('it came as a packet')
         expect(withoutExtension(sent.object)).toEqual(this.#lowered(expected))
-        this.#queries.set(String(id), sent)
-        return
-      }
-      case 'tcp.queryAnswer': {
-        const { id, data } = decode(packet, 'tcp.queryAnswer')
-        return this.#queries.get(String(id))?.answer(data)
-      }
-      case 'tcp.queryError': {
-        const { id, code, message } = decode(packet, 'tcp.queryError')
-        return this.#queries.get(String(id))?.fail(new QueryRefused(code, message))
+        return this.#questions.note(id, sent)
       }
       case 'tcp.packet': {
         const { data } = decode(packet, 'tcp.packet')

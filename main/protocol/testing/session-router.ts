@@ -3,6 +3,7 @@ import { decode, nameOf } from '../tl/codec.ts'
 import type { TlObject } from '../tl/types.ts'
 import { PacketConnection } from '../wire/connection.ts'
 import { readExactly } from '../wire/read-exactly.ts'
+import { QueryRefused } from '../wire/wire-error.ts'
 import { ScriptedConnection } from './scripted-proxy.ts'
 import type { VectorEvent } from './vector-cases.ts'
 
@@ -15,6 +16,30 @@ export type Sent =
       readonly fail: (error: Error) => void
     }
   | { readonly kind: 'packet'; readonly object: TlObject }
+
+/** Queries of a recording that our node has asked too, under ids of its own. */
+export class OpenQuestions {
+  readonly #asked = new Map<bigint, Extract<Sent, { kind: 'query' }>>()
+
+  /** Says that our node sent what the recorded one sent under this id. */
+  note(id: bigint, sent: Sent): void {
+    if (sent.kind !== 'query') throw new Error(`${sent.object['@type']} came as a packet`)
+    this.#asked.set(id, sent)
+  }
+
+  /** Gives our node the recorded answer, when the packet is one. */
+  settle(packet: Uint8Array): boolean {
+    const name = nameOf(packet)
+    if (name === 'tcp.queryAnswer') {
+      const { id, data } = decode(packet, name)
+      this.#asked.get(id)?.answer(data)
+    } else if (name === 'tcp.queryError') {
+      const { id, code, message } = decode(packet, name)
+      this.#asked.get(id)?.fail(new QueryRefused(code, message))
+    } else return false
+    return true
+  }
+}
 
 /** A node's connection behind the opening of a recorded one. What it sends may be taken in any order. */
 export class PlayedConnection {
