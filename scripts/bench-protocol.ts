@@ -4,6 +4,7 @@
  * that answers at once are two more processes. All share the cores of this computer.
  *
  *   --seconds <n>     measured time of each step (default 5)
+ *   --warmup <n>      requests before the first step, so that the code is compiled (default 6000; streams a hundredth of it)
  *   --runs <n>        each step so often, the best one is shown (default 3)
  *   --in-flight <l>   requests in flight, e.g. 1,16,64,256
  *   --idle <n>        idle workers for the memory of a connection (default 1000; 0 leaves it out)
@@ -23,6 +24,7 @@ import { reference, targets } from './bench-protocol/reference.ts'
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '5' },
+    warmup: { type: 'string', default: '6000' },
     runs: { type: 'string', default: '3' },
     'in-flight': { type: 'string', default: '1,16,64,256' },
     idle: { type: 'string', default: '1000' },
@@ -102,6 +104,8 @@ async function main(): Promise<void> {
   const steps: Step[] = []
   try {
     for (const stream of [false, true]) {
+      const order = { port: network.clientPort, inFlight: 16, seconds: 0, stream }
+      await ask<LoadReport>(network.load, { ...order, warmup: Math.round(Number(values.warmup) / (stream ? 100 : 1)) })
       console.log(stream ? '\nStreaming, 200 events each' : '\nOne document each')
       for (const inFlight of stream ? levels.filter((level) => level <= 16) : levels) {
         const direct = await best(network, 'engine alone', network.enginePort, inFlight, stream)
