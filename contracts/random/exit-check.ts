@@ -1,0 +1,157 @@
+import { Cell } from '@ton/core'
+import { clientRequestRefund } from '../client.ts'
+import { walletOwnerText } from '../cocoon-wallet.ts'
+import { proxyPayoutRequest } from '../proxy.ts'
+import { addressOf, type Key } from './account.ts'
+import { type Actor, type Contract, purse } from './cast.ts'
+import { envelope, operatorOf, short, TON } from './choices.ts'
+import type { Dice } from './dice.ts'
+import { checkInvariants, debtsOf } from './invariants.ts'
+import { Violation } from './judge.ts'
+import { PATIENCE_SEC } from './model-client.ts'
+import { CLAIM_PERIOD_SEC } from './model-proxy.ts'
+import { CLOSED, NORMAL, STORAGE } from './model-rules.ts'
+import { enveloped } from './operations-signed.ts'
+import type { SignedEntry, World } from './world.ts'
+
+/**
+ * Everybody leaves. From any state every honest party must get out what it has: clients by their own requests, without
+ * the proxy; workers with what was signed for them; the proxy's owner with commission and stake. The bounds:
+ * - an operator who signs payouts for more than was charged can take the clients' money;
+ * - what nobody has claimed for a year after closing is the proxy owner's;
+ * - rent that no message has paid is missing at the end, to the nanoton: whoever comes last may have to add it first.
+ * The owner leaves at any point of this. Changes the world that it is given.
+ */
+export async function checkExits(world: World, dice: Dice): Promise<void> {
+  await world.drain()
+  const proxies = world.deployed('proxy')
+  const clients = world.deployed('client')
+  const workers = world.deployed('worker')
+  const leaving = new Map(proxies.map((proxy) => [proxy.key, dice.below(4)]))
+  const delays = proxies.map((proxy) =>
+    Math.max(world.proxy(proxy.key).terms.clientDelay, world.proxy(proxy.key).terms.proxyDelay),
+  )
+  const delay = Math.max(0, ...delays) + 1
+  for (const [phase, waiting] of [0, delay, PATIENCE_SEC, 0].entries()) {
+    world.pass(waiting)
+    const steps = [
+      ...clients.filter((client) => world.client(client).balance > 0n).map((client) => () => askForRefund(world, client)),
+      ...workers.map((worker) => () => askForPay(world, worker)),
+      ...proxies.filter((proxy) => leaving.get(proxy.key) === phase).map((proxy) => () => closeProxy(world, proxy)),
+    ]
+    for (const step of dice.shuffled(steps)) await step()
+    if (phase === 2) await addMissing(world, proxies)
+  }
+  for (const client of clients) checkClient(world, client)
+  for (const worker of workers) checkWorker(world, worker)
+  world.pass(CLAIM_PERIOD_SEC + delay)
+  for (const proxy of proxies) await checkOwner(world, proxy)
+  checkInvariants(world)
+}
+
+/** Whether the contract of this proxy can be held to its promises. */
+function isSound(world: World, proxy: Key | null): proxy is Key {
+  if (proxy === null || !world.models.has(proxy)) return false
+  return world.contracts.get(proxy)?.operator?.honest === true && !world.books.proxy(proxy).claimed
+}
+
+async function askForRefund(world: World, client: Contract) {
+  const { owner } = client
+  if (owner === null) throw new TypeError('a client without an owner')
+  await getReady(world, owner)
+  await world.send(owner, client.key, TON, clientRequestRefund(envelope(1n, owner)))
+  await world.drain()
+}
+
+async function askForPay(world: World, worker: Contract) {
+  const entry = latestPayout(world, worker)
+  if (entry === null) return
+  const anybody = purse('anybody')
+  await world.send(anybody, worker.key, TON, enveloped(entry, anybody), { deploy: worker })
+  await world.drain()
+}
+
+/** The signed message that a worker would send: the one with the largest total, if that is more than was paid. */
+function latestPayout(world: World, worker: Contract): SignedEntry | null {
+  let latest: SignedEntry | null = null
+  for (const entry of world.signed) {
+    if (entry.contract !== worker.key || !entry.isTrue) continue
+    if ((entry.payload.tokens ?? 0n) > (latest?.payload.tokens ?? world.worker(worker).tokens)) latest = entry
+  }
+  return latest
+}
+
+/** A node's wallet must be able to send: that is its owner's business. */
+async function getReady(world: World, actor: Actor) {
+  if (actor.kind === 'purse') return
+  const bank = purse('bank')
+  await world.send(bank, actor.key, 1_000n * TON, Cell.EMPTY, { bounce: false })
+  if (actor.kind === 'node') await world.send(purse(`${actor.name} owner`), actor.key, TON, walletOwnerText('u'))
+  await world.drain()
+}
+
+async function closeProxy(world: World, proxy: Contract) {
+  const operator = operatorOf(proxy)
+  const contract = addressOf(proxy.key)
+  const { owner } = operator
+  const send = async (kind: 'proxy-close-request' | 'proxy-close-complete') => {
+    await world.send(owner, proxy.key, TON, enveloped(world.sign(operator, { kind, queryId: 2n, contract }), owner))
+    await world.drain()
+  }
+  if (world.proxy(proxy.key).state === NORMAL) {
+    await send('proxy-close-request')
+    world.pass(world.proxy(proxy.key).terms.proxyDelay)
+  }
+  if (world.proxy(proxy.key).state !== CLOSED) {
+    world.ledger.nowSec = Math.max(world.ledger.nowSec, world.proxy(proxy.key).unlock)
+    const { balance, stake } = world.proxy(proxy.key)
+    const before = world.ledger.purse(owner.key).received
+    await send('proxy-close-complete')
+    const got = world.ledger.purse(owner.key).received - before
+    if (isSound(world, proxy.key) && got < balance + stake) {
+      throw new Violation(`the owner of proxy ${short(proxy.key)} gets ${got} of commission ${balance} and stake ${stake}`)
+    }
+  }
+}
+
+/** Makes up for rent that no message has paid. No more than that may be missing. */
+async function addMissing(world: World, proxies: readonly Contract[]) {
+  for (const proxy of proxies) {
+    if (!isSound(world, proxy.key)) continue
+    const { balance, due } = world.ledger.account(proxy.key)
+    const missing = debtsOf(world, proxy.key).total + due - balance
+    if (missing <= 0n) continue
+    const rent = world.books.proxy(proxy.key).unpaidRent + due
+    if (missing > rent) throw new Violation(`proxy ${short(proxy.key)} lacks ${missing}, of which ${rent} are rent`)
+    // Receiving costs gas, and that comes out of what is received.
+    await world.send(purse('anybody'), proxy.key, missing + TON / 100n, Cell.EMPTY, { bounce: false })
+  }
+  await world.drain()
+}
+
+function checkClient(world: World, client: Contract) {
+  const { balance } = world.client(client)
+  if (balance > 0n && isSound(world, client.proxy)) throw new Violation(`client ${short(client.key)} cannot get its ${balance}`)
+}
+
+function checkWorker(world: World, worker: Contract) {
+  const { tokens, terms } = world.worker(worker)
+  const { signed } = world.books.worker(worker.key)
+  if (tokens < signed && isSound(world, worker.proxy)) {
+    throw new Violation(`worker ${short(worker.key)} is paid for ${tokens} of ${signed} tokens at ${terms.fee}`)
+  }
+}
+
+/** After everybody else nothing may be left that nobody can have. */
+async function checkOwner(world: World, proxy: Contract) {
+  if (!isSound(world, proxy.key)) return
+  if (world.proxy(proxy.key).state !== CLOSED) throw new Violation(`proxy ${short(proxy.key)} cannot be closed`)
+  const anybody = purse('anybody')
+  // A request pays the rent of the time before it, even if that was owed, and leaves as much there until the next one.
+  for (let turn = 0; turn < 3; turn += 1) {
+    await world.send(anybody, proxy.key, TON, proxyPayoutRequest(envelope(3n, anybody)))
+    await world.drain()
+  }
+  const held = world.held(proxy.key)
+  if (held > STORAGE) throw new Violation(`proxy ${short(proxy.key)} keeps ${held} for ever`)
+}
