@@ -16,6 +16,7 @@ import { LedgerStore } from './ledger-store.ts'
 import { Nonces } from './nonces.ts'
 import { PaymentDesk } from './payment-desk.ts'
 import type { ProxyConfig, ProxyDeps } from './proxy-config.ts'
+import { Retirement } from './retirement.ts'
 import { Settlement } from './settlement.ts'
 
 export interface InstanceOptions {
@@ -27,6 +28,8 @@ export interface InstanceOptions {
   /** Counts of accounts have become final, or an account's contract has changed. */
   readonly onAccounts: (accounts: readonly Account[], final: boolean) => void
   readonly onTrouble: (trouble: Error | undefined) => void
+  /** The contract of former terms is closed: this instance has nothing left to do. */
+  readonly onClosed: () => void
 }
 
 /** nanoton that a new proxy contract gets for its storage. */
@@ -47,6 +50,7 @@ export class Instance {
   readonly #o: InstanceOptions
   readonly #settlement: Settlement | undefined
   readonly #commission: Commission | undefined
+  readonly #retirement: Retirement | undefined
   readonly #stopping = new AbortController()
   #loops: Promise<void>[] = []
   #behind = false
@@ -78,6 +82,16 @@ export class Instance {
         fromNano: config.terms.withdrawNano,
         logger,
         now,
+      })
+      this.#retirement = new Retirement({
+        chain,
+        sender,
+        signer,
+        contract: this.contract,
+        ledger: this.ledger,
+        logger,
+        now,
+        onClosed: options.onClosed,
       })
       this.#settlement = new Settlement({
         identity,
@@ -161,7 +175,8 @@ export class Instance {
   async #settle(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#settlement?.tick()
-      await this.#commission?.tick()
+      // What the commission of a contract that closes is worth comes with its end.
+      await (this.winding ? this.#retirement : this.#commission)?.tick()
       await pause(this.#o.config.terms.tickMs, signal)
     }
   }

@@ -44,6 +44,7 @@ export const proxyMigrations = [
      PRIMARY KEY (instance, seqno, kind, owner),
      FOREIGN KEY (instance, seqno) REFERENCES pending_commit(instance, seqno) ON DELETE CASCADE
    ) STRICT, WITHOUT ROWID;`,
+  'ALTER TABLE instance ADD COLUMN closed INTEGER NOT NULL DEFAULT 0',
 ]
 
 export interface InstanceRow {
@@ -53,6 +54,8 @@ export interface InstanceRow {
   readonly params: Uint8Array
   readonly createdMs: number
   readonly current: boolean
+  /** Seen closed on chain: nothing is left to do for it. */
+  readonly closed: boolean
 }
 
 export interface PendingCommit {
@@ -76,9 +79,14 @@ interface AccountRow {
 /** Every proxy contract that this database knows, oldest first. */
 export function listInstances(db: Database): InstanceRow[] {
   const rows = db
-    .prepare<{ contract: string; params_version: number; params: Uint8Array; created_ms: number; current: number }>(
-      'SELECT contract, params_version, params, created_ms, current FROM instance ORDER BY created_ms, contract',
-    )
+    .prepare<{
+      contract: string
+      params_version: number
+      params: Uint8Array
+      created_ms: number
+      current: number
+      closed: number
+    }>('SELECT contract, params_version, params, created_ms, current, closed FROM instance ORDER BY created_ms, contract')
     .all()
   return rows.map((row) => ({
     contract: Address.parseRaw(row.contract),
@@ -86,11 +94,17 @@ export function listInstances(db: Database): InstanceRow[] {
     params: row.params,
     createdMs: row.created_ms,
     current: row.current === 1,
+    closed: row.closed === 1,
   }))
 }
 
+/** Notes that the contract was seen closed. */
+export function noteClosed(db: Database, contract: Address): void {
+  db.prepare('UPDATE instance SET closed = 1 WHERE contract = ?').run(contract.toRawString())
+}
+
 /** Makes `row` the current instance, adding it if it is new; every other one becomes old. */
-export function makeCurrent(db: Database, row: InstanceRow): void {
+export function makeCurrent(db: Database, row: Omit<InstanceRow, 'closed' | 'current'>): void {
   db.transaction(() => {
     db.prepare('UPDATE instance SET current = 0').run()
     db.prepare(

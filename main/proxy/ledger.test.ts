@@ -16,7 +16,7 @@ const owners = [1, 2, 3].map((n) => Address.parseRaw(`0:${n.toString(16).padStar
 
 function open(path: string): Database {
   const db = openDatabase(path, proxyMigrations, { logger: silentLogger })
-  makeCurrent(db, { contract: instance, paramsVersion: 1, params: new Uint8Array([1]), createdMs: 1, current: true })
+  makeCurrent(db, { contract: instance, paramsVersion: 1, params: new Uint8Array([1]), createdMs: 1 })
   return db
 }
 

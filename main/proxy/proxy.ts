@@ -8,7 +8,7 @@ import type { RootConfig } from '../ton/root-config.ts'
 import type { Account, AccountKind } from './account.ts'
 import { Instance } from './instance.ts'
 import { jsonStats } from './jsonstats.ts'
-import { listInstances, makeCurrent, proxyMigrations } from './ledger-store.ts'
+import { listInstances, makeCurrent, noteClosed, proxyMigrations } from './ledger-store.ts'
 import type { ProxyConfig, ProxyDeps } from './proxy-config.ts'
 import { newRates, type Rates } from './rates.ts'
 import { ServingDesk } from './serving-desk.ts'
@@ -172,6 +172,9 @@ export class CocoonProxy {
         this.#trouble = error === undefined ? null : error.message
         this.#show()
       },
+      onClosed: () => {
+        this.#changing = this.#changing.then(() => this.#retired(instance))
+      },
     })
     return instance
   }
@@ -184,7 +187,6 @@ export class CocoonProxy {
       paramsVersion: root.params.paramsVersion,
       params: new Uint8Array(storeParams(root.params, 'root').toBoc()),
       createdMs: this.#now(),
-      current: true,
     })
     const serving: ServingDesk = new ServingDesk({
       config: this.#config,
@@ -209,7 +211,7 @@ export class CocoonProxy {
   async #resumeOld(): Promise<void> {
     if (this.#db === undefined || this.#root === undefined || this.#deps.side.kind === 'pseudo') return
     for (const row of listInstances(this.#db)) {
-      if (row.current) continue
+      if (row.current || row.closed) continue
       const [cell] = Cell.fromBoc(Buffer.from(row.params))
       if (cell === undefined) continue
       const instance = this.#instance(parseParams(cell), this.#root.address)
@@ -222,6 +224,15 @@ export class CocoonProxy {
       this.#old.push(instance)
       await instance.start()
     }
+  }
+
+  /** The contract of former terms has ended. */
+  async #retired(instance: Instance): Promise<void> {
+    if (this.#db === undefined || !this.#old.includes(instance)) return
+    noteClosed(this.#db, instance.contract)
+    this.#old = this.#old.filter((one) => one !== instance)
+    await instance.stop()
+    this.#show()
   }
 
   async #rootChanged(next: RootConfig): Promise<void> {

@@ -54,7 +54,7 @@ describe('settlement', () => {
   beforeEach(() => {
     folder = temporaryFolder()
     db = openDatabase(join(folder.path, 'proxy.db'), proxyMigrations, { logger: silentLogger })
-    makeCurrent(db, { contract, paramsVersion: 1, params: new Uint8Array([1]), createdMs: 1, current: true })
+    makeCurrent(db, { contract, paramsVersion: 1, params: new Uint8Array([1]), createdMs: 1 })
     ledger = new Ledger(new LedgerStore(db, contract), session)
     const signer = keySigner(goldenSeed)
     desk = new PaymentDesk({
