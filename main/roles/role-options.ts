@@ -60,7 +60,7 @@ export function proxyDialer({
 }
 
 /** How a client or worker looks at the proxies that it dials, and what it shows of itself (protocol 10 §8). */
-function dialerOptions(policy: PolicyName, root: () => RootConfig | null): DialerOptions {
+export function dialerOptions(policy: PolicyName, root: () => RootConfig | null): DialerOptions {
   if (policy === 'any') return {}
   return {
     policy: { kind: policy },
