@@ -27,8 +27,10 @@ describe('golden behaviour of the reference proxy', () => {
   })
 
   it.each(golden.map((one) => [one.case, one] as const))('%s', async (name, one) => {
-    const result = await replay(one, proxy)
-    expect(differences(result).sort()).toEqual([...(deviations[name]?.differences ?? [])].sort())
+    const deviating = deviations[name]?.differences ?? []
+    const extras = deviating.filter((line) => line.includes(': nothing -> ')).length
+    const result = await replay(one, proxy, { extras, slackMs: 1_500 })
+    expect(differences(result).sort()).toEqual([...deviating].sort())
     // Whatever was sent, the proxy still serves.
     const port = proxy.status.value.clientPort
     if (port === null) throw new Error('the proxy has no port')

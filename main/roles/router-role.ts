@@ -6,11 +6,14 @@ import { createIdentity } from '../protocol/attestation/certificate.ts'
 import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
 import { policiesOf } from '../router/policies.ts'
 import { Router } from '../router/router.ts'
-import type { RouterPort } from '../router/router-config.ts'
+import { parseForwardPort, parseSocksPort, type RouterPort } from '../router/router-config.ts'
 import type { Role } from './role.ts'
 
 export interface RouterRoleOptions {
-  readonly ports: readonly RouterPort[]
+  /** Ports out, `port[@policy]`. */
+  readonly socks: readonly string[]
+  /** Ports in, `port:ip:port[@policy]`. */
+  readonly reverse: readonly string[]
   /** File of policies beside the built-in ones. */
   readonly policyFile?: string
   readonly policyFromUserName: boolean
@@ -26,10 +29,11 @@ export interface RouterRoleOptions {
 
 /**
  * A router (protocol 10 §6): for workers and clients that look for a proxy, and in front of a proxy.
- * @throws Failure `unknown-policy`, `bad-policy-file`, `policy-file-unreadable`; WireError `listen-failed`
+ * @throws Failure `bad-router-port`, `unknown-policy`, `bad-policy-file`, `policy-file-unreadable`; WireError `listen-failed`
  */
 export async function startRouterRole(options: RouterRoleOptions): Promise<Role> {
-  const { ports, policyFile, fakeQuote: isFake, policyFromUserName, host, difficulty, entries, logger } = options
+  const { socks, reverse, policyFile, fakeQuote: isFake, policyFromUserName, host, difficulty, entries, logger } = options
+  const ports = [...socks.map(parseSocksPort), ...reverse.map(parseForwardPort)]
   const router = new Router({
     ports,
     policies: policiesOf(policyFile === undefined ? undefined : readPolicies(policyFile)),

@@ -2,7 +2,6 @@ import { parseArgs } from 'node:util'
 import { createLogger } from '../../base/logger.ts'
 import type { ChildEntries } from '../../child-entries.ts'
 import { startRouterRole } from '../../roles/router-role.ts'
-import { parseForwardPort, parseSocksPort } from '../../router/router-config.ts'
 import { UsageError, wholeNumber } from './arguments.ts'
 import { runRole } from './run-role.ts'
 
@@ -36,11 +35,12 @@ export async function routerCommand(args: readonly string[], entries: ChildEntri
     },
   })
   if (values.help) return console.log(routerHelp)
-  const ports = [...values.socks.map(parseSocksPort), ...values.reverse.map(parseForwardPort)]
-  if (ports.length === 0) throw new UsageError('A router needs a way out (-S) or a way in (-R).')
+  const { socks, reverse } = values
+  if (socks.length + reverse.length === 0) throw new UsageError('A router needs a way out (-S) or a way in (-R).')
   const logger = createLogger((line) => process.stderr.write(`${line}\n`), values.verbose ? 'debug' : 'info', 'router')
   const options = {
-    ports,
+    socks,
+    reverse,
     policyFromUserName: values['policy-from-username'],
     host: values.host,
     difficulty: wholeNumber('pow', values.pow, 0, 24),

@@ -102,6 +102,11 @@ export class RawPeer {
     return item
   }
 
+  /** How much was received and not yet looked at. */
+  get unread(): number {
+    return this.received.length - this.#read
+  }
+
   /** What was received and not yet looked at, without waiting. */
   takeUnread(): Received | undefined {
     const item = this.received[this.#read]

@@ -42,8 +42,10 @@ class Replay {
   readonly #golden: GoldenCase
   readonly #baseline: number
   readonly #slackMs: number
+  readonly #extras: number
 
-  constructor(golden: GoldenCase, proxy: CocoonProxy, { baseline, slackMs = 700 }: ReplayOptions) {
+  constructor(golden: GoldenCase, proxy: CocoonProxy, { baseline, slackMs = 700, extras = 0 }: ReplayOptions) {
+    this.#extras = extras
     this.#slackMs = slackMs
     this.#golden = golden
     this.#proxy = proxy
@@ -63,8 +65,11 @@ class Replay {
       await this.#step(at, role, event, Math.min((event.t - before) * 1000, 4000) + this.#slackMs)
       before = event.t
     }
+    const until = Date.now() + this.#slackMs
+    const unread = (): number => [...this.#peers.values()].reduce((sum, peer) => sum + peer.unread, 0)
+    for (const peer of this.#peers.values()) await peer.silent(30)
+    while (unread() < this.#extras && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 10))
     for (const [at, peer] of this.#peers) {
-      await peer.silent(30)
       for (const extra of this.#left.has(at) ? [] : rest(peer)) {
         this.outcomes.push({ expected: `${this.#role(at)} nothing`, received: `${this.#role(at)} ${this.#describe(extra, at)}` })
       }
@@ -219,6 +224,8 @@ export interface ReplayOptions {
   readonly baseline?: number
   /** How much longer than the recorded one our proxy may take for an answer; 700. */
   readonly slackMs?: number
+  /** Messages that ours is known to send behind the last recorded one; they are waited for. */
+  readonly extras?: number
 }
 
 /** Plays the scripted side of a golden case against our proxy. */
