@@ -34,6 +34,7 @@ const result = await runFuzz({
   seed,
   seconds,
   inputs,
+  onProgress: (count) => console.log(`${count.toLocaleString('en').padStart(29)} inputs`),
   onFinding: ({ target: name, what, hex }) => {
     console.error(`\n${name} (seed ${seed}): ${what}\ninput ${hex}`)
     const target = fuzzTargets.find((one) => one.name === name)

@@ -13,6 +13,8 @@ export interface FuzzOptions {
   /** Heap of the thread; 1024. */
   readonly heapMb?: number
   readonly onFinding?: (finding: Finding) => void
+  /** Called once a minute with the number of inputs so far. */
+  readonly onProgress?: (inputs: number) => void
 }
 
 export interface FuzzResult {
@@ -30,7 +32,7 @@ const usualHangMs = 20_000
 
 /** Spoils inputs in a thread, under the eyes of this one. Ends with the first hang, since the thread cannot go on. */
 export function runFuzz(options: FuzzOptions): Promise<FuzzResult> {
-  const { targets, names, seed, seconds, inputs = 0, hangMs = usualHangMs, heapMb = 1_024, onFinding } = options
+  const { targets, names, seed, seconds, inputs = 0, hangMs = usualHangMs, heapMb = 1_024, onFinding, onProgress } = options
   const present = new SharedArrayBuffer(presentBytes)
   const numbers = new Int32Array(present, 0, 3)
   const job: FuzzJob = { targets: targets.href, names, seed, seconds, inputs, present }
@@ -52,6 +54,7 @@ export function runFuzz(options: FuzzOptions): Promise<FuzzResult> {
   return new Promise((resolve, reject) => {
     let last = -1
     let lastAt = performance.now()
+    let toldAt = lastAt
     const give = (message: Extract<FuzzMessage, { kind: 'done' }>): void => {
       clearInterval(watch)
       resolve({ findings, ...message })
@@ -59,6 +62,10 @@ export function runFuzz(options: FuzzOptions): Promise<FuzzResult> {
     const nothing = { kind: 'done', inputs: {}, tookMs: 0, grewBytes: 0 } as const
     const watch = setInterval(() => {
       const now = Atomics.load(numbers, 1)
+      if (performance.now() - toldAt > 60_000) {
+        toldAt = performance.now()
+        onProgress?.(now)
+      }
       if (now !== last || now === 0) {
         last = now
         lastAt = performance.now()
