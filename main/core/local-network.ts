@@ -17,7 +17,7 @@ import { type Database, openDatabase } from '../storage/database.ts'
 import type { DiskRoom } from '../storage/disk-room.ts'
 import type { DataPaths } from '../storage/files.ts'
 import type { Chain } from '../ton/chain.ts'
-import { type RootWatcher, readRoot, watchRoot } from '../ton/root-config.ts'
+import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
 import { CocoonWallet } from '../wallet/cocoon-wallet.ts'
 import { W5Wallet } from '../wallet/w5-wallet.ts'
 import { workerMigrations } from '../worker/balance-store.ts'
@@ -250,10 +250,10 @@ export class LocalNetwork implements AppNetwork {
 
   /**
    * Where a network that somebody deployed lists a proxy on this computer. The list is its owner's: the proxy goes where it says.
-   * @throws Failure `network-without-own-proxy`, or of `readRoot`
+   * @throws Failure `network-without-own-proxy`, or of `RootWatcher.refresh`
    */
-  async #ownPlace(chain: Chain, root: RootWatcher, joined: { name: string; root: Address }): Promise<ProxyEndpoints> {
-    const { proxies } = await readRoot(chain, joined.root)
+  async #ownPlace(chain: Chain, root: RootWatcher, joined: { name: string }): Promise<ProxyEndpoints> {
+    const { proxies } = await root.refresh()
     root.start()
     this.#seen.set({ endpoint: chain.endpoint, root })
     const [first] = proxies
