@@ -59,11 +59,14 @@ export class BodyQueue implements AsyncIterable<Uint8Array> {
 
   async #next(): Promise<IteratorResult<Uint8Array>> {
     for (;;) {
-      const chunk = this.#chunks.shift()
-      if (chunk !== undefined) {
-        this.#bytes -= chunk.length
-        if (this.#bytes <= this.#mostBytes) this.#room?.()
-        return { done: false, value: chunk }
+      const [first] = this.#chunks
+      if (first !== undefined) {
+        // What came together is read together.
+        const value = this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks)
+        this.#chunks.length = 0
+        this.#bytes = 0
+        this.#room?.()
+        return { done: false, value }
       }
       if (this.#ended) {
         if (this.#error !== undefined) throw this.#error

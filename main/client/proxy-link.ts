@@ -65,7 +65,7 @@ const mostRemembered = 1_000
 /** Answers go to their reader and are forgotten. */
 const decodeIncoming = sharingDecoder(...incomingNames)
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 
 /** One authorized proxy connection: queries and their answers, and the account as the proxy tells it (protocol 30 §7, §4). */
 export class ProxyLink {

@@ -40,6 +40,11 @@ export class ClientOutbox {
     if (this.#closed) return true
     const packet = encodePacket(message)
     if (packet.dataBytes > mostDataBytes) return false
+    // Nothing waits, of this request or of another: no turn has to be kept.
+    if (this.#queues.size === 0 && !this.#pumping && this.#line.bufferedBytes <= highWaterBytes) {
+      this.#line.sendPacket(packet).catch(() => this.close())
+      return true
+    }
     const queue = this.#queues.get(key) ?? { messages: [], bytes: 0 }
     this.#queues.set(key, queue)
     if (queue.messages.length > 0 && queue.bytes + packet.dataBytes > this.#mostBytes) {

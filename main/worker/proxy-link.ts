@@ -45,7 +45,7 @@ const incomingNames = [
 
 const decodeIncoming = decoder(...incomingNames)
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 /** Requests whose count the proxy has not told yet; older ones are forgotten beyond this number. */
 const mostUncounted = 10_000
 
@@ -55,6 +55,7 @@ export class ProxyLink {
   readonly #proxy: KnownProxy
   readonly #balance: ProxyBalance
   readonly #context: ProxyLinkContext
+  readonly #names: { readonly proxy: string; readonly workerContract: string }
   readonly #lost = new AbortController()
   readonly #running = new Map<string, AbortController>()
   readonly #serving = new Set<Promise<void>>()
@@ -68,6 +69,7 @@ export class ProxyLink {
     this.#proxy = proxy
     this.#balance = balance
     this.#context = context
+    this.#names = { proxy: proxy.proxyContract.toString(), workerContract: proxy.workerContract.toString() }
     void connection.closed.then(() => {
       this.#lost.abort()
       try {
@@ -149,7 +151,7 @@ export class ProxyLink {
     this.#ledgerTotal = this.#balance.told.maxTokens
     this.#context.emit({
       type: 'total',
-      workerContract: this.#proxy.workerContract.toString(),
+      workerContract: this.#names.workerContract,
       tokens: this.#ledgerTotal,
       workerFeePerToken: this.#context.workerFeePerToken(),
       lost,
@@ -186,7 +188,7 @@ export class ProxyLink {
     this.#context.emit({
       type: 'counted',
       requestId,
-      workerContract: this.#proxy.workerContract.toString(),
+      workerContract: this.#names.workerContract,
       requestTokens: message.request_tokens,
       maxTokens: message.max_tokens,
       workerFeePerToken: this.#context.workerFeePerToken(),
@@ -228,8 +230,8 @@ export class ProxyLink {
       emit({
         type: 'started',
         requestId,
-        proxy: this.#proxy.proxyContract.toString(),
-        workerContract: this.#proxy.workerContract.toString(),
+        proxy: this.#names.proxy,
+        workerContract: this.#names.workerContract,
         model: this.#context.backend.model,
         startedAtMs,
       })

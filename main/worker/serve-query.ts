@@ -45,7 +45,7 @@ export interface QueryOutcome {
 /** Header by which an engine may tell the exact prompt tokens before it generates; it does not travel on (docs/protocol-extensions.md). */
 const promptTokensHeader = 'x-cocoon-prompt-tokens'
 /** How long a cancelled engine may take to end its stream, so that its own usage event still counts. */
-const cancelGraceMs = 60
+const cancelGraceMs = 150
 const longestTimeoutMs = 3_600_000
 const noCounts: TokenCounts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
 
@@ -92,6 +92,11 @@ function bodyCounter(meter: UsageMeter, contentType: string | undefined): BodyCo
 
 /** A document up to this size is passed on in one piece. */
 const mostGatheredBytes = 256 * 1024
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [first] = parts
+  return parts.length === 1 && first !== undefined ? first : Buffer.concat(parts)
+}
 
 function isDocument(contentType: string | undefined): boolean {
   return contentType?.toLowerCase().startsWith('application/json') ?? false
@@ -210,7 +215,8 @@ export async function serveQuery(query: QueryToServe, reply: QueryReply, context
           complete = true
           break
         }
-        for (const bytes of counter.push(step.value)) await pass(bytes)
+        // Events that came together travel together; none waits for another.
+        await pass(joined(counter.push(step.value)))
       }
     } catch (thrown) {
       // An engine may end its stream by throwing when it is aborted; anything else is a failure of its own.

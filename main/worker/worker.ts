@@ -167,7 +167,7 @@ export class Worker {
     const name = contract.toString()
     if (tokens > (this.#paid.get(name) ?? 0n)) this.events.emit({ type: 'settled', workerContract: name, tokens })
     this.#paid.set(name, tokens)
-    this.#update({})
+    this.#updateUnpaid()
     return tokens
   }
 
@@ -285,7 +285,7 @@ export class Worker {
       this.events.emit({ type: 'signed', workerContract: record.contract.toString(), tokens: record.signedTokens })
     return new ProxyBalance(this.#store, record, (tokens) => {
       this.events.emit({ type: 'signed', workerContract: record.contract.toString(), tokens })
-      this.#update({})
+      this.#updateUnpaid()
       this.#payAutomatically(record.contract)
     })
   }
@@ -391,8 +391,13 @@ export class Worker {
   }
 
   #update(change: Partial<WorkerState>): void {
+    this.#state.update((state) => ({ ...state, ...change }))
+  }
+
+  /** What is unpaid changes with what was signed and what was paid. */
+  #updateUnpaid(): void {
     const { tokens, worth } = this.#unpaid()
-    this.#state.update((state) => ({ ...state, ...change, unpaidTokens: tokens, unpaid: worth }))
+    this.#update({ unpaidTokens: tokens, unpaid: worth })
   }
 
   #logLost(error: unknown): void {

@@ -4,20 +4,21 @@ import type { UsageMeter } from './usage-meter.ts'
 
 const encoder = new TextEncoder()
 
-const hasText = (value: JsonValue | undefined): boolean => typeof value === 'string' && value !== ''
+const hasText = (value: unknown): boolean => typeof value === 'string' && value !== ''
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null
 
 /** Whether a chunk carries generated text: one such event is taken for one token where nobody counts better. */
-function carriesText(value: JsonValue): boolean {
-  if (!(value instanceof Map)) return false
-  const choices = value.get('choices')
-  if (!Array.isArray(choices)) return false
-  return choices.some((choice) => {
-    if (!(choice instanceof Map)) return false
-    if (hasText(choice.get('text'))) return true
-    const delta = choice.get('delta')
-    return delta instanceof Map && (hasText(delta.get('content')) || hasText(delta.get('reasoning_content')))
+function carriesText(value: unknown): boolean {
+  if (!isObject(value) || !Array.isArray(value.choices)) return false
+  return value.choices.some((choice: unknown) => {
+    if (!isObject(choice)) return false
+    if (hasText(choice.text)) return true
+    return isObject(choice.delta) && (hasText(choice.delta.content) || hasText(choice.delta.reasoning_content))
   })
 }
+
+/** An event without these letters states no usage: none at all, or none but null. A name may be written with escapes of its letters. */
+const mayStateUsage = /"usage"\s*:(?!\s*null\b)|\\u00[67]/i
 
 /**
  * Answer body of server-sent events: each event is counted and passed on at once (protocol 40 §6 last paragraph, 95 §5). Events whose usage
@@ -51,6 +52,18 @@ export class SseCounter {
   #count(event: Uint8Array): Uint8Array {
     const data = sseData(event)
     if (data === undefined || data === '[DONE]') return event
+    let plain: unknown
+    try {
+      plain = JSON.parse(data)
+    } catch {
+      // Not JSON: passed on as it is.
+      return event
+    }
+    if (carriesText(plain)) this.#textEvents++
+    return mayStateUsage.test(data) ? this.#countUsage(event, data) : event
+  }
+
+  #countUsage(event: Uint8Array, data: string): Uint8Array {
     let value: JsonValue
     try {
       value = parseJson(data)
@@ -58,7 +71,6 @@ export class SseCounter {
       if (thrown instanceof JsonTextError) return event
       throw thrown
     }
-    if (carriesText(value)) this.#textEvents++
     return this.#meter.read(value) ? encoder.encode(`data: ${writeJson(value)}\n\n`) : event
   }
 }

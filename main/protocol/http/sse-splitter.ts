@@ -1,5 +1,7 @@
 import { HeldBytes } from './held-bytes.ts'
 
+const decoder = new TextDecoder()
+
 /** A server-sent event that grew beyond the limit: the stream is no usable event stream. */
 export class SseTooLongError extends Error {}
 
@@ -23,24 +25,26 @@ export class SseSplitter {
     const held = this.#held.bytes
     const events: Uint8Array[] = []
     let eventStart = 0
-    while (this.#at < held.length) {
-      const byte = held[this.#at]
+    let at = this.#at
+    let lineStart = this.#lineStart
+    while (at < held.length) {
+      const byte = held[at]
       if (byte !== 0x0a && byte !== 0x0d) {
-        this.#at++
+        at++
         continue
       }
       // Whether CR stands alone is known only by the next byte.
-      if (byte === 0x0d && this.#at + 1 === held.length) break
-      const isEmpty = this.#at === this.#lineStart
-      this.#at += byte === 0x0d && held[this.#at + 1] === 0x0a ? 2 : 1
-      this.#lineStart = this.#at
+      if (byte === 0x0d && at + 1 === held.length) break
+      const isEmpty = at === lineStart
+      at += byte === 0x0d && held[at + 1] === 0x0a ? 2 : 1
+      lineStart = at
       if (!isEmpty) continue
-      events.push(held.subarray(eventStart, this.#at))
-      eventStart = this.#at
+      events.push(held.subarray(eventStart, at))
+      eventStart = at
     }
     this.#held.drop(eventStart)
-    this.#at -= eventStart
-    this.#lineStart -= eventStart
+    this.#at = at - eventStart
+    this.#lineStart = lineStart - eventStart
     if (this.#held.length > this.#mostBytes) throw new SseTooLongError('a server-sent event is too long')
     return events
   }
@@ -53,7 +57,11 @@ export class SseSplitter {
 
 /** The `data` of one event: its data lines joined by newlines; undefined when it has none (a comment, an empty event). */
 export function sseData(event: Uint8Array): string | undefined {
-  const lines = new TextDecoder().decode(event).split(/\r\n|\r|\n/)
+  const text = decoder.decode(event)
+  // One line of data, as almost every event is.
+  if (text.startsWith('data:') && text.indexOf('\n') === text.length - 2 && text.endsWith('\n\n') && !text.includes('\r'))
+    return text.slice(text[5] === ' ' ? 6 : 5, -2)
+  const lines = text.split(/\r\n|\r|\n/)
   const data: string[] = []
   for (const line of lines) {
     if (line === 'data') data.push('')
