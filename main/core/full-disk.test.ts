@@ -104,6 +104,6 @@ describe('an answer served while the disk was full', () => {
       .toEqual([{ result: 'answered', earned: 21n, money: 'pending' }])
     expect(ledger.totals()).toMatchObject({ counted: 0n, pending: 21n, answered: 1 })
     expect(worker.contracts()[0]).toMatchObject({ signedTokens: 21n, dbTokens: 21n, maxTokens: 21n })
-    expect(proxy.status.value.trouble).toBeNull()
+    await expect.poll(() => proxy.status.value.trouble, { timeout: 10_000 }).toBeNull()
   })
 })

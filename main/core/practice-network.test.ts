@@ -16,6 +16,10 @@ async function first<T>(values: AsyncIterable<T>, holds: (value: T) => boolean):
   throw new Error('The stream ended without it.')
 }
 
+/** Nothing here is about speed: a machine that does much else at the same time needs its time. */
+const busyMs = 200_000
+const testMs = 400_000
+
 /** Processes that this one has started, by a part of their command line. */
 function childProcesses(entry: string): number[] {
   const read = (pid: string, name: string): string => {
@@ -52,9 +56,9 @@ describe('the whole app on one computer', () => {
     })
   const within = (ms: number): AbortSignal => AbortSignal.timeout(ms)
   const earn = (holds: (state: EarnState) => boolean): Promise<EarnState> =>
-    first(core.handlers.streams['earn.state']({}, within(60_000)), holds)
+    first(core.handlers.streams['earn.state']({}, within(busyMs)), holds)
   const wallet = (holds: (state: WalletState) => boolean): Promise<WalletState> =>
-    first(core.handlers.streams['wallet.state']({}, within(60_000)), holds)
+    first(core.handlers.streams['wallet.state']({}, within(busyMs)), holds)
 
   async function useTinyModel(): Promise<void> {
     const { id } = await core.handlers.calls['models.addFile']({ path: await tinyGgufFile() })
@@ -62,7 +66,7 @@ describe('the whole app on one computer', () => {
     await core.handlers.calls['models.use']({ id })
   }
   const levelReady = (level: PrivacyLevel): Promise<unknown> =>
-    first(core.handlers.streams['chat.levels']({}, within(150_000)), (levels) =>
+    first(core.handlers.streams['chat.levels']({}, within(busyMs)), (levels) =>
       levels.some((one) => one.level === level && one.state === 'ready'),
     )
 
@@ -73,7 +77,7 @@ describe('the whole app on one computer', () => {
   }
   const firstText = (id: string): Promise<unknown> =>
     first(
-      core.handlers.streams['chat.conversation']({ id }, within(60_000)),
+      core.handlers.streams['chat.conversation']({ id }, within(busyMs)),
       (event) => event.type === 'delta' || (event.type === 'snapshot' && (event.conversation.turns[0]?.answer ?? '') !== ''),
     )
   async function askAndStop(level: PrivacyLevel, text: string): Promise<Turn> {
@@ -83,7 +87,7 @@ describe('the whole app on one computer', () => {
     return core.handlers.calls['chat.stop']({ id, turnId })
   }
   async function settled(id: string, turnId: string): Promise<Turn> {
-    for await (const event of core.handlers.streams['chat.conversation']({ id }, within(90_000))) {
+    for await (const event of core.handlers.streams['chat.conversation']({ id }, within(busyMs))) {
       const turns = event.type === 'snapshot' ? event.conversation.turns : event.type === 'turn' ? [event.turn] : []
       const turn = turns.find((one) => one.id === turnId)
       if (turn && turn.status !== 'waiting' && turn.status !== 'streaming') return turn
@@ -95,7 +99,7 @@ describe('the whole app on one computer', () => {
     core = await start()
     await useTinyModel()
     await levelReady('practice')
-  }, 120_000)
+  }, testMs)
   afterAll(() => core.stop(), 60_000)
 
   it('answers on this computer for free', async () => {
@@ -107,33 +111,37 @@ describe('the whole app on one computer', () => {
     expect((await earn(() => true)).requests).toEqual([])
   })
 
-  it('answers over the network for test coins, to the nano on every screen', async () => {
-    const turn = await ask('practice', 'hello again')
-    expect(turn).toMatchObject({ status: 'done', level: 'practice' })
-    const { promptTokens = 0, cachedTokens = 0, completionTokens = 0, adjustedTokens = 0, cost = 0n } = turn.usage ?? {}
-    expect(adjustedTokens).toBe(promptTokens - cachedTokens + Math.trunc(cachedTokens / 10) + completionTokens * 8)
-    expect(cost).toBe(BigInt(adjustedTokens) * 200_000n)
+  it(
+    'answers over the network for test coins, to the nano on every screen',
+    async () => {
+      const turn = await ask('practice', 'hello again')
+      expect(turn).toMatchObject({ status: 'done', level: 'practice' })
+      const { promptTokens = 0, cachedTokens = 0, completionTokens = 0, adjustedTokens = 0, cost = 0n } = turn.usage ?? {}
+      expect(adjustedTokens).toBe(promptTokens - cachedTokens + Math.trunc(cachedTokens / 10) + completionTokens * 8)
+      expect(cost).toBe(BigInt(adjustedTokens) * 200_000n)
 
-    const earned = BigInt(adjustedTokens) * 150_000n
-    const counted = await earn(({ requests: [request] }) => request?.result === 'answered' && request.earned > 0n)
-    expect(counted.requests[0]).toMatchObject({ promptTokens, completionTokens, adjustedTokens, earned })
-    const pending = await earn(({ requests: [request] }) => request?.money === 'pending')
-    expect(pending).toMatchObject({ pending: earned, settleable: earned, settled: 0n, today: earned })
+      const earned = BigInt(adjustedTokens) * 150_000n
+      const counted = await earn(({ requests: [request] }) => request?.result === 'answered' && request.earned > 0n)
+      expect(counted.requests[0]).toMatchObject({ promptTokens, completionTokens, adjustedTokens, earned })
+      const pending = await earn(({ requests: [request] }) => request?.money === 'pending')
+      expect(pending).toMatchObject({ pending: earned, settleable: earned, settled: 0n, today: earned })
 
-    const before = await wallet(({ status }) => status === 'ready')
-    const payout = await core.handlers.calls['earn.settle']({})
-    expect(payout).toMatchObject({ state: 'settled', adjustedTokens, expected: earned, ownerReceived: earned })
-    expect(payout.nodeWalletChange).toBeLessThan(0n)
-    const after = await earn(({ requests: [request] }) => request?.money === 'settled')
-    expect(after).toMatchObject({ pending: 0n, settled: earned, settleable: 0n, lifetime: earned })
-    const paid = await wallet(({ transactions }) =>
-      transactions.some(({ title, amount }) => title === 'Payout' && amount === earned),
-    )
-    // Receiving costs a deployed wallet a fee of its own, which its history shows beside the amount.
-    const [row] = paid.transactions.filter(({ title }) => title === 'Payout')
-    expect((paid.user?.balance ?? 0n) - (before.user?.balance ?? 0n)).toBeLessThanOrEqual(earned - (row?.fee ?? 0n))
-    await expect(core.handlers.calls['earn.settle']({})).rejects.toMatchObject({ code: 'nothing-to-settle' })
-  }, 120_000)
+      const before = await wallet(({ status }) => status === 'ready')
+      const payout = await core.handlers.calls['earn.settle']({})
+      expect(payout).toMatchObject({ state: 'settled', adjustedTokens, expected: earned, ownerReceived: earned })
+      expect(payout.nodeWalletChange).toBeLessThan(0n)
+      const after = await earn(({ requests: [request] }) => request?.money === 'settled')
+      expect(after).toMatchObject({ pending: 0n, settled: earned, settleable: 0n, lifetime: earned })
+      const paid = await wallet(({ transactions }) =>
+        transactions.some(({ title, amount }) => title === 'Payout' && amount === earned),
+      )
+      // Receiving costs a deployed wallet a fee of its own, which its history shows beside the amount.
+      const [row] = paid.transactions.filter(({ title }) => title === 'Payout')
+      expect((paid.user?.balance ?? 0n) - (before.user?.balance ?? 0n)).toBeLessThanOrEqual(earned - (row?.fee ?? 0n))
+      await expect(core.handlers.calls['earn.settle']({})).rejects.toMatchObject({ code: 'nothing-to-settle' })
+    },
+    testMs,
+  )
 
   it('says before anything is sent that a question is too long for the model', async () => {
     const before = await earn(() => true)
@@ -161,20 +169,24 @@ describe('the whole app on one computer', () => {
     expect(state.requests[0]?.adjustedTokens).toBe(turn.usage?.adjustedTokens)
   })
 
-  it('keeps a pause, the chats and the money over a restart', async () => {
-    await core.handlers.calls['earn.pause']({})
-    const chats = await first(core.handlers.streams['chat.list']({}, within(5000)), () => true)
-    const { lifetime, counted } = await earn(() => true)
-    await core.stop()
-    core = await start()
-    const again = await first(core.handlers.streams['chat.list']({}, within(5000)), () => true)
-    expect(again).toEqual(chats)
-    const state = await earn(({ status }) => status === 'paused')
-    expect(state.lifetime + state.counted).toBe(lifetime + counted)
-    await core.handlers.calls['earn.resume']({})
-    await levelReady('practice')
-    expect(await ask('practice', 'and now')).toMatchObject({ status: 'done' })
-  }, 120_000)
+  it(
+    'keeps a pause, the chats and the money over a restart',
+    async () => {
+      await core.handlers.calls['earn.pause']({})
+      const chats = await first(core.handlers.streams['chat.list']({}, within(5000)), () => true)
+      const { lifetime, counted } = await earn(() => true)
+      await core.stop()
+      core = await start()
+      const again = await first(core.handlers.streams['chat.list']({}, within(5000)), () => true)
+      expect(again).toEqual(chats)
+      const state = await earn(({ status }) => status === 'paused')
+      expect(state.lifetime + state.counted).toBe(lifetime + counted)
+      await core.handlers.calls['earn.resume']({})
+      await levelReady('practice')
+      expect(await ask('practice', 'and now')).toMatchObject({ status: 'done' })
+    },
+    testMs,
+  )
 
   it.skipIf(!existsSync('/proc/self/stat'))(
     'answers a question that is asked again right after the engine was killed, and lets go of it at once when it is stopped',
@@ -211,31 +223,35 @@ describe('the whole app on one computer', () => {
       paid += more.usage?.cost ?? 0n
       await wallet(({ chat }) => chat?.used === before + paid)
     },
-    180_000,
+    testMs,
   )
 
-  it('loses nothing with the book of the proxy: nobody is served for free, and nobody pays or is paid twice', async () => {
-    await askAndStop('practice', 'one more before the loss')
-    const { lifetime, counted, settled: paid } = await earn(({ requests: [request] }) => (request?.earned ?? 0n) > 0n)
-    const earned = lifetime + counted
-    const { chat: account } = await wallet(({ chat }) => chat !== undefined)
-    await core.stop()
-    for (const name of readdirSync(dataDir)) if (name.startsWith('proxy.db')) rmSync(join(dataDir, name))
-    core = await start()
-    await levelReady('practice')
-    expect(readdirSync(dataDir).filter((name) => name.includes('.aside-'))).toEqual([])
-    const { chat } = await wallet(({ chat }) => chat !== undefined)
-    expect(chat?.used).toBe(account?.used)
-    // All of it is signed again, to the nano.
-    await earn(({ counted, lifetime }) => counted === 0n && lifetime === earned)
+  it(
+    'loses nothing with the book of the proxy: nobody is served for free, and nobody pays or is paid twice',
+    async () => {
+      await askAndStop('practice', 'one more before the loss')
+      const { lifetime, counted, settled: paid } = await earn(({ requests: [request] }) => (request?.earned ?? 0n) > 0n)
+      const earned = lifetime + counted
+      const { chat: account } = await wallet(({ chat }) => chat !== undefined)
+      await core.stop()
+      for (const name of readdirSync(dataDir)) if (name.startsWith('proxy.db')) rmSync(join(dataDir, name))
+      core = await start()
+      await levelReady('practice')
+      expect(readdirSync(dataDir).filter((name) => name.includes('.aside-'))).toEqual([])
+      const { chat } = await wallet(({ chat }) => chat !== undefined)
+      expect(chat?.used).toBe(account?.used)
+      // All of it is signed again, to the nano.
+      await earn(({ counted, lifetime }) => counted === 0n && lifetime === earned)
 
-    const turn = await askAndStop('practice', 'and after it')
-    const { cost = 0n, adjustedTokens = 0 } = turn.usage ?? {}
-    await wallet(({ chat }) => chat?.used === (account?.used ?? 0n) + cost)
-    const all = earned + BigInt(adjustedTokens) * 150_000n
-    await earn(({ counted, lifetime }) => counted === 0n && lifetime === all)
-    const payout = await core.handlers.calls['earn.settle']({})
-    expect(payout).toMatchObject({ state: 'settled', ownerReceived: all - paid })
-    expect(await earn(({ pending }) => pending === 0n)).toMatchObject({ settled: all, lifetime: all })
-  }, 180_000)
+      const turn = await askAndStop('practice', 'and after it')
+      const { cost = 0n, adjustedTokens = 0 } = turn.usage ?? {}
+      await wallet(({ chat }) => chat?.used === (account?.used ?? 0n) + cost)
+      const all = earned + BigInt(adjustedTokens) * 150_000n
+      await earn(({ counted, lifetime }) => counted === 0n && lifetime === all)
+      const payout = await core.handlers.calls['earn.settle']({})
+      expect(payout).toMatchObject({ state: 'settled', ownerReceived: all - paid })
+      expect(await earn(({ pending }) => pending === 0n)).toMatchObject({ settled: all, lifetime: all })
+    },
+    testMs,
+  )
 })
