@@ -38,6 +38,10 @@ export interface Sending {
   readonly value: bigint
   readonly body?: Cell
   readonly deploy?: ContractInit
+  /** As if the receiver had sent it and `from` had refused it. */
+  readonly bounced?: boolean
+  /** False: the value stays even where nothing can take it. Default: it comes back. */
+  readonly bounce?: boolean
 }
 
 /** What one message caused, until nothing was in flight any more. */
@@ -67,6 +71,8 @@ export interface Testbed {
   readonly stranger: Address
   /** Receives the surplus in tests that look at payouts to owners. */
   readonly excesses: Address
+  /** Of the proxy's key, 32 bytes. */
+  readonly proxySeed: Uint8Array
   readonly root: ContractInit
   readonly proxy: ContractInit
   readonly client: ContractInit
@@ -88,6 +94,8 @@ export interface Testbed {
   workerState(): Promise<WorkerState>
   rootState(): Promise<RootState>
   pass(seconds: number): void
+  /** Remembers everything; the result brings it back, as often as it is called. */
+  save(): () => Promise<void>
 }
 
 // One chain per test file, emptied for each testbed: starting the emulator takes longer than most tests.
@@ -95,6 +103,8 @@ let emulator: Promise<{ chain: Blockchain; empty: BlockchainSnapshot }> | undefi
 
 async function startEmulator() {
   const chain = await Blockchain.create()
+  // Logs that nobody reads cost a third of the time.
+  chain.verbosity = { print: false, blockchainLogs: false, vmLogs: 'none', debugLogs: false }
   return { chain, empty: chain.snapshot() }
 }
 
@@ -147,6 +157,7 @@ export async function createTestbed(params: Params = TEST_PARAMS): Promise<Testb
     workerOwner,
     stranger: actor('stranger'),
     excesses,
+    proxySeed: seedOf('proxy key'),
     root,
     proxy,
     client,
@@ -165,6 +176,15 @@ export async function createTestbed(params: Params = TEST_PARAMS): Promise<Testb
     clientState: async () => parseClientState(await data(client.address)),
     workerState: async () => parseWorkerState(await data(worker.address)),
     rootState: async () => parseRootState(await data(root.address)),
+    save: () => {
+      const saved = chain.snapshot()
+      const kept = [...balances]
+      return async () => {
+        await chain.loadFrom(saved)
+        balances.clear()
+        for (const [key, value] of kept) balances.set(key, value)
+      }
+    },
     pass: (seconds) => {
       chain.now = (chain.now ?? START_SEC) + seconds
     },
@@ -178,8 +198,8 @@ function internalMessage(sending: Sending): Message {
     info: {
       type: 'internal',
       ihrDisabled: true,
-      bounce: true,
-      bounced: false,
+      bounce: sending.bounce ?? sending.bounced !== true,
+      bounced: sending.bounced ?? false,
       src: sending.from,
       dest: sending.to,
       value: { coins: sending.value },
