@@ -59,7 +59,8 @@ export function proxyParams(office: Office, peer: { version: number; flags: numb
 export function standing(office: Office, account: Account) {
   let { max } = account
   try {
-    if (office.ledger.dirty) office.desk.commitNow()
+    // Also when nothing is new: what waits to be told is lower, and has to be told before.
+    office.desk.commitNow()
   } catch {
     // The desk has reported it. A count that could be lost is no word to give.
     max = account.db
