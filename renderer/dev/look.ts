@@ -122,7 +122,21 @@ const looks: readonly Look[] = [
         .first()
         .click(),
   },
+  { name: 'chat-hebrew', path: '#/chat/hebrew' },
   { name: 'wallet', path: '#/wallet' },
+  {
+    name: 'wallet-returning',
+    path: '#/wallet',
+    scene: (scene) => {
+      scene.wallet = {
+        ...sample.wallet,
+        returning: [
+          { contract: 'EQold', amount: 1_200_000_000n, phase: 'closing', unlockAtMs: Date.now() + 60_000 },
+          { contract: 'EQolder', amount: 340_000_000n, phase: 'owed' },
+        ],
+      }
+    },
+  },
   { name: 'network', path: '#/network' },
   { name: 'settings', path: '#/settings' },
   { name: 'about', path: '#/settings/about' },
@@ -146,6 +160,10 @@ const looks: readonly Look[] = [
   { name: 'chat-ru', path: '#/chat/night', language: 'ru' },
   { name: 'earn-ru', path: '#/earn', language: 'ru' },
   { name: 'wallet-ru', path: '#/wallet', language: 'ru' },
+  { name: 'chat-failed-ru', path: '#/chat/failed', language: 'ru' },
+  { name: 'models-ru', path: '#/models', language: 'ru' },
+  { name: 'network-ru', path: '#/network', language: 'ru' },
+  { name: 'settings-ru', path: '#/settings/about', language: 'ru' },
 ]
 
 const sizes = [

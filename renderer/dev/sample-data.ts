@@ -77,6 +77,7 @@ export const chats: readonly ConversationSummary[] = [
   summary('photos', 'Rename photos by date, and what to do with those that have none', 2 * day),
   summary('blood', 'Blood test, plain words', 3 * day),
   summary('speech', 'Birthday speech draft', 20 * day, { pinned: true }),
+  summary('hebrew', 'מה שלומך היום, בעברית 123', 25 * day),
   summary('router', 'Router keeps dropping', 31 * day),
 ]
 
@@ -99,6 +100,7 @@ const turnsOf: Record<string, readonly Turn[]> = {
     turn('t2', { level: 'practice', usage: usagePaid }),
     turn('t3', {
       level: 'practice',
+      leftOut: 2,
       question: 'And how do I print only the last one?',
       answer: 'Take the last row of the result with',
       status: 'stopped',
@@ -107,17 +109,26 @@ const turnsOf: Record<string, readonly Turn[]> = {
     }),
   ],
   lease: [turn('l1', {})],
+  hebrew: [
+    turn('h1', {
+      question: 'מה שלומך היום? 123 TON',
+      answer: 'שלום, אני בסדר.\n\n- אחת\n- שתיים (2)\n\nAnd English: \u202Ereversed\u202C `rm \u202E-x`.',
+    }),
+  ],
   failed: [
     turn('f1', {
       level: 'practice',
       answer: 'Day 1: start at',
       status: 'failed',
       error: {
-        code: 'proxy-lost',
-        message: 'The connection to the proxy was lost while the answer was coming.',
+        code: 'above-credit',
+        message:
+          'The proxy has to reserve 6.1 TON for a question of this length, and the stake lets it reserve 5 TON. Shorten the text, or start a new chat.',
         money: 'You paid nothing.',
+        words: { code: 'above-credit', values: { neededNano: '6100000000', mostNano: '5000000000' } },
+        moneyWords: { code: 'paid-nothing' },
         retryable: true,
-        detail: 'proxy-lost: ECONNRESET',
+        detail: 'above-credit: 651',
       },
     }),
   ],

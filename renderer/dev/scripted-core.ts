@@ -7,7 +7,7 @@ import type { Conversation, ConversationEvent, LevelState, PrivacyLevel } from '
 import { type StreamName, streams } from '../../preload/api/contract.ts'
 import type { EarnState } from '../../preload/api/earn.ts'
 import { type ToCore, toCore } from '../../preload/api/link.ts'
-import type { ModelState, NetworkState, Settings, StartState } from '../../preload/api/system.ts'
+import type { ModelState, NetworkState, Settings, StartState, WalletState } from '../../preload/api/system.ts'
 import * as sample from './sample-data.ts'
 
 /** What the scripted core says. A scene changes what it needs. */
@@ -17,6 +17,7 @@ export interface Scene {
   earn: EarnState
   models: readonly ModelState[]
   network: NetworkState
+  wallet: WalletState
   start: StartState
   /** False: the page's link was used up. */
   admitted: boolean
@@ -31,6 +32,7 @@ export const plainScene = (theme: Settings['theme'], language: Settings['languag
   earn: sample.earn,
   models: sample.models,
   network: sample.network,
+  wallet: sample.wallet,
   start: sample.started,
   admitted: true,
   silent: new Set(),
@@ -93,7 +95,7 @@ function serve(socket: WebSocket, scene: Scene): void {
     'app.start': () => scene.start,
     settings: () => scene.settings,
     'models.list': () => scene.models,
-    'wallet.state': () => sample.wallet,
+    'wallet.state': () => scene.wallet,
     'network.state': () => scene.network,
     'chat.list': () => (scene.empty ? [] : sample.chats),
     'chat.levels': () => scene.levels,

@@ -30,7 +30,7 @@ export function ChatHeader({ title, model, list, menu }: ChatHeaderProps) {
           <Icon of={PanelLeft} size={18} />
         </IconButton>
       </span>
-      <h1 tabIndex={-1} dir="auto" className="min-w-0 flex-1 truncate">
+      <h1 tabIndex={-1} dir="auto" className="min-w-0 flex-1 truncate text-left">
         {title}
       </h1>
       <ModelMenu model={model} />

@@ -85,7 +85,7 @@ function Row({ chat, current, onPick, onGone }: RowProps) {
   return (
     <li className="chat-row" data-current={current}>
       <a href={pathTo('chat', chat.id)} aria-current={current ? 'page' : undefined} onClick={onPick} title={chat.title}>
-        <span dir="auto" className="min-w-0 flex-1 truncate">
+        <span dir="auto" className="min-w-0 flex-1 truncate text-left">
           {chat.title}
         </span>
         <span className="text-ink-3" title={t(levelName[chat.widestLevel])}>

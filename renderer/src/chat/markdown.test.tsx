@@ -12,10 +12,24 @@ const drawn = (text: string): string =>
 
 describe('the text of an answer', () => {
   it('is isolated block by block, each in its own direction', () => {
-    const html = drawn('one \u202Eowt\n\n- three\n- ארבע\n\n> five\n\n| a | b |\n|---|---|\n| 1 | 2 |')
-    const blocks = [...html.matchAll(/<(p|li|ul|blockquote|th|td)([ >][^<]*)/g)]
-    expect(blocks.length).toBeGreaterThan(8)
-    for (const [block] of blocks) expect(block).toContain('dir="auto"')
+    const html = drawn('one \u202Eowt\n\n- ארבע\n\n  five\n\n> six\n\n| a | b |\n|---|---|\n| 1 | 2 |')
+    const outermost = [...html.matchAll(/<(p|ul|blockquote|th|td)(?=[ >])( dir="auto")?/g)].map(([, name, own]) => [
+      name,
+      own !== undefined,
+    ])
+    expect(outermost).toEqual([
+      ['p', true],
+      ['ul', true],
+      // Inside of a block that has found its direction.
+      ['p', false],
+      ['p', false],
+      ['blockquote', true],
+      ['p', false],
+      ['th', true],
+      ['th', true],
+      ['td', true],
+      ['td', true],
+    ])
   })
 
   it('shows what is hidden in code', () => {

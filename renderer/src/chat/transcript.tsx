@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'react'
 import type { Conversation, LevelState, Turn } from '../../../preload/api/chat.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { Knot } from '../seal/knot.tsx'
+import { pastTone } from '../seal/level.ts'
 import { Button } from '../ui/button.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { TurnView } from './turn-view.tsx'
@@ -81,7 +82,11 @@ export function Transcript({ conversation, levels, onRetry, onThisComputer }: Tr
               return (
                 <div key={turn.id}>
                   {previous && previous.level !== turn.level ? <Knot level={turn.level} above={index} /> : null}
-                  {turn.leftOut === undefined ? null : <p className="left-out num">{t('chat.leftOut', { n: turn.leftOut })}</p>}
+                  {turn.leftOut === undefined ? null : (
+                    <div className={`left-out thread tone-${pastTone(turn.level)}`}>
+                      <p className="num">{t('chat.leftOut', { n: turn.leftOut })}</p>
+                    </div>
+                  )}
                   <TurnView
                     turn={turn}
                     isLast={index === turns.length - 1}

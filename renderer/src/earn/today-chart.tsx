@@ -129,6 +129,11 @@ function Threads({ values, summary }: { values: readonly bigint[]; summary: stri
             {format.clock(halfHourMs(index))}
           </text>
         ))}
+        <text x={width - end} y={height - 6} textAnchor="end">
+          {format.clock(halfHourMs(48))}
+        </text>
+        {/* Behind the threads: the one of the present half hour must not look cut. */}
+        <line x1={now} x2={now} y1={top - 6} y2={height - bottom} stroke="var(--c-ink)" strokeWidth="1.5" />
         {values.map((value, index) =>
           value === 0n ? null : (
             <line
@@ -144,7 +149,6 @@ function Threads({ values, summary }: { values: readonly bigint[]; summary: stri
             />
           ),
         )}
-        <line x1={now} x2={now} y1={top - 6} y2={height - bottom} stroke="var(--c-ink)" strokeWidth="1.5" />
         <text
           x={now + (now > width - 60 ? -6 : 6)}
           y={top + 2}

@@ -171,14 +171,14 @@ function Option({ level, state, inUse, onChosen }: OptionProps) {
       </span>
       <span className="min-w-0 flex-1">
         <span className="flex flex-wrap items-center gap-2">
-          <b className={inUse ? 'seal-ink' : ''}>{t(levelName[level])}</b>
+          <b className={inUse ? 'seal-ink' : ''}>{t(level === 'practice' ? 'level.practice.short' : levelName[level])}</b>
           {inUse ? <span className="chip min-h-5!">{t('level.inUse')}</span> : null}
         </span>
         <span className="block text-sm text-ink-2">
           {(state?.state === 'ready' ? undefined : saidReason(state)) ?? t(`level.${level}.who`)}
         </span>
       </span>
-      <span className="num max-w-[176px] text-end text-xs text-ink-3">
+      <span className="num max-w-[13.25rem] text-end text-xs text-ink-3">
         {state?.model}
         <br />
         {price}

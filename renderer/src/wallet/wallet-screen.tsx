@@ -37,9 +37,13 @@ export function WalletScreen() {
             <p>{said(wallet.error, wallet.errorWords)}</p>
           </ErrorNote>
         ) : null}
-        {wallet?.returning?.map((one) => (
-          <Returning key={one.contract} {...one} />
-        ))}
+        {wallet?.returning?.length ? (
+          <section className="flex flex-col gap-2" aria-label={t('wallet.returning')}>
+            {wallet.returning.map((one) => (
+              <Returning key={one.contract} {...one} />
+            ))}
+          </section>
+        ) : null}
         {wallet?.status === 'closed' ? (
           <section className="card">
             <EmptyState icon={WalletMinimal} title={t('wallet.closed')} text={t('wallet.closedText')} />
@@ -63,7 +67,7 @@ function Returning({ amount, contract, phase, unlockAtMs }: NonNullable<WalletSt
   const { t } = useTexts()
   const format = useFormat()
   return (
-    <section className="banner banner-plain num" aria-label={t('wallet.returning')}>
+    <div className="banner banner-plain num">
       <Icon of={Undo2} size={18} />
       <div className="min-w-0 flex-1">
         <b className="text-ink" title={contract}>
@@ -75,7 +79,7 @@ function Returning({ amount, contract, phase, unlockAtMs }: NonNullable<WalletSt
             : t(phase === 'owed' ? 'wallet.returningOwed' : 'wallet.returningWaiting')}
         </p>
       </div>
-    </section>
+    </div>
   )
 }
 
@@ -86,7 +90,7 @@ function Balance({ wallet }: { wallet: WalletState }) {
   const { user, chat, node } = wallet
   return (
     <section className="card flex flex-col" aria-label={t('wallet.balance')}>
-      <div className="figure-big num flex flex-1 flex-col justify-center px-[1.375rem] py-5" data-testid="wallet-balance">
+      <div className="figure-big num flex flex-1 flex-col justify-center px-5 py-5" data-testid="wallet-balance">
         <span className="figure-label">{t('wallet.canSpend')}</span>
         {user ? <Figure nano={user.balance} /> : null}
         <span className="text-ink-2">{t('wallet.testCoins')}</span>
