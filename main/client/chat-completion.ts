@@ -1,4 +1,5 @@
 import { Failure } from '../base/failure.ts'
+import { inSlices } from '../protocol/http/slices.ts'
 import { SseSplitter, SseTooLongError, sseData } from '../protocol/http/sse-splitter.ts'
 import { JsonSplitter } from '../protocol/requests/json-splitter.ts'
 import { countOf, JsonTextError, type JsonValue, parseJson } from '../protocol/requests/json-text.ts'
@@ -139,7 +140,7 @@ function formOf(seen: Uint8Array): Form | undefined {
 export async function* readChatCompletion(body: AsyncIterable<Uint8Array>): AsyncGenerator<ChatEvent> {
   let form: Form | undefined
   let before: Uint8Array = new Uint8Array(0)
-  for await (const chunk of body) {
+  for await (const chunk of inSlices(body)) {
     if (form === undefined) {
       before = Buffer.concat([before, chunk])
       form = formOf(before)

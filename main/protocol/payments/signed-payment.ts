@@ -12,6 +12,9 @@ export type PaymentCheck =
   /** `tokens` is the total since the contract began; `boc` the message body as it came. */
   | { readonly state: 'good'; readonly tokens: bigint; readonly message: SignedMessage; readonly boc: Uint8Array }
 
+/** Honest ones have about 200 bytes. */
+const mostPaymentBytes = 4_096
+
 /**
  * Checks a signed payment from a proxy: layout, kind (a client takes only charges, a worker only payouts), own contract, signature by the
  * proxy's key (protocol 60 §4). Never throws for bad input.
@@ -21,6 +24,8 @@ export function checkPayment(
   expected: { readonly kind: 'client-charge' | 'worker-payout'; readonly contract: Address; readonly publicKey: Uint8Array },
 ): PaymentCheck {
   if (payment['@type'] === 'proxy.signedPaymentEmpty') return { state: 'empty' }
+  // A signed payment has two small cells. Bags of thousands take long to read.
+  if (payment.data.length > mostPaymentBytes) return { state: 'refused', reason: 'layout' }
   let message: SignedMessage
   try {
     message = parseSigned(payment.data)

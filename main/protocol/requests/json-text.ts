@@ -13,6 +13,13 @@ export type JsonValue = null | boolean | string | JsonNumber | JsonValue[] | Jso
 /** Nesting that a document may have; deeper ones are refused before they can exhaust the stack. */
 const deepest = 200
 
+/**
+ * Values that a document may have, a field counting three times: more than any honest one, and few enough to be read and sorted in well below
+ * a second.
+ */
+const mostValues = 1_000_000
+const fieldValues = 3
+
 /** What is wrong with a text that is not JSON. */
 export class JsonTextError extends Error {}
 
@@ -32,6 +39,7 @@ const literal = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 class Reader {
   readonly #text: string
   #at = 0
+  #values = 0
 
   constructor(text: string) {
     this.#text = text
@@ -56,6 +64,7 @@ class Reader {
 
   #value(depth: number): JsonValue {
     if (depth > deepest) throw new JsonTextError('nested too deeply')
+    if (++this.#values > mostValues) throw new JsonTextError('too many values')
     this.#space()
     switch (this.#text.charCodeAt(this.#at)) {
       case openBrace:
@@ -80,6 +89,7 @@ class Reader {
       const key = this.#string()
       this.#space()
       if (!this.#take(codes.colon)) throw new JsonTextError(`expected a colon at ${this.#at}`)
+      this.#values += fieldValues - 1
       // Of several equal keys the last one counts (vectors, request_validation).
       object.set(key, this.#value(depth + 1))
       this.#space()
