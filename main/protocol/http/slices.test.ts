@@ -25,8 +25,8 @@ describe('slices', () => {
   })
 
   it.each([
-    ['sixteen million empty lines', new Uint8Array(16 << 20).fill(0x0a), () => new SseSplitter()],
-    ['eight million empty objects', text('{}'.repeat(8 << 20)), () => new JsonSplitter()],
+    ['two million empty lines', new Uint8Array(2 << 20).fill(0x0a), () => new SseSplitter()],
+    ['a million empty objects', text('{}'.repeat(1 << 20)), () => new JsonSplitter()],
   ])('keep others alive while %s are read', async (_name, body, make) => {
     const splitter = make()
     let turns = 0
@@ -52,18 +52,18 @@ describe('what is too large is refused before it takes long', () => {
   }
 
   it.each([
-    ['eight million numbers', '0,'.repeat((8 << 20) - 20)],
-    ['five million objects', '{},'.repeat(5_000_000)],
-    ['a million fields', `{${Array.from({ length: 1_000_000 }, (_, i) => `"${i.toString(36)}":1`).join(',')}},`],
+    ['two million numbers', '0,'.repeat(2_000_000)],
+    ['two million objects', '{},'.repeat(2_000_000)],
+    ['half a million fields', `{${Array.from({ length: 500_000 }, (_, i) => `"${i.toString(36)}":1`).join(',')}},`],
   ])('a request with %s', (_name, values) => {
     within(1_000, () => validateRequest('/v1/chat/completions', `{"model":"M","messages":[${values}0]}`))
   })
 
-  it('a request with as many as are allowed is read in time', () => {
-    const fields = Array.from({ length: 330_000 }, (_, i) => `"${i.toString(36)}":1`).join(',')
+  it('a request with a hundred thousand fields is read in time', () => {
+    const fields = Array.from({ length: 100_000 }, (_, i) => `"${i.toString(36)}":1`).join(',')
     const before = cpu()
     validateRequest('/v1/chat/completions', `{"model":"M","messages":[{${fields}}]}`)
-    expect(cpu() - before).toBeLessThan(2_000)
+    expect(cpu() - before).toBeLessThan(1_000)
   })
 
   it('a payment of thousands of cells', () => {
