@@ -6,7 +6,7 @@
  *   --seconds <n>     measured time of each step (default 5)
  *   --warmup <n>      requests before the first step, so that the code is compiled (default 6000; streams a hundredth of it)
  *   --runs <n>        each step so often, the best one is shown (default 3)
- *   --in-flight <l>   requests in flight, e.g. 1,16,64,256
+ *   --in-flight <l>   requests in flight, e.g. 1,16,64,256; none leaves these steps out
  *   --idle <n>        idle workers for the memory of a connection (default 1000; 0 leaves it out)
  *   --profile <dir>   CPU profiles of the three roles in <dir>/documents and <dir>/streams (16 in flight, nothing else)
  *   --json <file>     the figures for other programs
@@ -34,7 +34,7 @@ const { values } = parseArgs({
 })
 const seconds = Number(values.seconds)
 const runs = Number(values.runs)
-const levels = values['in-flight'].split(',').map(Number)
+const levels = values['in-flight'] === 'none' ? [] : values['in-flight'].split(',').map(Number)
 const warmup = 400
 
 interface Step {
@@ -94,12 +94,7 @@ function show(step: Step, direct: Step | undefined): void {
     )
 }
 
-async function main(): Promise<void> {
-  console.log(
-    `${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.version}, load before: ${loadavg()[0]?.toFixed(2)}`,
-  )
-  console.log(layout)
-  if (values.profile !== undefined) return profile(values.profile)
+async function throughput(): Promise<Step[]> {
   const network = await startNetwork({ difficulty: 20 })
   const steps: Step[] = []
   try {
@@ -118,6 +113,16 @@ async function main(): Promise<void> {
   } finally {
     await network.stop()
   }
+  return steps
+}
+
+async function main(): Promise<void> {
+  console.log(
+    `${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.version}, load before: ${loadavg()[0]?.toFixed(2)}`,
+  )
+  console.log(layout)
+  if (values.profile !== undefined) return profile(values.profile)
+  const steps = levels.length === 0 ? [] : await throughput()
   const idle = Number(values.idle)
   const memory = idle > 0 ? { tls: await measureIdle(idle, false), plain: await measureIdle(idle, true) } : undefined
   if (memory !== undefined) {
