@@ -172,6 +172,13 @@ test('Settle now pays exactly that amount to the owner', async () => {
   const nodeChange = nanoOf(payout['Node wallet, TON'] ?? '')
   await expect.poll(async () => (await newestRequest(earn))?.Money).toMatch(/settled/i)
   await expect(earn.getByText('Nothing to settle now.')).toBeVisible()
+  // All of it is settled: the bar is full, without a gap at its end.
+  const ends = await earn.evaluate<number[]>(`
+    (() => {
+      const bar = document.querySelector('[data-testid="settled"]').closest('.figure-cell').querySelector('.bar')
+      return [bar, ...bar.children].map((one) => Math.round(one.getBoundingClientRect().right))
+    })()`)
+  expect(ends).toEqual([ends[0], ends[0]])
 
   await expect.poll(async () => (await rowsOf(wallet, 'Activity'))[0]?.What).toContain('Payout')
   const [newest] = await rowsOf(wallet, 'Activity')
