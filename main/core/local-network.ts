@@ -34,7 +34,8 @@ import { localTopUp, TopUpKeeper } from './top-up-keeper.ts'
 
 /** Values of the local network that are not in its contracts (architecture, Networks). */
 const rootIntervalMs = 5000
-const chainCommitDelayMs = 1500
+/** A served request is to be pending within 3 s, also on a busy machine; commit, signature and the worker's next look come on top. */
+const chainCommitDelayMs = 900
 const reconnectMs = 1500
 const walletGraceMs = 5000
 /** Leading zero bits, as on the main network (protocol 10 §5). */
