@@ -40,10 +40,14 @@ const mostQueryBytes = mostDataBytes - 4096
 /** No request may hold its reservation longer than this. */
 const longestQuerySeconds = 3600
 
+const nobody: ReadonlySet<WorkerSeat> = new Set()
+
 /** Who is here, and which query goes to which worker: admission and choice (50 §3). Knows seats and messages, no sockets. */
 export class Exchange {
   readonly #o: ExchangeOptions
   readonly #workers = new Set<WorkerSeat>()
+  /** The same by base name; a name without workers is not in it. */
+  readonly #byModel = new Map<string, Set<WorkerSeat>>()
   readonly #models = new Set<string>()
   #picks = 0
 
@@ -53,6 +57,11 @@ export class Exchange {
 
   get workers(): ReadonlySet<WorkerSeat> {
     return this.#workers
+  }
+
+  /** Those that offer a model, by its base name. */
+  workersOf(model: string): ReadonlySet<WorkerSeat> {
+    return this.#byModel.get(model) ?? nobody
   }
 
   /** Base names of all models that a worker has offered since the start. */
@@ -67,6 +76,8 @@ export class Exchange {
 
   addWorker(seat: WorkerSeat): void {
     this.#workers.add(seat)
+    const peers = this.#byModel.get(seat.baseModel) ?? new Set()
+    this.#byModel.set(seat.baseModel, peers.add(seat))
     if (this.#models.size >= mostModels) this.#forgetAbsentModels()
     this.#models.add(seat.baseModel)
     this.#o.onChange()
@@ -74,12 +85,14 @@ export class Exchange {
 
   #forgetAbsentModels(): void {
     this.#models.clear()
-    for (const seat of this.#workers) this.#models.add(seat.baseModel)
+    for (const model of this.#byModel.keys()) this.#models.add(model)
   }
 
   /** The worker's connection is over: its requests fail at once, and nobody is charged. */
   removeWorker(seat: WorkerSeat): void {
     if (!this.#workers.delete(seat)) return
+    const peers = this.#byModel.get(seat.baseModel)
+    if (peers?.delete(seat) && peers.size === 0) this.#byModel.delete(seat.baseModel)
     for (const query of [...seat.running.values()]) {
       this.#o.relay.fail(query, { code: peerErrorCodes.notReady, text: 'the worker was lost' }, 'failure')
     }
@@ -180,7 +193,7 @@ export class Exchange {
 
   #choose(model: string, maxCoefficient: number): WorkerSeat {
     if (!this.#models.has(model)) throw new Refusal(peerErrorCodes.protocolViolation, `unknown model ${model}`)
-    const seats = [...this.#workers].filter((seat) => seat.baseModel === model)
+    const seats = [...this.workersOf(model)]
     if (seats.length === 0) throw new Refusal(peerErrorCodes.notReady, `no workers for model ${model}`)
     const nowMs = this.#o.now()
     const candidates = seats.map((seat) => ({

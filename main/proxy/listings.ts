@@ -7,7 +7,7 @@ const int32Max = 2_147_483_647
 function enabledByModel(exchange: Exchange): [string, WorkerSeat[]][] {
   const present = new Set([...exchange.workers].map((seat) => seat.baseModel))
   return [...present].sort().map((model) => {
-    const seats = [...exchange.workers].filter((seat) => seat.baseModel === model && seat.enabled)
+    const seats = [...exchange.workersOf(model)].filter((seat) => seat.enabled)
     return [model, seats.sort((a, b) => a.coefficient - b.coefficient)]
   })
 }

@@ -24,6 +24,8 @@ export interface ProxyPortOptions {
 
 /** Certificates live a day and are renewed hourly, as in the reference's images (10 §7.1). */
 const renewMs = 3_600_000
+/** Peers of one port, those in their handshake included; the proxy itself takes some less. */
+const mostConnections = 4096
 
 /** A port with proof of work and RA-TLS (10 §4 to §8). */
 export function securePort(options: ProxyPortOptions): PortOpener {
@@ -32,7 +34,7 @@ export function securePort(options: ProxyPortOptions): PortOpener {
     const identityOptions: IdentityOptions = options.quote === undefined ? {} : { quote: options.quote }
     const identity = await createIdentity(identityOptions)
     const take = ({ connection, peer }: PeerConnection): void => onPeer({ connection, imageHash: peer.imageHash })
-    const place = { host, port, difficulty, policy, identity, logger }
+    const place = { host, port, difficulty, policy, identity, logger, mostConnections }
     const listener = fixed ? await listen(place, take) : await listenNear(place, take)
     const renewal = setInterval(() => {
       createIdentity(identityOptions).then(
@@ -55,7 +57,7 @@ export function securePort(options: ProxyPortOptions): PortOpener {
 /** Frames directly on TCP, for test peers on the loopback address. */
 export function plainPort(host = '127.0.0.1', port = 0): PortOpener {
   return async (onPeer) => {
-    const listener = await listen({ host, port, plain: true }, ({ connection, peer }) =>
+    const listener = await listen({ host, port, plain: true, mostConnections }, ({ connection, peer }) =>
       onPeer({ connection, imageHash: peer.imageHash }),
     )
     return { host, port: listener.port, close: () => listener.close() }

@@ -1,8 +1,9 @@
 import type { Address } from '@ton/core'
 import { Cell } from '@ton/core'
 import { parseParams, storeParams } from '../../contracts/params.ts'
+import { Derived } from '../base/derived.ts'
 import { asError, Failure } from '../base/failure.ts'
-import { Signal, type Watchable } from '../base/signal.ts'
+import type { Watchable } from '../base/signal.ts'
 import { type Database, openDatabase } from '../storage/database.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { Account, AccountKind } from './account.ts'
@@ -24,7 +25,6 @@ export class CocoonProxy {
   readonly #config: ProxyConfig
   readonly #deps: ProxyDeps
   readonly #now: () => number
-  readonly #status = new Signal<ProxyStatus>(stoppedStatus)
   readonly #rates: Rates
   #db: Database | undefined
   #root: RootConfig | undefined
@@ -35,8 +35,9 @@ export class CocoonProxy {
   #unwatchRoot: (() => void) | undefined
   /** One change of params after the other. */
   #changing: Promise<void> = Promise.resolve()
-  #shown = false
   #closing = false
+  /** Last, because it reads the others: most of the time nobody looks, and each request changes it several times. */
+  readonly #status: Derived<ProxyStatus> = new Derived(() => this.#statusNow())
 
   constructor(config: ProxyConfig, deps: ProxyDeps) {
     this.#config = config
@@ -58,7 +59,7 @@ export class CocoonProxy {
     if (this.#phase !== 'stopped') throw new TypeError('the proxy was started before')
     this.#phase = 'starting'
     this.#closing = false
-    this.#show()
+    this.#status.changed()
     try {
       const root = await this.#firstRoot(signal)
       this.#root = root
@@ -69,7 +70,7 @@ export class CocoonProxy {
         if (next !== null) this.#changing = this.#changing.then(() => this.#rootChanged(next))
       })
       this.#phase = 'serving'
-      this.#show()
+      this.#status.changed()
     } catch (thrown) {
       await this.stop()
       throw thrown
@@ -94,7 +95,7 @@ export class CocoonProxy {
     this.#db?.close()
     this.#db = undefined
     this.#phase = 'stopped'
-    this.#show()
+    this.#status.changed()
   }
 
   /** Charges a client or pays a worker out with the next chain commit, below the threshold too. False when it is unknown. */
@@ -166,11 +167,11 @@ export class CocoonProxy {
       now: this.#now,
       onAccounts: (accounts, final) => {
         if (final && this.#serving?.instance === instance) this.#serving.announce(accounts)
-        this.#show()
+        this.#status.changed()
       },
       onTrouble: (error) => {
         this.#trouble = error === undefined ? null : error.message
-        this.#show()
+        this.#status.changed()
       },
       onClosed: () => {
         this.#changing = this.#changing.then(() => this.#retired(instance))
@@ -196,7 +197,7 @@ export class CocoonProxy {
       now: this.#now,
       root: () => this.#root ?? root,
       enabled: () => !this.#closing && this.#trouble === null && (!serving.checkHashes || !this.#rootIsStale()),
-      onChange: () => this.#show(),
+      onChange: () => this.#status.changed(),
     })
     this.#serving = serving
     await serving.start()
@@ -232,7 +233,7 @@ export class CocoonProxy {
     noteClosed(this.#db, instance.contract)
     this.#old = this.#old.filter((one) => one !== instance)
     await instance.stop()
-    this.#show()
+    this.#status.changed()
   }
 
   async #rootChanged(next: RootConfig): Promise<void> {
@@ -241,7 +242,7 @@ export class CocoonProxy {
     this.#root = next
     const present = this.#serving?.instance.identity.params
     // Without a serving desk the last move failed: try again with each reading.
-    if (present !== undefined && next.params.paramsVersion <= present.paramsVersion) return this.#show()
+    if (present !== undefined && next.params.paramsVersion <= present.paramsVersion) return this.#status.changed()
     this.#deps.logger.info('the network has new terms', { paramsVersion: next.params.paramsVersion })
     try {
       const serving = this.#serving
@@ -261,17 +262,7 @@ export class CocoonProxy {
       this.#trouble = asError(thrown).message
       this.#deps.logger.error('the proxy could not move to the new terms', { error: this.#trouble })
     }
-    this.#show()
-  }
-
-  /** Gathers the changes of one turn of the event loop into one status. */
-  #show(): void {
-    if (this.#shown) return
-    this.#shown = true
-    queueMicrotask(() => {
-      this.#shown = false
-      this.#status.set(this.#statusNow())
-    })
+    this.#status.changed()
   }
 
   #statusNow(): ProxyStatus {

@@ -24,7 +24,7 @@ export interface ServingOptions {
 }
 
 /** Connections on one port at once. */
-const mostConnections = 2000
+const mostConnections = 4000
 /** Of them so many that have not finished their handshake; beyond it the oldest of these goes, so that strangers cannot keep others out. */
 const mostStrangers = 256
 /** A connection that does not finish its handshake for so long (long authorization may take minutes) is closed. */

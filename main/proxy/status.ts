@@ -47,7 +47,7 @@ export const stoppedStatus: ProxyStatus = {
 
 export function modelStatuses(exchange: Exchange): ModelStatus[] {
   return [...exchange.models].sort().map((model) => {
-    const seats = [...exchange.workers].filter((seat) => seat.baseModel === model)
+    const seats = [...exchange.workersOf(model)]
     const enabled = seats.filter((seat) => seat.enabled)
     return {
       model,
