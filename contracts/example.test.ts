@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { Address, type BitString, beginCell, Cell, toNano } from '@ton/core'
+import { Address, type BitString, beginCell, type Cell, toNano } from '@ton/core'
 import { expect, it } from 'vitest'
 import { hex } from './cells.ts'
 import { clientInit } from './client.ts'

@@ -237,7 +237,7 @@ it('fails in the same way on damaged data', async () => {
   }
 })
 
-const RANDOM_MESSAGES = 300
+const RANDOM_MESSAGES = 250
 
 it(`does the same with ${RANDOM_MESSAGES} random messages`, { timeout: 90_000 }, async () => {
   const seedText = process.env.COCOON_SEED ?? '20261122'
