@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { Address, type BitString, beginCell, type Cell, toNano } from '@ton/core'
+import { Address, type BitString, beginCell, type Cell } from '@ton/core'
 import { expect, it } from 'vitest'
 import { hex } from './cells.ts'
 import { clientInit } from './client.ts'
 import { cocoonWalletInit } from './cocoon-wallet.ts'
-import { type Params, storeParams } from './params.ts'
+import { EXAMPLE_PARAMS } from './example-params.ts'
+import { storeParams } from './params.ts'
 import { proxyInit } from './proxy.ts'
 import { keySigner, parseSigned, publicKeyOfSeed, signedPayloadCell, signMessage } from './signed.ts'
 import { workerInit } from './worker.ts'
@@ -18,22 +19,6 @@ const proxySeed = new Uint8Array(Buffer.from('ml+7xELuOQtfp9q9mSWtHiSWx5aSBV6p3x
 const clientSeed = new Uint8Array(Buffer.from('gaEatwGNgLGOeFI/TRGfPdJG/K4G8picYHQkDHpLQ9w=', 'base64'))
 const proxyKey = publicKeyOfSeed(proxySeed)
 const wallet = cocoonWalletInit(publicKeyOfSeed(clientSeed), owner)
-
-const stand = (n: number) => beginCell().storeUint(n, 8).endCell()
-const example: Params = {
-  structVersion: 3,
-  paramsVersion: 1,
-  uniqueId: 13,
-  isTest: true,
-  pricePerToken: 20n,
-  workerFeePerToken: 15n,
-  multipliers: { prompt: 10_000, cached: 1_000, completion: 80_000, reasoning: 80_000 },
-  proxyDelaySec: 600,
-  clientDelaySec: 300,
-  minProxyStake: toNano('1'),
-  minClientStake: toNano('15'),
-  codes: { proxy: stand(1), worker: stand(2), client: stand(3) },
-}
 
 interface Ref {
   readonly hash: Buffer
@@ -85,28 +70,28 @@ function depthsOf(
 }
 
 it('has the params cells and the addresses of the example', () => {
-  const proxyForm = storeParams(example, 'proxy')
+  const proxyForm = storeParams(EXAMPLE_PARAMS, 'proxy')
   const [worker, client] = depthsOf(
     proxyForm.bits,
     ['worker', 'client'],
     '0ab99e10ed3c8fbcee46f19ed57ef76358f77685972feff26f9abdfc0dca8d84',
   )
   if (worker === undefined || client === undefined) throw new Error('the proxy form of the params differs')
-  const rootForm = storeParams(example, 'root')
+  const rootForm = storeParams(EXAMPLE_PARAMS, 'root')
   const inRoot = '0883be65d3cb7642202961503da2530f5458630620cd546696de50dd7bc66db8'
   const proxy = depths
     .map((depth) => codeRef('proxy', depth))
     .find((ref) => hex(hashed(rootForm.bits, [ref, worker, client]).hash) === inRoot)
   if (proxy === undefined) throw new Error('the root form of the params differs')
-  const plain = storeParams(example, 'plain')
+  const plain = storeParams(EXAMPLE_PARAMS, 'plain')
   expect(hex(plain.hash())).toBe('cd9077a5040834e018396c044f0121e8c74aa8519a69798a3aa72e67f3d435f5')
 
-  const { data } = proxyInit({ owner, publicKey: proxyKey, root, params: example }).init
+  const { data } = proxyInit({ owner, publicKey: proxyKey, root, params: EXAMPLE_PARAMS }).init
   const paramsRef = hashed(proxyForm.bits, [worker, client])
   const proxyAddress = addressOf(proxy, hashed(data.bits, [paramsRef]))
   expect(proxyAddress).toBe('EQCDhgRrpMDa2xcu1Pfc_fPmffQEj3TadXeVxdMEfA00wRZq')
 
-  const common = { proxy: Address.parse(proxyAddress), publicKey: proxyKey, params: example }
+  const common = { proxy: Address.parse(proxyAddress), publicKey: proxyKey, params: EXAMPLE_PARAMS }
   const workerData = workerInit({ ...common, owner }).init.data
   expect(addressOf(worker, refOf(workerData))).toBe('EQB51cEwKwmo-GA6xIs6FHUKTh-Cwk118GnX2xtXhffo7gKV')
   const clientData = clientInit({ ...common, owner: wallet.address }).init.data

@@ -4,6 +4,7 @@ import { clientRequestRefund } from '../client.ts'
 import { COMMISSION, OP_PAYOUT } from '../common.ts'
 import type { Testbed } from '../testbed.ts'
 import { accepts, type Case, refuses } from './case.ts'
+import { signedLimits } from './operation.ts'
 import { clientClosed, clientClosing, done, envelope, live, noticed, PRICE, refused, TOPPED_UP, VALUE } from './stage.ts'
 
 const to = (bed: Testbed) => bed.client.address
@@ -59,29 +60,8 @@ export const clientSignedCases: readonly Case[] = [
     'old',
   ),
   ...(['client/charge', 'client/grant-refund'] as const).flatMap((row) => {
-    const body = row === 'client/charge' ? charge : grant
-    return [
-      refuses(
-        row,
-        'a closed contract',
-        async () => {
-          const bed = await live()
-          await clientClosed(bed)
-          await refused(bed, to(bed), body(bed, 5n), 1006)
-        },
-        'state',
-      ),
-      refuses(
-        row,
-        'less than 0.1 TON',
-        async () => {
-          const bed = await live()
-          await refused(bed, to(bed), body(bed, 5n), 1003, { value: COMMISSION - 1n })
-          await done(bed, to(bed), body(bed, 5n), { value: COMMISSION })
-        },
-        'value',
-      ),
-    ]
+    const make = row === 'client/charge' ? charge : grant
+    return signedLimits(row, { to, body: (bed) => make(bed, 5n), close: clientClosed, tooLittle: COMMISSION - 1n })
   }),
   accepts(
     'client/grant-refund',

@@ -2,6 +2,7 @@ import { Address, beginCell, Cell, contractAddress, Dictionary, toNano } from '@
 import { expect } from 'vitest'
 import { contractInit, LayoutError } from '../cells.ts'
 import { clientInit, parseClientState } from '../client.ts'
+import { EXAMPLE_PARAMS } from '../example-params.ts'
 import { formatEndpoints, parseEndpoints } from '../net-address.ts'
 import { NEWEST_STRUCT_VERSION, type Params, parseParams, storeParams } from '../params.ts'
 import { parseProxyState, proxyInit } from '../proxy.ts'
@@ -17,20 +18,7 @@ import { misshapen } from './stage.ts'
 
 const owner = Address.parse('UQAuz15H1ZHrZ_psVrAra7HealMIVeFq0wguqlmFno1f3B-m')
 const code = (n: number) => beginCell().storeUint(n, 8).endCell()
-const example: Params = {
-  structVersion: 3,
-  paramsVersion: 1,
-  uniqueId: 13,
-  isTest: true,
-  pricePerToken: 20n,
-  workerFeePerToken: 15n,
-  multipliers: { prompt: 10_000, cached: 1_000, completion: 80_000, reasoning: 80_000 },
-  proxyDelaySec: 600,
-  clientDelaySec: 300,
-  minProxyStake: toNano('1'),
-  minClientStake: toNano('15'),
-  codes: { proxy: code(1), worker: code(2), client: code(3) },
-}
+const example = EXAMPLE_PARAMS
 const plain = { prompt: 10_000, cached: 10_000, completion: 10_000, reasoning: 10_000 }
 const U32 = 2 ** 32 - 1
 const COINS = 2n ** 120n - 1n

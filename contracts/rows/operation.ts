@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import type { Outcome, Testbed } from '../testbed.ts'
 import { accepts, type Case, refuses } from './case.ts'
 import type { RowId } from './rows.ts'
-import { ask, done, misshapen, refused, VALUE } from './stage.ts'
+import { ask, done, live, misshapen, refused, VALUE } from './stage.ts'
 
 type Step = (bed: Testbed) => Promise<unknown>
 
@@ -100,4 +100,40 @@ export function casesOf(operation: Operation): Case[] {
     cases.push(refuses(row, name, run, 'state'))
   }
   return cases
+}
+
+/** A signed order at a closed contract, and with the last nanoton that is too little. */
+export function signedLimits(
+  row: RowId,
+  order: {
+    readonly to: (bed: Testbed) => Address
+    readonly body: (bed: Testbed) => Cell
+    readonly close: Step
+    /** nanoton; one more is enough */
+    readonly tooLittle: bigint
+  },
+): Case[] {
+  const { to, body, close, tooLittle } = order
+  return [
+    refuses(
+      row,
+      'a closed contract',
+      async () => {
+        const bed = await live()
+        await close(bed)
+        await refused(bed, to(bed), body(bed), 1006)
+      },
+      'state',
+    ),
+    refuses(
+      row,
+      'a nanoton less than it needs',
+      async () => {
+        const bed = await live()
+        await refused(bed, to(bed), body(bed), 1003, { value: tooLittle })
+        await done(bed, to(bed), body(bed), { value: tooLittle + 1n })
+      },
+      'value',
+    ),
+  ]
 }

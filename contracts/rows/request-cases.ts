@@ -80,29 +80,25 @@ const payloads: readonly Payload[] = [
       expect((await bed.data(to(bed))).equals(before)).toBe(true)
     },
   },
-  {
-    row: 'proxy/refund-granted',
-    party: 'client',
-    body: (bed) => money(bed, 'refund-granted'),
-    value: VALUE,
-    works: async (bed, body) => {
-      const outcome = await done(bed, to(bed), body, { from: bed.client.address })
-      expect(outcome.arrivedAt(bed.clientOwner)).toMatchObject([{ op: OP_PAYOUT, value: AMOUNT }])
-      expect(outcome.arrivedAt(bed.excesses)).toMatchObject([{ value: VALUE - outcome.fees }])
-      expect((await bed.proxyState()).stake).toBe(STAKE)
-    },
-  },
-  {
-    row: 'proxy/refund-force',
-    party: 'client',
-    body: (bed) => money(bed, 'refund-force'),
-    value: VALUE,
-    works: async (bed, body) => {
-      const outcome = await done(bed, to(bed), body, { from: bed.client.address })
-      expect(outcome.arrivedAt(bed.clientOwner)).toMatchObject([{ op: OP_PAYOUT, value: AMOUNT }])
-      expect((await bed.proxyState()).stake).toBe(STAKE - AMOUNT)
-    },
-  },
+  ...(
+    [
+      ['refund-granted', 0n],
+      ['refund-force', AMOUNT],
+    ] as const
+  ).map(
+    ([kind, fromStake]): Payload => ({
+      row: `proxy/${kind}`,
+      party: 'client',
+      body: (bed) => money(bed, kind),
+      value: VALUE,
+      works: async (bed, body) => {
+        const outcome = await done(bed, to(bed), body, { from: bed.client.address })
+        expect(outcome.arrivedAt(bed.clientOwner)).toMatchObject([{ op: OP_PAYOUT, value: AMOUNT }])
+        expect(outcome.arrivedAt(bed.excesses)).toMatchObject([{ value: VALUE - outcome.fees }])
+        expect((await bed.proxyState()).stake).toBe(STAKE - fromStake)
+      },
+    }),
+  ),
 ]
 
 function casesOfPayload({ row, party, body, value, works }: Payload): Case[] {

@@ -5,7 +5,7 @@ import { parseProxyMessage } from '../proxy.ts'
 import type { Testbed } from '../testbed.ts'
 import { workerRegister } from '../worker.ts'
 import { accepts, type Case, refuses } from './case.ts'
-import { casesOf, type Operation } from './operation.ts'
+import { casesOf, type Operation, signedLimits } from './operation.ts'
 import { done, envelope, FEE, live, PRICE, RENT, refused, VALUE, workerClosed } from './stage.ts'
 
 const to = (bed: Testbed) => bed.worker.address
@@ -109,29 +109,8 @@ const others: readonly Case[] = [
     'old',
   ),
   ...(['worker/payout', 'worker/last-payout'] as const).flatMap((row) => {
-    const body = row === 'worker/payout' ? payout : lastPayout
-    return [
-      refuses(
-        row,
-        'a closed contract',
-        async () => {
-          const bed = await live()
-          await workerClosed(bed)
-          await refused(bed, to(bed), body(bed, 5n), 1006)
-        },
-        'state',
-      ),
-      refuses(
-        row,
-        '0.1 TON, but not a nanoton more',
-        async () => {
-          const bed = await live()
-          await refused(bed, to(bed), body(bed, 5n), 1003, { value: COMMISSION })
-          await done(bed, to(bed), body(bed, 5n), { value: COMMISSION + 1n })
-        },
-        'value',
-      ),
-    ]
+    const make = row === 'worker/payout' ? payout : lastPayout
+    return signedLimits(row, { to, body: (bed) => make(bed, 5n), close: workerClosed, tooLittle: COMMISSION })
   }),
   refuses('worker/closed', 'everything', async () => {
     const bed = await live()
