@@ -9,7 +9,7 @@ import type { ChildEntries } from '../child-entries.ts'
 import { clientMigrations } from '../client/account-store.ts'
 import { Client } from '../client/client.ts'
 import type { OpenAiBackend } from '../inference/openai-backend.ts'
-import { buildLocalNetwork, joinLocalNetwork, localAddresses, localEndpoints, localGenesis } from '../localnet/genesis.ts'
+import { buildLocalNetwork, joinLocalNetwork, localEndpoints, localGenesis, localRoot } from '../localnet/genesis.ts'
 import { LocalChain } from '../localnet/local-chain.ts'
 import { securePort } from '../proxy/ports.ts'
 import { CocoonProxy } from '../proxy/proxy.ts'
@@ -144,7 +144,7 @@ export class LocalNetwork implements AppNetwork {
     closeLater(() => chain.close())
 
     const { joined } = this.#options
-    const rootAddress = joined?.root ?? localAddresses(secrets).root
+    const rootAddress = joined?.root ?? (await localRoot(chain.chain, secrets))
     // Before anything else can fail: an operator may mend a network with the command line while the app runs.
     tellLocalEndpoint(paths.localEndpoint, { endpoint: chain.endpoint, root: rootAddress })
     closeLater(() => forgetLocalEndpoint(paths.localEndpoint))

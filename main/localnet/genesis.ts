@@ -108,10 +108,9 @@ export interface GenesisOptions {
 export async function buildLocalNetwork(options: GenesisOptions): Promise<LocalNetwork> {
   const { chain, keys, owner } = options
   const say = options.onProgress ?? (() => undefined)
-  const planned = localAddresses(keys)
 
   say('Looking at the local chain')
-  const addresses = { ...planned, root: await presentRoot(chain, planned) }
+  const addresses = { ...localAddresses(keys), root: await localRoot(chain, keys) }
   const beginnings = await missingBeginnings(chain, keys, addresses)
   if (beginnings.length > 0) {
     say('Deploying the network contract and handing out test coins')
@@ -189,8 +188,13 @@ export async function updateProxyEntry(
   throw new Failure('genesis-incomplete', 'The network contract did not take the new ports of the proxy.', { retryable: true })
 }
 
-/** A network that an older version made goes on with its contracts and their code; only a new chain gets the present ones. */
-async function presentRoot(chain: Chain, planned: LocalAddresses): Promise<Address> {
+/**
+ * The network contract of this computer's network: a network that an older version made goes on with its contracts and their code; only a
+ * new chain gets the present ones.
+ * @throws Failure of the chain.
+ */
+export async function localRoot(chain: Chain, keys: LocalKeys): Promise<Address> {
+  const planned = localAddresses(keys)
   if ((await chain.account(planned.root)).status === 'active') return planned.root
   return (await deployedRoot(chain, planned.networkOwner, uniqueId)) ?? planned.root
 }
