@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { roleRuntime } from '../role-runtime.mjs'
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
@@ -37,7 +38,9 @@ export function ask<T>(child: ChildProcess, order: object): Promise<T> {
 
 /** A role by the command line, as an operator runs it; resolves when it says that it runs. */
 export async function startRole(args: readonly string[], nodeOptions: readonly string[] = []): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [...nodeOptions, here('../../main/headless/cli.ts'), ...args], {
+  const runtime = roleRuntime(args[0])
+  const child = spawn(process.execPath, [...runtime.nodeOptions, ...nodeOptions, here('../../main/headless/cli.ts'), ...args], {
+    env: { ...runtime.env, ...process.env },
     stdio: ['ignore', 'pipe', process.env.VERBOSE ? 'inherit' : 'ignore'],
   })
   await new Promise<void>((resolve, reject) => {

@@ -6,6 +6,9 @@ import type { Role } from '../../roles/role.ts'
 /** An exit code tells a supervisor whether to start again: 0 stopped in order, 1 failed, 2 wrong command line, 3 requests were cut off. */
 export const exitCodes = { stopped: 0, failed: 1, usage: 2, cutOff: 3 } as const
 
+/** Signals so close to each other are one. */
+const sameSignalMs = 1_000
+
 /** What closing may take beyond the time that running requests get. */
 const closeLimitMs = 15_000
 
@@ -21,7 +24,11 @@ export async function runRole(
   const starting = new AbortController()
   let role: Role | undefined
   let asked = 0
+  let askedAt = Number.NEGATIVE_INFINITY
   const end = (): void => {
+    // Ctrl-C reaches a role twice: from the terminal, and from the process that started it.
+    if (performance.now() - askedAt < sameSignalMs) return
+    askedAt = performance.now()
     asked++
     if (asked > 1) process.exit(exitCodes.cutOff)
     starting.abort()
