@@ -7,5 +7,5 @@
  */
 export function roleRuntime(command) {
   if (command !== 'proxy') return { nodeOptions: [], env: {} }
-  return { nodeOptions: ['--max-semi-space-size=4'], env: { MALLOC_MMAP_THRESHOLD_: '16384' } }
+  return { nodeOptions: ['--max-semi-space-size=2'], env: { MALLOC_MMAP_THRESHOLD_: '8192' } }
 }

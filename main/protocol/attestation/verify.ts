@@ -23,6 +23,8 @@ export interface VerifyOptions {
   readonly peer: 'client' | 'server'
   readonly policy: Policy
   readonly nowMs?: number
+  /** The same certificate as TLS itself holds it, which saves reading the bytes once more. */
+  readonly inTls?: NodeCertificate | undefined
 }
 
 const mostCertificateBytes = 64 * 1024
@@ -56,8 +58,8 @@ export function verifyPeerCertificate(der: Uint8Array | undefined, options: Veri
   }
 }
 
-function verify(der: Uint8Array, { peer, policy, nowMs = Date.now() }: VerifyOptions): VerifiedPeer {
-  const parsed = parse(der)
+function verify(der: Uint8Array, { peer, policy, nowMs = Date.now(), inTls }: VerifyOptions): VerifiedPeer {
+  const parsed = parse(der, inTls)
   const { certificate } = parsed
   const publicKey = ed25519Key(parsed)
   checkSelfSigned(parsed)
@@ -75,9 +77,9 @@ interface Parsed {
   readonly inTls: NodeCertificate
 }
 
-function parse(der: Uint8Array): Parsed {
+function parse(der: Uint8Array, inTls: NodeCertificate = new NodeCertificate(der)): Parsed {
   if (derLength(der) !== der.length) throw new TypeError('bytes behind the certificate')
-  return { certificate: new X509Certificate(new Uint8Array(der)), inTls: new NodeCertificate(der) }
+  return { certificate: new X509Certificate(new Uint8Array(der)), inTls }
 }
 
 /** Length of the outermost DER element, header included. */

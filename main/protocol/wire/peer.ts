@@ -38,7 +38,8 @@ export function peerBehindRouter(info: PeerInfo, address: string): Peer {
 
 /** @throws AttestationError */
 export function verifiedPeer(socket: TLSSocket, part: 'client' | 'server', policy: Policy, nowMs: number): SecurePeer {
-  const verified = verifyPeerCertificate(socket.getPeerX509Certificate()?.raw, { peer: part, policy, nowMs })
+  const inTls = socket.getPeerX509Certificate()
+  const verified = verifyPeerCertificate(inTls?.raw, { peer: part, policy, nowMs, inTls })
   return { ...verified, address: remoteAddress(socket) }
 }
 
