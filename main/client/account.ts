@@ -87,11 +87,15 @@ export class Account {
   }
 
   /** Totals that the proxy told. The largest ones stay: a total that falls is reported. */
-  told(dbTokens: bigint, maxTokens: bigint, options: { readonly saveLater?: boolean } = {}): Deviation[] {
+  told(dbTokens: bigint, maxTokens: bigint): Deviation[] {
+    return this.#told(dbTokens, maxTokens, this.#record.maxTokens)
+  }
+
+  #told(dbTokens: bigint, maxTokens: bigint, least: bigint, options: { readonly saveLater?: boolean } = {}): Deviation[] {
     const known = this.#record
     if (dbTokens < 0n || maxTokens < 0n || dbTokens > mostTokens || maxTokens > mostTokens) return [{ kind: 'impossible-total' }]
     this.#accounted ??= maxTokens
-    const fell: Deviation[] = maxTokens < known.maxTokens ? [{ kind: 'total-fell', from: known.maxTokens, to: maxTokens }] : []
+    const fell: Deviation[] = maxTokens < least ? [{ kind: 'total-fell', from: least, to: maxTokens }] : []
     if (dbTokens > known.dbTokens || maxTokens > known.maxTokens)
       this.#keep(
         {
@@ -106,7 +110,8 @@ export class Account {
   /** The account of one request: the total must have grown by exactly its tokens since the last one (protocol 70 §4). */
   toldRequest(dbTokens: bigint, maxTokens: bigint, requestTokens: bigint): Deviation[] {
     const before = this.#accounted
-    const deviations = this.told(dbTokens, maxTokens, { saveLater: true })
+    // The accounts of requests come in order among themselves; the answer to a question may overtake those that wait to be handled.
+    const deviations = this.#told(dbTokens, maxTokens, before ?? this.#record.maxTokens, { saveLater: true })
     this.#accounted = maxTokens
     if (before !== undefined && maxTokens - before !== requestTokens)
       deviations.push({ kind: 'growth-differs', grown: maxTokens - before, told: requestTokens })

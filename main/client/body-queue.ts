@@ -19,10 +19,10 @@ export class BodyQueue implements AsyncIterable<Uint8Array> {
   }
 
   /**
-   * Adds bytes; settles when there is room for more, so that the sender goes no faster than the reader. False when the reader took nothing
-   * for too long: give it up.
+   * Adds bytes. True when there is room for more, else a promise that settles when that is so, for the sender to go no faster than the
+   * reader. False when the reader took nothing for too long: give it up.
    */
-  async push(chunk: Uint8Array): Promise<boolean> {
+  push(chunk: Uint8Array): true | Promise<boolean> {
     if (this.#ended || chunk.length === 0) return true
     this.#chunks.push(chunk)
     this.#bytes += chunk.length

@@ -60,7 +60,7 @@ const incomingNames = [
 
 const mostWaitingBytes = 1 << 20
 /** Finished requests whose account may still come; older ones are forgotten beyond this number. */
-const mostRemembered = 1_000
+const mostRemembered = 20_000
 
 /** Answers go to their reader and are forgotten. */
 const decodeIncoming = sharingDecoder(...incomingNames)
@@ -74,7 +74,8 @@ export class ProxyLink {
   readonly #account: Account
   readonly #context: ClientLinkContext
   readonly #queries = new Map<string, RunningQuery>()
-  readonly #finished = new Map<string, RunningQuery>()
+  /** Tokens that the answers of finished requests stated; undefined where none were. */
+  readonly #finished = new Map<string, bigint | undefined>()
   readonly quality = new LinkQuality()
   #offers: readonly ModelOffer[] | undefined
   /** Adjusted tokens that the proxy holds back for each running query. */
@@ -185,15 +186,18 @@ export class ProxyLink {
     return running
   }
 
-  /** Handler of one-way packets. Settles when the reader of the answer has room. Throws for what is no message of the protocol. */
-  async onPacket(data: Uint8Array): Promise<void> {
+  /**
+   * Handler of one-way packets. A promise settles when the reader of the answer has room; without one there is room. Throws for what is no
+   * message of the protocol.
+   */
+  onPacket(data: Uint8Array): Promise<void> | void {
     if (nameOf(data) === undefined) return this.#context.logger.debug('unknown message of the proxy dropped')
     const message = decodeIncoming(data)
     switch (message['@type']) {
       case 'client.queryAnswerEx':
-        return await this.#queries.get(hex(message.request_id))?.onAnswer(message.answer, message.final_info)
+        return this.#queries.get(hex(message.request_id))?.onAnswer(message.answer, message.final_info)
       case 'client.queryAnswerPartEx':
-        return await this.#queries.get(hex(message.request_id))?.onPart(message.answer, message.final_info)
+        return this.#queries.get(hex(message.request_id))?.onPart(message.answer, message.final_info)
       // The proxy's own refusals come in the old form whatever the protocol version (protocol 30 §7.3).
       case 'client.queryAnswerErrorEx':
       case 'client.queryAnswerError':
@@ -252,10 +256,10 @@ export class ProxyLink {
       ...this.#account.toldRequest(message.db_tokens, message.max_tokens, counted),
     ]
     for (const deviation of deviations) this.#deviates(deviation)
-    const query = this.#finished.get(requestId) ?? this.#queries.get(requestId)
-    this.#finished.delete(requestId)
-    if (query === undefined) return this.#deviates({ kind: 'foreign-request', requestId, counted })
-    const stated = query.tokens
+    const running = this.#queries.get(requestId)
+    const stated = running === undefined ? this.#finished.get(requestId) : running.tokens
+    const isOurs = this.#finished.delete(requestId) || running !== undefined
+    if (!isOurs) return this.#deviates({ kind: 'foreign-request', requestId, counted })
     if (stated !== undefined && stated !== counted) this.#deviates({ kind: 'request-differs', requestId, stated, counted })
     const { contract, params } = this.#account.record
     const cost = counted * params.pricePerToken
@@ -282,7 +286,7 @@ export class ProxyLink {
     this.#queries.delete(requestId)
     this.#reservedSum = this.#reservedBeside(requestId)
     this.#reserved.delete(requestId)
-    if (query !== undefined) this.#finished.set(requestId, query)
+    if (query !== undefined) this.#finished.set(requestId, query.tokens)
     if (this.#finished.size > mostRemembered) {
       const [oldest] = this.#finished.keys()
       if (oldest !== undefined) this.#finished.delete(oldest)

@@ -108,8 +108,8 @@ export class RunningQuery implements QueryHandle {
     return this.#state === 'done'
   }
 
-  /** First message of an answer. The promise settles when the reader has room for its bytes. */
-  async onAnswer(bytes: Uint8Array, final: FinalInfo | undefined): Promise<void> {
+  /** First message of an answer. A promise settles when the reader has room for its bytes; without one there is room. */
+  onAnswer(bytes: Uint8Array, final: FinalInfo | undefined): Promise<void> | undefined {
     if (this.#state !== 'waiting') return this.#malformed('The answer began twice.')
     let response: HttpResponseHead & { payload: Uint8Array }
     try {
@@ -120,17 +120,24 @@ export class RunningQuery implements QueryHandle {
     }
     this.#state = 'answering'
     this.#head.resolve({ status: response.status, reason: response.reason, headers: response.headers })
-    await this.onPart(response.payload, final)
+    return this.onPart(response.payload, final)
   }
 
-  async onPart(bytes: Uint8Array, final: FinalInfo | undefined): Promise<void> {
-    if (this.#state === 'done') return
+  onPart(bytes: Uint8Array, final: FinalInfo | undefined): Promise<void> | undefined {
+    if (this.#state === 'done') return undefined
     if (this.#state === 'waiting' && !(this.#stopped && final !== undefined))
       return this.#malformed('A part came before its answer.')
     this.#bodyBytes += bytes.length
-    if (!this.#hidden && !(await this.#body.push(bytes)))
-      return this.fail(localFailure('answer-too-large', 'The answer came faster than it was read.'), { cancel: true })
-    if (final !== undefined) this.#finish(final)
+    const room = this.#hidden || this.#body.push(bytes)
+    if (room === true) return this.#taken(final)
+    return room.then((taken) => {
+      if (taken) this.#taken(final)
+      else this.fail(localFailure('answer-too-large', 'The answer came faster than it was read.'), { cancel: true })
+    })
+  }
+
+  #taken(final: FinalInfo | undefined): undefined {
+    if (final !== undefined && this.#state !== 'done') this.#finish(final)
   }
 
   onError(code: number, text: string): void {
@@ -149,7 +156,7 @@ export class RunningQuery implements QueryHandle {
     this.#close(() => this.#end.reject(failure), failure)
   }
 
-  #malformed(message: string): void {
+  #malformed(message: string): undefined {
     this.fail(localFailure('answer-malformed', message), { cancel: true })
   }
 
