@@ -4,8 +4,11 @@ import { Signal } from '../base/signal.ts'
 import type { ChatMessage, Engine, EngineState, GenerationOptions } from '../inference/engine.ts'
 import type { BackendEvent, ChatBackend } from './backend.ts'
 
+/** A small model may turn in circles for ever; the user is told where its answer was cut, and can ask it to go on. */
+const mostTokens = 2_048
+
 /** Level "On this computer": the engine directly, no network, free. */
-export function computerBackend(engine: Engine, options: GenerationOptions = {}): ChatBackend {
+export function computerBackend(engine: Engine, options: GenerationOptions = { maxTokens: mostTokens }): ChatBackend {
   const state = new Signal<LevelState>(levelState(engine.state.value))
   engine.state.onChange((next) => state.set(levelState(next)))
   return { level: 'computer', state, answer: (messages, signal) => answer(engine, messages, options, signal) }

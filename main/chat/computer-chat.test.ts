@@ -29,7 +29,7 @@ describe('a chat on this computer', () => {
     for (const text of ['a '.repeat(500), 'b '.repeat(500)]) {
       chat.send({ id, text })
       const done = await settled(reader)
-      expect(done).toMatchObject({ status: 'done' })
+      expect(done).toMatchObject({ status: 'done', cut: true })
       expect(done.usage?.completionTokens).toBe(200)
       expect(done.tokensPerSecond).toBeGreaterThan(1)
       expect(done.usage?.promptTokens).toBeLessThan(1_400)

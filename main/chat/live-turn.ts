@@ -166,6 +166,7 @@ export class LiveTurn {
       usage: { ...counts, ...outcome.money },
       ...(completionTokens > 1 && seconds > 0 && { tokensPerSecond: (completionTokens - 1) / seconds }),
       ...(outcome.reason === 'cancelled' ? { status: 'stopped', stop: outcome.stop ?? 'hidden' } : { status: 'done' }),
+      ...(outcome.reason === 'length' && { cut: true }),
     }
   }
 }

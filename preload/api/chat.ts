@@ -55,6 +55,8 @@ export const turn = z.object({
   usage: usage.optional(),
   /** Set with status `stopped`: whether generation itself was ended (cancel extension) or only hidden here. */
   stop: z.enum(['ended', 'hidden']).optional(),
+  /** Set when the answer was ended by the most tokens that one answer may have, not by the model. */
+  cut: z.literal(true).optional(),
   /** Earlier turns that were left out of what the model got, because they no longer fitted; absent when none was. */
   leftOut: z.number().int().positive().optional(),
   error: turnError.optional(),

@@ -33,3 +33,9 @@ it('what the model did not get is said above the question that it was left out o
   expect(drawn(turns, 'ru')).toContain('Прежние сообщения не отправлены модели: 2 вопроса с ответами.')
   expect(drawn(turns.slice(0, 2), 'en')).not.toContain('left-out')
 })
+
+it('an answer that was cut says so, and how many tokens it has', () => {
+  const usage = { promptTokens: 10, cachedTokens: 0, completionTokens: 2_048, reasoningTokens: 0 }
+  expect(drawn([turn('one', { cut: true, usage })], 'en')).toContain('Cut off after 2,048 tokens')
+  expect(drawn([turn('one', { usage })], 'en')).not.toContain('Cut off')
+})

@@ -43,6 +43,7 @@ export const TurnView = memo(
             ) : null}
           </div>
           {turn.status === 'stopped' ? <StopNote turn={turn} /> : null}
+          {turn.cut ? <p className="mt-2 text-sm text-ink-2">{t('chat.cut', { n: turn.usage?.completionTokens ?? 0 })}</p> : null}
           {turn.error ? (
             <TurnFailure
               turn={turn}
