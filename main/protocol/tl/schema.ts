@@ -1,7 +1,8 @@
 /**
  * Every constructor and function of the Cocoon protocol that travels between client, proxy and worker: one TL declaration a line
  * (protocol file 20 §4.2 to §4.5). Ids are the CRC-32 of a line (20 §3) unless `name#id` states it; TypeScript types are inferred
- * from the same text. The last two lines are an extension, see docs/protocol-extensions.md.
+ * from the same text. Fields and messages of newer revisions (95 §1) are in their places; a frozen id is stated. The last two lines are an
+ * extension, see docs/protocol-extensions.md.
  */
 export const declarations = [
   'boolTrue = Bool',
@@ -17,7 +18,7 @@ export const declarations = [
   'tcp.connect id:long = tcp.Packet',
   // Shared parameter and payload types (20 §4.3)
   'tokensUsed prompt_tokens_used:long cached_tokens_used:long completion_tokens_used:long reasoning_tokens_used:long total_tokens_used:long = TokensUsed',
-  'worker.params#869c73ed flags:# worker_owner_address:string model:string coefficient:int is_test:flags.0?Bool proxy_cnt:flags.0?int max_active_requests:flags.0?int min_proto_version:flags.1?int max_proto_version:flags.1?int = worker.Params',
+  'worker.params#869c73ed flags:# worker_owner_address:string model:string coefficient:int is_test:flags.0?Bool proxy_cnt:flags.0?int max_active_requests:flags.0?int min_proto_version:flags.1?int max_proto_version:flags.1?int machine_description_json:flags.2?string = worker.Params',
   'proxy.params#d5c5609f flags:# proxy_public_key:int256 proxy_owner_address:string proxy_sc_address:string is_test:flags.0?Bool proto_version:flags.1?int = proxy.Params',
   'client.params#40fdca64 flags:# client_owner_address:string is_test:flags.0?Bool min_proto_version:flags.1?int max_proto_version:flags.1?int = client.Params',
   'proxy.signedPayment data:bytes = proxy.SignedPayment',
@@ -52,7 +53,7 @@ export const declarations = [
   'client.authorizeWithProxyShort data:bytes = client.AuthorizationWithProxy',
   'client.authorizeWithProxyLong = client.AuthorizationWithProxy',
   'client.runQuery model_name:string query:bytes max_coefficient:int max_tokens:int timeout:double request_id:int256 min_config_version:int = client.QueryAnswer',
-  'client.runQueryEx model_name:string query:bytes max_coefficient:int max_tokens:int timeout:double request_id:int256 min_config_version:int flags:# enable_debug:flags.0?Bool = client.QueryAnswerEx',
+  'client.runQueryEx#f54cb74b model_name:string query:bytes max_coefficient:int max_tokens:int timeout:double request_id:int256 min_config_version:int flags:# enable_debug:flags.0?Bool public_key:flags.1?int256 = client.QueryAnswerEx',
   'client.requestRefund = client.Refund',
   'client.updatePaymentStatus = client.PaymentStatus',
   'client.getWorkerTypes = client.WorkerTypes',
@@ -68,9 +69,10 @@ export const declarations = [
   'proxy.queryAnswerPartEx request_id:int256 answer:bytes flags:# final_info:flags.0?proxy.queryFinalInfo = proxy.QueryAnswerEx',
   'proxy.workerRequestPayment request_id:int256 signed_payment:proxy.SignedPayment db_tokens:long max_tokens:long request_tokens:long request_client_owner:string = proxy.WorkerRequestPayment',
   'proxy.runQuery query:bytes signed_payment:proxy.SignedPayment coefficient:long timeout:double request_id:int256 = proxy.QueryAnswer',
-  'proxy.runQueryEx query:bytes signed_payment:proxy.SignedPayment coefficient:long timeout:double request_id:int256 flags:# enable_debug:flags.0?Bool = proxy.QueryAnswer',
+  'proxy.runQueryEx#c805e7e2 query:bytes signed_payment:proxy.SignedPayment coefficient:long timeout:double request_id:int256 flags:# enable_debug:flags.0?Bool private_key:flags.1?int256 = proxy.QueryAnswer',
   'worker.enabledDisabled disabled:int = worker.EnabledDisabled',
   'worker.newCoefficient new_coefficient:int = worker.NewCoefficient',
+  'worker.changedModel = worker.ChangedModel',
   'worker.connectedToProxy params:proxy.params worker_sc_address:string = worker.ConnectedToProxy',
   'worker.compareBalanceWithProxyResult signed_payment:proxy.SignedPayment tokens_committed_to_db:long max_tokens:long error_code:int = worker.CompareBalanceWithProxyResult',
   'worker.extendedCompareBalanceWithProxyResult error_code:int = worker.ExtendedCompareBalanceWithProxyResult',
@@ -81,6 +83,7 @@ export const declarations = [
   'worker.extendedCompareBalanceWithProxy tokens_committed_to_db:long other:bytes = worker.ExtendedCompareBalanceWithProxyResult',
   'worker.proxyHandshakeComplete is_disabled:Bool = worker.HandshakeCompleted',
   'worker.updatePaymentStatus = worker.PaymentStatus',
+  'worker.changeModel new_model:string = worker.ChangedModel',
   // Cancel extension (docs/protocol-extensions.md)
   'client.cancelQuery request_id:int256 = client.CancelQuery',
   'proxy.cancelQuery request_id:int256 = proxy.CancelQuery',
