@@ -1,6 +1,6 @@
 import { Failure } from '../base/failure.ts'
 import type { HttpResponseHead } from '../protocol/http/http-message.ts'
-import type { QueryEnd, QueryHandle } from './running-query.ts'
+import type { HopDebug, QueryEnd, QueryHandle } from './running-query.ts'
 
 /** One try of a question at one proxy. */
 export interface Attempt {
@@ -54,6 +54,10 @@ export class FailoverQuery implements QueryHandle {
   /** Of the attempt under way, hex. */
   get requestId(): string {
     return this.#current.requestId
+  }
+
+  get debug(): HopDebug | undefined {
+    return this.#current.debug
   }
 
   /** The attempt that was answered, or the last one that failed. */

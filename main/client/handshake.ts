@@ -2,6 +2,7 @@ import type { Address } from '@ton/core'
 import { clientInit } from '../../contracts/client.ts'
 import { proxyInit } from '../../contracts/proxy.ts'
 import { addressOf, handshakeFailure } from '../protocol/handshake/proxy-words.ts'
+import type { VersionRange } from '../protocol/handshake/versions.ts'
 import { decode, encode } from '../protocol/tl/codec.ts'
 import { cancelExtensionFlag } from '../protocol/tl/schema.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
@@ -14,7 +15,7 @@ export interface KnownProxy {
   readonly clientContract: Address
   readonly publicKey: Uint8Array
   readonly owner: Address
-  /** 1 or 2 */
+  /** 1 to 4 */
   readonly protocol: number
   /** Whether it takes `client.cancelQuery` (docs/protocol-extensions.md). */
   readonly cancels: boolean
@@ -29,11 +30,12 @@ export interface KnownProxy {
  */
 export async function introduceClient(
   connection: PacketConnection,
-  owner: Address,
+  client: { readonly owner: Address; readonly versions: VersionRange },
   root: RootConfig,
   timeoutMs: number,
 ): Promise<KnownProxy> {
   const { params } = root
+  const { owner, versions } = client
   const question = encode({
     '@type': 'client.connectToProxy',
     params: {
@@ -41,8 +43,8 @@ export async function introduceClient(
       flags: 3 | cancelExtensionFlag,
       client_owner_address: owner.toString({ bounceable: false }),
       is_test: params.isTest,
-      min_proto_version: 1,
-      max_proto_version: 2,
+      min_proto_version: versions.least,
+      max_proto_version: versions.most,
     },
     min_config_version: root.version,
   })
@@ -51,7 +53,7 @@ export async function introduceClient(
   // Without bit 1 the proxy speaks protocol 0, which has no common form of answers (protocol 30 §3.2).
   if (told.is_test === undefined || told.proto_version === undefined || told.proto_version < 1)
     throw handshakeFailure('The proxy is too old for this app.')
-  if (told.proto_version > 2)
+  if (told.proto_version > versions.most || told.proto_version < versions.least)
     throw handshakeFailure(`The proxy chose protocol version ${told.proto_version}, which was not offered.`)
   if (told.is_test !== params.isTest) throw handshakeFailure('The proxy belongs to another kind of network (test mode differs).')
   const proxyOwner = addressOf(told.proxy_owner_address, 'proxy owner')

@@ -57,7 +57,11 @@ export class LinkPool {
       return { handle, endsWithUs: link.endsWithUs }
     }
     const [first, ...others] = this.#ranked(chat)
-    if (first === undefined) throw localFailure('no-connection', 'No proxy is connected.')
+    if (first === undefined)
+      throw localFailure(
+        'no-connection',
+        this.#sorted.length === 0 ? 'No proxy is connected.' : 'No proxy that is connected passes encrypted questions on.',
+      )
     return new FailoverQuery(attempt(first), (failure) => {
       for (let next = others.shift(); next !== undefined; next = others.shift()) {
         if (!this.#sorted.includes(next)) continue
@@ -86,7 +90,8 @@ export class LinkPool {
 
   #ranked(chat: ChatQuery): ProxyLink[] {
     const reserve = reservedTokens(chat.maxTokens, Buffer.byteLength(chat.body) + envelopeBytes, chat.maxCoefficient)
-    const views = this.#sorted.map((link) => ({
+    const fitting = chat.publicKey === undefined ? this.#sorted : this.#sorted.filter(({ carriesKeys }) => carriesKeys)
+    const views = fitting.map((link) => ({
       link,
       offers: link.offers,
       spendable: link.spendable,

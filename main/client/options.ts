@@ -2,6 +2,7 @@ import type { Address } from '@ton/core'
 import type { NetAddress } from '../../contracts/net-address.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Watchable } from '../base/signal.ts'
+import type { VersionRange } from '../protocol/handshake/versions.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { Database } from '../storage/database.ts'
 import type { Chain } from '../ton/chain.ts'
@@ -28,6 +29,11 @@ export interface ClientOptions {
    */
   readonly dialChecksImageHashes?: boolean
   readonly logger: Logger
+  /**
+   * Protocol versions offered to proxies, 1 to 4 by default: a proxy that knows none above 2 chooses 2. From 3 on a question can be encrypted
+   * (protocol 95 §2).
+   */
+  readonly versions?: VersionRange
   /** Proxies at once; 1 by default. */
   readonly proxyConnections?: number
   readonly reconnectMs?: number

@@ -2,6 +2,7 @@ import { asError } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { randomId } from '../base/random-id.ts'
 import { reservedTokens } from '../protocol/accounting/adjusted-tokens.ts'
+import { keyField, keysSince } from '../protocol/handshake/versions.ts'
 import { encodeHttpRequest } from '../protocol/http/http-message.ts'
 import { decode, encode, nameOf, sharingDecoder } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
@@ -27,6 +28,10 @@ export interface ChatQuery {
   /** Thousandths. */
   readonly maxCoefficient: number
   readonly timeoutMs: number
+  /** The key that the body is encrypted for, 32 bytes (protocol 95 §4.1); undefined where it is not. */
+  readonly publicKey: Uint8Array | undefined
+  /** Asks every hop for its times (`debug` of the end). */
+  readonly debug: boolean
 }
 
 /** A model that a proxy can have answered. */
@@ -111,6 +116,11 @@ export class ProxyLink {
     return this.#proxy.cancels
   }
 
+  /** Whether questions can be encrypted here. */
+  get carriesKeys(): boolean {
+    return this.#proxy.protocol >= keysSince
+  }
+
   /** What the proxy offered when it was asked last; undefined before. */
   get offers(): readonly ModelOffer[] | undefined {
     return this.#offers
@@ -167,6 +177,7 @@ export class ProxyLink {
     this.#reserved.set(requestId, reserve)
     this.#reservedSum += reserve
     this.#context.onRunning()
+    const publicKey = keyField(this.#proxy.protocol, query.publicKey)
     this.#connection
       .sendPacket(
         encodePacket({
@@ -178,8 +189,8 @@ export class ProxyLink {
           timeout: (query.timeoutMs / 1000) * 0.95,
           request_id: id,
           min_config_version: this.#context.rootVersion(),
-          flags: 1,
-          enable_debug: false,
+          enable_debug: query.debug,
+          ...(publicKey === undefined ? { flags: 1 } : { flags: 3, public_key: publicKey }),
         }),
       )
       .catch((error: unknown) => running.fail(localFailure('connection-lost', 'The question could not be sent.', error)))
@@ -198,8 +209,9 @@ export class ProxyLink {
         return this.#queries.get(hex(message.request_id))?.onAnswer(message.answer, message.final_info)
       case 'client.queryAnswerPartEx':
         return this.#queries.get(hex(message.request_id))?.onPart(message.answer, message.final_info)
-      // The proxy's own refusals come in the old form whatever the protocol version (protocol 30 §7.3).
       case 'client.queryAnswerErrorEx':
+        return this.#queries.get(hex(message.request_id))?.onError(message.error_code, message.error, message.final_info)
+      // The own refusals of older proxies come in this form whatever the protocol version (protocol 30 §7.3).
       case 'client.queryAnswerError':
       case 'client.queryAnswerPartError':
         return this.#queries.get(hex(message.request_id))?.onError(message.error_code, message.error)

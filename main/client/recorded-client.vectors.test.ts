@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { versionsWithoutKeys } from '../protocol/handshake/versions.ts'
 import { type RecordedCase, recordedCases } from '../protocol/testing/scripted-network.ts'
 import type { ScriptedConnection } from '../protocol/testing/scripted-proxy.ts'
 import { notRun, ran } from '../protocol/testing/vector-runs.ts'
@@ -140,7 +141,7 @@ describe('the recorded behaviour of a client', () => {
 
   const replayed = cases.filter((one) => !one.case.startsWith(protocolZero)).map((one) => [one.case, one] as const)
   it.each(replayed)('%s', async (name, recorded) => {
-    peer = await clientPeer()
+    peer = await clientPeer({ versions: versionsWithoutKeys })
     peer.client.start()
     const { compared, outcomes, events } = await replay(withoutStatus(recorded), await peer.proxy.accept(), peer)
     expect(compared).toBeGreaterThan(1)
@@ -158,7 +159,7 @@ describe('the recorded behaviour of a client', () => {
   it('but refuses protocol 0', async () => {
     const recorded = cases.find((one) => one.case.startsWith(protocolZero))
     const hello = recorded?.events.find((event) => event.dir === 's2c' && nameOf(payload(event)) === 'tcp.queryAnswer')
-    peer = await clientPeer()
+    peer = await clientPeer({ versions: versionsWithoutKeys })
     peer.client.start()
     const connection = await peer.proxy.accept()
     const item = await connection.next()

@@ -27,6 +27,12 @@ export interface QueryEnd {
   readonly times?: QueryTimes
 }
 
+/** What the hops of a query said for whoever looks for a fault: JSON text of their own, unchecked (protocol 30 §7.3). */
+export interface HopDebug {
+  readonly proxy: string
+  readonly worker: string
+}
+
 /** A query under way. The three parts may be read in any order; a failure shows in all of them. */
 export interface QueryHandle {
   /** hex, 64 characters */
@@ -35,6 +41,8 @@ export interface QueryHandle {
   /** Bytes as they arrive; cut anywhere. Ends early, without an error, when the query is stopped. */
   readonly body: AsyncIterable<Uint8Array>
   readonly end: Promise<QueryEnd>
+  /** Known when the query has ended, also with a failure; undefined where it was not asked for. */
+  readonly debug: HopDebug | undefined
 }
 
 type FinalInfo = TlObject<'client.queryFinalInfo'>
@@ -78,6 +86,7 @@ export class RunningQuery implements QueryHandle {
   #bodyBytes = 0
   /** Tokens that the final info stated; 0 for a failure. Undefined until then. */
   #tokens: bigint | undefined
+  #debug: HopDebug | undefined
 
   constructor(options: RunningQueryOptions) {
     this.#options = options
@@ -102,6 +111,10 @@ export class RunningQuery implements QueryHandle {
   /** Adjusted tokens by the final info; undefined while unknown. */
   get tokens(): bigint | undefined {
     return this.#tokens
+  }
+
+  get debug(): HopDebug | undefined {
+    return this.#debug
   }
 
   get isDone(): boolean {
@@ -140,8 +153,9 @@ export class RunningQuery implements QueryHandle {
     if (final !== undefined && this.#state !== 'done') this.#finish(final)
   }
 
-  onError(code: number, text: string): void {
+  onError(code: number, text: string, final?: FinalInfo): void {
     if (this.#state === 'done') return
+    this.#note(final)
     this.#tokens = 0n
     // An error answer costs nothing, whoever wanted the end.
     if (this.#stopped)
@@ -160,7 +174,13 @@ export class RunningQuery implements QueryHandle {
     this.fail(localFailure('answer-malformed', message), { cancel: true })
   }
 
+  #note(final: FinalInfo | undefined): void {
+    if (final?.proxy_debug === undefined && final?.worker_debug === undefined) return
+    this.#debug = { proxy: final.proxy_debug ?? '', worker: final.worker_debug ?? '' }
+  }
+
   #finish(final: FinalInfo): void {
+    this.#note(final)
     const used = final.tokens_used
     const tokens: AdjustedTokens = {
       prompt: used.prompt_tokens_used,

@@ -8,6 +8,7 @@ import { Signal } from '../base/signal.ts'
 import { clientMigrations } from '../client/account-store.ts'
 import { Client } from '../client/client.ts'
 import { openViaDialer } from '../core/via-dialer.ts'
+import { versionsWithoutKeys } from '../protocol/handshake/versions.ts'
 import { decodeHttpRequest } from '../protocol/http/http-message.ts'
 import { validateRequest } from '../protocol/requests/validate-request.ts'
 import { OpenQuestions, type PlayedConnection, SessionRouter } from '../protocol/testing/session-router.ts'
@@ -79,6 +80,7 @@ async function startClient(router: SessionRouter) {
     database,
     dial: openViaDialer({ host: '127.0.0.1', port: router.port }),
     logger: silentLogger,
+    versions: versionsWithoutKeys,
     reconnectMs: 20,
     handshakeTimeoutMs: 5_000,
     paymentStatusMs: [5, 10],

@@ -87,10 +87,10 @@ export const connectedToProxy = (
 /** Answers the client's handshake honestly; `flags` 3 is a proxy without the cancel extension. */
 export async function completeHandshake(
   connection: ScriptedConnection,
-  options: { flags?: number; signed?: bigint; db?: bigint; max?: bigint } = {},
+  options: { flags?: number; params?: Partial<TlObject<'proxy.params'>>; signed?: bigint; db?: bigint; max?: bigint } = {},
 ): Promise<void> {
   const hello = await connection.nextQuery('client.connectToProxy')
-  hello.answer(connectedToProxy(options.flags === undefined ? {} : { flags: options.flags }))
+  hello.answer(connectedToProxy({ ...(options.flags === undefined ? {} : { flags: options.flags }), ...options.params }))
   const auth = await connection.nextQuery('client.authorizeWithProxyShort')
   auth.answer({
     '@type': 'client.authorizationWithProxySuccess',

@@ -19,12 +19,12 @@ const cases = readVectors<Case[]>(file).map((one, i) => ({ ...one, i }))
 describe('request validation against the golden data', () => {
   it.each(cases)('$url $body', (one) => {
     if (one.ok) {
-      const request = validateRequest(one.url, one.body)
+      const request = validateRequest(one.url, one.body, 'recorded')
       expect(request.model).toBe(one.model)
       expect(request.body).toBe(one.new_body)
       expect(request.stream).toBe(request.body.includes('"stream":true'))
     } else {
-      const run = (): unknown => validateRequest(one.url, one.body)
+      const run = (): unknown => validateRequest(one.url, one.body, 'recorded')
       expect(run).toThrow(Failure)
       expect(run).toThrow(expect.objectContaining({ code: 'invalid-request', message: one.error }))
       expect(one.code).toBe(621)
