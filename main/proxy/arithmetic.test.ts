@@ -7,7 +7,7 @@ import { nextClientStage, secretMatches } from './client-handshake.ts'
 import { Nonces } from './nonces.ts'
 import { Quarantine } from './quarantine.ts'
 import { Rate } from './rates.ts'
-import { negotiateVersion } from './versions.ts'
+import { negotiateVersion, ownVersions } from './versions.ts'
 import { type Candidate, chooseWorker } from './worker-choice.ts'
 import { acceptWorker, compareBalance, nextWorkerStage, type WorkerParams } from './worker-handshake.ts'
 
@@ -69,16 +69,22 @@ describe('admission', () => {
 
 describe('versions and stages', () => {
   it('takes the smaller maximum within both ranges', () => {
-    expect(negotiateVersion({})).toBe(0)
-    expect(negotiateVersion({ min_proto_version: 0, max_proto_version: 9 })).toBe(2)
-    expect(negotiateVersion({ min_proto_version: 1, max_proto_version: 1 })).toBe(1)
+    expect(negotiateVersion({}, ownVersions)).toBe(0)
+    expect(negotiateVersion({ min_proto_version: 0, max_proto_version: 9 }, ownVersions)).toBe(4)
+    expect(negotiateVersion({ min_proto_version: 1, max_proto_version: 1 }, ownVersions)).toBe(1)
+    const recorded = { least: 0, most: 2 }
+    expect(negotiateVersion({ min_proto_version: 0, max_proto_version: 9 }, recorded)).toBe(2)
+    expect(() => negotiateVersion({ min_proto_version: 3, max_proto_version: 4 }, recorded)).toThrow('common protocol version')
+    expect(() => negotiateVersion({ max_proto_version: 1 }, { least: 2, most: 4 })).toThrow('common protocol version')
     for (const [min, max] of [
-      [3, 4],
+      [5, 9],
       [2, 1],
       [0, -1],
       [-2, -1],
     ]) {
-      expect(() => negotiateVersion({ min_proto_version: min, max_proto_version: max })).toThrow('common protocol version')
+      expect(() => negotiateVersion({ min_proto_version: min, max_proto_version: max }, ownVersions)).toThrow(
+        'common protocol version',
+      )
     }
   })
 
@@ -117,6 +123,7 @@ describe('versions and stages', () => {
       checkImageHash: () => true,
       checkModel: (m: string) => m === 'm@1:2',
       parseAddress: (text: string) => Address.parse(text),
+      versions: ownVersions,
     }
     expect(acceptWorker(params, new Uint8Array(32), rules)).toMatchObject({ baseModel: 'm', limit: 3, version: 2 })
     expect(() => acceptWorker(params, new Uint8Array(32), { ...rules, checkImageHash: () => false })).toThrow('image hash')

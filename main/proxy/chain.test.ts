@@ -152,7 +152,7 @@ describe('proxy on the local chain', () => {
 
     const worker = await readyWorker(proxy, { owner: workerOwner.toString() })
     peer.send(runQuery({ min_config_version: 0 }))
-    const poor = await peer.expect('client.queryAnswerError')
+    const poor = await peer.expect('client.queryAnswerErrorEx')
     expect(poor).toMatchObject({ error_code: 602, error: expect.stringContaining('balance is too low') })
     await user.send([toClient(network.user, '5.5', clientChangeSecretAndTopUp(envelope(network.user), secretHash, toNano('5')))])
     await eventually(() => (proxy.account('client', network.user)?.client?.balance === toNano('5') ? true : undefined))

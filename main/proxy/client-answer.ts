@@ -8,6 +8,8 @@ export interface AnswerStyle {
   readonly version: number
   readonly requestId: Uint8Array
   readonly enableDebug: boolean
+  /** Errors of the proxy itself come with final info. */
+  readonly extendedErrors: boolean
 }
 
 /** Times of the proxy for one request, unix seconds. */
@@ -92,22 +94,34 @@ export function workerErrorMessage(
   answered: boolean,
   final: Final,
 ): ClientAnswer {
-  if (style.version === 0) return proxyErrorMessage(style, error, answered)
+  if (style.version === 0) return proxyErrorMessage(style, error, answered, final.times)
+  return extendedError(style, error, { ...final, usage: noTokens })
+}
+
+function extendedError(style: AnswerStyle, error: { code: number; text: string }, final: Final): ClientAnswer {
   return {
     '@type': 'client.queryAnswerErrorEx',
     request_id: style.requestId,
     error_code: error.code,
     error: error.text,
     flags: 1,
-    final_info: finalInfo(style, { ...final, usage: noTokens }),
+    final_info: finalInfo(style, final),
   }
 }
 
+const noWorker: WorkerFinal = { usage: noTokens, debug: '', startSeconds: 0, endSeconds: 0 }
+
 /**
- * An error of the proxy itself: the old shape for every protocol version, as the reference sends it (50 §3, §4), so that clients
- * which know the reference understand it.
+ * An error of the proxy itself. With final info for clients that are told so (95 §2); else in the old shape for every protocol version, as the
+ * recorded proxies send it (50 §3, §4).
  */
-export function proxyErrorMessage(style: AnswerStyle, error: { code: number; text: string }, answered: boolean): ClientAnswer {
+export function proxyErrorMessage(
+  style: AnswerStyle,
+  error: { code: number; text: string },
+  answered: boolean,
+  times: ProxyTimes,
+): ClientAnswer {
+  if (style.extendedErrors) return extendedError(style, error, { usage: noTokens, worker: noWorker, times })
   return {
     '@type': answered ? 'client.queryAnswerPartError' : 'client.queryAnswerError',
     error_code: error.code,

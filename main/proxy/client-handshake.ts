@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Address } from '@ton/core'
+import type { VersionRange } from '../protocol/handshake/versions.ts'
 import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
 import { Refusal } from './refusal.ts'
 import { negotiateVersion } from './versions.ts'
@@ -18,6 +19,7 @@ export interface ClientRules {
   /** Version of the root contract's state that the proxy works with. */
   readonly rootVersion: number
   readonly parseAddress: (text: string) => Address
+  readonly versions: VersionRange
 }
 
 export interface ClientProfile {
@@ -49,7 +51,7 @@ export function acceptClient(params: ClientParams, minConfigVersion: number, rul
   if (params.is_test !== rules.isTest) throw new Refusal(peerErrorCodes.error, 'test mode mismatch', true)
   const owner = rules.parseAddress(params.client_owner_address)
   if (minConfigVersion > rules.rootVersion) throw new Refusal(peerErrorCodes.error, 'active config version is too low', true)
-  return { owner, version: negotiateVersion(params), flags: params.flags }
+  return { owner, version: negotiateVersion(params, rules.versions), flags: params.flags }
 }
 
 /** True when SHA-256 of the secret is the hash stored in the client contract; compared in constant time. */

@@ -20,6 +20,7 @@ import { contractOf, type Office, proxyParams, standing, textOf } from './office
 import { pseudoClientState } from './pseudo.ts'
 import { Refusal } from './refusal.ts'
 import type { ClientSeat } from './seats.ts'
+import { errorsAreExtended } from './versions.ts'
 
 /** Bytes of one answer that may wait for a slow client. */
 const mostWaitingBytes = 2 * 1024 * 1024
@@ -117,6 +118,7 @@ export class ClientLine {
       isTest: office.identity.params.isTest,
       rootVersion: office.root().version,
       parseAddress: parseOwner,
+      versions: office.versions,
     })
     const known = this.#known(profile)
     if (known?.client !== undefined && known.client.state !== 'normal') {
@@ -183,6 +185,7 @@ export class ClientLine {
       account,
       owner: profile.owner,
       version: profile.version,
+      extendedErrors: errorsAreExtended(profile.version, this.#office.versions),
       post: (key, message) => this.#outbox.post(key, message),
       running: new Map(),
     }

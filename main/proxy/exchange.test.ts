@@ -111,7 +111,7 @@ describe('exchange between scripted peers', () => {
     await c.expect('client.queryAnswerEx')
     const before = Date.now()
     w.end()
-    expect(await c.expect('client.queryAnswerPartError')).toMatchObject({ error_code: 651 })
+    expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 651 })
     expect(Date.now() - before).toBeLessThan(1000)
     expect((await c.expect('proxy.clientRequestPayment')).request_tokens).toBe(0n)
     expect([counted('client'), running()]).toEqual([0n, 0])
@@ -122,10 +122,10 @@ describe('exchange between scripted peers', () => {
     const { id } = await start(c, w)
     const response = { ...decode(responseBytes, 'http.response'), payload: new Uint8Array(mostDataBytes - 150) }
     w.send({ ...firstAnswer(id), answer: encode(response) })
-    expect(await c.expect('client.queryAnswerError')).toMatchObject({ error_code: 621 })
+    expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 621 })
     expect((await c.expect('proxy.clientRequestPayment')).request_tokens).toBe(0n)
     c.send(runQuery())
-    expect(await c.expect('client.queryAnswerError')).toMatchObject({ error_code: 651 })
+    expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 651 })
     expect([counted('client'), running()]).toEqual([0n, 0])
   })
 
@@ -185,13 +185,13 @@ describe('exchange between scripted peers', () => {
     const { id } = await start(c, w)
     w.send(firstAnswer(id))
     w.send(lastPart(id, absurd))
-    expect(await c.expect('client.queryAnswerPartError')).toMatchObject({ error_code: 621 })
+    expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 621 })
     expect((await w.expect('proxy.workerRequestPayment')).request_tokens).toBe(0n)
     expect([counted('client'), counted('worker')]).toEqual([0n, 0n])
     // Quarantined, also after a reconnect.
     await worker()
     c.send(runQuery())
-    expect(await c.expect('client.queryAnswerError')).toMatchObject({ error_code: 651 })
+    expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 651 })
   })
 
   it('ignores answers to foreign, unknown and finished requests', async () => {
@@ -237,15 +237,15 @@ describe('exchange between scripted peers', () => {
   it('refuses what the balance does not cover, before any worker sees it', async () => {
     const [c, w] = [await client(), await worker()]
     c.send(runQuery({ max_tokens: 400_000_000 }))
-    expect(await c.expect('client.queryAnswerError')).toMatchObject({ error_code: 651 })
+    expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 651 })
     c.send(runQuery({ max_tokens: 600_000_000 }))
-    expect(await c.expect('client.queryAnswerError')).toMatchObject({ error_code: 602 })
+    expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 602 })
     c.send(runQuery({ max_tokens: -1 }))
-    expect(await c.expect('client.queryAnswerError')).toMatchObject({ error_code: 621 })
+    expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 621 })
     c.send(runQuery({ timeout: Number.NaN }))
-    expect(await c.expect('client.queryAnswerError')).toMatchObject({ error_code: 621 })
+    expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 621 })
     c.send(runQuery({ max_tokens: 10, query: requestBytes({ model, max_tokens: 5000 }) }))
-    expect(await c.expect('client.queryAnswerError')).toMatchObject({ error_code: 602 })
+    expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 602 })
     expect(await w.silent(50)).toBe(true)
   })
 
@@ -255,7 +255,7 @@ describe('exchange between scripted peers', () => {
     for (let times = 0; times < 4; times++) {
       // To the last byte of the client's frame: the worker's would be larger, for the payment that goes with it.
       c.send(runQuery({ query: bodyOf(mostDataBytes - rest - 8) }))
-      const refusal = await c.expect('client.queryAnswerError', 20_000)
+      const refusal = await c.expect('client.queryAnswerErrorEx', 20_000)
       expect(refusal).toMatchObject({ error_code: 621, error: expect.stringContaining('413 Content Too Large') })
     }
     expect(w.received.some((r) => r.kind === 'packet' && r.inner?.['@type'] === 'proxy.runQueryEx')).toBe(false)
@@ -268,7 +268,7 @@ describe('exchange between scripted peers', () => {
     for (let times = 0; times < 8; times++) c.send(runQuery({ query: bodyOf(12 << 20) }))
     // Some fit into what the sockets hold; as many are refused as would make a worker avoided.
     for (let refused = 0; refused < 3; refused++) {
-      const busy = await c.expect('client.queryAnswerError', 20_000)
+      const busy = await c.expect('client.queryAnswerErrorEx', 20_000)
       expect(busy).toMatchObject({ error_code: 651, error: expect.stringContaining('still taking in') })
     }
     await until(() => running() + proxy.status.value.totals.failed === 8, 20_000)
@@ -308,7 +308,7 @@ describe('exchange between scripted peers', () => {
     await w.expect('proxy.cancelQuery')
     w.send(lastPart(id, 11))
     slow.pauseReading(false)
-    expect(await slow.expect('client.queryAnswerPartError')).toMatchObject({ error_code: 653 })
+    expect(await slow.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 653 })
     expect((await slow.expect('proxy.clientRequestPayment')).request_tokens).toBe(11n)
     expect(counted('client')).toBe(14n)
   })

@@ -1,11 +1,12 @@
 import type { RootState } from '../../contracts/root.ts'
 import type { Logger } from '../base/logger.ts'
+import { carriedKey, keysSince } from '../protocol/handshake/versions.ts'
 import { TlError } from '../protocol/tl/tl-error.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import { mostDataBytes } from '../protocol/wire/tcp-packets.ts'
 import { peerErrorCodes, QueryRefused } from '../protocol/wire/wire-error.ts'
 import { admit, clientFunds } from './admission.ts'
-import { proxyErrorMessage } from './client-answer.ts'
+import { type ProxyTimes, proxyErrorMessage } from './client-answer.ts'
 import { hexKey } from './hex-key.ts'
 import { readQueryFacts } from './http-messages.ts'
 import type { Quarantine } from './quarantine.ts'
@@ -27,6 +28,8 @@ export interface ExchangeOptions {
   readonly root: () => RootState
   /** False while the proxy takes no queries: disabled by its operator, or its disk refuses to write. */
   readonly enabled: () => boolean
+  /** The private key, 32 bytes, of a public one; undefined for a key that the key manager did not give. Without it none is known. */
+  readonly privateKeyOf?: ((publicKey: Uint8Array) => Uint8Array | undefined) | undefined
   /** Called after anything that a status screen shows has changed. */
   readonly onChange: () => void
 }
@@ -113,7 +116,10 @@ export class Exchange {
     if (query === undefined || query.unread) return
     query.unread = true
     const error = { code: peerErrorCodes.cancelled, text: 'the client reads the answer too slowly' }
-    seat.post(clientKey, proxyErrorMessage(query.style, error, query.answered))
+    seat.post(
+      clientKey,
+      proxyErrorMessage(query.style, error, query.answered, this.#timesFrom(query.startedMs, query.answerStartMs)),
+    )
     this.#o.relay.cancelWorker(query)
   }
 
@@ -129,19 +135,22 @@ export class Exchange {
     const clientKey = hexKey(message.request_id)
     // An error under this id would end the query that runs under it.
     if (client.running.has(clientKey)) return this.#o.logger.warn('a client used a request id twice', { id: clientKey })
-    rates.queries.add(1, now())
+    const startedMs = now()
+    rates.queries.add(1, startedMs)
     rates.bytes_received.add(message.query.length, now())
     const style = {
       version: client.version,
       requestId: message.request_id,
       enableDebug: message['@type'] === 'client.runQueryEx' && message.enable_debug === true,
+      extendedErrors: client.extendedErrors,
     }
     try {
       this.#admit(client, message, style)
     } catch (thrown) {
       if (!(thrown instanceof QueryRefused)) throw thrown
       rates.rejected.add(1, now())
-      client.post(clientKey, proxyErrorMessage(style, { code: thrown.code, text: thrown.message }, false))
+      const times = this.#timesFrom(startedMs)
+      client.post(clientKey, proxyErrorMessage(style, { code: thrown.code, text: thrown.message }, false, times))
     }
     this.#o.onChange()
   }
@@ -172,7 +181,9 @@ export class Exchange {
         proxyEnabled: this.#o.enabled(),
       },
     )
-    const worker = this.#choose(message.model_name, message.max_coefficient)
+    const publicKey = message['@type'] === 'client.runQueryEx' ? carriedKey(message.public_key) : undefined
+    const privateKey = publicKey && this.#privateKeyOf(publicKey)
+    const worker = this.#choose(message.model_name, message.max_coefficient, privateKey !== undefined)
     const facts = readFacts(message.query)
     if (facts.bodyLimit !== undefined && facts.bodyLimit > message.max_tokens) {
       throw new Refusal(peerErrorCodes.error, 'the request allows more tokens than max_tokens of the query')
@@ -186,14 +197,27 @@ export class Exchange {
       maxCoefficient: message.max_coefficient,
       queryBytes: message.query.length,
       facts,
+      privateKey,
       startedMs: this.#o.now(),
     })
     this.#o.relay.start(query, Math.min(message.timeout, longestQuerySeconds), message.query)
   }
 
-  #choose(model: string, maxCoefficient: number): WorkerSeat {
+  /** What opens requests that were encrypted for that key (95 §4.1). */
+  #privateKeyOf(publicKey: Uint8Array): Uint8Array {
+    const key = this.#o.privateKeyOf?.(publicKey)
+    if (key === undefined) throw new Refusal(peerErrorCodes.error, `unknown public key ${hexKey(publicKey)}`)
+    return key
+  }
+
+  #timesFrom(startedMs: number, answerStartMs = 0): ProxyTimes {
+    return { startSeconds: startedMs / 1000, answerStartSeconds: answerStartMs / 1000, endSeconds: this.#o.now() / 1000 }
+  }
+
+  #choose(model: string, maxCoefficient: number, sealed: boolean): WorkerSeat {
     if (!this.#models.has(model)) throw new Refusal(peerErrorCodes.protocolViolation, `unknown model ${model}`)
-    const seats = [...this.workersOf(model)]
+    // Only they have a place for the key (95 §2).
+    const seats = [...this.workersOf(model)].filter(({ version }) => !sealed || version >= keysSince)
     if (seats.length === 0) throw new Refusal(peerErrorCodes.notReady, `no workers for model ${model}`)
     const nowMs = this.#o.now()
     const candidates = seats.map((seat) => ({

@@ -3,7 +3,7 @@ import { readVectors } from '../protocol/testing/vector-cases.ts'
 import { notRun, ran } from '../protocol/testing/vector-runs.ts'
 import { nameOf } from '../protocol/tl/codec.ts'
 import type { CocoonProxy } from './proxy.ts'
-import { pseudoProxy, routerPort, temporaryFolder } from './testing/fixtures.ts'
+import { pseudoProxy, recordedVersions, routerPort, temporaryFolder } from './testing/fixtures.ts'
 import { deviations } from './testing/golden-exceptions.ts'
 import { RawPeer } from './testing/raw-peer.ts'
 import { differences, type GoldenCase, peerInfoOf, replay } from './testing/replay.ts'
@@ -18,7 +18,11 @@ describe('golden behaviour of the reference proxy', () => {
   beforeEach(async () => {
     folder = temporaryFolder()
     // As in the capture, where routers stood in front.
-    proxy = pseudoProxy(folder.path, {}, { openClientPort: routerPort(), openWorkerPort: routerPort() })
+    proxy = pseudoProxy(
+      folder.path,
+      { versions: recordedVersions },
+      { openClientPort: routerPort(), openWorkerPort: routerPort() },
+    )
     await proxy.start()
   })
   afterEach(async () => {

@@ -133,7 +133,7 @@ describe('a worker that claims what it is not', () => {
     ['no proxies', { proxy_cnt: 0 }],
     ['negative proxies', { proxy_cnt: -1 }],
     ['another test mode', { is_test: false }],
-    ['a version above all', { min_proto_version: 3, max_proto_version: 9 }],
+    ['a version above all', { min_proto_version: 5, max_proto_version: 9 }],
     ['versions upside down', { min_proto_version: 2, max_proto_version: 0 }],
     ['an owner that is no address', { worker_owner_address: 'x'.repeat(1 << 20) }],
   ])('is refused in its handshake for %s, and leaves nothing behind', async (_name, change) => {
@@ -193,7 +193,7 @@ describe('a worker that claims what it is not', () => {
     w.send({ '@type': 'worker.newCoefficient', new_coefficient: 999_999_999 })
     w.send(firstAnswer(request_id))
     w.send(lastPart(request_id, 100_000))
-    expect(await client.expect('client.queryAnswerPartError')).toMatchObject({ error_code: 621 })
+    expect(await client.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 621 })
     expect(await w.expect('proxy.workerRequestPayment')).toMatchObject({ request_tokens: 0n, max_tokens: 0n })
     await othersEarn()
   })
@@ -265,7 +265,7 @@ describe('a worker that claims what it is not', () => {
     for (let at = 0; at < 10_000; at++) w.send({ '@type': 'worker.enabledDisabled', disabled: at % 2 === 0 ? 1 : 2 ** 31 - 1 })
     await w.query({ '@type': 'worker.updatePaymentStatus' }, 20_000)
     client.send(runQuery())
-    expect(await client.expect('client.queryAnswerError')).toMatchObject({ error_code: 651 })
+    expect(await client.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 651 })
     await othersEarn()
   })
 

@@ -56,6 +56,8 @@ export function jsonStats(input: JsonStatsInput): Record<string, unknown> {
       owner_address: address(seat.account.owner),
       model: seat.model,
       worker_hash: hexKey(seat.imageHash),
+      proto_version: seat.version,
+      ...(seat.machine === undefined ? {} : { machine_description_json: seat.machine }),
       coefficient: seat.coefficient,
       running_queries: seat.running.size,
       queries_10m: seat.durations.weight(nowMs),

@@ -1,6 +1,7 @@
 import type { Address } from '@ton/core'
 import type { RootState } from '../../contracts/root.ts'
 import type { Logger } from '../base/logger.ts'
+import type { VersionRange } from '../protocol/handshake/versions.ts'
 import { cancelExtensionFlag } from '../protocol/tl/schema.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { Account, AccountKind } from './account.ts'
@@ -20,6 +21,7 @@ export interface Office {
   readonly exchange: Exchange
   readonly nonces: Nonces
   readonly root: () => RootState
+  readonly versions: VersionRange
   readonly checkHashes: boolean
   readonly listedModelsOnly: boolean
   /** No blockchain (60 §10): every client is known and rich, long authorization always succeeds. */

@@ -2,6 +2,7 @@ import type { Address } from '@ton/core'
 import type { HashSigner } from '../../contracts/signed.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Watchable } from '../base/signal.ts'
+import type { VersionRange } from '../protocol/handshake/versions.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { Database } from '../storage/database.ts'
 import type { Chain } from '../ton/chain.ts'
@@ -40,6 +41,11 @@ export interface ProxyConfig {
   readonly terms: SettlementTerms
   /** How long finished requests are gathered into one database commit, ms; at most 1000. */
   readonly dbCommitDelayMs: number
+  /**
+   * Protocol versions that peers may choose, 0 to 4 by default. A proxy without versions above 2 behaves in all as those that were recorded
+   * (versions.ts).
+   */
+  readonly versions?: VersionRange
   /** Addresses on the wire carry the test-only flag. */
   readonly testnet: boolean
   readonly databasePath: string
@@ -61,6 +67,11 @@ export interface ProxyDeps {
   readonly key: { readonly publicKey: Uint8Array; readonly signer: HashSigner }
   readonly openWorkerPort: PortOpener
   readonly openClientPort: PortOpener
+  /**
+   * The private key, 32 bytes, of a public one that clients encrypt for, as the key manager gave it (95 §4). Undefined for an unknown one, which
+   * clients are told (602); left out, none is known.
+   */
+  readonly privateKeyOf?: (publicKey: Uint8Array) => Uint8Array | undefined
   /** Opens the database of `databasePath`; `openDatabase` of storage by default. */
   readonly openDatabase?: (path: string, migrations: readonly string[]) => Database
   readonly logger: Logger

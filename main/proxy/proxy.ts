@@ -4,6 +4,7 @@ import { parseParams, storeParams } from '../../contracts/params.ts'
 import { Derived } from '../base/derived.ts'
 import { asError, Failure } from '../base/failure.ts'
 import type { Watchable } from '../base/signal.ts'
+import { checkVersions } from '../protocol/handshake/versions.ts'
 import { type Database, openDatabase } from '../storage/database.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { Account, AccountKind } from './account.ts'
@@ -14,6 +15,7 @@ import type { ProxyConfig, ProxyDeps } from './proxy-config.ts'
 import { newRates, type Rates } from './rates.ts'
 import { ServingDesk } from './serving-desk.ts'
 import { modelStatuses, type ProxyStatus, stoppedStatus, totalsOf } from './status.ts'
+import { ownVersions } from './versions.ts'
 
 const rootLimitMs = 7_200_000
 
@@ -40,6 +42,7 @@ export class CocoonProxy {
   readonly #status: Derived<ProxyStatus> = new Derived(() => this.#statusNow())
 
   constructor(config: ProxyConfig, deps: ProxyDeps) {
+    checkVersions(config.versions ?? ownVersions)
     this.#config = config
     this.#deps = deps
     this.#now = deps.now ?? Date.now

@@ -1,6 +1,7 @@
 import type { Multipliers } from '../../contracts/params.ts'
 import { asError } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
+import { keyField } from '../protocol/handshake/versions.ts'
 import { TlError } from '../protocol/tl/tl-error.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import { peerErrorCodes, WireError } from '../protocol/wire/wire-error.ts'
@@ -84,7 +85,13 @@ export class Relay {
       request_id: query.workerRequestId,
     }
     if (query.worker.version === 0) return { '@type': 'proxy.runQuery', ...shared }
-    return { '@type': 'proxy.runQueryEx', ...shared, flags: 1, enable_debug: query.style.enableDebug }
+    const privateKey = keyField(query.worker.version, query.privateKey)
+    return {
+      '@type': 'proxy.runQueryEx',
+      ...shared,
+      enable_debug: query.style.enableDebug,
+      ...(privateKey === undefined ? { flags: 1 } : { flags: 3, private_key: privateKey }),
+    }
   }
 
   /** Tells the worker to stop, once, if it announced that it understands that (docs/protocol-extensions.md). */
@@ -189,7 +196,7 @@ export class Relay {
   /** Ends a query with an error of the proxy's own. Nobody is charged. */
   fail(query: RunningQuery, error: PeerError, fault?: Fault): void {
     if (!query.worker.running.has(query.workerKey)) return
-    this.#end(query, proxyErrorMessage(query.style, error, query.answered), fault)
+    this.#end(query, proxyErrorMessage(query.style, error, query.answered, this.#times(query)), fault)
   }
 
   #end(query: RunningQuery, message: TlObject, fault: Fault | undefined): void {

@@ -18,6 +18,8 @@ export class WorkerSeat {
   /** Understands `proxy.cancelQuery`. */
   readonly cancels: boolean
   readonly imageHash: Uint8Array
+  /** JSON text by which the worker describes its machine, unchecked. */
+  readonly machine: string | undefined
   /** Queues a message for the worker; rejects when the connection is over or full. */
   readonly send: (message: TlObject) => Promise<void>
   coefficient: number
@@ -39,6 +41,7 @@ export class WorkerSeat {
     version: number
     cancels: boolean
     imageHash: Uint8Array
+    machine: string | undefined
     send: (message: TlObject) => Promise<void>
     coefficient: number
     enabled: boolean
@@ -51,6 +54,7 @@ export class WorkerSeat {
     this.version = seat.version
     this.cancels = seat.cancels
     this.imageHash = seat.imageHash
+    this.machine = seat.machine
     this.send = seat.send
     this.coefficient = seat.coefficient
     this.enabled = seat.enabled
@@ -66,6 +70,8 @@ export interface ClientSeat {
   readonly account: Account
   readonly owner: Address
   readonly version: number
+  /** Whether the proxy's own errors come with final info (versions.ts). */
+  readonly extendedErrors: boolean
   /**
    * Queues a message; messages of one key stay in order. Does nothing once the connection is over. False when the message is too large
    * for one frame and cannot be sent.
@@ -89,6 +95,8 @@ export class RunningQuery {
   readonly maxCoefficient: number
   readonly queryBytes: number
   readonly facts: QueryFacts
+  /** For the worker: what opens the request; undefined where it is not encrypted (95 §2). Kept in memory only, never logged. */
+  readonly privateKey: Uint8Array | undefined
   readonly startedMs: number
   answerStartMs = 0
   /** The first answer was passed on, or would have been if anybody read it. */
@@ -110,6 +118,7 @@ export class RunningQuery {
     maxCoefficient: number
     queryBytes: number
     facts: QueryFacts
+    privateKey: Uint8Array | undefined
     startedMs: number
   }) {
     this.client = query.client
@@ -123,6 +132,7 @@ export class RunningQuery {
     this.maxCoefficient = query.maxCoefficient
     this.queryBytes = query.queryBytes
     this.facts = query.facts
+    this.privateKey = query.privateKey
     this.startedMs = query.startedMs
     this.coefficient = query.worker.coefficient
   }

@@ -10,6 +10,7 @@ import type { InboundPeer, OpenPort, ProxyConfig, ProxyDeps } from './proxy-conf
 import { Quarantine } from './quarantine.ts'
 import type { Rates } from './rates.ts'
 import { Relay } from './relay.ts'
+import { ownVersions } from './versions.ts'
 import { WorkerLine } from './worker-line.ts'
 
 export interface ServingOptions {
@@ -62,7 +63,13 @@ export class ServingDesk {
       multipliers: () => instance.identity.params.multipliers,
       ownerText: (query) => textOf(this.#office, query.client.owner),
     })
-    this.exchange = new Exchange({ ...shared, relay: this.#relay, root: options.root, enabled: options.enabled })
+    this.exchange = new Exchange({
+      ...shared,
+      relay: this.#relay,
+      root: options.root,
+      enabled: options.enabled,
+      privateKeyOf: deps.privateKeyOf,
+    })
     this.#office = {
       identity: instance.identity,
       contract: instance.contract,
@@ -71,6 +78,7 @@ export class ServingDesk {
       exchange: this.exchange,
       nonces: instance.nonces,
       root: options.root,
+      versions: config.versions ?? ownVersions,
       checkHashes: this.checkHashes,
       listedModelsOnly: config.listedModelsOnly,
       pseudo: deps.side.kind === 'pseudo',

@@ -3,7 +3,7 @@ import { readVectors, type VectorFile } from '../protocol/testing/vector-cases.t
 import { notRun, ran } from '../protocol/testing/vector-runs.ts'
 import { asJson, missingKeys, parseAnswer } from '../roles/testing/http-exchange.ts'
 import type { CocoonProxy } from './proxy.ts'
-import { pseudoProxy, routerPort, temporaryFolder } from './testing/fixtures.ts'
+import { pseudoProxy, recordedVersions, routerPort, temporaryFolder } from './testing/fixtures.ts'
 import { differences, type GoldenCase, replay } from './testing/replay.ts'
 
 interface Connection {
@@ -35,7 +35,11 @@ const connectionsOf = (file: VectorFile): Connection[] =>
 
 /** A proxy on the database of an earlier one, until the end of the test or of `stop`. */
 async function proxyOn(folder: string): Promise<CocoonProxy> {
-  const proxy = pseudoProxy(folder, {}, { openClientPort: routerPort(), openWorkerPort: routerPort() })
+  const proxy = pseudoProxy(
+    folder,
+    { versions: recordedVersions },
+    { openClientPort: routerPort(), openWorkerPort: routerPort() },
+  )
   await proxy.start()
   onTestFinished(() => proxy.stop())
   return proxy

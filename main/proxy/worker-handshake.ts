@@ -1,4 +1,5 @@
 import type { Address } from '@ton/core'
+import type { VersionRange } from '../protocol/handshake/versions.ts'
 import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
 import { Refusal } from './refusal.ts'
 import { negotiateVersion } from './versions.ts'
@@ -14,6 +15,7 @@ export interface WorkerParams {
   readonly max_active_requests?: number | undefined
   readonly min_proto_version?: number | undefined
   readonly max_proto_version?: number | undefined
+  readonly machine_description_json?: string | undefined
 }
 
 /** What the proxy demands of a worker. */
@@ -24,6 +26,7 @@ export interface WorkerRules {
   /** Null when every model may be served. Gets the full model name `NAME@COMMIT:HASH`. */
   readonly checkModel: ((model: string) => boolean) | null
   readonly parseAddress: (text: string) => Address
+  readonly versions: VersionRange
 }
 
 /** A worker whose parameters were accepted. */
@@ -38,7 +41,12 @@ export interface WorkerProfile {
   readonly limit: number
   readonly version: number
   readonly flags: number
+  /** JSON text of the worker's own, cut to a bounded length; undefined where it said nothing. */
+  readonly machine: string | undefined
 }
+
+/** Of a description that a stranger wrote so much is kept for the status. */
+const mostMachineLetters = 4_096
 
 export type WorkerStage = 'connect' | 'compare' | 'complete' | 'ready'
 export type WorkerQuery =
@@ -80,7 +88,7 @@ export function acceptWorker(params: WorkerParams, imageHash: Uint8Array, rules:
   if (active < 1) refuse(peerErrorCodes.protocolViolation, 'invalid max_active_requests value')
   if (proxies < 1) refuse(peerErrorCodes.protocolViolation, 'invalid proxy_cnt value')
   if (rules.checkModel !== null && !rules.checkModel(params.model)) refuse(peerErrorCodes.protocolViolation, 'unknown model hash')
-  const version = negotiateVersion(params)
+  const version = negotiateVersion(params, rules.versions)
   return {
     owner: rules.parseAddress(params.worker_owner_address),
     model: params.model,
@@ -89,6 +97,7 @@ export function acceptWorker(params: WorkerParams, imageHash: Uint8Array, rules:
     limit: Math.ceil(active / proxies),
     version,
     flags: params.flags,
+    machine: params.machine_description_json?.slice(0, mostMachineLetters),
   }
 }
 

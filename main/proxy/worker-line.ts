@@ -135,6 +135,7 @@ export class WorkerLine {
           ? (model) => root.modelHashes.has(createHash('sha256').update(model).digest('hex'))
           : null,
       parseAddress: parseOwner,
+      versions: office.versions,
     })
     this.#profile = profile
     return {
@@ -160,6 +161,7 @@ export class WorkerLine {
       version: profile.version,
       cancels: (profile.flags & cancelExtensionFlag) !== 0,
       imageHash: this.#imageHash,
+      machine: profile.machine,
       send: (message) => this.#send(message),
       coefficient: profile.coefficient,
       enabled: !disabled,

@@ -6,6 +6,7 @@ import { parseRootState } from '../../../contracts/root.ts'
 import { keySigner, publicKeyOfSeed } from '../../../contracts/signed.ts'
 import { silentLogger } from '../../base/logger.ts'
 import { Signal } from '../../base/signal.ts'
+import type { VersionRange } from '../../protocol/handshake/versions.ts'
 import { listen } from '../../protocol/wire/listen.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import { plainPort } from '../ports.ts'
@@ -53,6 +54,9 @@ export function testConfig(folder: string, change: Partial<ProxyConfig> = {}): P
     ...change,
   }
 }
+
+/** What the recorded proxies spoke: one that speaks the same behaves as they did. */
+export const recordedVersions: VersionRange = { least: 0, most: 2 }
 
 /** A proxy in the mode without a blockchain, on plain loopback ports. */
 export function pseudoProxy(folder: string, change: Partial<ProxyConfig> = {}, deps: Partial<ProxyDeps> = {}): CocoonProxy {

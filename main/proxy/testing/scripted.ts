@@ -49,12 +49,14 @@ export interface WorkerScript {
   readonly cancel?: boolean
   readonly version?: number
   readonly model?: string
+  /** In place of what follows from the others. */
+  readonly params?: TlObject<'worker.params'>
 }
 
 export function workerHello(script: WorkerScript = {}): TlObject<'worker.connectToProxy'> {
   return {
     '@type': 'worker.connectToProxy',
-    params: {
+    params: script.params ?? {
       '@type': 'worker.params',
       flags: 3 | (script.cancel ? cancelExtensionFlag : 0),
       worker_owner_address: script.owner ?? workerOwner,
