@@ -81,8 +81,10 @@ export function openWorkerHttp(options: WorkerHttpOptions): Promise<Listener> {
         worker.pause()
         return say(200, 'disabled')
       case '/request/change_coefficient': {
-        const wanted = Math.round(Number(search.get('coefficient') ?? Number.NaN) * 1000)
-        if (!(wanted >= 0 && wanted < 1e9)) return say(400, 'coefficient must be a factor, e.g. 1.5')
+        const said = search.get('coefficient') ?? ''
+        const wanted = Math.round(Number(said) * 1000)
+        // An empty one must not become a price of 0.
+        if (!/^\d+(\.\d+)?$/.test(said) || wanted >= 1e9) return say(400, 'coefficient must be a factor, e.g. 1.5')
         options.setCoefficient(wanted)
         return say(200, `coefficient set to ${wanted / 1000}`)
       }
