@@ -5,7 +5,14 @@ import { scriptedNetwork, signedPayment } from '../protocol/testing/scripted-net
 import type { ScriptedConnection } from '../protocol/testing/scripted-proxy.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import { QueryRefused } from '../protocol/wire/wire-error.ts'
-import { completeHandshake, connectedToProxy, payoutOf, proxyContract, workerPeer } from './testing/worker-peer.ts'
+import {
+  compareHonestly,
+  completeHandshake,
+  connectedToProxy,
+  payoutOf,
+  proxyContract,
+  workerPeer,
+} from './testing/worker-peer.ts'
 
 type Peer = Awaited<ReturnType<typeof workerPeer>>
 let peer: Peer | undefined
@@ -322,6 +329,22 @@ describe('readiness', () => {
     expect(await connection.nextPacket('worker.enabledDisabled')).toMatchObject({ disabled: 1 })
     worker.setCoefficient(1500)
     expect(await connection.nextPacket('worker.newCoefficient')).toMatchObject({ new_coefficient: 1500 })
+  })
+
+  it('and a price that changes during the handshake are told when it is complete', async () => {
+    peer = await workerPeer()
+    peer.worker.start()
+    const connection = await peer.proxy.accept()
+    const hello = await connection.nextQuery('worker.connectToProxy')
+    expect(hello.question.params.coefficient).toBe(1000)
+    peer.worker.setCoefficient(1500)
+    hello.answer(connectedToProxy())
+    await compareHonestly(connection)
+    const complete = await connection.nextQuery('worker.proxyHandshakeComplete')
+    peer.worker.pause()
+    complete.answer({ '@type': 'worker.proxyHandshakeCompleted' })
+    expect(await connection.nextPacket('worker.newCoefficient')).toMatchObject({ new_coefficient: 1500 })
+    expect(await connection.nextPacket('worker.enabledDisabled')).toMatchObject({ disabled: 1 })
   })
 
   it('has a limit of requests', async () => {

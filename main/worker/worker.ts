@@ -233,7 +233,8 @@ export class Worker {
         },
       })
       show({ phase: 'handshake' })
-      const proxy = await introduceWorker(connection, this.#identity(), root, timeoutMs)
+      const said = this.#identity()
+      const proxy = await introduceWorker(connection, said, root, timeoutMs)
       const balance = this.#balanceOf(proxy, root)
       const told = { proxyContract: proxy.proxyContract, workerContract: proxy.workerContract }
       // The link listens before the last step: the proxy may send a query right behind its answer.
@@ -243,6 +244,8 @@ export class Worker {
       this.#links.add(link)
       // Each time: what got lost with the last connection, on a full disk or with the ledger itself, is learnt now.
       link.tellTotal(lost)
+      // What changed while the handshake ran.
+      if (this.#coefficient !== said.coefficient) await link.setCoefficient(this.#coefficient)
       if (this.#isDisabled !== saidDisabled) await link.setDisabled(this.#isDisabled)
       show({ phase: 'ready', ...told })
       this.#deployOnce(proxy, root)

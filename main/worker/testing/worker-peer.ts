@@ -86,13 +86,30 @@ export const connectedToProxy = (
   worker_sc_address: contract,
 })
 
+interface Totals {
+  readonly signed?: bigint
+  readonly db?: bigint
+  readonly max?: bigint
+}
+
 /** Answers the worker's handshake honestly, with these totals. */
 export async function completeHandshake(
   connection: ScriptedConnection,
-  totals: { signed?: bigint; db?: bigint; max?: bigint } = {},
+  totals: Totals = {},
 ): Promise<TlObject<'worker.compareBalanceWithProxy'>> {
   const hello = await connection.nextQuery('worker.connectToProxy')
   hello.answer(connectedToProxy())
+  const question = await compareHonestly(connection, totals)
+  const complete = await connection.nextQuery('worker.proxyHandshakeComplete')
+  complete.answer({ '@type': 'worker.proxyHandshakeCompleted' })
+  return question
+}
+
+/** The second of the three steps. */
+export async function compareHonestly(
+  connection: ScriptedConnection,
+  totals: Totals = {},
+): Promise<TlObject<'worker.compareBalanceWithProxy'>> {
   const compare = await connection.nextQuery('worker.compareBalanceWithProxy')
   compare.answer({
     '@type': 'worker.compareBalanceWithProxyResult',
@@ -101,7 +118,5 @@ export async function completeHandshake(
     max_tokens: totals.max ?? 0n,
     error_code: 0,
   })
-  const complete = await connection.nextQuery('worker.proxyHandshakeComplete')
-  complete.answer({ '@type': 'worker.proxyHandshakeCompleted' })
   return compare.question
 }
