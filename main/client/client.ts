@@ -2,6 +2,7 @@ import { asError, Failure, wordsOf } from '../base/failure.ts'
 import { Feed } from '../base/feed.ts'
 import { pause } from '../base/pause.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
+import { ProxyDirectory } from '../protocol/handshake/proxy-directory.ts'
 import { allVersions, checkVersions } from '../protocol/handshake/versions.ts'
 import type { JsonObject } from '../protocol/requests/json-text.ts'
 import { readSealed, validateRequest } from '../protocol/requests/validate-request.ts'
@@ -12,7 +13,6 @@ import { Consent } from './consent.ts'
 import { LinkPool } from './link-pool.ts'
 import { OldAccounts } from './old-accounts.ts'
 import type { ClientEvent, ClientOptions } from './options.ts'
-import { ProxyDirectory } from './proxy-directory.ts'
 import type { ModelOffer } from './proxy-link.ts'
 import { paidNothing } from './query-failure.ts'
 import type { QueryHandle } from './running-query.ts'
@@ -89,7 +89,7 @@ export class Client {
     if (this.#stopping !== undefined) return
     const stopping = new AbortController()
     this.#stopping = stopping
-    const directory = new ProxyDirectory(this.#options.reconnectMs ?? 10_000)
+    const directory = new ProxyDirectory('forClients', this.#options.reconnectMs ?? 10_000)
     const slots = Array.from({ length: this.#options.proxyConnections ?? 1 }, (_, slot) =>
       this.#keepConnected(slot, directory, stopping.signal),
     )
@@ -162,7 +162,7 @@ export class Client {
       const config = root.value
       if (config === null) break
       const accounts = this.#accountEndpoints(config)
-      const next = directory.take(config.proxies, accounts, Date.now())
+      const next = directory.take(config.proxies, { withMoney: accounts }, Date.now())
       if ('waitMs' in next) {
         await pause(next.waitMs, signal)
         continue

@@ -1,7 +1,7 @@
-import type { ProxyEndpoints } from '../../contracts/net-address.ts'
-import { ReconnectPace } from '../base/reconnect-pace.ts'
+import type { ProxyEndpoints } from '../../../contracts/net-address.ts'
+import { ReconnectPace } from '../../base/reconnect-pace.ts'
 
-/** After so many attempts in a row that came to nothing, proxies without an account are tried too. */
+/** After so many attempts in a row that came to nothing, proxies without money are tried too. */
 const mostPatience = 6
 /** Proxies that differ by less are equally near. */
 const equallyNearMs = 20
@@ -19,37 +19,56 @@ export type NextProxy =
   /** Nobody can be tried before so many ms. */
   | { readonly waitMs: number }
 
-const endpointOf = ({ forClients }: ProxyEndpoints): string => `${forClients.host}:${forClients.port}`
+/** Proxies that are not like the others, by `host:port`. */
+export interface Favoured {
+  /** Money lies there: they come first and are waited for. */
+  readonly withMoney?: ReadonlySet<string>
+  /** Met before, which spares the cost of a new contract: they come first among equals. */
+  readonly known?: ReadonlySet<string>
+}
+
+/** The port of a proxy that one role uses. */
+export type ProxySide = keyof Pick<ProxyEndpoints, 'forClients' | 'forWorkers'>
 
 /**
  * Which of the network's proxies a connection goes to next: one where money lies already, then one that did not fail of late, then the
- * nearest; among equals by chance. One connection to each proxy at a time. Times are ms of one clock.
+ * nearest, then one that is known; among equals by chance, so that many who choose spread. One connection to each proxy at a time. Times are ms of
+ * one clock.
  */
 export class ProxyDirectory {
+  readonly #side: ProxySide
   readonly #longestMs: number
   readonly #random: () => number
   readonly #sheets = new Map<string, Sheet>()
 
-  constructor(longestMs: number, random: () => number = Math.random) {
+  constructor(side: ProxySide, longestMs: number, random: () => number = Math.random) {
+    this.#side = side
     this.#longestMs = longestMs
     this.#random = random
   }
 
-  /** Takes a proxy of the list for one connection. `accounts`: endpoints where an account is open. Give it back with `release`. */
-  take(proxies: readonly ProxyEndpoints[], accounts: ReadonlySet<string>, nowMs: number): NextProxy {
+  /** Takes a proxy of the list for one connection. Give it back with `release`. */
+  take(proxies: readonly ProxyEndpoints[], { withMoney, known }: Favoured, nowMs: number): NextProxy {
     const free = proxies
-      .map((proxy) => ({ proxy, endpoint: endpointOf(proxy) }))
-      .map((one) => ({ ...one, sheet: this.#sheetOf(one.endpoint), hasAccount: accounts.has(one.endpoint), tie: this.#random() }))
+      .map((proxy) => ({ proxy, endpoint: `${proxy[this.#side].host}:${proxy[this.#side].port}` }))
+      .map((one) => ({
+        ...one,
+        sheet: this.#sheetOf(one.endpoint),
+        hasMoney: withMoney?.has(one.endpoint) === true,
+        isKnown: known?.has(one.endpoint) === true,
+        tie: this.#random(),
+      }))
       .filter(({ sheet }) => !sheet.taken)
     // Opening an account costs money: a proxy where one is open is waited for, unless it stays away.
-    const awaited = free.filter(({ hasAccount, sheet }) => hasAccount && sheet.pace.failures < mostPatience)
+    const awaited = free.filter(({ hasMoney, sheet }) => hasMoney && sheet.pace.failures < mostPatience)
     const pool = awaited.length > 0 ? awaited : free
     const ready = pool.filter(({ sheet }) => sheet.notBeforeMs <= nowMs)
     ready.sort(
       (one, other) =>
-        Number(other.hasAccount) - Number(one.hasAccount) ||
+        Number(other.hasMoney) - Number(one.hasMoney) ||
         one.sheet.pace.failures - other.sheet.pace.failures ||
         nearness(one.sheet) - nearness(other.sheet) ||
+        Number(other.isKnown) - Number(one.isKnown) ||
         one.tie - other.tie,
     )
     const [first] = ready

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { ProxyEndpoints } from '../../contracts/net-address.ts'
+import type { ProxyEndpoints } from '../../../contracts/net-address.ts'
 import { ProxyDirectory } from './proxy-directory.ts'
 
 const proxy = (port: number): ProxyEndpoints => ({
@@ -8,14 +8,14 @@ const proxy = (port: number): ProxyEndpoints => ({
 })
 const [a, b, c] = [proxy(1), proxy(2), proxy(3)]
 const at = (port: number): string => `10.0.0.1:${port}`
-const nobody: ReadonlySet<string> = new Set()
-const directory = (): ProxyDirectory => new ProxyDirectory(16_000, () => 0.5)
+const nobody = {}
+const directory = (): ProxyDirectory => new ProxyDirectory('forClients', 16_000, () => 0.5)
 const never = { goodMs: 0, latencyMs: undefined }
 
 describe('the next proxy', () => {
   it('is the one where money lies, and each is taken once', () => {
     const all = directory()
-    const accounts = new Set([at(2)])
+    const accounts = { withMoney: new Set([at(2)]) }
     expect(all.take([a, b, c], accounts, 0)).toMatchObject({ endpoint: at(2) })
     expect(all.take([a, b, c], accounts, 0)).toMatchObject({ endpoint: at(1) })
     expect(all.take([a, b, c], accounts, 0)).toMatchObject({ endpoint: at(3) })
@@ -35,7 +35,7 @@ describe('the next proxy', () => {
 
   it('is waited for where money lies, until it has stayed away for long', () => {
     const all = directory()
-    const accounts = new Set([at(1)])
+    const accounts = { withMoney: new Set([at(1)]) }
     let nowMs = 0
     const tried: string[] = []
     while (tried.at(-1) !== at(2)) {
@@ -62,5 +62,22 @@ describe('the next proxy', () => {
     }
     const order = [0, 1, 2].map(() => all.take([a, b, c], nobody, 60_000))
     expect(order).toMatchObject([{ endpoint: at(2) }, { endpoint: at(3) }, { endpoint: at(1) }])
+  })
+
+  it('is a known one among equals, but not before one that failed less', () => {
+    const all = directory()
+    const known = { known: new Set([at(3)]) }
+    expect(all.take([a, b, c], known, 0)).toMatchObject({ endpoint: at(3) })
+    all.release(at(3), { ...never, nowMs: 0 })
+    expect(all.take([a, b, c], known, 60_000)).toMatchObject({ endpoint: at(1) })
+  })
+
+  it('is one or the other for those who choose at the same time', () => {
+    const chosen = new Set<string>()
+    for (let i = 0; i < 64; i++) {
+      const next = new ProxyDirectory('forWorkers', 16_000).take([a, b, c], nobody, 0)
+      if ('endpoint' in next) chosen.add(next.endpoint)
+    }
+    expect([...chosen].sort()).toEqual([at(101), at(102), at(103)])
   })
 })
