@@ -16,6 +16,7 @@ import {
   withdrawMessage,
 } from './account-actions.ts'
 import type { AccountRecord, AccountStore } from './account-store.ts'
+import { pendingCharge } from './budget.ts'
 
 /** How long a message may take to show in the contract's state. */
 const confirmLimitMs = 90_000
@@ -28,18 +29,41 @@ const sameBytes = (one: Uint8Array, other: Uint8Array): boolean => Buffer.from(o
 /** A forced close may leave what the proxy's stake did not cover (protocol 30 §6). */
 const isEmptied = (state: ContractState): boolean => state.state === 'closed' && state.balance === 0n
 
+/** A message to the contract, and how its effect shows. */
+type Action = [
+  message: (record: AccountRecord) => OutMessage,
+  done: (before: ContractState | undefined, now: ContractState) => boolean,
+]
+
+const topUpOf = (amount: bigint): Action => [
+  (record) => topUpMessage(record, amount),
+  (before, now) => now.balance > (before?.balance ?? 0n),
+]
+
+/** nanoton on the contract that no answer has used yet */
+const unspent = ({ maxTokens, signedTokens, dbTokens, params }: AccountRecord, chain: ContractState): bigint =>
+  chain.balance - pendingCharge({ chain, signedTokens, committedTokens: dbTokens, maxTokens }, params.pricePerToken)
+
 /** The owner's actions on client contracts (protocol 30 §5, §6). Each waits until the chain shows its effect. One at a time. */
 export class AccountKeeper {
   readonly #money: { readonly chain: Chain; readonly wallet: Sender } | undefined
   readonly #store: AccountStore
   readonly #logger: Logger
+  readonly #onRead: (contract: Address, state: ContractState | undefined) => void
   readonly #maintainedAt = new Map<string, number>()
   #queue: Promise<unknown> = Promise.resolve()
 
-  constructor(money: { readonly chain: Chain; readonly wallet: Sender } | undefined, store: AccountStore, logger: Logger) {
+  /** @param onRead told each state that was read on chain: whoever shows the account should know no older one */
+  constructor(
+    money: { readonly chain: Chain; readonly wallet: Sender } | undefined,
+    store: AccountStore,
+    logger: Logger,
+    onRead: (contract: Address, state: ContractState | undefined) => void,
+  ) {
     this.#money = money
     this.#store = store
     this.#logger = logger
+    this.#onRead = onRead
   }
 
   /** Every client contract ever used on the network of that root contract, oldest first. */
@@ -51,6 +75,7 @@ export class AccountKeeper {
   async read(contract: Address): Promise<ContractState | undefined> {
     const { data } = await this.#needMoney().chain.account(contract)
     const state = data === null ? undefined : parseClientState(data)
+    this.#onRead(contract, state)
     const record = state && isEmptied(state) ? this.#store.find(contract) : undefined
     if (record?.closed === false) this.#store.save({ ...record, closed: true })
     return state
@@ -69,11 +94,19 @@ export class AccountKeeper {
 
   /** Puts `amount` nanoton on the balance. */
   async topUp(contract: Address, amount: bigint): Promise<void> {
-    await this.#act(
-      contract,
-      (record) => topUpMessage(record, amount),
-      (before, now) => now.balance > (before?.balance ?? 0n),
-    )
+    await this.#alone(({ wallet }) => this.#send(wallet, contract, ...topUpOf(amount)))
+  }
+
+  /**
+   * Puts `amount` nanoton on the balance if less than `least` nanoton of it are unspent on chain at this moment. Nothing is sent to a contract that
+   * is not open.
+   */
+  async fill(contract: Address, { least, amount }: { readonly least: bigint; readonly amount: bigint }): Promise<void> {
+    await this.#alone(async ({ wallet }) => {
+      const state = await this.read(contract)
+      if (state?.state !== 'normal' || unspent(this.#record(contract), state) >= least) return
+      await this.#send(wallet, contract, ...topUpOf(amount))
+    })
   }
 
   /** Sends the stored signed charge, so that the stake's credit becomes free again. Throws `Failure<'nothing-to-charge'>`. */
@@ -144,25 +177,24 @@ export class AccountKeeper {
     return record
   }
 
+  /** As `#send`, when no other action is under way. */
+  #act(contract: Address, ...action: Action): Promise<ContractState> {
+    return this.#alone(({ wallet }) => this.#send(wallet, contract, ...action))
+  }
+
   /** Sends one message and waits until `done` holds on chain; returns that state. */
-  #act(
-    contract: Address,
-    message: (record: AccountRecord) => OutMessage,
-    done: (before: ContractState | undefined, now: ContractState) => boolean,
-  ): Promise<ContractState> {
-    return this.#alone(async ({ wallet }) => {
-      const before = await this.read(contract)
-      await wallet.send([message(this.#record(contract))])
-      const limit = Date.now() + confirmLimitMs
-      do {
-        const now = await this.read(contract)
-        if (now !== undefined && done(before, now)) return now
-        await pause(confirmEveryMs)
-      } while (Date.now() < limit)
-      throw new Failure('not-confirmed', 'The message was sent, but the contract does not show its effect yet.', {
-        advice: 'Look at the account again in a few minutes before you repeat it.',
-        money: 'The wallet has paid the message; unused value comes back by itself.',
-      })
+  async #send(wallet: Sender, contract: Address, ...[message, done]: Action): Promise<ContractState> {
+    const before = await this.read(contract)
+    await wallet.send([message(this.#record(contract))])
+    const limit = Date.now() + confirmLimitMs
+    do {
+      const now = await this.read(contract)
+      if (now !== undefined && done(before, now)) return now
+      await pause(confirmEveryMs)
+    } while (Date.now() < limit)
+    throw new Failure('not-confirmed', 'The message was sent, but the contract does not show its effect yet.', {
+      advice: 'Look at the account again in a few minutes before you repeat it.',
+      money: 'The wallet has paid the message; unused value comes back by itself.',
     })
   }
 

@@ -66,7 +66,12 @@ export class Account {
   /** Reads the contract's account. Its address proves what it is, so its data need no further trust. */
   async refresh(chain: Chain): Promise<void> {
     const { data } = await chain.account(this.#record.contract)
-    this.#chain = data === null ? undefined : parseClientState(data)
+    this.saw(data === null ? undefined : parseClientState(data))
+  }
+
+  /** The contract's newest state, by whoever read it; undefined while it is not deployed. */
+  saw(state: ContractState | undefined): void {
+    this.#chain = state
     if (this.#chain?.state === 'closed' && this.#chain.balance === 0n && !this.#record.closed) this.#keep({ closed: true })
     this.#onChange()
   }

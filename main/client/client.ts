@@ -66,7 +66,9 @@ export class Client {
     this.#options = options
     this.#store = new AccountStore(options.database)
     this.#pool = new LinkPool(options.logger)
-    this.accounts = new AccountKeeper(options.money, this.#store, options.logger)
+    this.accounts = new AccountKeeper(options.money, this.#store, options.logger, (contract, state) =>
+      this.#pool.accountOf(contract)?.saw(state),
+    )
     checkVersions(options.versions ?? allVersions)
     // The answers of version 0 have no form that this client reads (protocol 30 §3.2).
     if (options.versions?.least === 0) throw new RangeError('a client speaks protocol version 1 and above')

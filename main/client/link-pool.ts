@@ -1,3 +1,4 @@
+import type { Address } from '@ton/core'
 import { Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { reservedTokens } from '../protocol/accounting/adjusted-tokens.ts'
@@ -35,6 +36,11 @@ export class LinkPool {
   /** Whether a ready connection stands on that account. */
   has(account: Account): boolean {
     return this.#sorted.some((link) => link.account === account)
+  }
+
+  /** The account of a ready connection; undefined when none stands on that contract. */
+  accountOf(contract: Address): Account | undefined {
+    return this.#sorted.find(({ account }) => account.record.contract.equals(contract))?.account
   }
 
   /** Requests under way. */

@@ -1,5 +1,5 @@
 import type { Address } from '@ton/core'
-import { asError } from '../base/failure.ts'
+import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Client } from './client.ts'
 
@@ -9,6 +9,9 @@ export const localTopUp = 5_000_000_000n
 const lowMark = 2_500_000_000n
 /** A top-up that did not go through is not tried again at once. */
 const retryMs = 30_000
+/** One that may still be on its way: after so long it has arrived or never will. */
+const underWayMs = 600_000
+const mayBeUnderWay: ReadonlySet<string> = new Set(['send-unknown', 'not-confirmed'])
 
 export interface TopUpTerms {
   /** nanoton put on the balance each time */
@@ -19,31 +22,65 @@ export interface TopUpTerms {
 
 /** Keeps the balance of a client filled: the chat balance of the local network, or what an operator has asked for. */
 export class TopUpKeeper {
+  readonly #client: Pick<Client, 'accounts' | 'state'>
+  readonly #terms: TopUpTerms
+  readonly #now: () => number
   readonly #stopWatching: () => void
-  #busy = false
-  #notBeforeMs = 0
+  readonly #busy = new Set<string>()
+  /** By contract: what went wrong last, and until when nothing is sent for it. */
+  readonly #held = new Map<string, { readonly untilMs: number; readonly reason: Error }>()
   #stopped = false
 
-  constructor(client: Client, logger: Logger, terms: TopUpTerms = { amount: localTopUp, lowMark }) {
+  constructor(
+    client: Pick<Client, 'accounts' | 'state'>,
+    logger: Logger,
+    terms: TopUpTerms = { amount: localTopUp, lowMark },
+    now: () => number = Date.now,
+  ) {
+    this.#client = client
+    this.#terms = terms
+    this.#now = now
     this.#stopWatching = client.state.onChange(({ connections }) => {
-      for (const { phase, clientContract, balance, pendingCharge } of connections) {
-        if (phase !== 'ready' || !clientContract || balance === undefined) continue
-        if (balance - (pendingCharge ?? 0n) < terms.lowMark) void this.#topUp(client, clientContract, terms.amount, logger)
+      for (const { phase, clientContract, balance, pendingCharge = 0n } of connections) {
+        if (phase !== 'ready' || !clientContract || balance === undefined || balance - pendingCharge >= terms.lowMark) continue
+        const name = clientContract.toString()
+        if (this.#busy.has(name) || this.#holdOf(name)) continue
+        this.#busy.add(name)
+        this.#fill(clientContract, terms.lowMark)
+          .catch((thrown: unknown) => logger.warn('a balance could not be topped up', { reason: asError(thrown).message }))
+          .finally(() => this.#busy.delete(name))
       }
     })
   }
 
-  async #topUp(client: Client, contract: Address, amount: bigint, logger: Logger): Promise<void> {
-    if (this.#busy || this.#stopped || Date.now() < this.#notBeforeMs) return
-    this.#busy = true
+  /**
+   * For a question that `missing` nanoton were lacking for: resolves when they are on the first balance.
+   * @throws Failure why they cannot be put there now
+   */
+  async refill(missing: bigint): Promise<void> {
+    const [{ clientContract, balance, pendingCharge = 0n } = {}] = this.#client.state.value.connections
+    if (!clientContract || balance === undefined)
+      throw new Failure('no-connection', 'No proxy is connected.', { retryable: true })
+    const hold = this.#holdOf(clientContract.toString())
+    if (hold) throw hold
+    await this.#fill(clientContract, balance - pendingCharge + missing)
+  }
+
+  async #fill(contract: Address, least: bigint): Promise<void> {
+    if (this.#stopped) return
     try {
-      await client.accounts.topUp(contract, amount)
+      await this.#client.accounts.fill(contract, { least, amount: this.#terms.amount })
     } catch (thrown) {
-      this.#notBeforeMs = Date.now() + retryMs
-      logger.warn('the chat balance could not be topped up', { reason: asError(thrown).message })
-    } finally {
-      this.#busy = false
+      const reason = asError(thrown)
+      const pauseMs = reason instanceof Failure && mayBeUnderWay.has(reason.code) ? underWayMs : retryMs
+      this.#held.set(contract.toString(), { untilMs: this.#now() + pauseMs, reason })
+      throw reason
     }
+  }
+
+  #holdOf(contract: string): Error | undefined {
+    const hold = this.#held.get(contract)
+    return hold !== undefined && this.#now() < hold.untilMs ? hold.reason : undefined
   }
 
   stop(): void {

@@ -224,7 +224,6 @@ export class Visitor {
     if (this.#options.money === undefined || !account.record.consented) return
     try {
       await this.#context.accounts.charge(account.record.contract)
-      await this.#refresh(account)
     } catch (thrown) {
       if (!(thrown instanceof Failure && thrown.code === 'nothing-to-charge'))
         this.#options.logger.warn('the credit could not be freed', { reason: asError(thrown).message })

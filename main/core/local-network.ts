@@ -8,6 +8,7 @@ import { Signal, type Watchable } from '../base/signal.ts'
 import type { ChildEntries } from '../child-entries.ts'
 import { clientMigrations } from '../client/account-store.ts'
 import { Client } from '../client/client.ts'
+import { localTopUp, TopUpKeeper } from '../client/top-up-keeper.ts'
 import type { OpenAiBackend } from '../inference/openai-backend.ts'
 import { buildLocalNetwork, joinLocalNetwork, localEndpoints, localGenesis, localRoot } from '../localnet/genesis.ts'
 import { LocalChain } from '../localnet/local-chain.ts'
@@ -30,7 +31,6 @@ import { keptWords } from './kept-words.ts'
 import { forgetLocalEndpoint, tellLocalEndpoint } from './local-endpoint.ts'
 import type { LocalSecrets } from './local-keys.ts'
 import type { StartProgress } from './start-progress.ts'
-import { localTopUp, TopUpKeeper } from './top-up-keeper.ts'
 
 /** Values of the local network that are not in its contracts (architecture, Networks). */
 const rootIntervalMs = 5000

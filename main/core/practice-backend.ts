@@ -7,11 +7,11 @@ import { estimatedCost } from '../client/budget.ts'
 import { readChatCompletion } from '../client/chat-completion.ts'
 import type { Client } from '../client/client.ts'
 import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
+import { localTopUp } from '../client/top-up-keeper.ts'
 import type { ChatMessage, EngineState, EngineUsage } from '../inference/engine.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { Worker } from '../worker/worker.ts'
 import { comeBackMs, mayComeBack, whenSeated } from './seat-wait.ts'
-import { localTopUp } from './top-up-keeper.ts'
 
 /** What a request over the network may cost at most (architecture, Networks). */
 const maxCoefficient = 1000

@@ -154,7 +154,7 @@ export class PaidNetwork {
     )
   }
 
-  newClient(): Client {
+  newClient(change: { readonly paymentStatusMs?: readonly [number, number] } = {}): Client {
     const { root, network, chain, user, databases } = this.#parts
     const made = new Client({
       root: root.config,
@@ -166,6 +166,7 @@ export class PaidNetwork {
       logger: silentLogger,
       reconnectMs: 100,
       paymentStatusMs: [200, 300],
+      ...change,
     })
     made.events.on((event) => this.clientEvents.push(event))
     return made
