@@ -224,9 +224,9 @@ export function upgradedRootData(data: Cell, change: RootChange): Cell {
     change.keyManager ?? now.keyManager ?? undefined,
     change.verifiedKeys ?? now.verifiedKeys ?? undefined,
   )
-  // A key manager whose address cannot be read would lose it; its cell is kept when nothing replaces it.
-  const kept = change.keyManager === undefined ? data.refs[2] : undefined
-  if (kept !== undefined) rest[0] = kept
+  // What nothing replaces is kept as it is: it may hold what this software does not read.
+  if (change.keyManager === undefined && data.refs[2] !== undefined) rest[0] = data.refs[2]
+  if (change.verifiedKeys === undefined && data.refs[3] !== undefined) rest[1] = data.refs[3]
   return assembled(change.owner ?? now.owner, version, lists, params, rest)
 }
 

@@ -336,6 +336,13 @@ const rootLayouts: readonly Case[] = [
     'format',
   ),
   accepts('root/verified-keys', 'three lists', () => expect(parseRootState(five).verifiedKeys).toEqual(verified)),
+  accepts('root/verified-keys', 'kept by a full upgrade with everything that is said of a key, unless it brings others', () => {
+    const said = Dictionary.empty(Dictionary.Keys.BigUint(256), Dictionary.Values.Uint(32)).set(7n, 1_900_000_000)
+    const lists = beginCell().storeDict(said).storeDict(null).storeDict(null).endCell()
+    const data = withRef(five, 3, lists)
+    expect(upgradedRootData(data, { owner }).refs[3]?.equals(lists)).toBe(true)
+    expect(parseRootState(upgradedRootData(data, { verifiedKeys: verified })).verifiedKeys).toEqual(verified)
+  }),
   refuses(
     'root/verified-keys',
     'an older struct version, a list too few',
