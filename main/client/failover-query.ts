@@ -2,13 +2,6 @@ import { Failure } from '../base/failure.ts'
 import type { HttpResponseHead } from '../protocol/http/http-message.ts'
 import type { HopDebug, QueryEnd, QueryHandle } from './running-query.ts'
 
-/** One try of a question at one proxy. */
-export interface Attempt {
-  readonly handle: QueryHandle
-  /** Whether the proxy ends the generation when its client is gone, so that nobody pays for an answer that nobody reads. */
-  readonly endsWithUs: boolean
-}
-
 /** Failures before the first word that cost nothing, and that another proxy may not have (protocol 30 §7.3). */
 const elsewhere: ReadonlySet<string> = new Set([
   'no-worker',
@@ -25,12 +18,9 @@ const elsewhere: ReadonlySet<string> = new Set([
 
 /**
  * Whether a question that failed before its first word may be asked elsewhere: only where nobody can be charged twice for it. A timeout has used
- * up the time; a lost connection is safe where the proxy stops a generation that nobody waits for.
+ * up the time; after a lost connection the first proxy may go on, and charges at least what its worker did until it was told to stop.
  */
-export function mayTryElsewhere(failure: unknown, endsWithUs: boolean): boolean {
-  if (!(failure instanceof Failure)) return false
-  return elsewhere.has(failure.code) || (failure.code === 'connection-lost' && endsWithUs)
-}
+const mayTryElsewhere = (failure: unknown): failure is Failure => failure instanceof Failure && elsewhere.has(failure.code)
 
 /** A question that goes to the next proxy when one fails before the first word of the answer; after that, its end is final. */
 export class FailoverQuery implements QueryHandle {
@@ -40,8 +30,8 @@ export class FailoverQuery implements QueryHandle {
   #current: QueryHandle
 
   /** @param next another attempt, or undefined when there is no other proxy; called at most once for each failed one. */
-  constructor(first: Attempt, next: (failure: Failure) => Attempt | undefined) {
-    this.#current = first.handle
+  constructor(first: QueryHandle, next: (failure: Failure) => QueryHandle | undefined) {
+    this.#current = first
     const settled = this.#settle(first, next)
     this.head = settled.then((handle) => handle.head)
     this.end = settled.then((handle) => handle.end)
@@ -61,15 +51,15 @@ export class FailoverQuery implements QueryHandle {
   }
 
   /** The attempt that was answered, or the last one that failed. */
-  async #settle(first: Attempt, next: (failure: Failure) => Attempt | undefined): Promise<QueryHandle> {
+  async #settle(first: QueryHandle, next: (failure: Failure) => QueryHandle | undefined): Promise<QueryHandle> {
     for (let attempt = first; ; ) {
-      this.#current = attempt.handle
+      this.#current = attempt
       try {
-        await attempt.handle.head
-        return attempt.handle
+        await attempt.head
+        return attempt
       } catch (thrown) {
-        const following = mayTryElsewhere(thrown, attempt.endsWithUs) && thrown instanceof Failure ? next(thrown) : undefined
-        if (following === undefined) return attempt.handle
+        const following = mayTryElsewhere(thrown) ? next(thrown) : undefined
+        if (following === undefined) return attempt
         attempt = following
       }
     }

@@ -3,7 +3,7 @@ import { Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { reservedTokens } from '../protocol/accounting/adjusted-tokens.ts'
 import type { Account } from './account.ts'
-import { type Attempt, FailoverQuery } from './failover-query.ts'
+import { FailoverQuery } from './failover-query.ts'
 import { rankLinks } from './link-choice.ts'
 import type { ChatQuery, ModelOffer, ProxyLink } from './proxy-link.ts'
 import { localFailure } from './query-failure.ts'
@@ -55,12 +55,12 @@ export class LinkPool {
    */
   run(chat: ChatQuery, signal: AbortSignal, onShortage: (account: Account) => void): QueryHandle {
     const startedAt = performance.now()
-    const attempt = (link: ProxyLink, timeoutMs = chat.timeoutMs): Attempt => {
+    const attempt = (link: ProxyLink, timeoutMs = chat.timeoutMs): QueryHandle => {
       const handle = link.run({ ...chat, timeoutMs }, signal)
       handle.end.catch((thrown: unknown) => {
         if (thrown instanceof Failure && thrown.code === 'balance-too-low') onShortage(link.account)
       })
-      return { handle, endsWithUs: link.endsWithUs }
+      return handle
     }
     const [first, ...others] = this.#ranked(chat)
     if (first === undefined)

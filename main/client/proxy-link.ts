@@ -111,11 +111,6 @@ export class ProxyLink {
     return this.#queries.size
   }
 
-  /** Whether the proxy ends a generation whose client is gone. */
-  get endsWithUs(): boolean {
-    return this.#proxy.cancels
-  }
-
   /** Whether questions can be encrypted here. */
   get carriesKeys(): boolean {
     return this.#proxy.protocol >= keysSince
