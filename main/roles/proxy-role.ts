@@ -2,19 +2,19 @@ import { fromNano } from '@ton/core'
 import { WALLET_MINIMUM } from '../../contracts/cocoon-wallet.ts'
 import { parseProxyState, proxyInit } from '../../contracts/proxy.ts'
 import { keySigner, publicKeyOfSeed } from '../../contracts/signed.ts'
-import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
 import { plainPort, securePort } from '../proxy/ports.ts'
 import { CocoonProxy } from '../proxy/proxy.ts'
 import type { PortOpener } from '../proxy/proxy-config.ts'
 import { usualTerms } from '../proxy/settlement.ts'
 import type { RootConfig } from '../ton/root-config.ts'
+import { ownQuote, type PolicyName, policyNamedOf } from './attesting.ts'
 import { Closers } from './closers.ts'
 import type { HttpPlace } from './http/listener.ts'
 import { openProxyHttp } from './http/proxy-http.ts'
 import { openKeyFile } from './key-file.ts'
 import { drained, type Role } from './role.ts'
 import { openRoleFolder } from './role-folder.ts'
-import { firstRoot, ownerOf, type PolicyName, type RoleOptions } from './role-options.ts'
+import { firstRoot, ownerOf, type RoleOptions } from './role-options.ts'
 import { openRoleWallet, type RoleWallet, waitForMoney } from './role-wallet.ts'
 import { routerPort } from './router-port.ts'
 
@@ -131,13 +131,14 @@ function port(options: ProxyRoleOptions, number: number, policy: PolicyName): Po
   const { host, plain, behindRouter = false, difficulty, logger } = options
   if (behindRouter) return routerPort(host, number)
   if (plain) return plainPort(host, number)
+  const quote = ownQuote(policy)
   return securePort({
     host,
     port: number,
     fixed: true,
     difficulty,
-    policy: { kind: policy },
-    ...(policy === 'fake_tdx' ? { quote: fakeQuote } : {}),
+    policy: policyNamedOf(policy, options),
+    ...(quote && { quote }),
     logger: logger.room('ports'),
   })
 }

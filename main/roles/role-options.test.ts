@@ -12,7 +12,7 @@ const peerWith = (hash: string): Peer => ({
 })
 
 describe('a proxy that must prove its software', () => {
-  const { check } = dialerOptions('fake_tdx', () => root)
+  const { check } = dialerOptions({ kind: 'fake_tdx' }, () => root)
 
   it('is taken when the network contract lists it', () => {
     expect(() => check?.(peerWith(listed))).not.toThrow()
@@ -20,14 +20,14 @@ describe('a proxy that must prove its software', () => {
 
   it.each([
     ['another hash', '22'.repeat(32)],
-    ['no hash', '00'.repeat(32)],
+    ['no hash', '00'.repeat(32), 'image-not-attested'],
     ['half a hash', '11'.repeat(16)],
-  ])('is refused with %s', (_name, hash) => {
-    expect(() => check?.(peerWith(hash))).toThrow(expect.objectContaining({ code: 'image-not-listed' }))
+  ])('is refused with %s', (_name, hash, code = 'image-not-listed') => {
+    expect(() => check?.(peerWith(hash))).toThrow(expect.objectContaining({ code }))
   })
 
   it('is refused while the network contract has not been read', () => {
-    const { check: early } = dialerOptions('fake_tdx', () => null)
+    const { check: early } = dialerOptions({ kind: 'fake_tdx' }, () => null)
     expect(() => early?.(peerWith(listed))).toThrow(expect.objectContaining({ code: 'image-not-listed' }))
   })
 })

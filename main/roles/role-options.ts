@@ -4,10 +4,11 @@ import type { Logger } from '../base/logger.ts'
 import type { ChildEntries } from '../child-entries.ts'
 import { type Dial, type DialerOptions, openDialer } from '../core/dialer.ts'
 import { openViaDialer } from '../core/via-dialer.ts'
-import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
+import { checkRootMembership, type RootListing } from '../protocol/attestation/root-membership.ts'
 import type { RouterAddress } from '../protocol/wire/dial-via.ts'
 import type { RootConfig } from '../ton/root-config.ts'
+import { type AttestingOptions, ownQuote, type PolicyName, policyNamedOf } from './attesting.ts'
 import type { RoleNetwork } from './open-network.ts'
 
 /** What every role is started with. */
@@ -19,13 +20,12 @@ export interface RoleOptions {
   /** May take everything out of the role's wallet; receives a worker's payouts and a proxy's commission. */
   readonly owner?: Address
   readonly entries: ChildEntries
+  /** Base address of a collateral service, for the policy `tdx`; Intel's, unless given. */
+  readonly pccs?: string
   readonly logger: Logger
   /** Gives up the start. */
   readonly signal: AbortSignal
 }
-
-export type PolicyName = Policy['kind']
-export const policyNames: readonly PolicyName[] = ['any', 'fake_tdx']
 
 /**
  * The owner given, else the network's where there is no money.
@@ -54,25 +54,38 @@ export function proxyDialer({
   proxyVia,
   entries,
   network,
-}: Pick<RoleOptions, 'entries' | 'network'> & { readonly policy: PolicyName; readonly proxyVia?: RouterAddress }): Dial {
-  const options = dialerOptions(policy, () => network.root.value)
+  ...attesting
+}: Pick<RoleOptions, 'entries' | 'network'> &
+  AttestingOptions & { readonly policy: PolicyName; readonly proxyVia?: RouterAddress }): Dial {
+  const options = dialerOptions(policyNamedOf(policy, attesting), () => network.root.value)
   return proxyVia === undefined ? openDialer(entries.powThread, options) : openViaDialer(proxyVia, options)
 }
 
 /** How a client or worker looks at the proxies that it dials, and what it shows of itself (protocol 10 §8). */
-export function dialerOptions(policy: PolicyName, root: () => RootConfig | null): DialerOptions {
-  if (policy === 'any') return {}
+export function dialerOptions(policy: Policy, root: () => RootConfig | null): DialerOptions {
+  if (policy.kind === 'any') return {}
+  const quote = ownQuote(policy.kind)
   return {
-    policy: { kind: policy },
-    // A fake quote is what a peer of a test network expects in return (protocol 10 §10).
-    quote: fakeQuote,
-    check: ({ imageHash }) => {
-      const hex = Buffer.from(imageHash).toString('hex')
-      if (root()?.proxyHashes.has(hex)) return
-      throw new Failure('image-not-listed', `The network contract does not list the software of this proxy (${hex}).`, {
-        advice: 'Do not trust this proxy with your words, or allow every proxy with --policy any.',
-      })
+    policy,
+    ...(quote && { quote }),
+    check: (peer) => {
+      const config = root()
+      // Without a chain the lists are a file's: they have no age.
+      const ages = config?.source === undefined ? { mostAgeMs: Number.POSITIVE_INFINITY } : {}
+      checkRootMembership(peer, config && listingOf(config), { part: 'proxy', nowMs: Date.now(), ...ages })
     },
+  }
+}
+
+/** The lists of a network contract, as they were read. */
+export function listingOf({ proxyHashes, workerHashes, address, readAtMs, source }: RootConfig): RootListing {
+  return {
+    proxyHashes,
+    workerHashes,
+    address: address.toString(),
+    readAtMs,
+    block: source?.block,
+    endpoints: source === undefined ? [] : [source.endpoint],
   }
 }
 

@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { asError, Failure } from '../base/failure.ts'
-import type { Logger } from '../base/logger.ts'
 import type { ChildEntries } from '../child-entries.ts'
 import { createIdentity } from '../protocol/attestation/certificate.ts'
 import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
 import { policiesOf } from '../router/policies.ts'
 import { Router } from '../router/router.ts'
 import { parseForwardPort, parseSocksPort, type RouterPort } from '../router/router-config.ts'
+import { type AttestingOptions, quoteJudge } from './attesting.ts'
 import type { Role } from './role.ts'
 
-export interface RouterRoleOptions {
+export interface RouterRoleOptions extends AttestingOptions {
   /** Ports out, `port[@policy]`. */
   readonly socks: readonly string[]
   /** Ports in, `port:ip:port[@policy]`. */
@@ -24,7 +24,6 @@ export interface RouterRoleOptions {
   /** Shows a fake quote in the certificate: what peers with the policy fake_tdx ask for. It proves nothing. */
   readonly fakeQuote: boolean
   readonly entries: ChildEntries
-  readonly logger: Logger
 }
 
 /**
@@ -36,7 +35,7 @@ export async function startRouterRole(options: RouterRoleOptions): Promise<Role>
   const ports = [...socks.map(parseSocksPort), ...reverse.map(parseForwardPort)]
   const router = new Router({
     ports,
-    policies: policiesOf(policyFile === undefined ? undefined : readPolicies(policyFile)),
+    policies: policiesOf(policyFile === undefined ? undefined : readPolicies(policyFile), quoteJudge(options)),
     policyFromUserName,
     host,
     difficulty,

@@ -225,13 +225,18 @@ describe('settings', () => {
     const image = 'ab'.repeat(32)
     const policies = policiesOf(JSON.stringify({ strict: { type: 'fake_tdx', imageHashes: [image] } }))
     expect(policies.get('strict')).toEqual({ kind: 'fake_tdx', imageHashes: [new Uint8Array(32).fill(0xab)] })
-    expect([...policies.keys()]).toEqual(['any', 'fake_tdx', 'strict'])
+    expect([...policies.keys()]).toEqual(['any', 'fake_tdx', 'fake_tee', 'tdx', 'tee', 'strict'])
+    const quotes = { verify: () => Promise.reject(new Error('not asked for')) }
+    const real = policiesOf(JSON.stringify({ strict: { type: 'tee', imageHashes: [image] } }), quotes)
+    expect(real.get('strict')).toEqual({ kind: 'tdx', quotes, imageHashes: [new Uint8Array(32).fill(0xab)] })
+    expect(real.get('tee')).toEqual({ kind: 'tdx', quotes })
   })
 
   it.each([
     '',
     '[]',
-    '{"x":{"type":"tdx"}}',
+    '{"x":{"type":"sgx"}}',
+    '{"x":{"type":"tdx","mrTds":["00"]}}',
     '{"x":{"type":"fake_tdx","imageHashes":["00"]}}',
     '{"a b":{"type":"any"}}',
     '{"x":{"type":"any","mrTds":[]}}',

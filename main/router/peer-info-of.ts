@@ -12,20 +12,22 @@ import { type Endpoint, type PeerAttestation, writePeerInfo } from '../protocol/
 export function peerInfoFrame(peer: SecurePeer, arrived: Socket, destination: Endpoint): Uint8Array {
   return writePeerInfo({
     attestation: attestationOf(peer),
-    collateralRootHash: new Uint8Array(measurementBytes),
+    collateralRootHash: peer.attestation === 'tdx' ? peer.quote.rootKeyHash : new Uint8Array(measurementBytes),
     publicKey: peer.publicKey,
     source: { ip: plainIp(arrived.remoteAddress ?? ''), port: arrived.remotePort ?? 0 },
     destination,
   })
 }
 
-function attestationOf({ attestation, publicKey }: SecurePeer): PeerAttestation | undefined {
-  switch (attestation) {
+function attestationOf(peer: SecurePeer): PeerAttestation | undefined {
+  switch (peer.attestation) {
     case 'none':
       return undefined
     case 'fake_tdx':
       // The policy found the fake quote of this key, which has no other content.
-      return { kind: 'tdx', measured: readFakeQuote(fakeQuote(publicKey)) }
+      return { kind: 'tdx', measured: readFakeQuote(fakeQuote(peer.publicKey)) }
+    case 'tdx':
+      return { kind: 'tdx', measured: peer.quote.body.measured }
   }
 }
 

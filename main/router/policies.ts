@@ -1,9 +1,14 @@
 import { z } from 'zod'
 import { Failure } from '../base/failure.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
+import { noQuoteJudge, type QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
 
-/** Policies that every router knows (10 §8). */
-const builtIn: Readonly<Record<string, Policy>> = { any: { kind: 'any' }, fake_tdx: { kind: 'fake_tdx' } }
+/** Policies that every router knows (10 §8), also by the names of newer revisions (95 §6). */
+function builtIn(quotes: QuoteJudge): Readonly<Record<string, Policy>> {
+  const tdx = { kind: 'tdx', quotes } as const
+  const fake = { kind: 'fake_tdx' } as const
+  return { any: { kind: 'any' }, fake_tdx: fake, fake_tee: fake, tdx, tee: tdx }
+}
 
 const hashOf = (bytes: number) =>
   z
@@ -17,7 +22,7 @@ const policyFile = z.record(
   z.discriminatedUnion('type', [
     z.strictObject({ type: z.literal('any'), imageHashes: z.array(hashOf(32)).optional() }),
     z.strictObject({
-      type: z.literal('fake_tdx'),
+      type: z.enum(['fake_tdx', 'fake_tee', 'tdx', 'tee']),
       mrTds: z.array(measurement).optional(),
       rtmrSets: z.array(z.tuple([measurement, measurement, measurement, measurement])).optional(),
       imageHashes: z.array(hashOf(32)).optional(),
@@ -27,15 +32,18 @@ const policyFile = z.record(
 )
 
 /**
- * The built-in policies and those of a file: `{"strict": {"type": "fake_tdx", "imageHashes": ["<hex>"]}}` (docs/router.md).
+ * The built-in policies and those of a file: `{"strict": {"type": "tdx", "imageHashes": ["<hex>"]}}` (docs/router.md).
+ * @param quotes judges real quotes; without it all of them are refused
  * @throws Failure `bad-policy-file`
  */
-export function policiesOf(fileText?: string): ReadonlyMap<string, Policy> {
-  const policies = new Map(Object.entries(builtIn))
+export function policiesOf(fileText?: string, quotes: QuoteJudge = noQuoteJudge): ReadonlyMap<string, Policy> {
+  const own = builtIn(quotes)
+  const policies = new Map(Object.entries(own))
   if (fileText === undefined) return policies
   for (const [name, { type, ...lists }] of Object.entries(parseFile(fileText))) {
     const given = Object.fromEntries(Object.entries(lists).filter(([, list]) => list !== undefined))
-    policies.set(name, { kind: type, ...given })
+    const base = own[type]
+    if (base !== undefined) policies.set(name, { ...base, ...given })
   }
   return policies
 }
@@ -46,7 +54,7 @@ function parseFile(text: string): z.infer<typeof policyFile> {
   } catch (cause) {
     throw new Failure('bad-policy-file', 'The file of policies cannot be read.', {
       cause,
-      advice: 'It holds an object of policies, each with a type any or fake_tdx and lists of hashes in hex.',
+      advice: 'It holds an object of policies, each with a type any, fake_tdx or tdx and lists of hashes in hex.',
     })
   }
 }

@@ -94,7 +94,9 @@ describe('through two routers', () => {
     const { peer } = await dial('fake_tdx')
     expect(Buffer.from(peer.imageHash).toString('hex')).toBe(fakeImageHash)
     expect(Buffer.from((await dial('any')).peer.imageHash).toString('hex')).toBe('00'.repeat(32))
-    await expect(dial('tdx')).rejects.toMatchObject({ code: 'router-refused', message: 'The router has no policy tdx' })
+    await expect(dial('sgx')).rejects.toMatchObject({ code: 'router-refused', message: 'The router has no policy sgx' })
+    // A fake quote is no real one.
+    await expect(dial('tdx')).rejects.toMatchObject({ code: 'router-refused', message: /does not accept the attestation/ })
     const strict = await chain()
     await expect(strict.dial('any')).rejects.toMatchObject({ code: 'router-refused' })
   })
@@ -238,7 +240,7 @@ describe('when something breaks', () => {
     const taken = await testServer()
     onTestFinished(() => taken.close())
     expect(await codeOf(router([socksPort(), { kind: 'socks', port: taken.port, policy: 'any' }]))).toBe('listen-failed')
-    expect(await codeOf(router([socksPort('tdx')]))).toBe('unknown-policy')
+    expect(await codeOf(router([socksPort('sgx')]))).toBe('unknown-policy')
   })
 
   it('a renewed certificate is shown to new peers', async () => {

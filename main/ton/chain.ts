@@ -9,6 +9,8 @@ export interface AccountState {
   readonly data: Cell | null
   /** Newest transaction; null for an account that never had one. */
   readonly last: { readonly lt: bigint; readonly hash: Uint8Array } | null
+  /** The block of that state, as far as the endpoint tells it. */
+  readonly block?: { readonly seqno: number; readonly timeMs: number }
 }
 
 /** The TON chain as every room above sees it; the adapters (local network, testnet, mainnet) differ only behind it. */

@@ -74,6 +74,7 @@ async function readAccount(client: TonClient, address: Address): Promise<Account
       lastTransaction === null
         ? null
         : { lt: BigInt(lastTransaction.lt), hash: new Uint8Array(Buffer.from(lastTransaction.hash, 'base64')) },
+    block: { seqno: state.blockId.seqno, timeMs: state.timestampt * 1000 },
   }
 }
 

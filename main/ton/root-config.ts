@@ -5,12 +5,14 @@ import { asError, Failure } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { pause } from '../base/pause.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
-import type { Chain } from './chain.ts'
+import type { AccountState, Chain } from './chain.ts'
 
 /** The root contract as it was at `readAtMs` (Unix milliseconds of this computer). */
 export interface RootConfig extends RootState {
   readonly address: Address
   readonly readAtMs: number
+  /** Where it was read; left out when it was not read from a chain. */
+  readonly source?: { readonly endpoint: string; readonly block?: NonNullable<AccountState['block']> }
 }
 
 export interface RootWatcher {
@@ -102,7 +104,8 @@ async function read(chain: Chain, address: Address, now: () => number): Promise<
     })
   }
   try {
-    return { config: { ...parseRootState(account.data), address, readAtMs }, lt: account.last?.lt ?? 0n }
+    const source = { endpoint: chain.endpoint, ...(account.block && { block: account.block }) }
+    return { config: { ...parseRootState(account.data), address, readAtMs, source }, lt: account.last?.lt ?? 0n }
   } catch (thrown) {
     if (thrown instanceof LayoutError && thrown.newer) {
       throw new Failure('root-newer', thrown.message, { advice: 'Update this software to use the network.', cause: thrown })

@@ -9,7 +9,7 @@ export const clientHelp = `Usage: cocoon-desktop client --network <name or file>
 
   Answers OpenAI-shaped requests over the network.
     --http <host:port>        Where it listens (default 127.0.0.1:10000).
-    --policy <any|fake_tdx>   What a proxy must prove before it is told anything (default any).
+    --policy <any|fake_tdx|tdx>  What a proxy must prove before it is told anything (default any).
     --proxies <n>             Proxies at once (default 1).
     --proxy-via <host:port>   A router on this computer by which proxies are reached (cocoon-desktop router).
     --top-up <TON>            May put this much on the account with each proxy, again when half is used. Without it nothing is paid in.

@@ -1,7 +1,9 @@
 import { createLogger, type Logger } from '../../base/logger.ts'
 import type { ChildEntries } from '../../child-entries.ts'
+import { parsePccsUrl } from '../../protocol/attestation/collateral-service.ts'
+import { policyNames } from '../../roles/attesting.ts'
 import { openNetwork } from '../../roles/open-network.ts'
-import { parseOwner, policyNames, type RoleOptions } from '../../roles/role-options.ts'
+import { parseOwner, type RoleOptions } from '../../roles/role-options.ts'
 import { defaultDataDir } from '../../storage/files.ts'
 import { oneOf, required, wholeNumber } from './arguments.ts'
 
@@ -11,6 +13,7 @@ export const commonOptions = {
   'data-dir': { type: 'string' },
   keys: { type: 'string' },
   owner: { type: 'string' },
+  pccs: { type: 'string' },
   drain: { type: 'string', default: '30' },
   verbose: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
@@ -21,6 +24,7 @@ export const commonHelp = `
     --owner <address>         May take back what the role's wallet holds, and receives what it earns.
     --data-dir <path>         Where keys and book of the role are kept.
     --keys <file>             Another key file (mode 0600; made when it is missing).
+    --pccs <url>              Where collateral for the policy tdx is asked for (default: Intel's own service).
     --drain <seconds>         How long running requests may take to end after the first signal (default 30).
     --verbose                 Logs more.`
 
@@ -29,6 +33,7 @@ export interface CommonValues {
   readonly 'data-dir'?: string | undefined
   readonly keys?: string | undefined
   readonly owner?: string | undefined
+  readonly pccs?: string | undefined
   readonly drain: string
   readonly verbose: boolean
 }
@@ -43,7 +48,7 @@ export interface CommonArguments {
 
 /**
  * Lines of the log go to standard error, so that a supervisor keeps them apart from what the role says of itself.
- * @throws UsageError; Failure `address-invalid`
+ * @throws UsageError; Failure `address-invalid`, `pccs-invalid`
  */
 export function readCommon(name: string, values: CommonValues, entries: ChildEntries): CommonArguments {
   const logger = createLogger((line) => process.stderr.write(`${line}\n`), values.verbose ? 'debug' : 'info', name)
@@ -53,6 +58,7 @@ export function readCommon(name: string, values: CommonValues, entries: ChildEnt
     dataDir,
     ...(values.keys === undefined ? {} : { keyFile: values.keys }),
     ...(values.owner === undefined ? {} : { owner: parseOwner(values.owner) }),
+    ...(values.pccs === undefined ? {} : { pccs: parsePccsUrl(values.pccs) }),
     entries,
     logger,
   }

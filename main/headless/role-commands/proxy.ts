@@ -11,8 +11,8 @@ export const proxyHelp = `Usage: cocoon-desktop proxy --network <name or file> -
   Brings the requests of clients to workers, counts, signs and settles.
     --workers-port <n>, --clients-port <n>   The ports that the network contract lists for this proxy.
     --host <address>                         Where both listen (default 0.0.0.0; with --plain 127.0.0.1).
-    --policy-workers <any|fake_tdx>          What workers must prove (default any).
-    --policy-clients <any|fake_tdx>          What clients must prove (default any).
+    --policy-workers <any|fake_tdx|tdx>      What workers must prove (default any).
+    --policy-clients <any|fake_tdx|tdx>      What clients must prove (default any).
     --plain                                  Frames directly on TCP: no encryption, no proof of work. On this computer only.
     --behind-router                          As --plain, for a router in front (cocoon-desktop router -R), which checks the peers.
     --pow <bits>                             Proof of work that each peer owes, 0 to 24 (default 20).

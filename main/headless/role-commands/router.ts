@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util'
 import { createLogger } from '../../base/logger.ts'
 import type { ChildEntries } from '../../child-entries.ts'
+import { parsePccsUrl } from '../../protocol/attestation/collateral-service.ts'
 import { startRouterRole } from '../../roles/router-role.ts'
+import { defaultDataDir } from '../../storage/files.ts'
 import { UsageError, wholeNumber } from './arguments.ts'
 import { runRole } from './run-role.ts'
 
@@ -10,12 +12,14 @@ export const routerHelp = `Usage: cocoon-desktop router [-S <port>[@<policy>]] â
   Does proof of work, TLS and the check of peers for clients, workers and proxies on this computer.
     -S, --socks <port>[@<policy>]            The way out: a client or worker with --proxy-via 127.0.0.1:<port> reaches proxies by it.
     -R, --reverse <port>:<ip>:<port>[@<policy>]  The way in: from the first port to a proxy (--plain) at the second address.
-                                             Policies: any (default), fake_tdx, or a name from --policies.
+                                             Policies: any (default), fake_tdx, tdx, or a name from --policies.
     --policies <file>                        More policies, with lists of hashes (docs/router.md).
     --policy-from-username                   A runner may choose the policy of -S by the SOCKS user name.
     --fake-quote                             Shows a fake quote, as peers with the policy fake_tdx want it.
     --host <address>                         Where -R listens (default 0.0.0.0). -S listens on 127.0.0.1 only.
     --pow <bits>                             Proof of work that peers owe who come in, 0 to 24 (default 20).
+    --pccs <url>                             Where collateral for the policy tdx is asked for (default: Intel's own service).
+    --data-dir <path>                        Where that collateral is kept.
     --verbose                                Logs more.
 `
 
@@ -30,6 +34,8 @@ export async function routerCommand(args: readonly string[], entries: ChildEntri
       'fake-quote': { type: 'boolean', default: false },
       host: { type: 'string', default: '0.0.0.0' },
       pow: { type: 'string', default: '20' },
+      pccs: { type: 'string' },
+      'data-dir': { type: 'string' },
       verbose: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -46,7 +52,9 @@ export async function routerCommand(args: readonly string[], entries: ChildEntri
     difficulty: wholeNumber('pow', values.pow, 0, 24),
     fakeQuote: values['fake-quote'],
     entries,
+    dataDir: values['data-dir'] ?? defaultDataDir(),
     logger,
+    ...(values.pccs === undefined ? {} : { pccs: parsePccsUrl(values.pccs) }),
     ...(values.policies === undefined ? {} : { policyFile: values.policies }),
   }
   await runRole(() => startRouterRole(options), { drainMs: 0, logger })

@@ -12,7 +12,7 @@ export const workerHelp = `Usage: cocoon-desktop worker --network <name or file>
     --model <name>            NAME or NAME@COMMIT:HASH; for the built-in engine also an id of the library or a GGUF file.
     --coefficient <n>         Price in thousandths of the network's price (default 1000).
     --max-active <n>          Requests at once (default 8).
-    --policy <any|fake_tdx>   What a proxy must prove before it is served (default any).
+    --policy <any|fake_tdx|tdx>  What a proxy must prove before it is served (default any).
     --proxies <n>             Proxies to serve at once (default 1).
     --proxy-via <host:port>   A router on this computer by which proxies are reached (cocoon-desktop router).
     --payout-above <TON>      Pays out by itself as soon as this much is signed (default 1).

@@ -23,9 +23,12 @@ function derOf(name: string): Uint8Array {
   return hex(certificate.der_hex)
 }
 
-function errorCode(der: Uint8Array | undefined, options: Partial<VerifyOptions>): AttestationErrorCode | undefined {
+async function errorCode(
+  der: Uint8Array | undefined,
+  options: Partial<VerifyOptions>,
+): Promise<AttestationErrorCode | undefined> {
   try {
-    verifyPeerCertificate(der, { peer: 'client', policy: { kind: 'any' }, nowMs: captureMs, ...options })
+    await verifyPeerCertificate(der, { peer: 'client', policy: { kind: 'any' }, nowMs: captureMs, ...options })
     return undefined
   } catch (error) {
     if (error instanceof AttestationError) return error.code
@@ -39,18 +42,24 @@ describe('verification decides as the reference router did', () => {
     (run) => policies[run.server_policy] && policies[run.client_policy] && !run.case.startsWith('PoW'),
   )
 
-  it('covers the runs under policies any and fake_tdx', () => {
+  it('covers the runs under policies any and fake_tdx', async () => {
     expect(plain.length).toBe(49)
     expect(plain.filter((run) => run.accepted).length).toBeGreaterThan(25)
   })
 
-  it.each(plain)('$case: server $server_cert/$server_policy, client $client_cert/$client_policy', (run) => {
-    const byClient = errorCode(derOf(run.server_cert), { peer: 'server', policy: policies[run.client_policy] ?? { kind: 'any' } })
-    const byServer = errorCode(derOf(run.client_cert), { peer: 'client', policy: policies[run.server_policy] ?? { kind: 'any' } })
+  it.each(plain)('$case: server $server_cert/$server_policy, client $client_cert/$client_policy', async (run) => {
+    const byClient = await errorCode(derOf(run.server_cert), {
+      peer: 'server',
+      policy: policies[run.client_policy] ?? { kind: 'any' },
+    })
+    const byServer = await errorCode(derOf(run.client_cert), {
+      peer: 'client',
+      policy: policies[run.server_policy] ?? { kind: 'any' },
+    })
     expect([byClient, byServer].every((code) => code === undefined)).toBe(run.accepted)
   })
 
-  it('names the reason', () => {
+  it('names the reason', async () => {
     const fake: Policy = { kind: 'fake_tdx' }
     const table: [string, Partial<VerifyOptions>, AttestationErrorCode][] = [
       ['chained', {}, 'certificate-not-self-signed'],
@@ -66,15 +75,19 @@ describe('verification decides as the reference router did', () => {
       ['badrd', { policy: fake }, 'quote-not-for-this-key'],
       ['fake', { nowMs: captureMs - 3_600_000 }, 'certificate-not-yet-valid'],
     ]
-    for (const [name, options, code] of table) expect([name, errorCode(derOf(name), options)]).toEqual([name, code])
+    for (const [name, options, code] of table) expect([name, await errorCode(derOf(name), options)]).toEqual([name, code])
   })
 
-  it('reads key and image hash', () => {
-    const verified = verifyPeerCertificate(derOf('fake'), { peer: 'server', policy: { kind: 'fake_tdx' }, nowMs: captureMs })
+  it('reads key and image hash', async () => {
+    const verified = await verifyPeerCertificate(derOf('fake'), {
+      peer: 'server',
+      policy: { kind: 'fake_tdx' },
+      nowMs: captureMs,
+    })
     expect(verified.publicKey).toEqual(hex(certificates.fake?.public_key_hex ?? ''))
     expect(verified.imageHash).toEqual(fakeImageHash)
     expect(verified.attestation).toBe('fake_tdx')
-    const any = verifyPeerCertificate(derOf('fake'), { peer: 'server', policy: { kind: 'any' }, nowMs: captureMs })
+    const any = await verifyPeerCertificate(derOf('fake'), { peer: 'server', policy: { kind: 'any' }, nowMs: captureMs })
     expect(any.imageHash).toEqual(noImageHash)
     expect(any.attestation).toBe('none')
   })
@@ -84,41 +97,41 @@ describe('policies with lists', () => {
   const other = new Uint8Array(32).fill(1)
   const zero = new Uint8Array(48)
   const one = new Uint8Array(48).fill(1)
-  it('accepts what is listed and refuses the rest', () => {
-    const code = (policy: Policy): AttestationErrorCode | undefined => errorCode(derOf('fake'), { policy })
-    expect(code({ kind: 'fake_tdx', imageHashes: [other, fakeImageHash] })).toBeUndefined()
+  it('accepts what is listed and refuses the rest', async () => {
+    const code = (policy: Policy): Promise<AttestationErrorCode | undefined> => errorCode(derOf('fake'), { policy })
+    expect(await code({ kind: 'fake_tdx', imageHashes: [other, fakeImageHash] })).toBeUndefined()
     expect(
-      code({ kind: 'fake_tdx', mrTds: [zero], rtmrSets: [[zero, zero, zero, zero]], collateralRootHashes: [zero] }),
+      await code({ kind: 'fake_tdx', mrTds: [zero], rtmrSets: [[zero, zero, zero, zero]], collateralRootHashes: [zero] }),
     ).toBeUndefined()
-    expect(code({ kind: 'fake_tdx', imageHashes: [other] })).toBe('measurement-not-allowed')
-    expect(code({ kind: 'fake_tdx', imageHashes: [] })).toBe('measurement-not-allowed')
-    expect(code({ kind: 'fake_tdx', mrTds: [one] })).toBe('measurement-not-allowed')
-    expect(code({ kind: 'fake_tdx', rtmrSets: [[zero, zero, zero, one]] })).toBe('measurement-not-allowed')
-    expect(code({ kind: 'fake_tdx', collateralRootHashes: [one] })).toBe('measurement-not-allowed')
-    expect(code({ kind: 'any', imageHashes: [fakeImageHash] })).toBe('measurement-not-allowed')
+    expect(await code({ kind: 'fake_tdx', imageHashes: [other] })).toBe('measurement-not-allowed')
+    expect(await code({ kind: 'fake_tdx', imageHashes: [] })).toBe('measurement-not-allowed')
+    expect(await code({ kind: 'fake_tdx', mrTds: [one] })).toBe('measurement-not-allowed')
+    expect(await code({ kind: 'fake_tdx', rtmrSets: [[zero, zero, zero, one]] })).toBe('measurement-not-allowed')
+    expect(await code({ kind: 'fake_tdx', collateralRootHashes: [one] })).toBe('measurement-not-allowed')
+    expect(await code({ kind: 'any', imageHashes: [fakeImageHash] })).toBe('measurement-not-allowed')
   })
 })
 
 describe('hostile certificates', () => {
-  it('a missing certificate always fails', () => {
-    expect(errorCode(undefined, {})).toBe('certificate-missing')
-    expect(errorCode(new Uint8Array(), {})).toBe('certificate-missing')
+  it('a missing certificate always fails', async () => {
+    expect(await errorCode(undefined, {})).toBe('certificate-missing')
+    expect(await errorCode(new Uint8Array(), {})).toBe('certificate-missing')
   })
 
-  it('refuses every prefix, trailing bytes and giants', () => {
+  it('refuses every prefix, trailing bytes and giants', async () => {
     const der = derOf('fake')
     for (let length = 1; length < der.length; length += 7)
-      expect(errorCode(der.subarray(0, length), {})).toBe('certificate-malformed')
-    expect(errorCode(new Uint8Array([...der, 0]), {})).toBe('certificate-malformed')
-    expect(errorCode(new Uint8Array(70_000).fill(0x30), {})).toBe('certificate-malformed')
+      expect(await errorCode(der.subarray(0, length), {})).toBe('certificate-malformed')
+    expect(await errorCode(new Uint8Array([...der, 0]), {})).toBe('certificate-malformed')
+    expect(await errorCode(new Uint8Array(70_000).fill(0x30), {})).toBe('certificate-malformed')
   })
 
-  it('refuses a certificate in which any byte was changed', () => {
+  it('refuses a certificate in which any byte was changed', async () => {
     const der = derOf('v3fake')
     for (let at = 0; at < der.length; at++) {
       const changed = der.slice()
       changed[at] = (changed[at] ?? 0) ^ 0x01
-      expect([at, errorCode(changed, { policy: { kind: 'fake_tdx' } })]).not.toEqual([at, undefined])
+      expect([at, await errorCode(changed, { policy: { kind: 'fake_tdx' } })]).not.toEqual([at, undefined])
     }
   })
 })
@@ -132,9 +145,9 @@ describe('own identity', () => {
       const identity = await createIdentity(options)
       const der = new X509Certificate(identity.certificatePem).raw
       for (const peer of ['client', 'server'] as const)
-        expect(verifyPeerCertificate(der, { peer, policy }).publicKey).toEqual(identity.publicKey)
-      expect(errorCode(der, { nowMs: identity.notAfter.getTime() + 1_000 })).toBe('certificate-expired')
-      expect(errorCode(der, { nowMs: Date.now() - 120_000 })).toBe('certificate-not-yet-valid')
+        expect((await verifyPeerCertificate(der, { peer, policy })).publicKey).toEqual(identity.publicKey)
+      expect(await errorCode(der, { nowMs: identity.notAfter.getTime() + 1_000 })).toBe('certificate-expired')
+      expect(await errorCode(der, { nowMs: Date.now() - 120_000 })).toBe('certificate-not-yet-valid')
     }
   })
 
@@ -169,7 +182,7 @@ describe('own identity', () => {
 })
 
 describe('image hash', () => {
-  it('is the reference’s', () => {
+  it('is the reference’s', async () => {
     for (const vector of [
       attestation.tdx_all_zero,
       attestation.tdx_pattern,
@@ -188,7 +201,7 @@ describe('image hash', () => {
     }
   })
 
-  it('of a real quote', () => {
+  it('of a real quote', async () => {
     const f = sample.fields
     const measured = {
       mrTd: hex(f.mr_td.hex),

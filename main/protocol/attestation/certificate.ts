@@ -18,6 +18,8 @@ import {
 export const quoteOid = '1.3.6.1.4.1.12345.1'
 /** Extension that holds the raw public key. */
 export const userClaimsOid = '1.3.6.1.4.1.12345.2'
+/** Report data, report and VCEK certificate of AMD SEV-SNP (95 §6). */
+export const sevSnpOids: readonly string[] = ['1.3.6.1.4.1.12345.100', '1.3.6.1.4.1.12345.101', '1.3.6.1.4.1.12345.102']
 
 /** What one side of a connection shows to the other: an Ed25519 key and a self-signed certificate over it. */
 export interface Identity {

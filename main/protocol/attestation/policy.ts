@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import { AttestationError } from './attestation-error.ts'
 import { readFakeQuote } from './fake-tdx.ts'
 import { imageHash, measurementBytes, noImageHash, type TdxMeasurements } from './image-hash.ts'
+import type { QuoteJudge } from './quote-verifier.ts'
+import type { VerifiedQuote } from './verify-quote.ts'
 
 /** What a peer must prove about itself (10 §8). A list that is left out allows everything; an empty one nothing. */
 export type Policy =
@@ -9,6 +11,8 @@ export type Policy =
   | { readonly kind: 'any'; readonly imageHashes?: readonly Uint8Array[] }
   /** A fake quote for this key: shows that the layers work, and nothing about the machine. */
   | ({ readonly kind: 'fake_tdx' } & MeasurementLists)
+  /** A real TDX quote for this key, verified in full up to the roots that `quotes` trusts. */
+  | ({ readonly kind: 'tdx'; readonly quotes: QuoteJudge } & MeasurementLists)
 
 export interface MeasurementLists {
   readonly mrTds?: readonly Uint8Array[]
@@ -17,32 +21,40 @@ export interface MeasurementLists {
   readonly collateralRootHashes?: readonly Uint8Array[]
 }
 
-export interface Attested {
-  /** 32 bytes; zeros without attestation. */
-  readonly imageHash: Uint8Array
-  readonly attestation: 'none' | 'fake_tdx'
+/** What a peer's certificate holds to prove something with. */
+export interface Evidence {
+  /** Of the extension of 10 §7.1. */
+  readonly quote: Uint8Array | undefined
+  /** Whether there is evidence of AMD SEV-SNP (95 §6). */
+  readonly hasSevSnp: boolean
 }
 
+export type Attested =
+  /** The image hash has 32 bytes; zeros without attestation. */
+  | { readonly attestation: 'none' | 'fake_tdx'; readonly imageHash: Uint8Array }
+  | { readonly attestation: 'tdx'; readonly imageHash: Uint8Array; readonly quote: VerifiedQuote }
+
 /**
- * Judges the quote of the certificate of `publicKey`, in the order of 10 §8.
+ * Judges what the certificate of `publicKey` holds, in the order of 10 §8.
  * @throws AttestationError
  */
-export function checkPolicy(policy: Policy, publicKey: Uint8Array, quote: Uint8Array | undefined): Attested {
-  switch (policy.kind) {
-    case 'any':
-      if (policy.imageHashes !== undefined)
-        throw new AttestationError('measurement-not-allowed', 'The policy lists image hashes but asks for no attestation')
-      return { imageHash: noImageHash, attestation: 'none' }
-    case 'fake_tdx': {
-      if (quote === undefined) throw new AttestationError('quote-missing', 'The peer shows no attestation')
-      const measured = readFakeQuote(quote)
-      // A fake quote has no collateral.
-      return {
-        imageHash: checkMeasurements(policy, publicKey, measured, new Uint8Array(measurementBytes)),
-        attestation: 'fake_tdx',
-      }
-    }
+export async function checkPolicy(policy: Policy, publicKey: Uint8Array, { quote, hasSevSnp }: Evidence): Promise<Attested> {
+  if (policy.kind === 'any') {
+    if (policy.imageHashes !== undefined)
+      throw new AttestationError('measurement-not-allowed', 'The policy lists image hashes but asks for no attestation')
+    return { imageHash: noImageHash, attestation: 'none' }
   }
+  if (hasSevSnp)
+    throw new AttestationError('sev-snp-not-verifiable', 'The peer attests with AMD SEV-SNP, which cannot be verified here')
+  if (quote === undefined) throw new AttestationError('quote-missing', 'The peer shows no attestation')
+  if (policy.kind === 'fake_tdx') {
+    // A fake quote has no collateral.
+    const none = new Uint8Array(measurementBytes)
+    return { imageHash: checkMeasurements(policy, publicKey, readFakeQuote(quote), none), attestation: 'fake_tdx' }
+  }
+  const verified = await policy.quotes.verify(quote)
+  const hash = checkMeasurements(policy, publicKey, verified.body.measured, verified.rootKeyHash)
+  return { imageHash: hash, attestation: 'tdx', quote: verified }
 }
 
 function checkMeasurements(

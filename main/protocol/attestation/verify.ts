@@ -10,21 +10,30 @@ import {
   X509Certificate,
 } from '@peculiar/x509'
 import { AttestationError } from './attestation-error.ts'
-import { quoteOid, userClaimsOid } from './certificate.ts'
-import { type Attested, checkPolicy, type Policy } from './policy.ts'
+import { quoteOid, sevSnpOids, userClaimsOid } from './certificate.ts'
+import { type Attested, checkPolicy, type Evidence, type Policy } from './policy.ts'
 
-export interface VerifiedPeer extends Attested {
+export type VerifiedPeer = Attested & {
   /** The peer's Ed25519 key, 32 bytes. */
   readonly publicKey: Uint8Array
 }
 
-export interface VerifyOptions {
+/** A certificate that is in order; what it holds to prove something with is not judged. */
+export interface PeerCertificate extends Evidence {
+  /** The peer's Ed25519 key, 32 bytes. */
+  readonly publicKey: Uint8Array
+}
+
+export interface CertificateOptions {
   /** Which end of TLS the peer is. */
   readonly peer: 'client' | 'server'
-  readonly policy: Policy
   readonly nowMs?: number
   /** The same certificate as TLS itself holds it, which saves reading the bytes once more. */
   readonly inTls?: NodeCertificate | undefined
+}
+
+export interface VerifyOptions extends CertificateOptions {
+  readonly policy: Policy
 }
 
 const mostCertificateBytes = 64 * 1024
@@ -36,7 +45,7 @@ const oids = {
   keyId: '2.5.29.14',
   altName: '2.5.29.17',
 }
-const knownOids: ReadonlySet<string> = new Set([...Object.values(oids), quoteOid, userClaimsOid])
+const knownOids: ReadonlySet<string> = new Set([...Object.values(oids), quoteOid, userClaimsOid, ...sevSnpOids])
 /** DER of a subject public key of Ed25519 up to the key itself (RFC 8410 §4). */
 const keyPrefix = Buffer.from('302a300506032b6570032100', 'hex')
 
@@ -45,12 +54,21 @@ const keyPrefix = Buffer.from('302a300506032b6570032100', 'hex')
  * @param der the certificate as received; undefined when there was none, which always fails
  * @throws AttestationError
  */
-export function verifyPeerCertificate(der: Uint8Array | undefined, options: VerifyOptions): VerifiedPeer {
+export async function verifyPeerCertificate(der: Uint8Array | undefined, options: VerifyOptions): Promise<VerifiedPeer> {
+  const certificate = readPeerCertificate(der, options)
+  return { publicKey: certificate.publicKey, ...(await checkPolicy(options.policy, certificate.publicKey, certificate)) }
+}
+
+/**
+ * Judges the certificate itself, without its attestation.
+ * @throws AttestationError `certificate-…`, `quote-malformed`
+ */
+export function readPeerCertificate(der: Uint8Array | undefined, options: CertificateOptions): PeerCertificate {
   if (der === undefined || der.length === 0) throw new AttestationError('certificate-missing', 'The peer shows no certificate')
   if (der.length > mostCertificateBytes)
     throw new AttestationError('certificate-malformed', `A certificate of ${der.length} bytes`)
   try {
-    return verify(der, options)
+    return read(der, options)
   } catch (error) {
     if (error instanceof AttestationError) throw error
     // The parsers read parts of it late and throw errors of their own.
@@ -58,7 +76,7 @@ export function verifyPeerCertificate(der: Uint8Array | undefined, options: Veri
   }
 }
 
-function verify(der: Uint8Array, { peer, policy, nowMs = Date.now(), inTls }: VerifyOptions): VerifiedPeer {
+function read(der: Uint8Array, { peer, nowMs = Date.now(), inTls }: CertificateOptions): PeerCertificate {
   const parsed = parse(der, inTls)
   const { certificate } = parsed
   const publicKey = ed25519Key(parsed)
@@ -68,7 +86,11 @@ function verify(der: Uint8Array, { peer, policy, nowMs = Date.now(), inTls }: Ve
   checkPurpose(certificate, peer)
   if (peer === 'server') checkName(certificate)
   const quote = certificate.extensions.find((extension) => extension.type === quoteOid)
-  return { publicKey, ...checkPolicy(policy, publicKey, quote && new Uint8Array(quote.value)) }
+  return {
+    publicKey,
+    quote: quote && new Uint8Array(quote.value),
+    hasSevSnp: certificate.extensions.some((extension) => sevSnpOids.includes(extension.type)),
+  }
 }
 
 interface Parsed {

@@ -3,16 +3,6 @@ import type { VectorFile } from './vector-cases.ts'
 /** Cases that are not replayed: a pattern of their names, and why. Each must match a case that the file holds. */
 export const exclusions: readonly { readonly file: VectorFile; readonly cases: RegExp; readonly why: string }[] = [
   {
-    file: 'ratls/tdx_quote_sample',
-    cases: /^field /,
-    why: 'positions inside a TDX quote; nothing in the product reads quotes yet, since policy tdx is not there',
-  },
-  {
-    file: 'ratls/verification',
-    cases: /^case (4|5|10|11)$/,
-    why: 'policy tdx, which needs a verifier of quotes; the router refuses to start with it',
-  },
-  {
     file: 'wire/session_short_auth_all_requests',
     cases: / tls$/,
     why: 'sizes and first records of TLS hold fresh random keys; what TLS must be like is tested in dial-listen.test.ts',

@@ -40,5 +40,5 @@ export async function acceptSecure(
   if (!verify(challenge, response)) throw new WireError('protocol-violation', 'The proof of work is wrong')
   showGoodWill()
   const secure = await acceptor.secure(socket)
-  return { socket: secure, peer: verifiedPeer(secure, 'client', policy, now()) }
+  return { socket: secure, peer: await verifiedPeer(secure, 'client', policy, now()) }
 }

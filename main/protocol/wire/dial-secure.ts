@@ -39,7 +39,7 @@ export function dialSecure(target: SecureTarget): Promise<SecureSocket> {
     const budgetMs = Math.max(0, leftMs() - tlsReserveMs)
     socket.write(await solve(challenge, { budgetMs, signal, ...(powThreadUrl && { threadUrl: powThreadUrl }) }))
     const secure = await secured(socket, identity)
-    return { socket: secure, peer: verifiedPeer(secure, 'server', policy, now()) }
+    return { socket: secure, peer: await verifiedPeer(secure, 'server', policy, now()) }
   })
 }
 

@@ -5,6 +5,7 @@ import type { Policy } from '../attestation/policy.ts'
 import { type VerifiedPeer, verifyPeerCertificate } from '../attestation/verify.ts'
 import type { PacketConnection } from './connection.ts'
 import { type PeerInfo, remoteImageHash } from './peer-info.ts'
+import { WireError } from './wire-error.ts'
 
 /** Who is at the other end. */
 export interface Peer {
@@ -17,9 +18,7 @@ export interface Peer {
 }
 
 /** A peer whose certificate was checked here. */
-export interface SecurePeer extends Peer, VerifiedPeer {
-  readonly publicKey: Uint8Array
-}
+export type SecurePeer = Peer & VerifiedPeer
 
 /** A connection whose peer passed the policy. Nothing is read from it before `connection.start`. */
 export interface PeerConnection {
@@ -36,11 +35,21 @@ export function peerBehindRouter(info: PeerInfo, address: string): Peer {
   return { imageHash: remoteImageHash(info), publicKey: info.publicKey, address }
 }
 
-/** @throws AttestationError */
-export function verifiedPeer(socket: TLSSocket, part: 'client' | 'server', policy: Policy, nowMs: number): SecurePeer {
+/**
+ * Checks the certificate of the other end, which may take a look at the network when a real quote is asked for.
+ * @throws AttestationError; WireError `connection-lost` when the other end has gone meanwhile
+ */
+export async function verifiedPeer(
+  socket: TLSSocket,
+  part: 'client' | 'server',
+  policy: Policy,
+  nowMs: number,
+): Promise<SecurePeer> {
   const inTls = socket.getPeerX509Certificate()
-  const verified = verifyPeerCertificate(inTls?.raw, { peer: part, policy, nowMs, inTls })
-  return { ...verified, address: remoteAddress(socket) }
+  const address = remoteAddress(socket)
+  const verified = await verifyPeerCertificate(inTls?.raw, { peer: part, policy, nowMs, inTls })
+  if (socket.destroyed) throw new WireError('connection-lost', 'The peer has gone', { retryable: true })
+  return { ...verified, address }
 }
 
 /** `ip:port`, IPv6 in brackets. */

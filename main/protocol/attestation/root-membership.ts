@@ -1,0 +1,77 @@
+import { AttestationError } from './attestation-error.ts'
+import type { Attested } from './policy.ts'
+
+/** The lists of a network contract as they were read, and from where. */
+export interface RootListing {
+  /** Image hashes in lower-case hex. */
+  readonly proxyHashes: ReadonlySet<string>
+  readonly workerHashes: ReadonlySet<string>
+  /** Text of the contract's address. */
+  readonly address: string
+  /** When this computer read it, Unix ms. */
+  readonly readAtMs: number
+  /** The block that it was read at, when the endpoint told. */
+  readonly block: { readonly seqno: number; readonly timeMs: number } | undefined
+  /** The HTTP endpoints that were asked, each of which gave this answer. */
+  readonly endpoints: readonly string[]
+}
+
+/** That the network contract lists an image. What the endpoints say was believed: no block proof was checked. */
+export interface RootMembership {
+  readonly list: 'proxy_hashes' | 'worker_hashes'
+  /** In hex. */
+  readonly imageHash: string
+  readonly root: string
+  readonly block: RootListing['block']
+  readonly readAtMs: number
+  /** Since the block, or since the reading when the endpoint told no block. */
+  readonly ageMs: number
+  readonly endpoints: readonly string[]
+  readonly blockProof: 'not-checked'
+}
+
+export interface MembershipRules {
+  readonly part: 'proxy' | 'worker'
+  readonly nowMs: number
+  /** Older readings are refused; ten minutes. */
+  readonly mostAgeMs?: number
+  /** How far the clock of blocks may be ahead of this computer's; a minute. */
+  readonly mostAheadMs?: number
+}
+
+const lists = { proxy: 'proxy_hashes', worker: 'worker_hashes' } as const
+
+/**
+ * Compares an image hash with the lists of the network contract (10 §8: the policy of TLS alone does not decide whether a peer is genuine).
+ * @throws AttestationError `image-not-attested` (no hash at all), `root-too-old`, `root-from-the-future`, `image-not-listed`
+ */
+export function checkRootMembership(
+  { imageHash }: Pick<Attested, 'imageHash'>,
+  listing: RootListing | null,
+  { part, nowMs, mostAgeMs = 600_000, mostAheadMs = 60_000 }: MembershipRules,
+): RootMembership {
+  const hash = Buffer.from(imageHash).toString('hex')
+  if (listing === null) throw notListed(part, hash)
+  if (/^0*$/.test(hash))
+    throw new AttestationError('image-not-attested', `This ${part} does not say what software it runs`, { advice })
+  const ageMs = nowMs - (listing.block?.timeMs ?? listing.readAtMs)
+  if (ageMs > mostAgeMs)
+    throw new AttestationError('root-too-old', `The network contract was read ${Math.round(ageMs / 60_000)} minutes ago`, {
+      advice: 'Check the connection to the blockchain.',
+      retryable: true,
+    })
+  if (ageMs < -mostAheadMs)
+    throw new AttestationError('root-from-the-future', 'The network contract is from the future; is this computer’s clock right?')
+  const { proxyHashes, workerHashes } = listing
+  if (!(part === 'proxy' ? proxyHashes : workerHashes).has(hash)) throw notListed(part, hash)
+  const { block, readAtMs, endpoints, address: root } = listing
+  return { list: lists[part], imageHash: hash, root, block, readAtMs, ageMs, endpoints, blockProof: 'not-checked' }
+}
+
+const advice = 'Do not trust it with your words, or allow every peer with --policy any.'
+
+function notListed(part: MembershipRules['part'], hash: string): AttestationError {
+  return new AttestationError('image-not-listed', `The network contract does not list the software of this ${part} (${hash}).`, {
+    advice,
+  })
+}

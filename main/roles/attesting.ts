@@ -1,0 +1,47 @@
+import { join } from 'node:path'
+import type { Logger } from '../base/logger.ts'
+import type { IdentityOptions } from '../protocol/attestation/certificate.ts'
+import { CollateralCache } from '../protocol/attestation/collateral-cache.ts'
+import { CollateralService, intelServiceUrl } from '../protocol/attestation/collateral-service.ts'
+import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
+import type { Policy } from '../protocol/attestation/policy.ts'
+import { type QuoteJudge, QuoteVerifier } from '../protocol/attestation/quote-verifier.ts'
+
+export type PolicyName = Policy['kind']
+export const policyNames: readonly PolicyName[] = ['any', 'fake_tdx', 'tdx']
+
+/** What a role needs to judge real quotes. */
+export interface AttestingOptions {
+  /** Collateral is kept below it: `attestation/collateral`. */
+  readonly dataDir: string
+  /** Base address of a collateral service, as `parsePccsUrl` gives it; Intel's, unless given. */
+  readonly pccs?: string
+  readonly logger: Logger
+}
+
+const verifiers = new Map<string, QuoteVerifier>()
+
+/** The verifier of real quotes, one for all ports of the process that want the same. */
+export function quoteJudge({ dataDir, pccs = intelServiceUrl, logger }: AttestingOptions): QuoteJudge {
+  const folder = join(dataDir, 'attestation', 'collateral')
+  const key = `${folder} ${pccs}`
+  const known = verifiers.get(key)
+  if (known !== undefined) return known
+  const service = new CollateralService({ url: pccs })
+  const verifier = new QuoteVerifier({ collateral: new CollateralCache({ service, folder, logger: logger.room('attestation') }) })
+  verifiers.set(key, verifier)
+  return verifier
+}
+
+/** The policy of that name, without lists. */
+export function policyNamedOf(name: PolicyName, options: AttestingOptions): Policy {
+  return name === 'tdx' ? { kind: name, quotes: quoteJudge(options) } : { kind: name }
+}
+
+/**
+ * What an own certificate shows where peers are asked for the policy `name`: a fake quote is what a peer of a test network expects in return
+ * (protocol 10 §10).
+ */
+export function ownQuote(name: PolicyName): IdentityOptions['quote'] {
+  return name === 'fake_tdx' ? fakeQuote : undefined
+}
