@@ -1,4 +1,5 @@
-import { Address } from '@ton/core'
+import { Address, beginCell, Cell, loadStateInit, storeStateInit } from '@ton/core'
+import type { ContractInit } from '../../contracts/cells.ts'
 import { Soon } from '../base/soon.ts'
 import type { Database, Statement } from '../storage/database.ts'
 
@@ -16,6 +17,9 @@ export const workerMigrations: readonly string[] = [
      fee_per_token INTEGER NOT NULL,
      first_seen_ms INTEGER NOT NULL
    ) STRICT`,
+  'ALTER TABLE worker_contract ADD COLUMN state_init BLOB',
+  `ALTER TABLE worker_contract ADD COLUMN endpoint TEXT NOT NULL DEFAULT '';
+   ALTER TABLE worker_contract ADD COLUMN params_version INTEGER NOT NULL DEFAULT 0`,
 ]
 
 /** What a worker knows of one worker contract: whose it is, and the newest that its proxy told and signed. Tokens are adjusted totals. */
@@ -33,6 +37,12 @@ export interface WorkerContractRecord {
   readonly maxTokens: bigint
   /** nanoton, as of the params of this contract */
   readonly feePerToken: bigint
+  /** What deploys it, also under later terms; null where it was not noted. */
+  readonly init: ContractInit['init'] | null
+  /** Terms of the network that the contract belongs to; 0 when that was not noted. */
+  readonly paramsVersion: number
+  /** Where this proxy was met last, `host:port`; empty when that was not noted. */
+  readonly endpoint: string
 }
 
 interface Row {
@@ -45,6 +55,9 @@ interface Row {
   db_tokens: bigint
   max_tokens: bigint
   fee_per_token: bigint
+  state_init: Uint8Array | null
+  params_version: bigint
+  endpoint: string
 }
 
 /** How long totals may wait for their commit: requests that end together are written together. */
@@ -68,8 +81,10 @@ export class BalanceStore {
   constructor(database: Database) {
     this.#database = database
     this.#add = database.prepare(
-      `INSERT INTO worker_contract (contract, network, proxy_contract, proxy_key, fee_per_token, first_seen_ms)
-       VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+      `INSERT INTO worker_contract
+         (contract, network, proxy_contract, proxy_key, fee_per_token, first_seen_ms, state_init, params_version, endpoint)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET state_init = excluded.state_init, params_version = excluded.params_version, endpoint = excluded.endpoint`,
     )
     this.#save = database.prepare(
       'UPDATE worker_contract SET signed_tokens = ?, signed_boc = ?, db_tokens = ?, max_tokens = ? WHERE contract = ?',
@@ -85,15 +100,20 @@ export class BalanceStore {
     readonly proxyContract: Address
     readonly proxyKey: Uint8Array
     readonly feePerToken: bigint
+    readonly init: ContractInit['init']
+    readonly paramsVersion: number
+    readonly endpoint: string
     readonly nowMs: number
   }): WorkerContractRecord {
     const { nowMs, ...known } = identity
-    const { contract, network, proxyContract, proxyKey, feePerToken } = known
+    const { contract, network, proxyContract, proxyKey, feePerToken, init, paramsVersion, endpoint } = known
     const name = contract.toString()
     const found = this.#records.get(name)
-    if (found !== undefined) return found
-    this.#add.run(name, network, proxyContract.toString(), proxyKey, feePerToken, nowMs)
-    const record = { ...known, signedTokens: 0n, signedBoc: null, dbTokens: 0n, maxTokens: 0n }
+    if (found !== undefined && found.init !== null && found.paramsVersion === paramsVersion && found.endpoint === endpoint)
+      return found
+    const stateInit = beginCell().store(storeStateInit(init)).endCell().toBoc()
+    this.#add.run(name, network, proxyContract.toString(), proxyKey, feePerToken, nowMs, stateInit, paramsVersion, endpoint)
+    const record = { signedTokens: 0n, signedBoc: null, dbTokens: 0n, maxTokens: 0n, ...found, ...known }
     this.#records.set(name, record)
     return record
   }
@@ -154,5 +174,13 @@ function recordOf(row: Row): WorkerContractRecord {
     dbTokens: row.db_tokens,
     maxTokens: row.max_tokens,
     feePerToken: row.fee_per_token,
+    init: row.state_init === null ? null : initOf(row.state_init),
+    paramsVersion: Number(row.params_version),
+    endpoint: row.endpoint,
   }
+}
+
+function initOf(boc: Uint8Array): ContractInit['init'] | null {
+  const { code, data } = loadStateInit(Cell.fromBoc(Buffer.from(boc))[0]?.beginParse() ?? Cell.EMPTY.beginParse())
+  return code && data ? { code, data } : null
 }

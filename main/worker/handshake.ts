@@ -1,7 +1,9 @@
 import type { Address } from '@ton/core'
+import type { ContractInit } from '../../contracts/cells.ts'
 import { proxyInit } from '../../contracts/proxy.ts'
 import { workerInit } from '../../contracts/worker.ts'
 import { addressOf, handshakeFailure } from '../protocol/handshake/proxy-words.ts'
+import type { VersionRange } from '../protocol/handshake/versions.ts'
 import { decode, encode } from '../protocol/tl/codec.ts'
 import { cancelExtensionFlag } from '../protocol/tl/schema.ts'
 import type { TlName, TlObject } from '../protocol/tl/types.ts'
@@ -18,21 +20,29 @@ export interface WorkerIdentityOnWire {
   readonly coefficient: number
   readonly proxyCount: number
   readonly maxActiveRequests: number
+  readonly versions: VersionRange
+  /** JSON text; undefined for none. */
+  readonly machine: string | undefined
 }
 
 /** The proxy as it introduced itself, with the addresses that were derived and compared. */
 export interface KnownProxy {
   readonly proxyContract: Address
   readonly workerContract: Address
+  /** What deploys the worker contract. */
+  readonly workerInit: ContractInit['init']
   readonly publicKey: Uint8Array
   readonly owner: Address
-  /** 0 to 2 */
+  /** 0 to 4 */
   readonly protocol: number
   /** Whether it sends `proxy.cancelQuery` (docs/protocol-extensions.md). */
   readonly cancels: boolean
 }
 
-const newestProtocol = 2
+/** From here on a worker describes its machine: to peers of which none may be older (protocol 95 §2). */
+const machineSince = 4
+/** Bit of `worker.params.flags` with the description. */
+const machineFlag = 4
 
 async function ask<N extends TlName>(
   connection: PacketConnection,
@@ -54,21 +64,23 @@ export async function introduceWorker(
   timeoutMs: number,
 ): Promise<KnownProxy> {
   const { params } = root
+  const machine = worker.versions.least >= machineSince ? worker.machine : undefined
   const answer = await ask(
     connection,
     {
       '@type': 'worker.connectToProxy',
       params: {
         '@type': 'worker.params',
-        flags: 3 | cancelExtensionFlag,
+        flags: 3 | cancelExtensionFlag | (machine === undefined ? 0 : machineFlag),
         worker_owner_address: worker.owner.toString({ bounceable: false }),
         model: worker.model,
         coefficient: worker.coefficient,
         is_test: params.isTest,
         proxy_cnt: worker.proxyCount,
         max_active_requests: worker.maxActiveRequests,
-        min_proto_version: 1,
-        max_proto_version: newestProtocol,
+        min_proto_version: worker.versions.least,
+        max_proto_version: worker.versions.most,
+        ...(machine === undefined ? {} : { machine_description_json: machine }),
       },
     },
     timeoutMs,
@@ -82,15 +94,16 @@ export async function introduceWorker(
   const proxyContract = proxyInit({ owner, publicKey, root: root.address, params }).address
   if (!addressOf(told.proxy_sc_address, 'proxy contract').equals(proxyContract))
     throw handshakeFailure("The proxy's contract address does not belong to its key and the network's terms.")
-  const workerContract = workerInit({ owner: worker.owner, proxy: proxyContract, publicKey, params }).address
-  if (!addressOf(answer.worker_sc_address, 'worker contract').equals(workerContract))
+  const contract = workerInit({ owner: worker.owner, proxy: proxyContract, publicKey, params })
+  if (!addressOf(answer.worker_sc_address, 'worker contract').equals(contract.address))
     throw handshakeFailure("The proxy named a worker contract that is not this worker's.")
   return {
     proxyContract,
-    workerContract,
+    workerContract: contract.address,
+    workerInit: contract.init,
     publicKey,
     owner,
-    protocol: Math.max(0, Math.min(told.proto_version ?? 0, newestProtocol)),
+    protocol: Math.max(0, Math.min(told.proto_version ?? 0, worker.versions.most)),
     cancels: (told.flags & cancelExtensionFlag) !== 0,
   }
 }

@@ -3,6 +3,7 @@ import type { NetAddress } from '../../contracts/net-address.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Watchable } from '../base/signal.ts'
 import type { OpenAiBackend } from '../inference/openai-backend.ts'
+import type { VersionRange } from '../protocol/handshake/versions.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { Database } from '../storage/database.ts'
 import type { Chain } from '../ton/chain.ts'
@@ -29,6 +30,18 @@ export interface WorkerOptions {
    */
   readonly dialChecksImageHashes?: boolean
   readonly logger: Logger
+  /**
+   * Protocol versions offered to proxies; 1 and 2 by default. From 3 on proxies may send encrypted requests (protocol 95 §2): offer that only where
+   * they can be opened.
+   */
+  readonly versions?: VersionRange
+  /** JSON text about this computer, told to proxies where no version below 4 is offered (protocol 95 §2); never by itself. */
+  readonly machineDescription?: string
+  /**
+   * What a proxy's wish for another model runs (protocol 95 §1); without it such a wish is refused. Resolves when the change is under way. A Failure's
+   * message is told to the proxy.
+   */
+  readonly changeModel?: (newModel: string) => Promise<void>
   /** Price factor in thousandths; 1000 by default. */
   readonly coefficient?: number
   /** Proxies to serve at once; 1 by default. */

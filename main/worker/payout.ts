@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Address } from '@ton/core'
 import { ATTACH, exitCodeSentence } from '../../contracts/common.ts'
-import type { Params } from '../../contracts/params.ts'
 import { parseSigned, repackSigned } from '../../contracts/signed.ts'
-import { parseWorkerState, workerInit } from '../../contracts/worker.ts'
+import { parseWorkerState } from '../../contracts/worker.ts'
 import type { Payout } from '../../preload/api/earn.ts'
 import { asError, Failure } from '../base/failure.ts'
 import type { Chain } from '../ton/chain.ts'
@@ -15,8 +14,6 @@ export interface PayoutContext {
   readonly chain: Chain
   readonly nodeWallet: Sender
   readonly owner: Address
-  /** Present terms of the network, for the code of a contract that is not deployed yet. */
-  readonly params: Params
   readonly timeoutMs: number
   readonly now: () => number
   /** Each change of the payout, the last one with `settled` or `failed`. */
@@ -29,6 +26,12 @@ export const nothingToSettle = (): Failure<'nothing-to-settle'> =>
     money: 'Nothing was sent.',
   })
 
+const notDeployed = (): Failure<'contract-not-deployed'> =>
+  new Failure('contract-not-deployed', 'This worker contract is of former terms of the network and was never deployed.', {
+    advice: 'The proxy pays it out when it closes its contract of those terms.',
+    money: 'Nothing was sent.',
+  })
+
 /** Adjusted tokens that the worker contract on chain has paid; 0 while it is not deployed. */
 export async function paidTokens(chain: Chain, contract: Address): Promise<bigint> {
   const { data } = await chain.account(contract)
@@ -38,11 +41,11 @@ export async function paidTokens(chain: Chain, contract: Address): Promise<bigin
 /**
  * Sends the newest signed payout to the worker contract and waits until the chain has executed it and the owner's account shows the money
  * (protocol 40 §8). Anybody may send a signed payout: when the proxy or somebody else was quicker, the money has come all the same, and
- * that is what is told. Returns the exact figures. Throws `Failure` with `nothing-to-settle`, `payout-refused`, `payout-unconfirmed`, or
- * what the wallet throws.
+ * that is what is told. Returns the exact figures. Throws `Failure` with `nothing-to-settle`, `contract-not-deployed`, `payout-refused`,
+ * `payout-unconfirmed`, or what the wallet throws.
  */
 export async function settle(record: WorkerContractRecord, context: PayoutContext): Promise<Payout> {
-  const { chain, nodeWallet, owner, params } = context
+  const { chain, nodeWallet } = context
   const { contract } = record
   if (record.signedBoc === null) throw nothingToSettle()
   const message = parseSigned(record.signedBoc)
@@ -52,6 +55,8 @@ export async function settle(record: WorkerContractRecord, context: PayoutContex
   const paid = account.data === null ? 0n : parseWorkerState(account.data).tokens
   if (record.signedTokens <= paid) throw nothingToSettle()
   const contractBefore = account.last?.lt ?? 0n
+  const deploys = account.status !== 'active'
+  if (deploys && record.init === null) throw notDeployed()
 
   const payout = new ReportedPayout(record, context, paid)
   payout.report({}, record.signedTokens)
@@ -59,10 +64,7 @@ export async function settle(record: WorkerContractRecord, context: PayoutContex
   const timer = setTimeout(() => limit.abort(), context.timeoutMs)
   try {
     // A contract that is not there yet cannot bounce: what it does not use stays with it.
-    const deploys = account.status !== 'active'
-    const init = deploys
-      ? { init: workerInit({ owner, proxy: record.proxyContract, publicKey: record.proxyKey, params }).init, bounce: false }
-      : {}
+    const init = deploys && record.init !== null ? { init: record.init, bounce: false } : {}
     await nodeWallet.send([
       { to: contract, value: ATTACH.workerPayout, body: repackSigned(message, nodeWallet.address), ...init },
     ])

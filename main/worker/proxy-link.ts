@@ -1,13 +1,14 @@
 import type { Address } from '@ton/core'
-import { asError } from '../base/failure.ts'
+import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import type { OpenAiBackend } from '../inference/openai-backend.ts'
 import type { Tariff } from '../protocol/accounting/usage-meter.ts'
+import { carriedKey, keysSince } from '../protocol/handshake/versions.ts'
 import { decode, decoder, encode, nameOf } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import { encodePacket } from '../protocol/wire/tcp-packets.ts'
-import { peerErrorCodes, TcpQueryError } from '../protocol/wire/wire-error.ts'
+import { peerErrorCodes, QueryRefused, TcpQueryError } from '../protocol/wire/wire-error.ts'
 import type { KnownProxy } from './handshake.ts'
 import { type ProxyBalance, violation } from './proxy-balance.ts'
 import { noTokens, QueryReply } from './query-reply.ts'
@@ -22,6 +23,8 @@ export interface ProxyLinkContext {
   readonly workerFeePerToken: () => bigint
   /** Takes a place for a request, or says why there is none; the place is free again after `release`. */
   readonly admit: () => { readonly release: () => void } | { readonly code: number; readonly text: string }
+  /** See `WorkerOptions.changeModel`. */
+  readonly changeModel: ((newModel: string) => Promise<void>) | undefined
   readonly emit: (event: WorkerEvent) => void
   readonly now: () => number
 }
@@ -46,6 +49,8 @@ const incomingNames = [
 const decodeIncoming = decoder(...incomingNames)
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+/** `NAME@COMMIT:HASH` or a part of it: nothing that a program could take for an option, or a shell for more. */
+const modelNames = /^\w[\w./:@+-]{0,511}$/
 /** Requests whose count the proxy has not told yet; older ones are forgotten beyond this number. */
 const mostUncounted = 10_000
 
@@ -113,6 +118,26 @@ export class ProxyLink {
       default:
         this.#offer(message)
     }
+  }
+
+  /** Handler of the proxy's questions. Throws `QueryRefused` or a TlError, which are the answer then. */
+  async onQuery(data: Uint8Array): Promise<Uint8Array> {
+    // Text of the network's nodes for a question that they do not know.
+    if (nameOf(data) !== 'worker.changeModel') throw new QueryRefused(peerErrorCodes.none, 'Lost promise')
+    const { new_model: model } = decode(data, 'worker.changeModel')
+    const { changeModel, logger } = this.#context
+    if (changeModel === undefined)
+      throw new QueryRefused(peerErrorCodes.error, 'worker: changing the model is not configured here')
+    if (!modelNames.test(model)) throw new QueryRefused(peerErrorCodes.protocolViolation, 'worker: this is no name of a model')
+    try {
+      await changeModel(model)
+    } catch (thrown) {
+      logger.warn('the model was not changed', { reason: asError(thrown).message })
+      // What is no Failure may tell of this computer.
+      const why = thrown instanceof Failure ? thrown.message : 'the change failed'
+      throw new QueryRefused(peerErrorCodes.failure, `worker: ${why}`)
+    }
+    return encode({ '@type': 'worker.changedModel' })
   }
 
   /** Tells the proxy whether this worker takes requests. */
@@ -220,7 +245,9 @@ export class ProxyLink {
     })
     const place = this.#context.admit()
     if ('code' in place) {
-      await reply.error(place.code, place.text, { tokens: noTokens, startedAtMs, endedAtMs: now() }).catch(() => undefined)
+      await reply
+        .error(place.code, place.text, { tokens: noTokens, startedAtMs, answeredAtMs: 0, endedAtMs: now() })
+        .catch(() => undefined)
       return
     }
     const cancel = new AbortController()
@@ -260,7 +287,11 @@ export class ProxyLink {
     cancelled: AbortSignal,
   ): Promise<QueryOutcome> {
     try {
-      return await serveQuery({ query: message.query, timeoutMs: message.timeout * 1000 }, reply, {
+      const privateKey = message['@type'] === 'proxy.runQueryEx' ? carriedKey(message.private_key) : undefined
+      // Proxies of newer revisions bring requests of newer clients (protocol 95 §5).
+      const revision = this.#proxy.protocol >= keysSince ? 'newest' : 'either'
+      const query = { query: message.query, timeoutMs: message.timeout * 1000, privateKey, revision } as const
+      return await serveQuery(query, reply, {
         backend: this.#context.backend,
         tariff: this.#context.tariff(),
         cancelled,

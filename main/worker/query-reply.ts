@@ -15,6 +15,8 @@ type Outgoing = TlObject<
 export interface FinalInfo {
   readonly tokens: AdjustedTokens
   readonly startedAtMs: number
+  /** When the engine began to answer; 0 where it did not. */
+  readonly answeredAtMs: number
   readonly endedAtMs: number
 }
 
@@ -45,7 +47,7 @@ export class QueryReply {
   constructor(options: {
     readonly send: (object: Outgoing) => Promise<void>
     readonly requestId: Uint8Array
-    /** 0 to 2 */
+    /** 0 to 4 */
     readonly protocol: number
     readonly debug: boolean
   }) {
@@ -123,7 +125,14 @@ export class QueryReply {
     const [start, end] = [final.startedAtMs / 1000, final.endedAtMs / 1000]
     const times = this.#protocol >= 2 ? { worker_start_time: start, worker_end_time: end } : {}
     const debug = this.#debug
-      ? { worker_debug: JSON.stringify({ type: 'worker_stats', start_time: start, answer_receive_end_at: end }) }
+      ? {
+          worker_debug: JSON.stringify({
+            answer_receive_end_at: end,
+            answer_receive_start_at: final.answeredAtMs / 1000,
+            start_time: start,
+            type: 'worker_stats',
+          }),
+        }
       : {}
     const flags = (this.#debug ? 1 : 0) | (this.#protocol >= 2 ? 2 : 0)
     return {

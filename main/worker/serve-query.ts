@@ -12,6 +12,7 @@ import {
   timingHeader,
   withoutHopHeaders,
 } from '../protocol/http/http-message.ts'
+import type { Revision } from '../protocol/requests/request-tables.ts'
 import { type ValidRequest, validateRequest } from '../protocol/requests/validate-request.ts'
 import { TlError } from '../protocol/tl/tl-error.ts'
 import { type FinalInfo, noTokens, type QueryReply } from './query-reply.ts'
@@ -21,6 +22,10 @@ export interface QueryToServe {
   readonly query: Uint8Array
   /** As told by the proxy, unchecked. */
   readonly timeoutMs: number
+  /** What opens the request, 32 bytes; undefined where it is not encrypted (protocol 95 §2). Never logged. */
+  readonly privateKey: Uint8Array | undefined
+  /** Rules by which the request is judged. */
+  readonly revision: Revision
 }
 
 export interface ServeContext {
@@ -57,11 +62,15 @@ class Refused extends Error {
   }
 }
 
-function readRequest(query: Uint8Array, backend: OpenAiBackend): { http: HttpRequest; valid: ValidRequest } {
+function readRequest(
+  { query, privateKey, revision }: QueryToServe,
+  backend: OpenAiBackend,
+): { http: HttpRequest; valid: ValidRequest } {
   const refuse = (code: number, message: string): Refused => new Refused(code, `invalid http request: ${message}`)
   try {
     const http = decodeHttpRequest(query)
-    const valid = validateRequest(http.path, new TextDecoder('utf-8', { fatal: true }).decode(http.body))
+    if (privateKey !== undefined) throw refuse(621, 'encrypted requests are not opened here')
+    const valid = validateRequest(http.path, new TextDecoder('utf-8', { fatal: true }).decode(http.body), revision)
     if (valid.model !== backend.model) throw refuse(621, 'model name mismatch')
     return { http, valid }
   } catch (thrown) {
@@ -121,7 +130,8 @@ function engineError(thrown: unknown): { code: number; text: string } {
 export async function serveQuery(query: QueryToServe, reply: QueryReply, context: ServeContext): Promise<QueryOutcome> {
   const startedAtMs = context.now()
   const meter = new UsageMeter(context.tariff)
-  const final = (): FinalInfo => ({ tokens: meter.adjusted, startedAtMs, endedAtMs: context.now() })
+  let answeredAtMs = 0
+  const final = (): FinalInfo => ({ tokens: meter.adjusted, startedAtMs, answeredAtMs, endedAtMs: context.now() })
   const failed = async (code: number, text: string): Promise<QueryOutcome> => {
     await reply.error(code, text, { ...final(), tokens: noTokens })
     return { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: `${code}: ${text}` }
@@ -156,7 +166,7 @@ export async function serveQuery(query: QueryToServe, reply: QueryReply, context
   })
 
   try {
-    const { http, valid } = readRequest(query.query, context.backend)
+    const { http, valid } = readRequest(query, context.backend)
     const request = {
       method: http.method,
       path: http.path,
@@ -164,6 +174,7 @@ export async function serveQuery(query: QueryToServe, reply: QueryReply, context
       body: new TextEncoder().encode(valid.body),
     }
     const answer = await watch.orStop(context.backend.handle(request, engine.signal))
+    if (typeof answer !== 'string') answeredAtMs = context.now()
     // An engine that answers only because it was told to end at the deadline is still too late.
     const response = typeof answer !== 'string' && watch.stopped() === 'deadline' ? 'deadline' : answer
     if (response === 'lost') return lost

@@ -87,6 +87,7 @@ export const connectedToProxy = (
 })
 
 interface Totals {
+  params?: Partial<TlObject<'proxy.params'>>
   readonly signed?: bigint
   readonly db?: bigint
   readonly max?: bigint
@@ -98,7 +99,7 @@ export async function completeHandshake(
   totals: Totals = {},
 ): Promise<TlObject<'worker.compareBalanceWithProxy'>> {
   const hello = await connection.nextQuery('worker.connectToProxy')
-  hello.answer(connectedToProxy())
+  hello.answer(connectedToProxy(totals.params))
   const question = await compareHonestly(connection, totals)
   const complete = await connection.nextQuery('worker.proxyHandshakeComplete')
   complete.answer({ '@type': 'worker.proxyHandshakeCompleted' })
