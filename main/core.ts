@@ -112,6 +112,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, logger }
         modelName: model.name,
         contextTokens: loaded.status === 'ready' ? loaded.contextTokens : undefined,
         root: () => live.root.config.value,
+        refill: (missing) => live.topUps.refill(missing),
       })
   }
   const models = new ModelKeeper({

@@ -4,9 +4,7 @@ import type { Logger } from '../base/logger.ts'
 import type { Client } from './client.ts'
 
 /** Test coins put on the chat balance when the account is opened, and whenever it runs low. nanoton */
-export const localTopUp = 5_000_000_000n
-/** Below this much unspent money on the client contract the next answers could be refused. nanoton */
-const lowMark = 2_500_000_000n
+const localTopUp = 5_000_000_000n
 /** A top-up that did not go through is not tried again at once. */
 const retryMs = 30_000
 /** One that may still be on its way: after so long it has arrived or never will. */
@@ -18,7 +16,12 @@ export interface TopUpTerms {
   readonly amount: bigint
   /** Below this much unspent money, in nanoton. */
   readonly lowMark: bigint
+  /** Before each top-up: puts into the wallet what it lacks for it, where coins are for tests. */
+  readonly fund?: () => Promise<void>
 }
+
+/** Below half of a top-up on the client contract the next answers could be refused. */
+export const localTerms: TopUpTerms = { amount: localTopUp, lowMark: localTopUp / 2n }
 
 /** Keeps the balance of a client filled: the chat balance of the local network, or what an operator has asked for. */
 export class TopUpKeeper {
@@ -31,12 +34,7 @@ export class TopUpKeeper {
   readonly #held = new Map<string, { readonly untilMs: number; readonly reason: Error }>()
   #stopped = false
 
-  constructor(
-    client: Pick<Client, 'accounts' | 'state'>,
-    logger: Logger,
-    terms: TopUpTerms = { amount: localTopUp, lowMark },
-    now: () => number = Date.now,
-  ) {
+  constructor(client: Pick<Client, 'accounts' | 'state'>, logger: Logger, terms: TopUpTerms, now: () => number = Date.now) {
     this.#client = client
     this.#terms = terms
     this.#now = now
@@ -69,6 +67,7 @@ export class TopUpKeeper {
   async #fill(contract: Address, least: bigint): Promise<void> {
     if (this.#stopped) return
     try {
+      await this.#terms.fund?.()
       await this.#client.accounts.fill(contract, { least, amount: this.#terms.amount })
     } catch (thrown) {
       const reason = asError(thrown)

@@ -3,6 +3,7 @@ import { type Failure, type Words, wordsOf } from '../base/failure.ts'
 import type { Feed } from '../base/feed.ts'
 import type { Watchable } from '../base/signal.ts'
 import type { Client } from '../client/client.ts'
+import type { TopUpKeeper } from '../client/top-up-keeper.ts'
 import type { OpenAiBackend } from '../inference/openai-backend.ts'
 import type { LocalNetwork as LocalContracts } from '../localnet/genesis.ts'
 import type { LocalChain } from '../localnet/local-chain.ts'
@@ -20,6 +21,7 @@ export interface LiveNetwork {
   readonly root: RootWatcher
   readonly proxy: CocoonProxy
   readonly client: Client
+  readonly topUps: TopUpKeeper
   readonly user: Address
   /** Pays the worker's gas; owned by the user. One object, because a wallet sends one message after the other. */
   readonly nodeWallet: Sender

@@ -8,9 +8,16 @@ import { Signal, type Watchable } from '../base/signal.ts'
 import type { ChildEntries } from '../child-entries.ts'
 import { clientMigrations } from '../client/account-store.ts'
 import { Client } from '../client/client.ts'
-import { localTopUp, TopUpKeeper } from '../client/top-up-keeper.ts'
+import { localTerms, TopUpKeeper } from '../client/top-up-keeper.ts'
 import type { OpenAiBackend } from '../inference/openai-backend.ts'
-import { buildLocalNetwork, joinLocalNetwork, localEndpoints, localGenesis, localRoot } from '../localnet/genesis.ts'
+import {
+  buildLocalNetwork,
+  handOutCoins,
+  joinLocalNetwork,
+  localEndpoints,
+  localGenesis,
+  localRoot,
+} from '../localnet/genesis.ts'
 import { LocalChain } from '../localnet/local-chain.ts'
 import { securePort } from '../proxy/ports.ts'
 import { CocoonProxy } from '../proxy/proxy.ts'
@@ -231,11 +238,12 @@ export class LocalNetwork implements AppNetwork {
     })
     closeLater(() => client.stop())
     client.start()
-    const topUps = new TopUpKeeper(client, logger.room('client'))
+    const fund = (): Promise<void> => handOutCoins({ chain: chain.chain, keys: secrets, owner })
+    const topUps = new TopUpKeeper(client, logger.room('client'), { ...localTerms, fund })
     closeLater(() => topUps.stop())
     void this.#openAccount(client)
     const nodeWallet = this.#keep(new CocoonWallet(chain.chain, secrets.workerWallet, wallet.address))
-    return { chain, contracts, root, proxy, client, user: wallet.address, nodeWallet }
+    return { chain, contracts, root, proxy, client, topUps, user: wallet.address, nodeWallet }
   }
 
   /** Before the proxy starts: it may have to learn from them what it had told. */
@@ -289,7 +297,7 @@ export class LocalNetwork implements AppNetwork {
       if (first && first.phase !== 'ready') progress.set('client', 'working', first.failure ?? first.sentence)
     })
     try {
-      await client.openAccount({ topUp: localTopUp }, stop.signal)
+      await client.openAccount({ topUp: localTerms.amount }, stop.signal)
       progress.set('client', 'ready')
     } catch (thrown) {
       if (!stop.signal.aborted) progress.set('client', 'failed', messageAndAdvice(thrown))

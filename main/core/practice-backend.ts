@@ -1,13 +1,13 @@
 import type { LevelState } from '../../preload/api/chat.ts'
 import { exactTon } from '../base/exact-ton.ts'
 import { asError, Failure, type Sentence, type Told } from '../base/failure.ts'
+import { pause } from '../base/pause.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import type { BackendEvent, ChatBackend } from '../chat/backend.ts'
 import { estimatedCost } from '../client/budget.ts'
 import { readChatCompletion } from '../client/chat-completion.ts'
 import type { Client } from '../client/client.ts'
 import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
-import { localTopUp } from '../client/top-up-keeper.ts'
 import type { ChatMessage, EngineState, EngineUsage } from '../inference/engine.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { Worker } from '../worker/worker.ts'
@@ -18,6 +18,9 @@ const maxCoefficient = 1000
 const maxTokens = 512
 /** What the protocol takes for a prompt token (protocol 70 §4), and more than any tokenizer puts into one over a whole text. */
 const bytesPerToken = { usual: 4, most: 8 } as const
+
+/** A question that a proxy refused because it knew of too little money is asked again after this. */
+const againMs = 500
 
 const paidNothing: Sentence = { text: 'You paid nothing.', words: { code: 'paid-nothing' } }
 
@@ -34,6 +37,8 @@ export interface PracticeLink {
   readonly worker: Worker
   /** What that worker serves with. */
   readonly engine: Watchable<EngineState>
+  /** Puts so many nanoton more on the chat balance; rejects with the reason why that cannot be. */
+  readonly refill: (missing: bigint) => Promise<void>
 }
 
 const networkStarting: Told = { text: 'The practice network is starting.', words: { code: 'practice-starting' } }
@@ -78,6 +83,7 @@ export class PracticeBackend implements ChatBackend {
     const until = performance.now() + comeBackMs
     const { engine, worker } = link
     const hopeful = (): boolean => !worker.state.value.paused && !isGone(engine.value)
+    let refilled = false
     while (!signal.aborted) {
       let begun = false
       try {
@@ -87,8 +93,21 @@ export class PracticeBackend implements ChatBackend {
         }
         return
       } catch (thrown) {
+        if (begun) throw thrown
+        const missing = missingOf(thrown)
+        if (missing !== undefined && performance.now() < until) {
+          // Test coins need no question.
+          await unlessStopped(link.refill(missing), signal)
+          refilled = true
+          continue
+        }
+        // The proxy may see later than this computer what came on its contract.
+        if (refilled && thrown instanceof Failure && thrown.code === 'balance-too-low' && performance.now() < until) {
+          await pause(againMs, signal)
+          continue
+        }
         // The worker comes back by itself after a crash of its engine: the question waits for it, as it would for a slow answer.
-        if (begun || !mayComeBack(thrown)) throw thrown
+        if (!mayComeBack(thrown)) throw thrown
         if (!(await whenSeated(link.client, link.model, { until, hopeful, signal })) && !signal.aborted) throw thrown
       }
     }
@@ -111,9 +130,7 @@ export class PracticeBackend implements ChatBackend {
     const head = await query.head.catch(async (error: unknown) => {
       // Stopped before the answer began: what it cost all the same is in the end of the query.
       if (signal.aborted) return undefined
-      if (isWantOfMoney(error) && size.likelyTooLong) throw size.failure(error)
-      void refill(client, error)
-      throw error
+      throw isWantOfMoney(error) && size.likelyTooLong ? size.failure(error) : error
     })
     if (!head) {
       yield final(await query.end, undefined, false, link.root())
@@ -187,16 +204,18 @@ function isWantOfMoney(thrown: unknown): boolean {
   return thrown instanceof Failure && (thrown.code === 'above-credit' || thrown.code === 'balance-too-low')
 }
 
-/** Test coins need no question: what is missing on the chat balance is put there, and the next try finds it. */
-async function refill(client: Client, thrown: unknown): Promise<void> {
-  const [connection] = client.state.value.connections
-  if (!(thrown instanceof Failure) || thrown.words.values?.bound !== 'balance' || !connection?.clientContract) return
-  try {
-    await client.accounts.topUp(connection.clientContract, localTopUp)
-  } catch {
-    // The keeper of the balance tries again by itself and tells the log.
-    return
-  }
+/** Resolves with `work`, or when `signal` aborts: what was sent goes on by itself. */
+function unlessStopped(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  signal.addEventListener('abort', () => resolve(), { once: true })
+  return Promise.race([work, promise])
+}
+
+/** nanoton that the chat balance lacks for the question; undefined when that is not why it failed. */
+function missingOf(thrown: unknown): bigint | undefined {
+  if (!(thrown instanceof Failure) || thrown.code !== 'balance-too-low') return undefined
+  const { bound, missingNano } = thrown.words.values ?? {}
+  return bound === 'balance' && missingNano !== undefined ? BigInt(missingNano) : undefined
 }
 
 /** The engine's own refusal comes as an answer with an HTTP status: its text is for people, and what was charged for it is in the end. */

@@ -209,7 +209,16 @@ async function missingBeginnings(chain: Chain, keys: LocalKeys, addresses: Local
   return [...orders, ...(await missingGifts(chain, keys, addresses))]
 }
 
-/** First test coins for every wallet that never had a transaction. */
+/**
+ * Gives every wallet that runs low as many test coins as it got at the beginning. The network's owner has all of them.
+ * @throws Failure of the wallet or the chain
+ */
+export async function handOutCoins({ chain, keys, owner }: Pick<GenesisOptions, 'chain' | 'keys' | 'owner'>): Promise<void> {
+  const gifts = await missingGifts(chain, keys, localAddresses(keys))
+  if (gifts.length > 0) await carryOut(chain, owner, gifts)
+}
+
+/** Test coins for every wallet that holds less than a fifth of what it got at the beginning. */
 async function missingGifts(chain: Chain, keys: LocalKeys, addresses: LocalAddresses): Promise<Order[]> {
   const { networkOwner, user, proxyWallet, workerWallet } = addresses
   const gift = { body: emptyBody, mode: 1, bounce: false }
@@ -234,8 +243,12 @@ async function missingGifts(chain: Chain, keys: LocalKeys, addresses: LocalAddre
       },
     },
   ]
-  const untouched = await Promise.all(gifts.map(async ({ message }) => (await chain.account(message.to)).last === null))
-  return gifts.filter((_, index) => untouched[index])
+  const accounts = await Promise.all(gifts.map(({ message }) => chain.account(message.to)))
+  return gifts.flatMap(({ title, message: { init, ...message } }, index) => {
+    const { balance = 0n, status = 'uninit' } = accounts[index] ?? {}
+    if (balance >= message.value / 5n) return []
+    return [{ title, message: init === undefined || status === 'active' ? message : { ...message, init } }]
+  })
 }
 
 /** The proxy's place in the list: registered, moved, or left as it is. */

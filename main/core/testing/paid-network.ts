@@ -27,7 +27,7 @@ import { ScriptedBackend } from '../../worker/testing/scripted-backend.ts'
 import { Worker } from '../../worker/worker.ts'
 import type { WorkerEvent } from '../../worker/worker-event.ts'
 
-const keys = {
+export const keys = {
   networkOwner: testKey(31),
   user: testKey(32),
   proxy: testKey(33),
@@ -193,10 +193,10 @@ export class PaidNetwork {
     return this.connection()?.clientContract ?? expect.unreachable('no contract')
   }
 
-  async openAccount(): Promise<void> {
+  async openAccount(topUp = toNano('5')): Promise<void> {
     await until(() => this.connection()?.phase === 'needs-account')
-    await this.client.openAccount({ topUp: toNano('5') }, AbortSignal.timeout(60_000))
-    await until(() => this.connection()?.balance === toNano('5'))
+    await this.client.openAccount({ topUp }, AbortSignal.timeout(60_000))
+    await until(() => this.connection()?.balance === topUp)
   }
 
   async workerReady(): Promise<void> {
