@@ -55,6 +55,27 @@ describe('the keeper of a balance, when a top-up went wrong', () => {
     connections: [{ endpoint: '', phase: 'ready', sentence: sentences.ready, clientContract: contract, balance }],
   })
 
+  it('waits a little after it succeeded too: the next look may come from an endpoint that is behind', async () => {
+    const state = new Signal(ready(10n))
+    let [fills, nowMs] = [0, 1_000]
+    const fill = async (): Promise<void> => {
+      fills += 1
+    }
+    const client = { state, accounts: { fill } as unknown as Client['accounts'] }
+    const keeper = new TopUpKeeper(client, silentLogger, { amount: 5n, lowMark: 20n }, () => nowMs)
+    for (const [balance, laterMs, expected] of [
+      [9n, 0, 1],
+      [8n, 29_999, 1],
+      [7n, 1, 2],
+    ] as const) {
+      nowMs += laterMs
+      state.set(ready(balance))
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(fills).toBe(expected)
+    }
+    keeper.stop()
+  })
+
   it.each([
     ['waits until it cannot arrive any more', 'not-confirmed', 600_000],
     ['waits as long when the wallet does not know', 'send-unknown', 600_000],

@@ -5,8 +5,8 @@ import type { Client } from './client.ts'
 
 /** Test coins put on the chat balance when the account is opened, and whenever it runs low. nanoton */
 const localTopUp = 5_000_000_000n
-/** A top-up that did not go through is not tried again at once. */
-const retryMs = 30_000
+/** One that did not go through is not tried again at once; and after one that did, an endpoint that is behind may still show the old balance. */
+const restMs = 30_000
 /** One that may still be on its way: after so long it has arrived or never will. */
 const underWayMs = 600_000
 const mayBeUnderWay: ReadonlySet<string> = new Set(['send-unknown', 'not-confirmed'])
@@ -30,8 +30,8 @@ export class TopUpKeeper {
   readonly #now: () => number
   readonly #stopWatching: () => void
   readonly #busy = new Set<string>()
-  /** By contract: what went wrong last, and until when nothing is sent for it. */
-  readonly #held = new Map<string, { readonly untilMs: number; readonly reason: Error }>()
+  /** By contract: until when nothing is sent by itself, and what went wrong if something did. */
+  readonly #rests = new Map<string, { readonly untilMs: number; readonly reason?: Error }>()
   #stopped = false
 
   constructor(client: Pick<Client, 'accounts' | 'state'>, logger: Logger, terms: TopUpTerms, now: () => number = Date.now) {
@@ -42,7 +42,7 @@ export class TopUpKeeper {
       for (const { phase, clientContract, balance, pendingCharge = 0n } of connections) {
         if (phase !== 'ready' || !clientContract || balance === undefined || balance - pendingCharge >= terms.lowMark) continue
         const name = clientContract.toString()
-        if (this.#busy.has(name) || this.#holdOf(name)) continue
+        if (this.#busy.has(name) || this.#restOf(name)) continue
         this.#busy.add(name)
         this.#fill(clientContract, terms.lowMark)
           .catch((thrown: unknown) => logger.warn('a balance could not be topped up', { reason: asError(thrown).message }))
@@ -59,27 +59,29 @@ export class TopUpKeeper {
     const [{ clientContract, balance, pendingCharge = 0n } = {}] = this.#client.state.value.connections
     if (!clientContract || balance === undefined)
       throw new Failure('no-connection', 'No proxy is connected.', { retryable: true })
-    const hold = this.#holdOf(clientContract.toString())
-    if (hold) throw hold
+    const { reason } = this.#restOf(clientContract.toString()) ?? {}
+    if (reason) throw reason
     await this.#fill(clientContract, balance - pendingCharge + missing)
   }
 
   async #fill(contract: Address, least: bigint): Promise<void> {
     if (this.#stopped) return
+    const rest = (ms: number, reason?: Error): unknown =>
+      this.#rests.set(contract.toString(), { untilMs: this.#now() + ms, ...(reason && { reason }) })
     try {
       await this.#terms.fund?.()
       await this.#client.accounts.fill(contract, { least, amount: this.#terms.amount })
+      rest(restMs)
     } catch (thrown) {
       const reason = asError(thrown)
-      const pauseMs = reason instanceof Failure && mayBeUnderWay.has(reason.code) ? underWayMs : retryMs
-      this.#held.set(contract.toString(), { untilMs: this.#now() + pauseMs, reason })
+      rest(reason instanceof Failure && mayBeUnderWay.has(reason.code) ? underWayMs : restMs, reason)
       throw reason
     }
   }
 
-  #holdOf(contract: string): Error | undefined {
-    const hold = this.#held.get(contract)
-    return hold !== undefined && this.#now() < hold.untilMs ? hold.reason : undefined
+  #restOf(contract: string): { readonly reason?: Error } | undefined {
+    const rest = this.#rests.get(contract)
+    return rest !== undefined && this.#now() < rest.untilMs ? rest : undefined
   }
 
   stop(): void {
