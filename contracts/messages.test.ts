@@ -22,7 +22,7 @@ import {
   stateCommitMemo,
   type WorkerRequest,
 } from './proxy.ts'
-import { clientRequestMessage, workerRequestMessage } from './proxy-requests.ts'
+import { clientRequestMessage, parseRefundUnpaid, refundUnpaidMessage, workerRequestMessage } from './proxy-requests.ts'
 import { type RootRequest, rootRequest } from './root.ts'
 import { keyRegistrationIsSigned, parseKeyRegistration, repackKeyRegistration, signKeyRegistration } from './root-keys.ts'
 import { parseRootRequest } from './root-messages.ts'
@@ -151,6 +151,12 @@ const messages: readonly Message[] = [
     parse: parseProxyMessage,
     says: { kind: 'worker-request', ...worker, payload },
   })),
+  {
+    name: 'refund unpaid',
+    body: refundUnpaidMessage({ ...envelope, amount: COINS }),
+    parse: parseRefundUnpaid,
+    says: { ...envelope, amount: COINS },
+  },
   ...rootRequests.map((request) => ({
     name: `root ${request.op}`,
     body: rootRequest(U64, request),
@@ -179,6 +185,7 @@ describe('messages', () => {
       parseWorkerMessage,
       parseProxyOrder,
       parseProxyMessage,
+      parseRefundUnpaid,
       parseRootRequest,
       parseMoneyMessage,
     ]
@@ -232,6 +239,8 @@ const big: readonly Bound[] = [
   ['client withdraw, queryId', (queryId) => clientWithdraw({ ...envelope, queryId }), 64, 'queryId'],
   ['client refund, queryId', (queryId) => clientRequestRefund({ ...envelope, queryId }), 64, 'queryId'],
   ['worker register, queryId', (queryId) => workerRegister({ ...envelope, queryId }), 64, 'queryId'],
+  ['refund unpaid, amount', (amount) => refundUnpaidMessage({ ...envelope, amount }), 120, 'amount'],
+  ['refund unpaid, queryId', (queryId) => refundUnpaidMessage({ ...envelope, queryId, amount: 1n }), 64, 'queryId'],
   ['proxy payout request, queryId', (queryId) => proxyPayoutRequest({ ...envelope, queryId }), 64, 'queryId'],
   ['proxy increase stake, amount', (amount) => proxyIncreaseStake(envelope, amount), 120, 'amount'],
   ['proxy owner close, queryId', (queryId) => proxyOwnerClose({ ...envelope, queryId }), 64, 'queryId'],

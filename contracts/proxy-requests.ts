@@ -1,5 +1,5 @@
-import { beginCell, type Cell } from '@ton/core'
-import { bytes, coins, LIFE_STATES, operation, uint } from './cells.ts'
+import { type Address, beginCell, type Cell } from '@ton/core'
+import { bytes, coins, LIFE_STATES, operation, parseWhole, uint } from './cells.ts'
 import { type ClientRequest, type ClientRequestPayload, PROXY_OPS, PROXY_PAYLOAD_OPS, type WorkerRequest } from './proxy.ts'
 
 /** What a client contract sends to its proxy contract (protocol 60 §5.2). Throws RangeError for values that do not fit. */
@@ -53,4 +53,34 @@ export function workerRequestMessage(request: Omit<WorkerRequest, 'kind'>): Cell
     .storeAddress(payload.excesses)
     .endCell()
   return cell.storeMaybeRef(payout).endCell()
+}
+
+/** Sent by a proxy contract of ours to a client contract of ours (docs/contracts.md); the deployed contracts do not know it. */
+const OP_REFUND_UNPAID = 0x5d3c8e10
+
+/** So much of a refund could not be paid and stays owed, nanoton. */
+export interface RefundUnpaid {
+  readonly queryId: bigint
+  readonly amount: bigint
+  readonly excesses: Address
+}
+
+/** What a proxy contract tells a client contract that it cannot pay in full. Throws RangeError for values that do not fit. */
+export function refundUnpaidMessage(unpaid: RefundUnpaid): Cell {
+  return operation(OP_REFUND_UNPAID, unpaid.queryId)
+    .storeCoins(coins('amount', unpaid.amount))
+    .storeAddress(unpaid.excesses)
+    .endCell()
+}
+
+/** Reads the body of such a message. Null when it is malformed or anything else. The sender must be the client's proxy contract. */
+export function parseRefundUnpaid(body: Cell): RefundUnpaid | null {
+  try {
+    return parseWhole('refund unpaid', body, (slice) => {
+      if (slice.loadUint(32) !== OP_REFUND_UNPAID) throw new RangeError('another operation')
+      return { queryId: slice.loadUintBig(64), amount: slice.loadCoins(), excesses: slice.loadAddress() }
+    })
+  } catch {
+    return null
+  }
 }

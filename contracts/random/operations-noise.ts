@@ -1,7 +1,7 @@
 import { beginCell, Cell, internal } from '@ton/core'
 import { walletOwnerSend, walletOwnerText } from '../cocoon-wallet.ts'
 import { stateCommitMemo } from '../proxy.ts'
-import { clientRequestMessage, workerRequestMessage } from '../proxy-requests.ts'
+import { clientRequestMessage, refundUnpaidMessage, workerRequestMessage } from '../proxy-requests.ts'
 import { addressOf } from './account.ts'
 import type { Actor } from './cast.ts'
 import { purse } from './cast.ts'
@@ -112,7 +112,7 @@ const pretends: Operation = async (world, dice) => {
   const parts = { workerPart: money, proxyPart: dice.upTo(money), excesses }
   if (dice.chance(0.2)) {
     const contract = anyMember('client', world, dice)
-    const unpaid = beginCell().storeUint(0x5d3c8e10, 32).storeUint(queryId, 64).storeCoins(money).storeAddress(excesses).endCell()
+    const unpaid = refundUnpaidMessage({ queryId, amount: money, excesses })
     await sendTo(world, dice, contract, from, TON, () => unpaid)
     return `${from.name} pretends that ${short(contract.key)} was not paid ${money}`
   }
