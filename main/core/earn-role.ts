@@ -35,6 +35,7 @@ export function earnRole(engine: Engine, network: AppNetwork, disk: Watchable<Di
     const live = network.live.value
     const fee = live?.root.config.value?.params.workerFeePerToken
     return {
+      network: network.chainKind,
       engine: engine.state.value,
       link: link(worker),
       paused: worker?.state.value.paused ?? false,

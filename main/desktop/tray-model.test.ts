@@ -37,6 +37,11 @@ describe('tray model', () => {
     expect(model.menu[0]).toEqual({ type: 'state', label: 'Earning' })
   })
 
+  it('calls the coins of the main network what they are, and those of the test network too', () => {
+    expect(trayModel(state({ network: 'mainnet' })).tooltip).toBe('Cocoon, waiting. Today 0 TON')
+    expect(trayModel(state({ network: 'testnet' })).tooltip).toBe('Cocoon, waiting. Today 0 test TON')
+  })
+
   it('offers Resume instead of Pause while paused, and neither when there is nothing to pause', () => {
     expect(commandsOf({ status: 'paused' })).toEqual(['resume', 'new-chat', 'open', 'settings', 'quit'])
     expect(commandsOf({ status: 'waiting' })).toEqual(['pause', 'new-chat', 'open', 'settings', 'quit'])

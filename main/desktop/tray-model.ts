@@ -37,7 +37,7 @@ export function figureTon(nano: bigint): string {
 
 /**
  * Icon, tooltip and menu for a state of earning (ui.md §2). `null` while the core has not told any.
- * Local coins are named as such: nobody should take a test balance for money.
+ * Test coins are named as such: nobody should take their balance for money.
  */
 export function trayModel(state: EarnState | null): TrayModel {
   const commands: TrayItem[] = [
@@ -49,7 +49,7 @@ export function trayModel(state: EarnState | null): TrayModel {
     { type: 'command', label: 'Quit', command: 'quit' },
   ]
   if (!state) return { icon: 'idle', tooltip: 'Cocoon, starting', menu: [{ type: 'state', label: 'Starting' }, ...commands] }
-  const coins = state.network === 'local' ? 'test TON' : 'TON'
+  const coins = state.network === 'mainnet' ? 'TON' : 'test TON'
   const pauseOrResume: TrayItem[] =
     state.status === 'paused'
       ? [{ type: 'command', label: 'Resume', command: 'resume' }]

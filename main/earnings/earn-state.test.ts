@@ -24,6 +24,7 @@ afterEach(() => {
 
 const now = Date.UTC(2026, 10, 22, 12, 0)
 const ready: EarnRole = {
+  network: 'local',
   engine: { status: 'ready', model: 'SmolLM2', contextTokens: 2048, backend: 'cpu' },
   link: { status: 'connected', sinceMs: now - 14 * 60_000 },
   paused: false,
@@ -95,6 +96,11 @@ describe('half hours', () => {
 })
 
 describe('earnState', () => {
+  it.each(['local', 'testnet', 'mainnet'] as const)('tells the kind of network whose coins it shows: %s', (network) => {
+    const state = earnState(nothing, { ...ready, network }, now)
+    expect(z.encode(earnStateSchema, state).network).toBe(network)
+  })
+
   it('adds up today, the week and all time from what is proven', () => {
     const week = [
       { startedAtMs: Date.UTC(2026, 10, 21, 22, 59), counted: 1n, pending: 10n, settled: 100n },

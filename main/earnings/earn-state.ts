@@ -40,7 +40,7 @@ export function earnState(figures: EarnFigures, role: EarnRole, nowMs: number): 
   const { engine } = role
   return {
     ...earnStatus(role, figures.lastActiveMs, nowMs),
-    network: 'local',
+    network: role.network,
     running: role.running,
     ...('model' in engine && { model: engine.model }),
     today: sum(today),

@@ -1,9 +1,11 @@
-import type { EarnStatus } from '../../preload/api/earn.ts'
+import type { EarnState, EarnStatus } from '../../preload/api/earn.ts'
 import type { Words } from '../base/failure.ts'
 import type { EngineState } from '../inference/engine.ts'
 
 /** What the roles tell about this worker, composed by the core. */
 export interface EarnRole {
+  /** Chain of the open network: what the coins are. */
+  readonly network: EarnState['network']
   readonly engine: EngineState
   /**
    * `starting`: on the way to the first connection. `connected`: at least one proxy gives work. `lost`: a connection was there and is being made

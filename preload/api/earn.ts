@@ -57,7 +57,8 @@ export const earnState = z.object({
   diskFull: diskFull.optional(),
   /** One word for the rail's node tile. */
   tile: z.string(),
-  network: z.enum(['local']),
+  /** Chain of the open network: coins of the main network alone are money. */
+  network: z.enum(['local', 'testnet', 'mainnet']),
   running: z.number().int().nonnegative(),
   model: z.string().optional(),
   /** Sums of pending and settled; counted is shown per request only (ui.md §13.3). */

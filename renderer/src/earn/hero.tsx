@@ -2,7 +2,6 @@ import { Box, Pause, Play } from 'lucide-react'
 import { useState } from 'react'
 import type { EarnState } from '../../../preload/api/earn.ts'
 import { useCall } from '../api/use-call.ts'
-import { useStream } from '../api/use-stream.ts'
 import { go } from '../app/route.ts'
 import { ScreenTitle } from '../app/screen-title.tsx'
 import { useFormat } from '../format/use-format.ts'
@@ -24,8 +23,6 @@ export function Hero({ earn }: { earn: EarnState }) {
   const { said } = useCoreWords()
   const pause = useCall('earn.pause')
   const resume = useCall('earn.resume')
-  // Said only where it is known to be so: the app may have a network with real coins open.
-  const testCoins = useStream('network.state', {}).value?.chain === 'local'
   const tone = earnTone(earn)
   const failure = pause.error ?? resume.error
   return (
@@ -56,7 +53,7 @@ export function Hero({ earn }: { earn: EarnState }) {
         <div className="figure-cell figure-big">
           <span className="figure-label">{t('earn.today')}</span>
           <Figure nano={earn.today} />
-          {testCoins ? <span className="text-sm text-ink-2">{t('earn.testCoins')}</span> : null}
+          {earn.network !== 'mainnet' ? <span className="text-sm text-ink-2">{t('earn.testCoins')}</span> : null}
         </div>
         <div className="figure-cell">
           <span className="figure-label">{t('earn.week')}</span>
