@@ -99,9 +99,16 @@ interface Parsed {
   readonly inTls: NodeCertificate
 }
 
-function parse(der: Uint8Array, inTls: NodeCertificate = new NodeCertificate(der)): Parsed {
-  if (derLength(der) !== der.length) throw new TypeError('bytes behind the certificate')
+function parse(der: Uint8Array, inTls: NodeCertificate = nodeCertificate(der)): Parsed {
+  if (der[0] !== 0x30 || derLength(der) !== der.length) throw new TypeError('no certificate, or bytes behind it')
+  if (Buffer.compare(inTls.raw, der) !== 0) throw new TypeError('two certificates')
   return { certificate: new X509Certificate(new Uint8Array(der)), inTls }
+}
+
+/** Given bytes, OpenSSL looks for a certificate in PEM anywhere inside first, and a real quote holds three of them. */
+function nodeCertificate(der: Uint8Array): NodeCertificate {
+  const base64 = Buffer.from(der).toString('base64')
+  return new NodeCertificate(`-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`)
 }
 
 /** Length of the outermost DER element, header included. */
