@@ -1,11 +1,12 @@
-import { Address, beginCell, type Cell, internal, toNano } from '@ton/core'
+import { Address, type Cell, internal, toNano } from '@ton/core'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { clientInit, clientRequestRefund, clientTopUp, clientWithdraw, parseClientState } from './client.ts'
 import { cocoonWalletBody, cocoonWalletExternal, cocoonWalletInit } from './cocoon-wallet.ts'
 import { OP_EXCESSES, OP_PAYOUT } from './common.ts'
 import { parseProxyMessage, proxyIncreaseStake, proxyOwnerClose, proxyPayoutRequest, proxyText } from './proxy.ts'
+import { refundUnpaidMessage } from './proxy-requests.ts'
 import { keySigner, publicKeyOfSeed } from './signed.ts'
-import { createTestbed, type Testbed } from './testbed.ts'
+import { createTestbed, type Outcome, type Testbed } from './testbed.ts'
 
 // What happens when the proxy contract does not pay: nobody loses what is owed, and nobody gets it twice.
 
@@ -214,11 +215,40 @@ describe('a refund that the proxy contract cannot pay in full', () => {
     expect((await bed.clientState()).balance).toBe(0n)
   })
 
+  it.each([
+    ['0.1', 480],
+    ['0.15', 756],
+    ['0.25', 1308],
+  ])('is refused when %s TON are too little to tell of the rest, after about %i days without a message', async (value, about) => {
+    await deployProxy(0n)
+    await topUp(toNano('20'))
+    // The proxy let a worker have 15 TON that no client was charged for.
+    await toWorker(bed.payment('worker-payout', 100_000n))
+    const grant = (ton: string) => send(bed.stranger, bed.client.address, bed.payment('client-grant-refund', 0n), toNano(ton))
+    const got = (outcome: Outcome) => outcome.arrivedAt(bed.clientOwner)[0]?.value ?? 0n
+    const seen = { paid: 0, refused: 0 }
+    const restore = bed.save()
+    for (let day = about - 120; day <= about + 24; day += 12) {
+      bed.pass(day * DAY)
+      const first = await grant(value)
+      seen[got(first) > 0n ? 'paid' : 'refused'] += 1
+      expect([day, got(first) + (await bed.clientState()).balance]).toEqual([day, toNano('20')])
+      if (got(first) === 0n) {
+        expect(first.failures).toEqual([1003])
+        expect(first.arrivedAt(bed.excesses)).toMatchObject([{ op: OP_EXCESSES }])
+        expect(got(await grant('1'))).toBeGreaterThan(toNano('4.8'))
+      }
+      await restore()
+    }
+    expect(seen.paid).toBeGreaterThan(0)
+    expect(seen.refused).toBeGreaterThan(0)
+  })
+
   it('is not told to the client contract by strangers', async () => {
     await close(toNano('1'))
-    const words = beginCell().storeUint(0x5d3c8e10, 32).storeUint(1, 64).storeCoins(toNano('7')).storeAddress(bed.stranger)
-    expect((await send(bed.stranger, bed.client.address, words.endCell())).exitCode).toBe(1014)
-    expect((await byClient(words.endCell())).exitCode).toBe(1014)
+    const words = refundUnpaidMessage({ queryId: 1n, amount: toNano('7'), excesses: bed.stranger })
+    expect((await send(bed.stranger, bed.client.address, words)).exitCode).toBe(1014)
+    expect((await byClient(words)).exitCode).toBe(1014)
     expect((await bed.clientState()).balance).toBe(toNano('5'))
   })
 })

@@ -1,4 +1,4 @@
-import type { Address, Cell, Slice } from '@ton/core'
+import { type Address, type Cell, type Slice, toNano } from '@ton/core'
 import { keyOf } from './account.ts'
 import { contractOf, head, type ProxyModel, payout, readAll } from './model-layout.ts'
 import {
@@ -44,6 +44,9 @@ const OWN_OPS = [PAYOUT_REQUEST, INCREASE_STAKE, CLOSE_REQUEST, CLOSE_COMPLETE, 
 const TIME_LIMIT = 2 ** 32
 /** For so long a closed contract holds what may be other people's. */
 export const CLAIM_PERIOD_SEC = 365 * 86_400
+
+/** What paying a part and telling of the rest needs (docs/contracts.md, 1003). */
+const UNPAID_GAS = toNano('0.02')
 
 export function judgeProxy(proxy: ProxyModel, message: Incoming): Verdict<ProxyModel> {
   if (message.bounced) return IGNORED
@@ -215,6 +218,8 @@ function clientRequest(proxy: ProxyModel, message: Incoming, rest: Slice): Verdi
   const amount = least(wanted.amount, isLimited ? least(held, proxy.stake) : held)
   const next = isLimited ? { ...proxy, stake: proxy.stake - amount } : proxy
   if (amount === wanted.amount) return pay(next, amount, end)
+  // Refused rather than forgotten: the note about the rest needs gas.
+  if (heldBefore(message) + message.value < leave(message, STORAGE) + UNPAID_GAS) faults.push(LOW_VALUE)
   const unpaid = head(0x5d3c8e10, asked.queryId)
     .storeCoins(wanted.amount - amount)
     .storeAddress(wanted.excesses)
