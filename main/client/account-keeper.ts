@@ -1,5 +1,6 @@
 import type { Address } from '@ton/core'
 import { type ClientState as ContractState, parseClientState } from '../../contracts/client.ts'
+import { parseProxyState } from '../../contracts/proxy.ts'
 import { exactTon } from '../base/exact-ton.ts'
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
@@ -17,6 +18,7 @@ import {
 } from './account-actions.ts'
 import type { AccountRecord, AccountStore } from './account-store.ts'
 import { pendingCharge } from './budget.ts'
+import { EmptyContracts, payableNow } from './owed-refund.ts'
 
 /** How long a message may take to show in the contract's state. */
 const confirmLimitMs = 90_000
@@ -51,6 +53,7 @@ export class AccountKeeper {
   readonly #logger: Logger
   readonly #onRead: (contract: Address, state: ContractState | undefined) => void
   readonly #maintainedAt = new Map<string, number>()
+  readonly #empty = new EmptyContracts()
   #queue: Promise<unknown> = Promise.resolve()
 
   /** @param onRead told each state that was read on chain: whoever shows the account should know no older one */
@@ -73,11 +76,13 @@ export class AccountKeeper {
 
   /** State on chain; undefined while the contract is not deployed. One that is closed and empty is remembered as done. */
   async read(contract: Address): Promise<ContractState | undefined> {
-    const { data } = await this.#needMoney().chain.account(contract)
+    const { chain } = this.#needMoney()
+    const { data } = await chain.account(contract)
     const state = data === null ? undefined : parseClientState(data)
-    this.#onRead(contract, state)
-    const record = state && isEmptied(state) ? this.#store.find(contract) : undefined
+    const isDone = state !== undefined && this.#empty.saw(contract.toString(), state, chain.kind, Date.now())
+    const record = isDone ? this.#store.find(contract) : undefined
     if (record?.closed === false) this.#store.save({ ...record, closed: true })
+    this.#onRead(contract, state)
     return state
   }
 
@@ -125,18 +130,20 @@ export class AccountKeeper {
 
   /**
    * Begins to close, or closes by force when the waiting time is over. After the first call the proxy normally grants the refund by itself
-   * and the contract ends as `closed` with everything paid out; a forced close pays at most the proxy's own stake (protocol 30 §6).
+   * and the contract ends as `closed` with everything paid out; a forced close pays at most the proxy's own stake (protocol 30 §6). What a
+   * closed contract still owes is asked for again where something would come. Throws `Failure` with `account-closed`, `refund-owed` or
+   * `refund-too-early`: nothing was sent.
    */
   async requestRefund(contract: Address): Promise<ContractState> {
     const state = await this.read(contract)
     if (state === undefined || isEmptied(state))
       throw new Failure('account-closed', 'This account is closed; nothing is left in it.', { money: 'Nothing was sent.' })
-    if (state.state === 'closed')
+    if (state.state === 'closed' && (await this.payable(contract, state)) === 0n)
       throw new Failure(
         'refund-owed',
         `This account is closed, and ${exactTon(state.balance)} of it are still owed: the proxy's stake did not cover them.`,
         {
-          advice: 'They come when the proxy grants the refund.',
+          advice: 'They come when the proxy grants the refund, and are asked for again when its stake covers them.',
           money: 'Nothing was sent.',
           values: { owedNano: state.balance.toString() },
         },
@@ -147,7 +154,18 @@ export class AccountKeeper {
         money: 'Nothing was sent.',
         values: { afterMs: state.unlockAtSec * 1000 },
       })
-    return await this.#act(contract, requestRefundMessage, (before, now) => now.state !== before?.state)
+    return await this.#act(
+      contract,
+      requestRefundMessage,
+      (before, now) => now.state !== before?.state || now.balance !== before.balance,
+    )
+  }
+
+  /** nanoton that would come if a closed contract was asked now for what it owes; 0 where that is not worth the message. */
+  async payable(contract: Address, state: ContractState): Promise<bigint> {
+    const { data, balance } = await this.#needMoney().chain.account(this.#record(contract).proxyContract)
+    const proxy = data === null ? undefined : parseProxyState(data)
+    return payableNow(state, proxy, balance, Math.floor(Date.now() / 1000))
   }
 
   /** What a live account needs from time to time: the own secret in the contract, and charges that free the credit (protocol 30 §5). */

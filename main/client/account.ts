@@ -1,6 +1,5 @@
-import { type ClientState as ContractState, parseClientState } from '../../contracts/client.ts'
+import type { ClientState as ContractState } from '../../contracts/client.ts'
 import { type PaymentCheck, paymentChecker, type WirePayment } from '../protocol/payments/signed-payment.ts'
-import type { Chain } from '../ton/chain.ts'
 import type { AccountRecord, AccountStore } from './account-store.ts'
 import { type Counters, pendingCharge, shouldCharge, spendableTokens } from './budget.ts'
 
@@ -63,16 +62,12 @@ export class Account {
     return shouldCharge(this.counters, this.#record.params.pricePerToken)
   }
 
-  /** Reads the contract's account. Its address proves what it is, so its data need no further trust. */
-  async refresh(chain: Chain): Promise<void> {
-    const { data } = await chain.account(this.#record.contract)
-    this.saw(data === null ? undefined : parseClientState(data))
-  }
-
   /** The contract's newest state, by whoever read it; undefined while it is not deployed. */
   saw(state: ContractState | undefined): void {
     this.#chain = state
-    if (this.#chain?.state === 'closed' && this.#chain.balance === 0n && !this.#record.closed) this.#keep({ closed: true })
+    // Whoever read it has noted when nothing will come back to it.
+    if (state?.state === 'closed' && this.#store.find(this.#record.contract)?.closed === true)
+      this.#record = { ...this.#record, closed: true }
     this.#onChange()
   }
 

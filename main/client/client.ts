@@ -95,8 +95,8 @@ export class Client {
     const slots = Array.from({ length: this.#options.proxyConnections ?? 1 }, (_, slot) =>
       this.#keepConnected(slot, directory, stopping.signal),
     )
-    const { logger, money, oldAccountsMs, root } = this.#options
-    const old = new OldAccounts({ root, accounts: this.accounts, logger, everyMs: oldAccountsMs ?? 10_000 })
+    const { logger, money, oldAccountsMs = 10_000, owedPauseMs = 600_000, root } = this.#options
+    const old = new OldAccounts({ root, accounts: this.accounts, logger, everyMs: oldAccountsMs, owedPauseMs })
     const showOld = old.returning.onChange((returning) => this.#state.update((state) => ({ ...state, returning })))
     const closing = money === undefined ? undefined : old.run(stopping.signal)
     this.#loops = Promise.all([...slots, closing]).finally(showOld)

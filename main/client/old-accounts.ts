@@ -7,6 +7,7 @@ import { Signal, type Watchable } from '../base/signal.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { AccountKeeper } from './account-keeper.ts'
 import type { AccountRecord } from './account-store.ts'
+import { RefundPace } from './owed-refund.ts'
 
 /** Money that is on its way back from a client contract of former terms. */
 export interface ReturningAccount {
@@ -15,7 +16,7 @@ export interface ReturningAccount {
   readonly amount: bigint
   /**
    * `waiting`: the proxy is given time to pay it back by itself. `closing`: the contract was told to close. `owed`: closed by force, and the rest waits for
-   * the proxy's word.
+   * the proxy's word, or for a stake that covers it.
    */
   readonly phase: 'waiting' | 'closing' | 'owed'
   /** `closing`: when it can be closed without the proxy, in Unix ms. */
@@ -27,12 +28,16 @@ export interface OldAccountsOptions {
   readonly accounts: AccountKeeper
   readonly logger: Logger
   readonly everyMs: number
+  /** First pause after a closed contract was asked for what it owes. */
+  readonly owedPauseMs: number
 }
 
 /** Less than this costs more than it brings: closing takes up to two messages. nanoton */
 const worthClosing = 100_000_000n
 /** Clocks of chain and computer differ a little. */
 const clockMarginMs = 3_000
+/** Contracts of the present terms are looked at only so often: few of them are closed. */
+const presentEvery = 6
 /** A message that had no effect is not repeated before this. */
 const retryMs = 120_000
 
@@ -46,9 +51,12 @@ export class OldAccounts {
   /** When this run of the app first saw the contract outdated. */
   readonly #seenAtMs = new Map<string, number>()
   readonly #notBeforeMs = new Map<string, number>()
+  readonly #pace: RefundPace
+  #looks = 0
 
   constructor(options: OldAccountsOptions) {
     this.#options = options
+    this.#pace = new RefundPace(options.owedPauseMs)
   }
 
   /** Oldest first; empty when nothing is outstanding. */
@@ -69,15 +77,19 @@ export class OldAccounts {
     const { accounts, logger } = this.#options
     const found: ReturningAccount[] = []
     const due: Address[] = []
+    const looksAtAll = this.#looks++ % presentEvery === 0
     for (const record of accounts.list(root.address)) {
       if (signal.aborted) return
-      if (record.closed || !record.consented || record.params.paramsVersion >= root.params.paramsVersion) continue
+      const isPresent = record.params.paramsVersion >= root.params.paramsVersion
+      if (record.closed || !record.consented || (isPresent && !looksAtAll)) continue
       try {
         const state = await accounts.read(record.contract)
+        // Those of the present terms are in use, unless their owner has closed them.
+        if (isPresent && state?.state !== 'closed') continue
         const account = state && returningAccount(record, state)
         if (account === undefined) continue
         found.push(account)
-        if (state !== undefined && this.#isDue(record, state, Date.now())) due.push(record.contract)
+        if (state !== undefined && (await this.#isDue(record, state, Date.now()))) due.push(record.contract)
       } catch (thrown) {
         logger.warn('an older client contract could not be read', { reason: asError(thrown).message })
       }
@@ -86,9 +98,17 @@ export class OldAccounts {
     for (const contract of due) if (!signal.aborted) await this.#requestRefund(contract)
   }
 
-  /** Whether the owner has to act now: begin to close when the proxy has had its time, and end it when the waiting time is over. */
-  #isDue(record: AccountRecord, state: ContractState, nowMs: number): boolean {
+  /**
+   * Whether the owner has to act now: begin to close when the proxy has had its time, end it when the waiting time is over, and ask for what a
+   * closed contract still owes when something would come.
+   */
+  async #isDue(record: AccountRecord, state: ContractState, nowMs: number): Promise<boolean> {
     const name = record.contract.toString()
+    if (state.state === 'closed') {
+      if (!this.#pace.mayAsk(name, nowMs) || (await this.#options.accounts.payable(record.contract, state)) === 0n) return false
+      this.#pace.asked(name, state.balance, nowMs)
+      return true
+    }
     const seenAtMs = this.#seenAtMs.get(name) ?? nowMs
     this.#seenAtMs.set(name, seenAtMs)
     if (nowMs < (this.#notBeforeMs.get(name) ?? 0)) return false

@@ -43,6 +43,8 @@ export interface ClientOptions {
   readonly paymentStatusMs?: readonly [least: number, most: number]
   /** How often contracts of former terms are looked at; 10 s by default. */
   readonly oldAccountsMs?: number
+  /** How long after a closed contract was asked for what it owes it is asked again at the earliest, longer each time; 10 min by default. */
+  readonly owedPauseMs?: number
   /** How long a stopped query may take to end before it counts as hidden. */
   readonly cancelWaitMs?: number
 }

@@ -78,6 +78,7 @@ describe('money comes back without the proxy', () => {
       dial: silent.dial,
       logger: silentLogger,
       oldAccountsMs: 100,
+      owedPauseMs: 50,
     })
     const stake = proxyIncreaseStake({ queryId: randomQueryId(), excesses: user }, proxyStake)
     await wallet.send([{ to: proxy.address, value: proxyStake + toNano('0.2'), body: stake, init: proxy.init, bounce: false }])
@@ -100,6 +101,8 @@ describe('money comes back without the proxy', () => {
     (await readHistory(local.chain, user, 100))
       .filter(({ counterparty, title }) => counterparty === from.toString() && title !== 'Returned by the contract')
       .map(({ amount }) => amount)
+  /** Grows with each message of the wallet. */
+  const walletTime = async (): Promise<bigint> => (await local.chain.account(user)).last?.lt ?? 0n
   const pastUnlock = async (client: Client, contract: Address): Promise<void> => {
     const unlockAtSec = (await client.accounts.read(contract))?.unlockAtSec ?? 0
     await new Promise((resolve) => setTimeout(resolve, unlockAtSec * 1000 + 1_100 - Date.now()))
@@ -134,6 +137,32 @@ describe('money comes back without the proxy', () => {
     expect(owed).toMatchObject({ state: 'closed', balance: toNano('4') })
     expect(client.accounts.list(network)).toMatchObject([{ closed: false }])
     await expect(client.accounts.requestRefund(contract)).rejects.toMatchObject({ code: 'refund-owed' })
+    await close()
+  })
+
+  it('what stays owed is asked for again when the stake covers it, and not before', async () => {
+    const { client, contract, proxy, root, terms, close } = await open(105, toNano('1'))
+    client.start()
+    root.set(rootOf({ ...terms, paramsVersion: terms.paramsVersion + 1 }))
+    await eventually(async () => ((await payouts(proxy)).includes(toNano('1')) ? true : undefined))
+    await eventually(() => (client.state.value.returning[0]?.phase === 'owed' ? true : undefined))
+    expect(client.state.value.returning).toMatchObject([{ amount: toNano('4') }])
+    const sent = await walletTime()
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    expect(await walletTime()).toBe(sent)
+    for (const [stake, left] of [
+      [toNano('1.5'), toNano('2.5')],
+      [toNano('3'), 0n],
+    ] as const) {
+      const more = proxyIncreaseStake({ queryId: randomQueryId(), excesses: user }, stake)
+      await wallet.send([{ to: proxy, value: stake + toNano('0.2'), body: more }])
+      await eventually(async () => ((await client.accounts.read(contract))?.balance === left ? true : undefined))
+    }
+    expect(await payouts(proxy)).toEqual(expect.arrayContaining([toNano('1'), toNano('1.5'), toNano('2.5')]))
+    await eventually(() =>
+      client.accounts.list(network).find((one) => one.contract.equals(contract))?.closed ? true : undefined,
+    )
+    await eventually(() => (client.state.value.returning.length === 0 ? true : undefined))
     await close()
   })
 

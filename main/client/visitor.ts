@@ -234,7 +234,7 @@ export class Visitor {
     const { money, logger } = this.#options
     if (money === undefined) return
     try {
-      await account.refresh(money.chain)
+      account.saw(await this.#context.accounts.read(account.record.contract))
     } catch (thrown) {
       logger.warn('client contract not read', { reason: asError(thrown).message })
     }
