@@ -198,6 +198,21 @@ describe('a refund that the proxy contract cannot pay in full', () => {
     expect(await bed.clientState()).toMatchObject({ state: 'closed', balance: 0n })
   })
 
+  it('does not wait longer for a proxy that goes on charging: the stake limits for 30 days after the delay, not for ever', async () => {
+    await close(0n)
+    const { unlockAtSec } = await bed.clientState()
+    for (let day = 1; day < 30; day += 1) {
+      bed.pass(DAY)
+      await send(bed.stranger, bed.client.address, bed.payment('client-charge', BigInt(day)))
+    }
+    expect(await bed.clientState()).toMatchObject({ unlockAtSec, tokensUsed: 29n })
+    const early = await byClient(clientRequestRefund(envelope()))
+    expect(early.arrivedAt(bed.clientOwner)).toEqual([])
+    bed.pass(DAY)
+    const whole = await byClient(clientRequestRefund(envelope()))
+    expect(whole.arrivedAt(bed.clientOwner)).toMatchObject([{ op: OP_PAYOUT, value: toNano('5') - 29n * 200_000n }])
+  })
+
   it('stays owed when it is granted and the money is not there', async () => {
     await deployProxy(0n)
     await topUp(toNano('8'))
