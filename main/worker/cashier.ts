@@ -3,11 +3,15 @@ import { beginCell } from '@ton/core'
 import { ATTACH } from '../../contracts/common.ts'
 import type { Payout } from '../../preload/api/earn.ts'
 import { asError, Failure } from '../base/failure.ts'
+import { pause } from '../base/pause.ts'
 import type { BalanceStore, WorkerContractRecord } from './balance-store.ts'
 import type { KnownProxy } from './handshake.ts'
 import type { WorkerOptions } from './options.ts'
 import { nothingToSettle, type PayoutContext, paidTokens, settle, settledByOthers } from './payout.ts'
 import type { WorkerEvent } from './worker-event.ts'
+
+/** A contract that could not be read is tried again after this. */
+const readAgainMs = 5_000
 
 export interface CashierContext {
   readonly options: WorkerOptions
@@ -21,8 +25,10 @@ export interface CashierContext {
 export class Cashier {
   readonly #context: CashierContext
   readonly #options: WorkerOptions
-  /** Adjusted tokens that the contracts on chain have paid, by contract address. */
+  /** Adjusted tokens that the contracts on chain have paid, by contract address; none is known before it was read. */
   readonly #paid = new Map<string, bigint>()
+  /** Contracts with an automatic payout under way. */
+  readonly #paying = new Set<string>()
   #settling: Promise<unknown> = Promise.resolve()
 
   constructor(context: CashierContext) {
@@ -83,15 +89,36 @@ export class Cashier {
     return payout
   }
 
+  /** Reads every contract once, also those of former terms, which no connection asks about any more. */
+  async readAll(signal: AbortSignal): Promise<void> {
+    const { root, logger } = this.#options
+    for await (const config of root.values(signal)) if (config !== null) break
+    for (let open = this.contracts(); open.length > 0 && !signal.aborted; await pause(readAgainMs, signal)) {
+      const unread: WorkerContractRecord[] = []
+      for (const record of open) {
+        if (signal.aborted) return
+        try {
+          await this.readPaid(record.contract)
+        } catch (thrown) {
+          unread.push(record)
+          logger.warn('a worker contract could not be read', { reason: asError(thrown).message })
+        }
+      }
+      open = unread
+    }
+  }
+
   /** Reads what the contract has paid, and tells when it grew. */
   async readPaid(contract: Address): Promise<bigint> {
     const { money } = this.#options
-    if (money === undefined) return 0n
-    const tokens = await paidTokens(money.chain, contract)
+    const tokens = money === undefined ? 0n : await paidTokens(money.chain, contract)
     const name = contract.toString()
     if (tokens > (this.#paid.get(name) ?? 0n)) this.#context.emit({ type: 'settled', workerContract: name, tokens })
+    const isFirst = !this.#paid.has(name)
     this.#paid.set(name, tokens)
     this.#context.onUnpaid()
+    // Enough may have been signed already; until now it was not known what of it is paid.
+    if (isFirst) this.#payAutomatically(contract)
     return tokens
   }
 
@@ -114,22 +141,34 @@ export class Cashier {
   /** More is signed: pays out if that is wanted and it is enough. */
   signed(contract: Address): void {
     this.#context.onUnpaid()
-    const above = this.#options.automaticPayoutAbove
-    if (above === undefined || this.#options.money === undefined || this.unpaid.worth < above) return
-    void this.settle(contract).catch((error: unknown) => {
-      this.#options.logger.warn('automatic payout failed', { reason: asError(error).message })
-    })
+    this.#payAutomatically(contract)
   }
 
-  /** Adjusted tokens signed and not paid out yet, and what they are worth in nanoton. */
+  #payAutomatically(contract: Address): void {
+    const { automaticPayoutAbove: above, money, logger } = this.#options
+    const name = contract.toString()
+    const record = this.#context.store.find(contract)
+    if (above === undefined || money === undefined || record === undefined) return
+    if (this.#paying.has(name) || this.#unpaidOf(record) * record.feePerToken < above) return
+    this.#paying.add(name)
+    this.settle(contract)
+      .catch((error: unknown) => logger.warn('automatic payout failed', { reason: asError(error).message }))
+      .finally(() => this.#paying.delete(name))
+  }
+
+  /** Adjusted tokens signed and not paid out yet, and what they are worth in nanoton; without contracts that were not read yet. */
   get unpaid(): { tokens: bigint; worth: bigint } {
     let [tokens, worth] = [0n, 0n]
     for (const record of this.contracts()) {
-      const open = record.signedTokens - (this.#paid.get(record.contract.toString()) ?? 0n)
-      if (open <= 0n) continue
+      const open = this.#unpaidOf(record)
       tokens += open
       worth += open * record.feePerToken
     }
     return { tokens, worth }
+  }
+
+  #unpaidOf({ contract, signedTokens }: WorkerContractRecord): bigint {
+    const paid = this.#paid.get(contract.toString()) ?? signedTokens
+    return signedTokens > paid ? signedTokens - paid : 0n
   }
 }

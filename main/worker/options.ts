@@ -48,7 +48,7 @@ export interface WorkerOptions {
   readonly proxyConnections?: number
   /** Requests at once over all proxies; 8 by default. */
   readonly maxActiveRequests?: number
-  /** Pay out by itself when that much (nanoton) is signed and unpaid; never when absent. */
+  /** Pay out by itself when that much (nanoton) is signed and unpaid at one contract; never when absent. */
   readonly automaticPayoutAbove?: bigint
   readonly reconnectMs?: number
   readonly handshakeTimeoutMs?: number

@@ -23,7 +23,7 @@ export interface WorkerState {
   /** By the operator. */
   readonly paused: boolean
   readonly engineHealthy: boolean
-  /** Adjusted tokens signed and not paid out yet, and what they are worth in nanoton. */
+  /** Adjusted tokens signed and not paid out yet, and what they are worth in nanoton; without contracts that were not read yet. */
   readonly unpaidTokens: bigint
   readonly unpaid: bigint
 }

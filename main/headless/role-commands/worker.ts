@@ -15,7 +15,7 @@ export const workerHelp = `Usage: cocoon-desktop worker --network <name or file>
     --policy <any|fake_tdx|tdx>  What a proxy must prove before it is served (default any).
     --proxies <n>             Proxies to serve at once (default 1).
     --proxy-via <host:port>   A router on this computer by which proxies are reached (cocoon-desktop router).
-    --payout-above <TON>      Pays out by itself as soon as this much is signed (default 1).
+    --payout-above <TON>      Pays out by itself as soon as this much is signed at one proxy (default 1).
     --http <host:port>        Status for the operator (default none).${commonHelp}
 `
 
