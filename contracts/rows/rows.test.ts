@@ -9,6 +9,7 @@ import { requestCases } from './request-cases.ts'
 import { rootCases } from './root-cases.ts'
 import { ROWS, type RowId } from './rows.ts'
 import { signedCases } from './signed-cases.ts'
+import { unpaidCases } from './unpaid-cases.ts'
 import { walletCases } from './wallet-cases.ts'
 import { workerCases } from './worker-cases.ts'
 
@@ -24,6 +25,7 @@ const all: readonly Case[] = [
   ...requestCases,
   ...rootCases,
   ...signedCases,
+  ...unpaidCases,
   ...walletCases,
   ...workerCases,
 ]

@@ -240,6 +240,13 @@ const client = {
     'state',
     'old',
   ),
+  'client/refund-unpaid': row(
+    '5d3c8e10 the proxy contract: this much of a refund was not paid and is owed again',
+    ...fromContract,
+    'value',
+    'dust',
+    'storage',
+  ),
   'client/top-up-reopen': { text: '29111ceb id only', hazards: [], oneSided: 'nothing implements it' } as Row,
   'client/notice': row('every accepted message ends with a client request; 1 nanoton where nothing moves'),
   'client/getter': row('get_cocoon_client_data, 9 values'),
