@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createIdentity } from '../protocol/attestation/certificate.ts'
 import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
+import { syntheticImageHash, syntheticPolicy, syntheticQuote } from '../protocol/attestation/testing/manipulated-peers.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import { dialDirect } from '../protocol/wire/dial.ts'
 import { dialVia } from '../protocol/wire/dial-via.ts'
@@ -87,6 +88,19 @@ describe('through two routers', () => {
     await connection.start({})
     expect(Buffer.from(peer.imageHash).toString('hex')).toBe(fakeImageHash)
     expect(Buffer.from(behind.accepted[0]?.peer.imageHash ?? []).toString('hex')).toBe(fakeImageHash)
+  })
+
+  it('real quotes on both sides give both the image hash', async () => {
+    const policies = new Map([['tdx', syntheticPolicy()]])
+    const makeIdentity = () => createIdentity({ quote: syntheticQuote })
+    const { behind, dial } = await chain(
+      { ports: [socksPort('tdx')], options: { policies, makeIdentity } },
+      { policy: 'tdx', options: { policies, makeIdentity } },
+    )
+    const { connection, peer } = await dial()
+    await connection.start({})
+    expect(peer.imageHash).toEqual(syntheticImageHash)
+    expect(behind.accepted[0]?.peer.imageHash).toEqual(syntheticImageHash)
   })
 
   it('a runner may name the policy where that is allowed', async () => {
