@@ -75,6 +75,20 @@ test('text that turns its direction around reorders nothing outside its own bloc
   expect(outside).not.toMatch(hidden)
 })
 
+test('unsent text is there again after a visit to another screen, and too long a text is not cut', async () => {
+  const message = page.getByRole('textbox', { name: 'Message' })
+  const heading = await page.getByRole('heading', { level: 1 }).innerText()
+  await message.fill('Not sent yet')
+  await goTo(page, 'Wallet')
+  await goTo(page, 'Chat')
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(heading)
+  await expect(message).toHaveValue('Not sent yet')
+  await message.fill('a'.repeat(100_001))
+  await expect(page.getByText('Too long: 100,001 of at most 100,000 letters.')).toBeVisible()
+  await expect(page.getByRole('button', { name: 'Send' })).toBeDisabled()
+  await message.fill('')
+})
+
 test('a chat from right to left reads from the right', async () => {
   await page.getByRole('button', { name: 'New chat' }).click()
   await page.getByRole('textbox', { name: 'Message' }).fill('שלום, מה שלומך?')

@@ -197,6 +197,15 @@ describe('failures', () => {
     expect(done).toMatchObject({ status: 'done', answer: 'whole', usage: { adjustedTokens: 850, cost: 170_000_000n } })
     expect(done).not.toHaveProperty('error')
     expect(reader.turns).toHaveLength(1)
+    // What was paid for an answer that is replaced stays told, however often it is asked for anew.
+    for (const earlierCost of [170_000_000n, 340_000_000n]) {
+      const asked = backend.asked.length
+      expect(chat.retry({ id, turnId })).toMatchObject({ earlierCost })
+      await vi.waitFor(() => expect(backend.asked).toHaveLength(asked + 1))
+      backend.text('again')
+      backend.finish({ money: { adjustedTokens: 850, cost: 170_000_000n } })
+      expect(await settled(reader)).toMatchObject({ earlierCost, usage: { cost: 170_000_000n } })
+    }
   })
 
   it('never carry the text of unexpected errors, which may quote the conversation', async () => {

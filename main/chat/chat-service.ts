@@ -7,6 +7,7 @@ import type {
   PrivacyLevel,
   Turn,
 } from '../../preload/api/chat.ts'
+import { placesOf } from '../base/error-places.ts'
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { pause } from '../base/pause.ts'
@@ -145,7 +146,8 @@ export class ChatService {
         words: { code: 'only-last-question' },
       })
     const backend = this.#readyBackend(chat.level)
-    const turn = this.#waiting(last.turn.id, last.turn.question, backend)
+    const earlierCost = (last.turn.earlierCost ?? 0n) + (last.turn.usage?.cost ?? 0n)
+    const turn = { ...this.#waiting(last.turn.id, last.turn.question, backend), ...(earlierCost > 0n && { earlierCost }) }
     return this.#start(chat, { chatId: chat.id, position: last.position }, turn, backend, all.slice(0, -1))
   }
 
@@ -322,9 +324,8 @@ export class ChatService {
   }
 
   #logDefect(error: unknown): void {
-    const { name, stack } = asError(error)
-    // The first line of a stack is the message, which may hold contents.
-    this.#logger.error('a chat backend failed by a defect', { name, stack: stack?.split('\n').slice(1, 6).join(' | ') })
+    const defect = asError(error)
+    this.#logger.error('a chat backend failed by a defect', { kind: defect.name, at: placesOf(defect) })
   }
 }
 

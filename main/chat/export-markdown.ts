@@ -13,6 +13,7 @@ function turnParts(turn: Turn): string[] {
   const facts = [levelNames[turn.level], turn.model]
   if (turn.usage !== undefined) facts.push(`${turn.usage.completionTokens} tokens`)
   if (turn.usage?.cost !== undefined) facts.push(exactTon(turn.usage.cost))
+  if (turn.earlierCost !== undefined) facts.push(`${exactTon(turn.earlierCost)} for earlier answers`)
   if (turn.status === 'stopped') facts.push('stopped')
   if (turn.error !== undefined) facts.push(`${turn.error.message} ${turn.error.money}`)
   return ['**You**', turn.question, '**Answer**', turn.answer, `_${facts.filter((fact) => fact !== '').join(' · ')}_`].filter(

@@ -53,6 +53,8 @@ export const turn = z.object({
   /** Generation speed measured over the whole answer. */
   tokensPerSecond: z.number().nonnegative().optional(),
   usage: usage.optional(),
+  /** What answers cost that stood here before and were asked for anew; absent when none was paid for. */
+  earlierCost: nano.optional(),
   /** Set with status `stopped`: whether generation itself was ended (cancel extension) or only hidden here. */
   stop: z.enum(['ended', 'hidden']).optional(),
   /** Set when the answer was ended by the most tokens that one answer may have, not by the model. */

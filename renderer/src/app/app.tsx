@@ -44,7 +44,10 @@ function Frame() {
   const earn = useStream('earn.state', {}).value
   const pause = useCall('earn.pause')
   const resume = useCall('earn.resume')
-  const toScreen = (screen: ScreenName) => (): undefined => go(screen) as undefined
+  // Back in Chat, the chat of before is on the screen again.
+  const [lastChat, setLastChat] = useState<string>()
+  if (route.screen === 'chat' && route.part !== lastChat) setLastChat(route.part)
+  const toScreen = (screen: ScreenName) => (): undefined => go(screen, screen === 'chat' ? lastChat : undefined) as undefined
 
   useKeys({
     'Mod+K': () => setPaletteOpen((open) => !open) as undefined,
@@ -62,7 +65,7 @@ function Frame() {
       <ConnectionBar />
       <StartBar />
       <div className="flex min-h-0 flex-1">
-        <Rail screen={route.screen} />
+        <Rail screen={route.screen} lastChat={lastChat} />
         <Suspense fallback={<main className="page" aria-busy="true" />}>
           <Screen screen={route.screen} part={route.part} />
         </Suspense>

@@ -3,12 +3,16 @@ import { useRef, useState } from 'react'
 import type { LevelState, PrivacyLevel, Turn } from '../../../preload/api/chat.ts'
 import { ApiError } from '../../../preload/api/contract.ts'
 import { useLinkStatus } from '../api/api-context.tsx'
+import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { useCoreWords } from '../messages/use-core-words.ts'
 import { sealTone } from '../seal/level.ts'
 import { SealRow } from '../seal/seal-row.tsx'
 import { ErrorNote } from '../ui/error-note.tsx'
 import { Icon } from '../ui/icon.tsx'
+
+/** Of one message; the core takes no more. */
+const mostLetters = 100_000
 
 interface ComposerProps {
   level: PrivacyLevel
@@ -30,6 +34,7 @@ interface ComposerProps {
 export function Composer(props: ComposerProps) {
   const { level, levels, draft, onDraft, onSend, onLevel, onStop, running, threaded, first, lastTurn } = props
   const { t } = useTexts()
+  const format = useFormat()
   const { saidError } = useCoreWords()
   const connected = useLinkStatus() === 'open'
   // Without the core nothing is known about a level, so no seal stands.
@@ -40,7 +45,9 @@ export function Composer(props: ComposerProps) {
   /** Known at once, unlike state: two presses before the next drawing are one. */
   const underWay = useRef(false)
   const ready = connected && state?.state === 'ready'
-  const canSend = ready && !running && !sending && draft.trim() !== ''
+  const letters = draft.trim().length
+  const tooLong = letters > mostLetters
+  const canSend = ready && !running && !sending && letters > 0 && !tooLong
 
   const send = async (): Promise<void> => {
     if (!canSend || underWay.current) return
@@ -85,7 +92,7 @@ export function Composer(props: ComposerProps) {
           aria-label={t('composer.label')}
           placeholder={first ? t('composer.first') : t('composer.next')}
           rows={1}
-          maxLength={100_000}
+          aria-invalid={tooLong}
           // biome-ignore lint/a11y/noAutofocus: the message field is what the screen is for
           autoFocus
           value={draft}
@@ -97,11 +104,15 @@ export function Composer(props: ComposerProps) {
           }}
         />
         <div className="flex items-center gap-2 py-1 ps-4 pe-2 pb-2 text-xs text-ink-3">
-          <span className="min-w-0 flex-1 truncate">{t('composer.newLine')}</span>
+          <span className={`min-w-0 flex-1 truncate ${tooLong ? 'text-danger' : ''}`} role={tooLong ? 'alert' : undefined}>
+            {tooLong
+              ? t('composer.tooLong', { letters: format.count(letters), most: format.count(mostLetters) })
+              : t('composer.newLine')}
+          </span>
           <span className="flex-none">
             {running ? t('composer.stops') : ready || !connected ? t('composer.sends') : t('composer.waits')}
           </span>
-          {running && onStop ? (
+          {running && onStop && connected ? (
             <button
               type="button"
               className="send-btn"

@@ -16,6 +16,7 @@ import { Skeleton } from '../ui/skeleton.tsx'
 import { ChatHeader, type ListToggle } from './chat-header.tsx'
 import { ChatMenu } from './chat-menu.tsx'
 import { Composer } from './composer.tsx'
+import { useDraft } from './drafts.ts'
 import { ModelNotice } from './model-notice.tsx'
 import { Transcript } from './transcript.tsx'
 import { useConversation } from './use-conversation.ts'
@@ -53,7 +54,7 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
   const { t } = useTexts()
   const api = useApi()
   const { id, level, turns } = conversation
-  const [draft, setDraft] = useState('')
+  const [draft, setDraft] = useDraft(id)
   const levels = useStream('chat.levels', {}).value
   const state = levels?.find((one) => one.level === level)
   const setLevel = useCall('chat.setLevel')

@@ -10,6 +10,7 @@ import { levelOrder } from '../seal/level.ts'
 import { Button } from '../ui/button.tsx'
 import { ChatHeader, type ListToggle } from './chat-header.tsx'
 import { Composer } from './composer.tsx'
+import { useDraft } from './drafts.ts'
 import { ModelNotice } from './model-notice.tsx'
 
 const examples = ['explain', 'plan', 'code'] as const
@@ -19,7 +20,7 @@ export function NewChat({ list }: { list: ListToggle }) {
   const { t } = useTexts()
   const api = useApi()
   const [level, setLevel] = useState<PrivacyLevel>('computer')
-  const [draft, setDraft] = useState('')
+  const [draft, setDraft] = useDraft('new')
   const levels = useStream('chat.levels', {}).value
   const state = levels?.find((one) => one.level === level)
   useKeys(Object.fromEntries(levelOrder.map((one, index) => [`Alt+${index + 1}`, () => setLevel(one) as undefined])))

@@ -39,3 +39,9 @@ it('an answer that was cut says so, and how many tokens it has', () => {
   expect(drawn([turn('one', { cut: true, usage })], 'en')).toContain('Cut off after 2,048 tokens')
   expect(drawn([turn('one', { usage })], 'en')).not.toContain('Cut off')
 })
+
+it('what earlier answers to a question cost is told beside the one that stands', () => {
+  const html = drawn([turn('one', { earlierCost: 27_600_000n })], 'en')
+  expect(html).toContain('for earlier answers')
+  expect(html).toContain('0.0276')
+})

@@ -107,6 +107,11 @@ function Footer({ turn, isLast, onRetry }: { turn: Turn; isLast: boolean; onRetr
           <span title={t('price.exact', { amount: format.exact(usage.cost) })}>{format.figure(usage.cost, 'up')}</span>
         )
       ) : null}
+      {turn.earlierCost === undefined ? null : (
+        <span title={t('price.exact', { amount: format.exact(turn.earlierCost) })}>
+          {t('price.earlier', { amount: format.figure(turn.earlierCost, 'up') })}
+        </span>
+      )}
       <span className="ms-auto flex gap-0.5">
         {turn.answer ? <CopyButton value={turn.answer} label={t('chat.copyAnswer')} /> : null}
         {canRetry ? (

@@ -1,4 +1,5 @@
 import { Box, type LucideIcon, MessageSquare, Settings2, TrendingUp, Wallet, Waypoints } from 'lucide-react'
+import { useLinkStatus } from '../api/api-context.tsx'
 import { useStream } from '../api/use-stream.ts'
 import { pathTo, type ScreenName, screens } from '../app/route.ts'
 import { earnTile, earnTone, glyphOf } from '../earn/earn-words.ts'
@@ -15,14 +16,14 @@ export const screenIcons: Record<ScreenName, LucideIcon> = {
   settings: Settings2,
 }
 
-export function Rail({ screen }: { screen: ScreenName }) {
+export function Rail({ screen, lastChat }: { screen: ScreenName; lastChat: string | undefined }) {
   const { t } = useTexts()
   return (
     <nav className="rail" aria-label={t('rail.label')} data-region="rail">
       {screens.map((name, index) => (
         <a
           key={name}
-          href={pathTo(name)}
+          href={pathTo(name, name === 'chat' ? lastChat : undefined)}
           className="rail-item"
           aria-current={name === screen ? 'page' : undefined}
           aria-keyshortcuts={`Control+${index + 1}`}
@@ -39,7 +40,9 @@ export function Rail({ screen }: { screen: ScreenName }) {
 
 function NodeTile() {
   const { t, language } = useTexts()
-  const earn = useStream('earn.state', {}).value
+  const state = useStream('earn.state', {}).value
+  // What is not heard is not said.
+  const earn = useLinkStatus() === 'open' ? state : undefined
   const tone = earnTone(earn)
   const word = earn ? earnTile(earn, t, language) : t('earn.tile.starting')
   return (
