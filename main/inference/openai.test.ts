@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Engine } from './engine.ts'
 import { ExternalBackend } from './external-backend.ts'
 import { LocalEngine } from './local-engine.ts'
 import { createEngineBackend } from './openai.ts'
@@ -110,6 +111,32 @@ describe('createEngineBackend', () => {
     expect(body).toMatchObject({ object: 'text_completion', choices: [{ text: expect.any(String), finish_reason: 'length' }] })
     const chunks = events(await text(await post(backend, '/v1/completions', { ...request, prompt: ['the day'], stream: true })))
     expect(chunks.map((chunk) => chunk.choices[0]?.text).join('')).toBe(body.choices[0].text)
+  })
+
+  it('lets the engine go after each answer, whole or streamed', async () => {
+    let open = 0
+    const counted: Engine = {
+      state: engine.state,
+      complete: (...asked) => engine.complete(...asked),
+      async *chat(...asked) {
+        open++
+        try {
+          yield* engine.chat(...asked)
+        } finally {
+          open--
+        }
+      },
+    }
+    const target = createEngineBackend({ engine: counted, model: 'tiny/random-f32' })
+    for (const stream of [false, true]) {
+      expect(await text(await post(target, '/v1/chat/completions', { ...hello, stream }))).toContain('length')
+      expect(open).toBe(0)
+    }
+    const stop = new AbortController()
+    const running = post(target, '/v1/chat/completions', { ...hello, max_tokens: 2000 }, stop.signal)
+    setTimeout(() => stop.abort(), 100)
+    await expect(running).rejects.toMatchObject({ code: 'cancelled' })
+    expect(open).toBe(0)
   })
 
   it('lists its model while it is ready', async () => {

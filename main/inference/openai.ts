@@ -91,11 +91,16 @@ export function createEngineBackend({ engine, model, lane = 'served' }: EngineBa
     rest: AsyncIterator<EngineEvent>,
   ): Promise<BackendResponse> {
     let text = ''
-    for (let next = first; !next.done; next = await rest.next()) {
-      const event = next.value
-      if (event.type === 'text') text += event.text
-      else if (event.reason === 'cancelled') throw cancelled()
-      else return jsonResponse(200, new AnswerShape(parsed, model).whole(text, event.reason, event.usage))
+    try {
+      for (let next = first; !next.done; next = await rest.next()) {
+        const event = next.value
+        if (event.type === 'text') text += event.text
+        else if (event.reason === 'cancelled') throw cancelled()
+        else return jsonResponse(200, new AnswerShape(parsed, model).whole(text, event.reason, event.usage))
+      }
+    } finally {
+      // The engine lets go of a request when its events are read to their end, or given up.
+      await rest.return?.()
     }
     throw new Failure('generation-failed', 'The engine ended without a result.', { retryable: true })
   }
