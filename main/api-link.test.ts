@@ -3,7 +3,7 @@ import { calls, streams } from '../preload/api/contract.ts'
 import type { ToPage } from '../preload/api/link.ts'
 import { type Handlers, servePage } from './api-link.ts'
 import { Failure } from './base/failure.ts'
-import { silentLogger } from './base/logger.ts'
+import { createLogger, silentLogger } from './base/logger.ts'
 
 /** Handlers that refuse everything but what a test overrides, so that no call can succeed by accident. */
 function handlersWith(change: { calls?: Partial<Handlers['calls']>; streams?: Partial<Handlers['streams']> }): Handlers {
@@ -17,13 +17,13 @@ function handlersWith(change: { calls?: Partial<Handlers['calls']>; streams?: Pa
   }
 }
 
-function openLink(handlers: Handlers) {
+function openLink(handlers: Handlers, logger = silentLogger) {
   const sent: ToPage[] = []
   let closedFor: string | undefined
   const page = servePage(
     { send: (message) => sent.push(message), drained: () => Promise.resolve(), close: (reason) => (closedFor = reason) },
     handlers,
-    silentLogger,
+    logger,
   )
   const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5))
   return { page, sent, settle, closedFor: () => closedFor }
@@ -104,6 +104,26 @@ describe('the link between page and core', () => {
       },
     })
     expect(JSON.stringify(sent)).not.toContain('secret prompt')
+  })
+
+  it('logs of a defect where it is, and no line of its message', async () => {
+    const lines: string[] = []
+    const handlers = handlersWith({
+      calls: {
+        'earn.resume': async () => {
+          throw new TypeError('cannot read this:\nmy secret prompt\n    at home\nits end')
+        },
+      },
+    })
+    const { page, settle } = openLink(
+      handlers,
+      createLogger((line) => lines.push(line)),
+    )
+    page.receive({ t: 'call', n: 1, name: 'earn.resume', input: {} })
+    await settle()
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toContain('api-link.test.ts:')
+    expect(lines[0]).not.toMatch(/cannot read|secret|home|its end/)
   })
 
   it('ends a subscription when the page unsubscribes or goes away', async () => {

@@ -12,6 +12,7 @@ import {
   streams,
 } from '../preload/api/contract.ts'
 import { type ToPage, toCore } from '../preload/api/link.ts'
+import { placesOf } from './base/error-places.ts'
 import { asError, Failure } from './base/failure.ts'
 import type { Logger } from './base/logger.ts'
 
@@ -76,7 +77,7 @@ function toApiError(thrown: unknown, name: string, logger: Logger): ApiError {
   logger.error('a call of the page failed by a defect', {
     name,
     kind: error.name,
-    stack: error.stack?.split('\n').slice(1, 6).join(' | '),
+    at: placesOf(error),
   })
   return new ApiError('internal', 'Something in the app itself failed. The log says where.', { words: { code: 'internal' } })
 }
