@@ -9,7 +9,6 @@ import { computerBackend } from './chat/computer-backend.ts'
 import type { ChildEntries } from './child-entries.ts'
 import { earnRole } from './core/earn-role.ts'
 import { localSecrets } from './core/local-keys.ts'
-import { setAsideLostBooks } from './core/lost-books.ts'
 import { measured } from './core/measured-backend.ts'
 import { ModelKeeper } from './core/model-keeper.ts'
 import { openAppNetwork } from './core/open-app-network.ts'
@@ -21,6 +20,7 @@ import { steadyRecorder } from './earnings/steady-recorder.ts'
 import { readFacts } from './hardware/facts.ts'
 import { LocalEngine } from './inference/local-engine.ts'
 import { createEngineBackend } from './inference/openai.ts'
+import { chainIdOf } from './localnet/chain-id.ts'
 import { shippedCatalog } from './models/catalog.ts'
 import { ModelLibrary, type VerifiedModel } from './models/library.ts'
 import { readChainNetwork } from './network/network-file.ts'
@@ -67,12 +67,14 @@ export async function startCore({ dataDir, shell, entries, networkFile, logger }
   const secretStore = openSecretStore(paths.secrets, vault.derive('secrets'))
   const books = bookPaths(paths, chosen?.root.hash ?? null)
   makeDataDir(dirname(books.earningsDb))
-  setAsideLostBooks(books, logger.room('core'))
+  // Keys come before the chain: their absence beside one is told.
+  const secrets = await localSecrets(secretStore, paths)
+  const chainId = readOnly ? undefined : chainIdOf(paths.chain, logger.room('chain'))
   const settings = openSettings(paths.settings, { logger })
   const room = new DiskRoom(dataDir)
   room.state.onChange((disk) => progress.setDisk(disk))
   const chatDatabase = openDatabase(paths.chatDb, chatMigrations, { logger, room })
-  const ledgerDatabase = openDatabase(books.earningsDb, earningsMigrations, { logger, room })
+  const ledgerDatabase = openDatabase(books.earningsDb, earningsMigrations, { logger, room, chainId })
   const sealer = createSealer(vault.derive('chat'))
   const ledger = openLedger(ledgerDatabase)
   progress.set('storage', 'ready')
@@ -85,7 +87,8 @@ export async function startCore({ dataDir, shell, entries, networkFile, logger }
   const network = openAppNetwork({
     chosen,
     paths: books,
-    secrets: await localSecrets(secretStore, paths),
+    secrets,
+    chainId,
     entries,
     progress,
     paused: settings.value.earningPaused,

@@ -51,6 +51,8 @@ const powDifficulty = 20
 export interface LocalNetworkOptions {
   readonly paths: DataPaths
   readonly secrets: LocalSecrets
+  /** Which chain the books have to be of; undefined when that is not known. */
+  readonly chainId?: number | undefined
   /** A network that was deployed on the local chain with the operator's tool; the computer's own when left out. */
   readonly joined?: { readonly name: string; readonly root: Address }
   readonly entries: ChildEntries
@@ -134,7 +136,7 @@ export class LocalNetwork implements AppNetwork {
   }
 
   async #build(): Promise<LiveNetwork> {
-    const { paths, secrets, entries, progress, logger, room } = this.#options
+    const { paths, secrets, chainId, entries, progress, logger, room } = this.#options
     const closeLater = (close: () => Promise<void> | void): unknown => this.#closers.push(close)
 
     const chain = await progress.run(
@@ -217,7 +219,7 @@ export class LocalNetwork implements AppNetwork {
           key: { publicKey: secrets.proxy.publicKey, signer: keySigner(secrets.proxy.secretKey) },
           openWorkerPort: workerPort.opener,
           openClientPort: clientPort.opener,
-          openDatabase: (path, migrations) => openDatabase(path, migrations, { logger, room }),
+          openDatabase: (path, migrations) => openDatabase(path, migrations, { logger, room, chainId }),
           logger: logger.room('proxy'),
         },
       )
@@ -248,10 +250,10 @@ export class LocalNetwork implements AppNetwork {
 
   /** Before the proxy starts: it may have to learn from them what it had told. */
   #openBooks(): { readonly client: Database; readonly worker: Database } {
-    const { paths, progress, logger, room } = this.#options
-    const client = progress.piece('client', () => openDatabase(paths.clientDb, clientMigrations, { logger, room }))
+    const { paths, chainId, progress, logger, room } = this.#options
+    const client = progress.piece('client', () => openDatabase(paths.clientDb, clientMigrations, { logger, room, chainId }))
     this.#closers.push(() => client.close())
-    const worker = progress.piece('worker', () => openDatabase(paths.workerDb, workerMigrations, { logger, room }))
+    const worker = progress.piece('worker', () => openDatabase(paths.workerDb, workerMigrations, { logger, room, chainId }))
     this.#closers.push(() => worker.close())
     this.#workerDatabase = worker
     return { client, worker }

@@ -9,6 +9,7 @@ import { silentLogger } from '../base/logger.ts'
 import { childEntries } from '../child-entries.ts'
 import { type Core, startCore } from '../core.ts'
 import { tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
+import { openToolChain } from './network-tool/tool-chain.ts'
 
 /** One value of a stream that fulfils a condition. */
 async function first<T>(values: AsyncIterable<T>, holds: (value: T) => boolean): Promise<T> {
@@ -251,6 +252,24 @@ describe('the whole app on one computer', () => {
       const payout = await core.handlers.calls['earn.settle']({})
       expect(payout).toMatchObject({ state: 'settled', ownerReceived: all - paid })
       expect(await earn(({ pending }) => pending === 0n)).toMatchObject({ settled: all, lifetime: all })
+    },
+    testMs,
+  )
+
+  it(
+    'sets every book of a lost chain aside, also when the command line made the new chain',
+    async () => {
+      await core.stop()
+      rmSync(join(dataDir, 'chain'), { recursive: true })
+      const entries = childEntries(new URL('../core.ts', import.meta.url).href)
+      await (await openToolChain({ on: 'local', dataDir, entries, logger: silentLogger })).close()
+      core = await start()
+      await levelReady('practice')
+      const aside = readdirSync(dataDir).filter((name) => name.includes('.aside-'))
+      expect(aside.map((name) => name.split('.')[0]).sort()).toEqual(['client', 'earnings', 'proxy', 'worker'])
+      expect(await earn(() => true)).toMatchObject({ lifetime: 0n, counted: 0n })
+      const turn = await askAndStop('practice', 'the first on the new chain')
+      await wallet(({ chat }) => chat !== undefined && chat.used === turn.usage?.cost)
     },
     testMs,
   )

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { type Address, Cell, loadShardAccount, type ShardAccount } from '@ton/core'
 import { asError, Failure } from '../base/failure.ts'
@@ -78,6 +79,11 @@ export class Ledger {
   meta(key: string): string | undefined {
     const row = this.#getMeta.get(key)
     return row === undefined ? undefined : String(row.value)
+  }
+
+  /** Tells this chain from every other; 0 for one that was made before chains had numbers. */
+  get chainId(): number {
+    return Number(this.meta('id') ?? 0)
   }
 
   /** ShardAccount BoC of an account, or undefined for one that was never touched. */
@@ -167,6 +173,7 @@ function open(file: string): DatabaseSync {
         CREATE TABLE account (address TEXT PRIMARY KEY, shard BLOB NOT NULL) STRICT;
         CREATE TABLE tx (address TEXT NOT NULL, lt INTEGER NOT NULL, hash BLOB NOT NULL, boc BLOB NOT NULL) STRICT;
         CREATE UNIQUE INDEX tx_by_account ON tx (address, lt);
+        INSERT INTO meta (key, value) VALUES ('id', '${randomInt(1, 2 ** 31)}');
         PRAGMA user_version = ${tableVersion};
         COMMIT;
       `)

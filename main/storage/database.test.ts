@@ -55,6 +55,33 @@ describe('openDatabase', () => {
     openDatabase(path, [...migrations, 'CREATE TABLE later (a)'], { logger }).close()
   })
 
+  it('sets a file aside that was made for another chain, and goes on with one of its own', () => {
+    const rowsOn = (chainId?: number): unknown[] => {
+      const db = openDatabase(path, migrations, { logger, chainId })
+      db.prepare('INSERT INTO item (body) VALUES (?)').run(Uint8Array.of(chainId ?? 0))
+      const found = db.prepare('SELECT body FROM item ORDER BY id').all()
+      db.close()
+      return found
+    }
+    const [one, two] = [{ body: Uint8Array.of(1) }, { body: Uint8Array.of(2) }]
+    expect(rowsOn(1)).toEqual([one])
+    expect(rowsOn(1)).toEqual([one, one])
+    expect(rowsOn(2)).toEqual([two])
+    expect(rowsOn(2)).toEqual([two, two])
+    const names = readdirSync(folder).filter((name) => /^a\.db\.aside-[^.]*\.[0-9]*Z$/.test(name))
+    expect(names).toHaveLength(1)
+    path = join(folder, names[0] ?? '')
+    expect(rowsOn(1)).toEqual([one, one, one])
+  })
+
+  it('keeps a file of before there were names of chains on the chain of that time, and on no other', () => {
+    openDatabase(path, migrations, { logger }).close()
+    openDatabase(path, migrations, { logger, chainId: 0 }).close()
+    expect(readdirSync(folder)).toEqual(['a.db'])
+    openDatabase(path, migrations, { logger, chainId: 7 }).close()
+    expect(readdirSync(folder)).toHaveLength(2)
+  })
+
   it('sets a file aside that is no database, and names it', () => {
     const garbage = Buffer.alloc(8_192, 'garbage ')
     writeFileSync(path, garbage)

@@ -45,24 +45,27 @@ export interface Database {
  * Opens (or makes) a database in WAL mode with `synchronous=FULL`: a transaction that returned survives a power cut.
  * Migration number n brings `user_version` from n to n+1, each in a transaction of its own; never edit one that was released.
  * A corrupt file is renamed (with its -wal), never deleted, and the failure names it: opening again starts empty.
+ * @param context.chainId which chain the file's amounts are on, 31 bits: a file that was made for another one is set aside, because on this one
+ *   it would pay and charge everything once more
  * @param context.room is told when there is none: here or at any later write
  * @throws Failure `database-newer`, `database-corrupt`, `disk-full`, `database-busy`, `database-failed`
  */
 export function openDatabase(
   path: string,
   migrations: readonly string[],
-  context: { readonly logger: Logger; readonly room?: DiskRoom | undefined },
+  context: { readonly logger: Logger; readonly room?: DiskRoom | undefined; readonly chainId?: number | undefined },
 ): Database {
-  const { logger, room } = context
+  const { room } = context
   try {
-    return open(path, migrations, logger, room)
+    return open(path, migrations, context)
   } catch (thrown) {
     if (thrown instanceof Failure && thrown.code === 'disk-full') room?.report()
     throw thrown
   }
 }
 
-function open(path: string, migrations: readonly string[], logger: Logger, room: DiskRoom | undefined): Database {
+function open(path: string, migrations: readonly string[], context: Parameters<typeof openDatabase>[2]): Database {
+  const { logger, room, chainId } = context
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     // SQLite would create it readable for everybody; -wal and -shm take the mode of the main file.
@@ -72,9 +75,15 @@ function open(path: string, migrations: readonly string[], logger: Logger, room:
   }
   const raw = connect(path, logger)
   try {
+    if (chainId !== undefined && !belongsTo(raw, chainId)) {
+      raw.close()
+      const aside = moveAside(path, 'aside')
+      logger.warn('a database of another chain was set aside', { path, aside })
+      return open(path, migrations, context)
+    }
     migrate(raw, path, migrations, logger)
   } catch (thrown) {
-    raw.close()
+    if (raw.isOpen) raw.close()
     throw databaseFailure(path, thrown)
   }
   return new SqliteDatabase(path, raw, room)
@@ -95,6 +104,14 @@ function connect(path: string, logger: Logger): DatabaseSync {
     if (isCorrupt(thrown)) throw setAside(path, asError(thrown).message, logger)
     throw databaseFailure(path, thrown)
   }
+}
+
+/** Whether the file was made for that chain. An empty one is for it from now on. */
+function belongsTo(raw: DatabaseSync, chainId: number): boolean {
+  if (Number(raw.prepare('PRAGMA user_version').get()?.user_version) > 0)
+    return Number(raw.prepare('PRAGMA application_id').get()?.application_id) === chainId
+  raw.exec(`PRAGMA application_id=${chainId}`)
+  return true
 }
 
 function migrate(raw: DatabaseSync, path: string, migrations: readonly string[], logger: Logger): void {
@@ -204,9 +221,14 @@ function isSqlite(thrown: unknown): thrown is SqliteError {
 const primary = (thrown: unknown): number => (isSqlite(thrown) ? thrown.errcode & 0xff : -1)
 const isCorrupt = (thrown: unknown): boolean => primary(thrown) === 11 || primary(thrown) === 26
 
-function setAside(path: string, reason: string, logger: Logger): Failure<'database-corrupt'> {
-  const aside = `${path}.corrupt-${new Date().toISOString().replaceAll(':', '-')}`
+function moveAside(path: string, why: 'aside' | 'corrupt'): string {
+  const aside = `${path}.${why}-${new Date().toISOString().replaceAll(':', '-')}`
   for (const suffix of ['', '-wal', '-shm']) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix)
+  return aside
+}
+
+function setAside(path: string, reason: string, logger: Logger): Failure<'database-corrupt'> {
+  const aside = moveAside(path, 'corrupt')
   logger.error('database is corrupt and was set aside', { path, aside, reason })
   return new Failure('database-corrupt', `${path} is damaged. It was kept as ${aside}.`, {
     advice: 'Start again to go on with an empty one, or restore the file from a backup.',
