@@ -53,6 +53,8 @@ export class AccountKeeper {
   readonly #logger: Logger
   readonly #onRead: (contract: Address, state: ContractState | undefined) => void
   readonly #maintainedAt = new Map<string, number>()
+  /** Charges under way, by contract. */
+  readonly #charging = new Map<string, Promise<void>>()
   readonly #empty = new EmptyContracts()
   #queue: Promise<unknown> = Promise.resolve()
 
@@ -114,13 +116,25 @@ export class AccountKeeper {
     })
   }
 
-  /** Sends the stored signed charge, so that the stake's credit becomes free again. Throws `Failure<'nothing-to-charge'>`. */
-  async charge(contract: Address): Promise<void> {
-    const record = this.#record(contract)
+  /**
+   * Sends the stored signed charge, so that the stake's credit becomes free again; whoever asks while one is under way waits for that one.
+   * Throws `Failure<'nothing-to-charge'>`.
+   */
+  charge(contract: Address): Promise<void> {
+    const name = contract.toString()
+    const running = this.#charging.get(name)
+    if (running !== undefined) return running
+    const charge = this.#alone(({ wallet }) => this.#charge(wallet, contract)).finally(() => this.#charging.delete(name))
+    this.#charging.set(name, charge)
+    return charge
+  }
+
+  async #charge(wallet: Sender, contract: Address): Promise<void> {
+    const { signedTokens } = this.#record(contract)
     const state = await this.read(contract)
-    if (state === undefined || record.signedTokens <= state.tokensUsed)
+    if (state === undefined || signedTokens <= state.tokensUsed)
       throw new Failure('nothing-to-charge', 'Everything that was signed is already charged.')
-    await this.#act(contract, chargeMessage, (_before, now) => now.tokensUsed >= record.signedTokens)
+    await this.#send(wallet, contract, chargeMessage, (_before, now) => now.tokensUsed >= signedTokens)
   }
 
   /** Pays what the balance holds above the stake back to the owner. */
@@ -134,7 +148,11 @@ export class AccountKeeper {
    * closed contract still owes is asked for again where something would come. Throws `Failure` with `account-closed`, `refund-owed` or
    * `refund-too-early`: nothing was sent.
    */
-  async requestRefund(contract: Address): Promise<ContractState> {
+  requestRefund(contract: Address): Promise<ContractState> {
+    return this.#alone(({ wallet }) => this.#requestRefund(wallet, contract))
+  }
+
+  async #requestRefund(wallet: Sender, contract: Address): Promise<ContractState> {
     const state = await this.read(contract)
     if (state === undefined || isEmptied(state))
       throw new Failure('account-closed', 'This account is closed; nothing is left in it.', { money: 'Nothing was sent.' })
@@ -154,7 +172,8 @@ export class AccountKeeper {
         money: 'Nothing was sent.',
         values: { afterMs: state.unlockAtSec * 1000 },
       })
-    return await this.#act(
+    return await this.#send(
+      wallet,
       contract,
       requestRefundMessage,
       (before, now) => now.state !== before?.state || now.balance !== before.balance,
@@ -216,7 +235,7 @@ export class AccountKeeper {
     })
   }
 
-  #alone<T>(action: (money: { readonly chain: Chain; readonly wallet: Sender }) => Promise<T>): Promise<T> {
+  async #alone<T>(action: (money: { readonly chain: Chain; readonly wallet: Sender }) => Promise<T>): Promise<T> {
     const money = this.#needMoney()
     const result = this.#queue.then(() => action(money))
     this.#queue = result.catch(() => undefined)

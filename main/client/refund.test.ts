@@ -8,7 +8,7 @@ import { randomQueryId } from '../../contracts/common.ts'
 import type { Params } from '../../contracts/params.ts'
 import { proxyIncreaseStake, proxyInit } from '../../contracts/proxy.ts'
 import type { RootState } from '../../contracts/root.ts'
-import { keySigner, signMessage } from '../../contracts/signed.ts'
+import { keySigner, signedBoc, signMessage } from '../../contracts/signed.ts'
 import { silentLogger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import { localParams } from '../localnet/genesis.ts'
@@ -19,6 +19,7 @@ import { ScriptedProxy } from '../protocol/testing/scripted-proxy.ts'
 import { openDatabase } from '../storage/database.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { readHistory } from '../wallet/history.ts'
+import type { OutMessage, Sender } from '../wallet/sender.ts'
 import { W5Wallet, w5Address } from '../wallet/w5-wallet.ts'
 import { Account } from './account.ts'
 import { AccountStore, clientMigrations } from './account-store.ts'
@@ -37,6 +38,14 @@ describe('money comes back without the proxy', () => {
   let local: LocalChain
   let wallet: W5Wallet
   let silent: ScriptedProxy
+  const sent: (readonly OutMessage[])[] = []
+  const counted: Sender = {
+    address: user,
+    send: async (messages) => {
+      sent.push(messages)
+      await wallet.send(messages)
+    },
+  }
 
   beforeAll(async () => {
     local = await startChain(folder.path, { genesis: [{ address: user, balance: toNano('1000') }] })
@@ -72,7 +81,7 @@ describe('money comes back without the proxy', () => {
     const client = new Client({
       root,
       owner: user,
-      money: { chain: local.chain, wallet },
+      money: { chain: local.chain, wallet: counted },
       masterSecret: new Uint8Array(32).fill(3),
       database,
       dial: silent.dial,
@@ -94,7 +103,7 @@ describe('money comes back without the proxy', () => {
       await client.stop()
       database.close()
     }
-    return { client, contract, proxy: proxy.address, root, terms, close }
+    return { client, store, contract, proxy: proxy.address, root, terms, close }
   }
 
   const payouts = async (from: Address): Promise<bigint[]> =>
@@ -107,6 +116,28 @@ describe('money comes back without the proxy', () => {
     const unlockAtSec = (await client.accounts.read(contract))?.unlockAtSec ?? 0
     await new Promise((resolve) => setTimeout(resolve, unlockAtSec * 1000 + 1_100 - Date.now()))
   }
+
+  it('is asked for, and charged, once however many ask at the same time', async () => {
+    const { client, store, contract, close } = await open(106, toNano('6'))
+    const payload = { kind: 'client-charge', queryId: randomQueryId(), contract, tokens: 1000n } as const
+    const signed = signedBoc(signMessage(payload, user, keySigner(proxyKey.secretKey)))
+    const record = store.find(contract) ?? expect.unreachable('no record')
+    store.save({ ...record, signedTokens: 1000n, signedBoc: signed })
+    sent.length = 0
+    await Promise.all(Array.from({ length: 16 }, () => client.accounts.charge(contract)))
+    expect(sent).toHaveLength(1)
+    expect((await client.accounts.read(contract))?.tokensUsed).toBe(1000n)
+    await expect(client.accounts.charge(contract)).rejects.toMatchObject({ code: 'nothing-to-charge' })
+
+    const asked = await Promise.allSettled([1, 2, 3].map(() => client.accounts.requestRefund(contract)))
+    expect(asked).toMatchObject([
+      { value: { state: 'closing' } },
+      { reason: { code: 'refund-too-early' } },
+      { reason: { code: 'refund-too-early' } },
+    ])
+    expect(sent).toHaveLength(2)
+    await close()
+  })
 
   it('in full by a forced close, when the stake of the proxy covers it', async () => {
     const { client, contract, proxy, close } = await open(101, toNano('6'))
