@@ -8,11 +8,25 @@ import { Failure } from '../base/failure.ts'
  * Where other programs of this user find the local network while the app runs: a small file in the data folder, so that a client, worker or
  * proxy started by the command line can join. The chain's port is any free one and differs between starts.
  */
-const shape = z.object({ version: z.literal(1), endpoint: z.url(), root: z.string(), pid: z.number().int() })
+const shape = z.object({
+  version: z.literal(1),
+  endpoint: z.url(),
+  root: z.string(),
+  chainId: z.number().int().optional(),
+  pid: z.number().int(),
+})
+
+/** The local network as other programs find it. */
+export interface LocalPlace {
+  readonly endpoint: string
+  readonly root: Address
+  /** Which chain it is, for their books; undefined when that is not known. */
+  readonly chainId?: number | undefined
+}
 
 /** @throws Failure `disk-full`, `write-failed` */
-export function tellLocalEndpoint(path: string, chain: { readonly endpoint: string; readonly root: Address }): void {
-  const text = JSON.stringify({ version: 1, endpoint: chain.endpoint, root: chain.root.toString(), pid: process.pid })
+export function tellLocalEndpoint(path: string, { endpoint, root, chainId }: LocalPlace): void {
+  const text = JSON.stringify({ version: 1, endpoint, root: root.toString(), chainId, pid: process.pid })
   writeFileAtomic(path, `${text}\n`)
 }
 
@@ -21,12 +35,12 @@ export function forgetLocalEndpoint(path: string): void {
 }
 
 /** @throws Failure `app-not-running` when there is no such file, or its writer is gone */
-export function localEndpoint(path: string): { readonly endpoint: string; readonly root: Address } {
+export function localEndpoint(path: string): LocalPlace {
   try {
-    const { endpoint, root, pid } = shape.parse(JSON.parse(readFileSync(path, 'utf8')))
+    const { endpoint, root, chainId, pid } = shape.parse(JSON.parse(readFileSync(path, 'utf8')))
     // After a kill the file is still there; a signal of 0 only asks whether the process is.
     process.kill(pid, 0)
-    return { endpoint, root: Address.parse(root) }
+    return { endpoint, root: Address.parse(root), chainId }
   } catch (cause) {
     throw new Failure('app-not-running', 'The local network belongs to the app, and no app runs with this data folder.', {
       advice: 'Start it first (cocoon-desktop serve), with the same --data-dir.',

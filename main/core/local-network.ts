@@ -155,7 +155,7 @@ export class LocalNetwork implements AppNetwork {
     const { joined } = this.#options
     const rootAddress = joined?.root ?? (await localRoot(chain.chain, secrets))
     // Before anything else can fail: an operator may mend a network with the command line while the app runs.
-    tellLocalEndpoint(paths.localEndpoint, { endpoint: chain.endpoint, root: rootAddress })
+    tellLocalEndpoint(paths.localEndpoint, { endpoint: chain.endpoint, root: rootAddress, chainId })
     closeLater(() => forgetLocalEndpoint(paths.localEndpoint))
     const root = watchRoot(chain.chain, rootAddress, { intervalMs: rootIntervalMs, logger: logger.room('root') })
     closeLater(() => root.stop())

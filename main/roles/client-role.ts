@@ -44,7 +44,7 @@ export function startClientRole(options: ClientRoleOptions): Promise<Role> {
     const { keys, created } = openKeyFile(folder.keyFile, 'client')
     const wallet = openRoleWallet(keys.walletKey, ownerOf(options), network.chain)
     closers.add(() => wallet.money?.wallet.close())
-    const database = openDatabase(folder.database, clientMigrations, { logger })
+    const database = openDatabase(folder.database, clientMigrations, { logger, chainId: network.chainId })
     closers.add(() => database.close())
     const client = new Client({
       root: network.root,

@@ -53,10 +53,16 @@ describe('a network file given to a role', () => {
     const path = write('local.json', { kind: 'local', chain: { kind: 'local' } })
     expect(() => openNetwork(path, options)).toThrow(/no app runs with this data folder/)
     const { root } = readChainNetwork(path)
-    tellLocalEndpoint(dataPaths(folder).localEndpoint, { endpoint, root })
-    const network = openNetwork(path, options)
-    expect(network.chain).toMatchObject({ kind: 'local', endpoint })
-    await network.close()
+    for (const chainId of [undefined, 7]) {
+      tellLocalEndpoint(dataPaths(folder).localEndpoint, { endpoint, root, chainId })
+      for (const given of [path, 'local']) {
+        const network = openNetwork(given, options)
+        expect(network.chain).toMatchObject({ kind: 'local', endpoint })
+        // Books of another local chain are not taken for this one's.
+        expect(network.chainId).toBe(chainId)
+        await network.close()
+      }
+    }
   })
 
   it('that is none is refused by its fault', () => {

@@ -19,6 +19,8 @@ export interface RoleNetwork {
   readonly root: Watchable<RootConfig | null>
   /** Absent in the mode without a blockchain (protocol 60 §10). */
   readonly chain: Chain | undefined
+  /** Which local chain it is on: books of another one are set aside. Undefined elsewhere. */
+  readonly chainId?: number | undefined
   close(): Promise<void>
 }
 
@@ -48,16 +50,17 @@ export function openNetwork(given: string, options: { readonly dataDir: string; 
 /** A network that was deployed on a chain. What a role keeps is named by the contract: a file may be renamed, and keys must stay found. */
 function openFile({ chain: place, root }: ChainNetwork, { dataDir, logger }: { dataDir: string; logger: Logger }): RoleNetwork {
   const { kind } = place
-  const [endpoint] = kind === 'local' ? [localEndpoint(dataPaths(dataDir).localEndpoint).endpoint] : place.endpoints
+  const local = kind === 'local' ? localEndpoint(dataPaths(dataDir).localEndpoint) : undefined
+  const [endpoint] = place.kind === 'local' ? [local?.endpoint] : place.endpoints
   if (endpoint === undefined) throw new Failure('network-unknown', 'The network file names no endpoint.')
   const apiKey = process.env.COCOON_TON_API_KEY
   const chain = httpChain({ kind, endpoint, logger: logger.room('chain'), ...(apiKey === undefined ? {} : { apiKey }) })
-  return onChain(`${kind}-${root.hash.toString('hex').slice(0, 16)}`, chain, root, logger)
+  return { ...onChain(`${kind}-${root.hash.toString('hex').slice(0, 16)}`, chain, root, logger), chainId: local?.chainId }
 }
 
 function openLocal({ dataDir, logger }: { readonly dataDir: string; readonly logger: Logger }): RoleNetwork {
-  const { endpoint, root } = localEndpoint(dataPaths(dataDir).localEndpoint)
-  return onChain('local', httpChain({ kind: 'local', endpoint, logger: logger.room('chain') }), root, logger)
+  const { endpoint, root, chainId } = localEndpoint(dataPaths(dataDir).localEndpoint)
+  return { ...onChain('local', httpChain({ kind: 'local', endpoint, logger: logger.room('chain') }), root, logger), chainId }
 }
 
 function onChain(name: string, chain: Chain, root: Address, logger: Logger): RoleNetwork {

@@ -6,6 +6,7 @@ import { plainPort, securePort } from '../proxy/ports.ts'
 import { CocoonProxy } from '../proxy/proxy.ts'
 import type { PortOpener } from '../proxy/proxy-config.ts'
 import { usualTerms } from '../proxy/settlement.ts'
+import { openDatabase } from '../storage/database.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { ownQuote, type PolicyName, policyNamedOf } from './attesting.ts'
 import { Closers } from './closers.ts'
@@ -85,6 +86,7 @@ export function startProxyRole(options: ProxyRoleOptions): Promise<Role> {
         key: { publicKey, signer: keySigner(keys.machineKey) },
         openWorkerPort: port(options, options.workersPort, options.policyWorkers),
         openClientPort: port(options, options.clientsPort, options.policyClients),
+        openDatabase: (path, migrations) => openDatabase(path, migrations, { logger, chainId: network.chainId }),
         logger: logger.room('proxy'),
       },
     )

@@ -60,7 +60,7 @@ export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
       closers,
     })
     await waitForMoney(wallet, WALLET_MINIMUM + ATTACH.workerDeploy + ATTACH.workerPayout, { logger, signal })
-    const database = openDatabase(folder.database, workerMigrations, { logger })
+    const database = openDatabase(folder.database, workerMigrations, { logger, chainId: network.chainId })
     closers.add(() => database.close())
     const worker = new Worker({
       root: network.root,
