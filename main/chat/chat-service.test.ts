@@ -364,6 +364,23 @@ describe('chats', () => {
     expect(chat.export({ id }).markdown).toMatch(/On this computer[\s\S]*Practice network[\s\S]*On this computer/)
   })
 
+  it('are as wide as the widest place that a question was ever sent to, also when it is asked again elsewhere', async () => {
+    const computer = new ControlledBackend()
+    const practice = new ControlledBackend('practice')
+    const { chat } = openChat([practice, computer])
+    const { id } = chat.create({ level: 'computer' })
+    chat.setLevel({ id, level: 'practice' })
+    const reader = new Reader(chat, id)
+    const { id: turnId } = chat.send({ id, text: 'q' })
+    practice.finish()
+    await settled(reader)
+    chat.setLevel({ id, level: 'computer' })
+    chat.retry({ id, turnId })
+    computer.finish()
+    expect(await settled(reader)).toMatchObject({ level: 'computer', status: 'done' })
+    expect(chat.list.value[0]).toMatchObject({ level: 'computer', widestLevel: 'practice' })
+  })
+
   it('are listed pinned first, then newest; renamed; deleted with their readers told', async () => {
     const backend = new ControlledBackend()
     const { chat, database } = openChat([backend])

@@ -190,8 +190,7 @@ export class ChatService {
     backend: ChatBackend,
     earlier: readonly PlacedTurn[],
   ): Turn {
-    const level = place.position === 1 ? turn.level : widest(chat.widestLevel, turn.level)
-    const saved = { ...chat, widestLevel: level, updatedAtMs: this.#now() }
+    const saved = { ...chat, widestLevel: widest(chat.widestLevel, turn.level), updatedAtMs: this.#now() }
     // Nothing is sent that was not stored first.
     this.#store.saveTurn(saved, { ...place, turn })
     this.#unsaved.delete(turn.id)
