@@ -8,6 +8,7 @@ import {
   rename,
   rm,
   stat,
+  symlink,
   truncate,
   utimes,
   writeFile,
@@ -336,6 +337,35 @@ describe('ModelLibrary, files on disk', () => {
       'damaged broken',
       'outside broken',
     ])
+  })
+
+  it('lists a link whose disk is away as broken, and has it again when the disk is back', async () => {
+    await mkdir(folder)
+    const disk = join(data, 'disk')
+    await symlink(join(disk, 'big.gguf'), join(folder, 'linked.gguf'))
+    const look = async (): Promise<string[]> => {
+      const library = await open(web('/good.gguf'))
+      return library.models.value.map(({ name, status }) => `${name} ${status}`)
+    }
+    expect(await look()).toEqual(['Tiny absent', 'linked broken'])
+    await mkdir(disk)
+    await copyFile(await tinyGgufFile(), join(disk, 'big.gguf'))
+    expect(await look()).toEqual(['Tiny absent', 'linked installed'])
+    const library = await open(web('/good.gguf'))
+    const id = library.models.value[1]?.id ?? ''
+    await library.verify(id)
+    library.setSpeed(id, 17)
+    await rename(disk, join(data, 'away'))
+    // Twice: what the first start without the disk makes of it must not break the second.
+    for (const _ of ['first', 'second']) expect(await look()).toEqual(['Tiny absent', 'linked broken'])
+    const without = await open(web('/good.gguf'))
+    expect(without.models.value[1]).toMatchObject({ problem: `The file is no longer at ${join(disk, 'big.gguf')}.` })
+    await rename(join(data, 'away'), disk)
+    const back = await open(web('/good.gguf'))
+    expect(back.models.value[1]).toMatchObject({ status: 'installed', tokensPerSecond: 17, sha256: sha256(model) })
+    await rename(disk, join(data, 'gone'))
+    await (await open(web('/good.gguf'))).delete(id)
+    expect(await look()).toEqual(['Tiny absent'])
   })
 
   it('accepts a catalog file put there by hand only with a known hash', async () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, realpath, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { mkdir, readdir, readlink, realpath, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { ModelState } from '../../preload/api/system.ts'
 import { asError, Failure, wordsOf } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
@@ -300,7 +300,7 @@ export class ModelLibrary {
     return shippedState(entry, { ...rest, status: 'installed', sha256: unchanged ? record.sha256 : null })
   }
 
-  /** Undefined when a file of the library folder is gone: then the entry goes too. */
+  /** Undefined when a file of the library folder is gone: then the entry goes too. A link whose disk is away stays: it may come back. */
   async #examineOwn(id: string, record: FileRecord): Promise<ModelState | undefined> {
     const base = {
       id,
@@ -320,13 +320,15 @@ export class ModelLibrary {
     } as const
     const found = await stat(record.path).catch(() => undefined)
     if (found === undefined) {
-      if (dirname(record.path) === this.#options.folder) {
+      const target = await readlink(record.path).catch(() => undefined)
+      if (target === undefined && dirname(record.path) === this.#options.folder) {
         delete this.#records.files[id]
         return undefined
       }
+      const path = target === undefined ? record.path : resolve(dirname(record.path), target)
       return {
-        ...{ ...base, ...unknown, status: 'broken', problem: `The file is no longer at ${record.path}.` },
-        problemWords: [{ code: 'model-gone', values: { path: record.path } }],
+        ...{ ...base, ...unknown, status: 'broken', problem: `The file is no longer at ${path}.` },
+        problemWords: [{ code: 'model-gone', values: { path } }],
       }
     }
     try {
@@ -383,8 +385,9 @@ export function countText(count: number): string {
   return String(count)
 }
 
+/** Of a file that cannot be looked at too, e.g. a link to a disk that is away: one such file must not hide the others. */
 async function newRecord(path: string): Promise<FileRecord> {
-  const { size, mtimeMs } = await stat(path)
+  const { size, mtimeMs } = await stat(path).catch(() => ({ size: 0, mtimeMs: 0 }))
   return { path, origin: 'own', sizeBytes: size, mtimeMs, sha256: null, source: null }
 }
 
