@@ -147,10 +147,12 @@ export class AccountStore {
   }
 
   #write(): void {
-    this.#database.transaction(() => {
+    const synced = this.#database.transactionSoon(() => {
       for (const record of this.#waiting.values()) this.#run(record)
     })
     this.#waiting.clear()
+    // What a power cut takes back then, the proxy tells again.
+    synced.catch(() => undefined)
   }
 
   /** Durable when it returns. */

@@ -135,7 +135,7 @@ export class Client {
   runChat(request: ChatRequest, signal: AbortSignal): QueryHandle {
     const path = request.path ?? '/v1/chat/completions'
     const { publicKey, debug = false } = request
-    const valid = publicKey === undefined ? validateRequest(path, request.body) : readSealed(request.body)
+    const valid = publicKey === undefined ? validateRequest(path, request.body) : readSealed(path, request.body)
     if (publicKey !== undefined && publicKey.length !== 32) throw new RangeError('a key has 32 bytes')
     const refuse = (message: string): Failure<'invalid-request'> =>
       new Failure('invalid-request', message, { money: paidNothing })
@@ -149,6 +149,14 @@ export class Client {
     if (signal.aborted) throw new Failure('stopped', 'The answer was stopped before it began.', { money: paidNothing })
     const chat = { model: request.model, body: valid.body, path, maxTokens, maxCoefficient, timeoutMs, publicKey, debug }
     return this.#pool.run(chat, signal, (account) => void this.#visitor.freeCredit(account))
+  }
+
+  /**
+   * Most tokens of an answer that a proxy would reserve now for a request of so many bytes; undefined where nothing limits it, or nothing is
+   * known. Below 0 where not even the question is covered.
+   */
+  largestAnswer(maxCoefficient: number, bodyBytes: number): number | undefined {
+    return this.#options.money === undefined ? undefined : this.#pool.largestAnswer(maxCoefficient, bodyBytes)
   }
 
   /** Models of all ready proxies; workers of one model side by side. Throws `Failure` with `no-connection`, or what ended the question. */

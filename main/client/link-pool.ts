@@ -79,6 +79,17 @@ export class LinkPool {
     })
   }
 
+  /** See `Client.largestAnswer`. */
+  largestAnswer(maxCoefficient: number, bodyBytes: number): number | undefined {
+    const answers = this.#sorted.map(({ spendable }) =>
+      spendable === undefined || maxCoefficient === 0
+        ? Number.POSITIVE_INFINITY
+        : Number((spendable * 1000n) / BigInt(maxCoefficient)) - bodyBytes - envelopeBytes,
+    )
+    const most = Math.max(...answers)
+    return Number.isFinite(most) ? Math.floor(most) : undefined
+  }
+
   /** Models of all ready proxies, workers of one model side by side. Throws `Failure` with `no-connection`, or what ended the question. */
   async models(timeoutMs: number): Promise<ModelOffer[]> {
     const links = this.#sorted

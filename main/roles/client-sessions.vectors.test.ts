@@ -63,7 +63,7 @@ const deviations: Readonly<Record<string, { readonly status: number; readonly co
   chat_while_worker_disabled: { status: 502, code: 651, why: 'the recorded client never answers a refusal of the proxy' },
   chat_timeout: { status: 502, code: 651, why: 'the recorded client never answers a refusal of the proxy' },
   chat_after_all: { status: 502, code: 651, why: 'the recorded client never answers a refusal of the proxy' },
-  debuglog: { status: 403, why: 'there is no debug log; the address needs the access hash first' },
+  debuglog: { status: 403, why: 'the address needs the access hash' },
 }
 /** Requests that never leave our client. */
 const kept = new Set(['error_worker_rejects_unknown_option', 'error_worker_unsupported_url'])
@@ -91,6 +91,7 @@ async function startClient(router: SessionRouter) {
     client,
     accessHash: 'secret',
     stats: () => clientStats({ client, wallet: { address: owner, money: undefined }, root, checksHashes: false }),
+    revision: 'recorded',
     topUpNano: () => undefined,
     network: () => root.address,
     logger: silentLogger,
@@ -129,27 +130,30 @@ function compare(step: Step, ours: HttpAnswer): void {
     return expect(missingKeys(asJson(recorded.body), asJson(ours.body)).filter((key) => !notTold.has(key))).toEqual([])
   // The recorded answer is cut off by the length of the engine's own body, which had grown on its way.
   if (step.name.includes('capitalised')) return expect(ours.body.startsWith(recorded.body)).toBe(true)
-  const shown = step.name.includes('debug') ? withoutEmptyLines(ours.body) : ours.body
-  expect(asJson(shown)).toEqual(asJson(withoutDebug(recorded.body)))
+  const [ours_, theirs] = [withoutDebug(ours.body), withoutDebug(recorded.body)]
+  expect(asJson(ours_.body)).toEqual(asJson(theirs.body))
+  expect([step.name, ours_.debug === undefined]).toEqual([step.name, theirs.debug === undefined])
+  if (theirs.debug === undefined) return
+  // The times of the other hops as they told them; the client's own are its own.
+  expect({ ...ours_.debug, client: undefined }).toEqual({ ...theirs.debug, client: undefined })
+  expect(Object.keys(ours_.debug?.client ?? {})).toEqual(Object.keys(theirs.debug.client ?? {}))
 }
 
-/** The recorded client appends what the hops tell for debugging; ours does not ask them for it. */
-function withoutDebug(body: string): string {
-  if (!body.includes('"type":"client_stats"')) return body
-  const lines = body.split('\n').filter((line) => line !== '' && !line.startsWith('{"debug"'))
-  return lines
-    .map((line) => {
-      const value = JSON.parse(line) as Record<string, unknown>
-      if (!('debug' in value)) return line
-      delete value.debug
-      return JSON.stringify(value)
-    })
-    .map((line) => `${line}\n`)
-    .join('')
+/**
+ * A body, and what was told for debugging. The recorded client adds that to the last JSON value, or sends it behind the body where that value has
+ * left; ours adds it to a document and sends it behind a stream. Empty lines are the recorded client's own.
+ */
+function withoutDebug(body: string): { readonly body: string; readonly debug?: Record<string, object> } {
+  if (!body.includes('"type":"client_stats"')) return { body }
+  let debug: Record<string, object> | undefined
+  const lines = body.split('\n').filter((line) => line !== '')
+  const rest = lines.flatMap((line) => {
+    const { debug: told, ...value } = JSON.parse(line) as Record<string, unknown>
+    debug ??= told as Record<string, object> | undefined
+    return Object.keys(value).length === 0 ? [] : [`${JSON.stringify(value)}\n`]
+  })
+  return { body: rest.join(''), ...(debug === undefined ? {} : { debug }) }
 }
-
-/** As the recorded client writes the lines anew when it appends something. */
-const withoutEmptyLines = (text: string): string => text.replaceAll(/\n+/g, '\n')
 
 /** Our wallets have no queue of their own to tell of. */
 const notTold = new Set(['.wallet.seqno', '.wallet.pending_transactions_cnt', '.wallet.active_transactions_cnt'])
@@ -262,7 +266,12 @@ class Play {
       const theirs = decode(data, 'client.runQueryEx')
       if (kept.has(this.#asked?.step.name ?? '')) return
       const { method, path, body } = asked(theirs)
-      const own = { max_coefficient: theirs.max_coefficient, timeout: theirs.timeout / 0.95, max_tokens: theirs.max_tokens }
+      const own = {
+        max_coefficient: theirs.max_coefficient,
+        timeout: theirs.timeout / 0.95,
+        max_tokens: theirs.max_tokens,
+        enable_debug: theirs.enable_debug,
+      }
       await this.#askUnnamed(method, path, JSON.stringify({ ...(JSON.parse(body) as object), ...own }))
       const sent = await this.#present.next('client.runQueryEx')
       if (sent.object['@type'] !== 'client.runQueryEx') throw new Error('no query')
@@ -279,12 +288,11 @@ class Play {
 }
 
 /**
- * What a query asks for. Our client does the worker's rewriting (protocol 40 §5) before it sends, does not pass the program's headers on, and
- * asks for nothing that helps debugging.
+ * What a query asks for. Our client does the worker's rewriting (protocol 40 §5) before it sends, and does not pass the program's headers on.
  */
 function asked(query: TlObject<'client.runQueryEx'>) {
   const { method, path, body } = decodeHttpRequest(query.query)
-  const { request_id: _id, query: _query, enable_debug: _debug, ...rest } = query
+  const { request_id: _id, query: _query, ...rest } = query
   return { ...rest, method, path, body: validateRequest(path, Buffer.from(body).toString('utf8')).body }
 }
 

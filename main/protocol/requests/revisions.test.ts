@@ -116,8 +116,9 @@ describe('rewriting', () => {
 
 it('of an encrypted request only the model is read', () => {
   const body = chat({ is_encrypted: 'v1', anything: 'ENC_00' }, [{ role: 'ENC_01' }])
-  expect(readSealed(body)).toEqual({ model: 'M', body })
+  expect(readSealed(path, body)).toEqual({ model: 'M', body })
   expect(() => validateRequest(path, body)).toThrow('unknown option')
-  expect(() => readSealed('{"messages":[]}')).toThrow('model must be a string')
-  expect(() => readSealed('[]')).toThrow('expected json object')
+  expect(() => readSealed(path, '{"messages":[]}')).toThrow('model must be a string')
+  expect(() => readSealed('/v1/embeddings', body)).toThrow('unsupported method')
+  expect(() => readSealed(path, '[]')).toThrow('expected json object')
 })

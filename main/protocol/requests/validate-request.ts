@@ -70,7 +70,8 @@ function modelOf(value: JsonObject): string {
 /**
  * A request whose texts are encrypted (protocol 95 §4.2): only its model can be read. Throws `Failure<'invalid-request'>`.
  */
-export function readSealed(body: string | JsonObject): Pick<ValidRequest, 'model' | 'body'> {
+export function readSealed(path: string, body: string | JsonObject): Pick<ValidRequest, 'model' | 'body'> {
+  if (!requestTables.newest.has(path)) throw invalid('unsupported method')
   const value = objectOf(body)
   return { model: modelOf(value), body: typeof body === 'string' ? body : writeJson(body) }
 }

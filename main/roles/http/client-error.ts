@@ -1,11 +1,12 @@
 import type { Failure } from '../../base/failure.ts'
 import { PeerWords } from '../../client/query-failure.ts'
 import { peerErrorCodes } from '../../protocol/wire/wire-error.ts'
+import type { DebugEntry } from './query-debug.ts'
 
 /** What a program is told about a request that failed before its answer began (protocol 30 §7.5). */
 export interface ClientError {
   readonly status: number
-  readonly body: { readonly error: string; readonly error_code: number }
+  readonly body: { readonly error: string; readonly error_code: number } & Partial<DebugEntry>
 }
 
 /**
@@ -31,11 +32,12 @@ const ownCodes: Readonly<Record<string, { readonly code: number; readonly status
   stopped: { code: peerErrorCodes.cancelled },
 }
 
-export function clientError(failure: Failure): ClientError {
+/** @param debug what the hops say, where the program asked for it */
+export function clientError(failure: Failure, debug?: DebugEntry): ClientError {
   const words = failure.cause instanceof PeerWords ? failure.cause : undefined
   const own = ownCodes[failure.code]
   const code = words?.code ?? own?.code ?? peerErrorCodes.failure
   const status = (words === undefined ? own?.status : undefined) ?? statusOf.get(code) ?? 500
   const text = words?.message ?? failure.message
-  return { status, body: { error: `Internal data: [Error : ${code} : ${text}]`, error_code: code } }
+  return { status, body: { error: `Internal data: [Error : ${code} : ${text}]`, error_code: code, ...debug } }
 }

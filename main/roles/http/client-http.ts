@@ -2,6 +2,7 @@ import type { Address } from '@ton/core'
 import { asError, Failure } from '../../base/failure.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Client } from '../../client/client.ts'
+import type { QueryHandle } from '../../client/running-query.ts'
 import { Rate } from '../../proxy/rates.ts'
 import { hasAccess } from './access.ts'
 import { clientActions } from './client-actions.ts'
@@ -9,6 +10,8 @@ import { clientError } from './client-error.ts'
 import { readClientRequest } from './client-request.ts'
 import { type Asked, type HttpPlace, isLoopback, type Listener, listenHttp, readBody, sendJson, sendText } from './listener.ts'
 import { passAnswer } from './pass-answer.ts'
+import { performanceText } from './performance-text.ts'
+import { DebugLog, QueryDebug } from './query-debug.ts'
 import { statsPage } from './stats-page.ts'
 
 export interface ClientHttpOptions extends HttpPlace {
@@ -21,6 +24,8 @@ export interface ClientHttpOptions extends HttpPlace {
   /** nanoton that `/request/topup` puts on a balance; undefined where the network's terms are not known yet. */
   readonly topUpNano: () => bigint | undefined
   readonly network: () => Address | undefined
+  /** `recorded`: requests without a limit of their own are treated as recorded clients do (client-request.ts); as newer ones do by default. */
+  readonly revision?: 'recorded' | 'newest'
   readonly logger: Logger
 }
 
@@ -44,6 +49,8 @@ function counters() {
 export async function openClientHttp(options: ClientHttpOptions): Promise<ClientHttp> {
   const { client, logger } = options
   const counted = counters()
+  const debugLog = new DebugLog()
+  const usualLimit = options.revision === 'recorded' ? undefined : usualLimitOf(client)
   let running = 0
 
   const query = async ({ request, response, path }: Asked): Promise<void> => {
@@ -52,24 +59,28 @@ export async function openClientHttp(options: ClientHttpOptions): Promise<Client
     response.on('close', () => {
       if (!response.writableFinished) gone.abort()
     })
+    let [debug, guid, handle]: [QueryDebug?, string?, QueryHandle?] = []
     running++
     counted.queries.add(1, startedAtMs)
     try {
       const body = await readBody(request, mostBodyBytes)
       counted.bytes_received.add(body.length, startedAtMs)
-      const asked = readClientRequest(body)
-      const handle = client.runChat({ ...asked, path }, gone.signal)
-      counted.bytes_sent.add(await passAnswer(handle, response, startedAtMs), Date.now())
+      const { enableDebug, guid: named, publicKey, ...asked } = readClientRequest(body, usualLimit)
+      if (enableDebug) [debug, guid] = [new QueryDebug(startedAtMs), named]
+      const sealed = publicKey === undefined ? {} : { publicKey }
+      handle = client.runChat({ ...asked, ...sealed, path, debug: enableDebug }, gone.signal)
+      counted.bytes_sent.add(await passAnswer(handle, response, startedAtMs, debug), Date.now())
       counted.success.add(1, Date.now())
     } catch (thrown) {
       counted.failed.add(1, Date.now())
       if (!(thrown instanceof Failure)) throw thrown
       logger.debug('a query failed', { code: thrown.code })
       if (response.headersSent || response.destroyed) return void response.destroy()
-      const { status, body } = clientError(thrown)
+      const { status, body } = clientError(thrown, debug?.entry(handle?.debug, Date.now()))
       sendJson(response, status, body)
     } finally {
       running--
+      if (debug !== undefined && guid !== undefined) debugLog.keep(guid, debug.entry(handle?.debug, Date.now()))
       counted.time.add((Date.now() - startedAtMs) / 1000, Date.now())
     }
   }
@@ -95,8 +106,9 @@ export async function openClientHttp(options: ClientHttpOptions): Promise<Client
     }
   }
 
+  const mayLook = (asked: Asked): boolean => isLoopback(options.host) || hasAccess(asked, options.accessHash)
   const stats = async (asked: Asked, asPage: boolean): Promise<void> => {
-    if (!isLoopback(options.host) && !hasAccess(asked, options.accessHash)) return sendJson(asked.response, 403, noAccess)
+    if (!mayLook(asked)) return sendJson(asked.response, 403, noAccess)
     const values = Object.fromEntries(Object.entries(counted).map(([name, rate]) => [name, rate.values(Date.now())]))
     const data = { ...(await options.stats()), stats: values }
     if (asPage) sendText(asked.response, 200, 'text/html; charset=utf-8', statsPage('Cocoon client', data))
@@ -104,12 +116,21 @@ export async function openClientHttp(options: ClientHttpOptions): Promise<Client
   }
 
   const act = clientActions(options)
+  const control = (asked: Asked): void => {
+    if (asked.path !== '/request/debuglogentry') return act(asked)
+    const entry = debugLog.find(asked.search.get('request_guid') ?? '')
+    if (entry === undefined) return sendJson(asked.response, 404, { error: 'no entry of that request_guid' })
+    sendText(asked.response, 200, 'application/json', entry)
+  }
   const listener = await listenHttp(options, async (asked) => {
     const { method, path, response } = asked
     if (method === 'OPTIONS') return sendText(response, 200, 'text/html; charset=utf-8', '<http><body>OK</body></http>')
     if (path === '/v1/models' && method === 'GET') return models(asked)
     if (path === '/stats' || path === '/jsonstats') return stats(asked, path === '/stats')
-    if (path.startsWith('/request/')) return hasAccess(asked, options.accessHash) ? act(asked) : sendJson(response, 403, noAccess)
+    if (path === '/perf')
+      return mayLook(asked) ? sendText(response, 200, 'text/plain', performanceText()) : sendJson(response, 403, noAccess)
+    if (path.startsWith('/request/'))
+      return hasAccess(asked, options.accessHash) ? control(asked) : sendJson(response, 403, noAccess)
     if (path === '/favicon.ico') return sendText(response, 404, 'text/plain', 'not found')
     return query(asked)
   })
@@ -118,6 +139,18 @@ export async function openClientHttp(options: ClientHttpOptions): Promise<Client
     get running() {
       return running
     },
+  }
+}
+
+/** Limit of an answer whose request names none, as newer clients choose it (protocol 95 §5). */
+const usualTokens = 10_000
+/** Where the money allows less than that, so much is asked for at least: the proxy says what is missing. */
+const leastTokens = 1_000
+
+function usualLimitOf(client: Client): (maxCoefficient: number, bytes: number) => number {
+  return (maxCoefficient, bytes) => {
+    const affordable = client.largestAnswer(maxCoefficient, bytes) ?? usualTokens
+    return Math.max(leastTokens, Math.min(usualTokens, affordable))
   }
 }
 

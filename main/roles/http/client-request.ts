@@ -1,5 +1,5 @@
 import { Failure } from '../../base/failure.ts'
-import { JsonNumber, type JsonObject, JsonTextError, parseJson } from '../../protocol/requests/json-text.ts'
+import { JsonNumber, type JsonObject, JsonTextError, type JsonValue, parseJson } from '../../protocol/requests/json-text.ts'
 
 /** What a program asked the client for, with the options taken out of its body that only the client understands (protocol 30 §7.1). */
 export interface ClientRequest {
@@ -11,36 +11,62 @@ export interface ClientRequest {
   readonly maxCoefficient: number
   readonly timeoutMs: number
   readonly enableDebug: boolean
+  /** By which the program asks for the debug entry later. */
+  readonly guid: string | undefined
+  /** Of an encrypted request: the key that it is encrypted for (protocol 95 §4.1). */
+  readonly publicKey: Uint8Array | undefined
 }
 
-/** Reserved when the request names no limit of its own; it is not added to the body. */
-const usualMaxTokens = 1000
+/** What recorded clients reserve when the request names no limit of its own; it is not added to the body. */
+const recordedMaxTokens = 1000
 const usualMaxCoefficient = 4000
 const usualTimeoutSeconds = 120
 const mostInt = 0x7fff_ffff
 
 const refuse = (why: string): Failure<'invalid-request'> => new Failure('invalid-request', `failed to parse request: ${why}`)
 
-/** @throws Failure `invalid-request` in the words of the network's clients */
-export function readClientRequest(body: Uint8Array): ClientRequest {
+/**
+ * @param usualLimit the limit of an answer whose request names none, by the price limit (thousandths) and the bytes of the request: it is reserved
+ * and written into the body, as newer clients do (protocol 95 §5). Without it as recorded clients do.
+ * @throws Failure `invalid-request` in the words of the network's clients
+ */
+export function readClientRequest(
+  body: Uint8Array,
+  usualLimit?: (maxCoefficient: number, bytes: number) => number,
+): ClientRequest {
   const value = objectOf(body)
   const model = value.get('model')
   if (model === undefined) throw refuse("missing field 'model'")
   if (typeof model !== 'string') throw refuse("field 'model' must be string")
-  let maxTokens = wholeNumber(value, 'max_tokens') ?? usualMaxTokens
+  let maxTokens = wholeNumber(value, 'max_tokens')
   const completion = wholeNumber(value, 'max_completion_tokens')
   if (completion !== undefined) {
     maxTokens = completion
     value.delete('max_tokens')
   }
   const maxCoefficient = wholeNumber(value, 'max_coefficient') ?? usualMaxCoefficient
+  if (maxTokens === undefined && usualLimit !== undefined) {
+    maxTokens = usualLimit(maxCoefficient, body.length)
+    value.set('max_tokens', new JsonNumber(String(maxTokens)))
+  }
   const timeoutMs = seconds(value) * 1000
   const enableDebug = value.get('enable_debug')
   if (enableDebug !== undefined && typeof enableDebug !== 'boolean') throw refuse("field 'enable_debug' must be boolean")
   const guid = value.get('request_guid')
   if (guid !== undefined && typeof guid !== 'string') throw refuse("field 'request_guid' must be string")
   for (const own of ['max_coefficient', 'timeout', 'enable_debug', 'request_guid']) value.delete(own)
-  return { model, body: value, maxTokens, maxCoefficient, timeoutMs, enableDebug: enableDebug === true }
+  const publicKey = value.has('is_encrypted') ? receiverKey(value.get('receiver_public_key')) : undefined
+  const own = { maxTokens: maxTokens ?? recordedMaxTokens, maxCoefficient, timeoutMs }
+  return { model, body: value, ...own, enableDebug: enableDebug === true, guid, publicKey }
+}
+
+/** As the runners of the network read it: hexadecimal or base64 (protocol 95 §4.2). */
+function receiverKey(given: JsonValue | undefined): Uint8Array {
+  if (typeof given === 'string') {
+    if (/^[0-9a-f]{64}$/i.test(given)) return Buffer.from(given, 'hex')
+    if (/^[A-Za-z0-9+/]{43}=$/.test(given)) return Buffer.from(given, 'base64')
+  }
+  throw refuse("field 'receiver_public_key' must be a public key")
 }
 
 function objectOf(body: Uint8Array): JsonObject {

@@ -9,6 +9,7 @@ import {
   timingHeader,
   withoutHopHeaders,
 } from '../../protocol/http/http-message.ts'
+import { debugTail, type QueryDebug, withDebug } from './query-debug.ts'
 
 /** An answer in one document up to this size leaves in one piece with its length; longer ones leave as they come. */
 const mostGathered = 256 * 1024
@@ -18,11 +19,17 @@ const values = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /**
  * Writes the answer of a query as an HTTP response: status, reason and headers of the engine with the times of every hop (protocol 30 §7.5),
- * the body as it comes. Returns the bytes of the body.
+ * the body as it comes, and what the hops say where the program asked for it. Returns the bytes of the body.
  * @throws Failure what ended the query before its answer began; after that the response is cut off, so that nobody takes it for whole
  */
-export async function passAnswer(handle: QueryHandle, response: ServerResponse, startedAtMs: number): Promise<number> {
+export async function passAnswer(
+  handle: QueryHandle,
+  response: ServerResponse,
+  startedAtMs: number,
+  debug?: QueryDebug,
+): Promise<number> {
   const head = await handle.head
+  debug?.answered(Date.now())
   if (head.status < 200 || head.status > 599)
     throw new Failure('answer-malformed', `The answer has the HTTP status ${head.status}.`)
   const headers = safeHeaders(head, startedAtMs)
@@ -53,10 +60,14 @@ export async function passAnswer(handle: QueryHandle, response: ServerResponse, 
     response.destroy()
     return bytes
   }
+  const entry = debug?.entry(handle.debug, Date.now())
+  const contentType = headerOf(head.headers, 'content-type')
   if (gathered !== undefined) {
-    begin(bytes)
-    response.end(gathered.length === 1 ? gathered[0] : Buffer.concat(gathered))
-  } else response.end()
+    const plain = gathered.length === 1 && gathered[0] !== undefined ? gathered[0] : Buffer.concat(gathered)
+    const body = entry === undefined ? plain : Buffer.from(withDebug(Buffer.from(plain).toString('utf8'), contentType, entry))
+    begin(body.length)
+    response.end(body)
+  } else response.end(entry === undefined ? undefined : debugTail(contentType, entry))
   return bytes
 }
 
