@@ -128,6 +128,11 @@ export class LedgerStore {
     return this.#db.transaction(work)
   }
 
+  /** As `transaction`, durable when the promise resolves (storage/database.ts). */
+  transactionSoon(work: () => void): Promise<void> {
+    return this.#db.transactionSoon(work)
+  }
+
   loadAccounts(): Account[] {
     const rows = this.#db.prepare<AccountRow>('SELECT * FROM account WHERE instance = ?', { bigints: true }).all(this.#instance)
     return rows.map((row) => {

@@ -11,14 +11,16 @@ export type SeenCommit =
   | { readonly kind: 'unknown' }
 
 /**
- * The counters of one proxy contract and their way to the disk and the chain (50 §5). Nothing here waits: a commit is on disk
- * when `commit` returns.
+ * The counters of one proxy contract and their way to the disk and the chain (50 §5). A commit is on disk when `commit` returns, or when
+ * the promise of `commitSoon` resolves.
  */
 export class Ledger {
   readonly #store: LedgerStore
   readonly #session: Uint8Array
   readonly #accounts = new Map<string, Account>()
   readonly #dirty = new Set<Account>()
+  /** Written by a `commitSoon` that has not told yet whether the disk has it, with its seqno. */
+  readonly #unsynced = new Map<Account, number>()
   #lastSeqno: number
   #seenSeqno: number
 
@@ -70,7 +72,7 @@ export class Ledger {
   /** Forgets an account that nothing was ever counted or seen for. Nobody may hold it any more. False when it stays. */
   dropBlank(account: Account): boolean {
     const blank = account.max === 0n && account.running === 0 && account.client === undefined && account.worker === undefined
-    if (!blank || !this.keeps(account) || this.#dirty.has(account)) return false
+    if (!blank || !this.keeps(account) || this.#dirty.has(account) || this.#unsynced.has(account)) return false
     return this.#accounts.delete(account.key)
   }
 
@@ -101,21 +103,56 @@ export class Ledger {
 
   /** Writes everything that changed, under the next seqno, in one durable transaction. Does nothing when nothing changed. */
   commit(): void {
+    // What is on its way to the disk is written again: whoever asks now must not wait for it.
+    for (const account of this.#unsynced.keys()) this.#dirty.add(account)
     if (this.#dirty.size === 0) return
     const seqno = this.#lastSeqno + 1
     const changed = [...this.#dirty]
-    this.#store.transaction(() => {
-      for (const account of changed) this.#store.saveAccount(account)
-      this.#store.setLastSeqno(seqno)
-    })
+    this.#store.transaction(() => this.#save(changed, seqno))
     this.#lastSeqno = seqno
     this.#dirty.clear()
+    this.#unsynced.clear()
     for (const account of changed) account.committedToDb(account.max)
+  }
+
+  /**
+   * As `commit`, without holding up the thread until the disk has it: what was counted until now may be promised when the promise resolves. When it
+   * rejects, or this throws, everything still waits to be written.
+   */
+  commitSoon(): Promise<void> {
+    const changed = [...this.#dirty].map((account) => ({ account, tokens: account.max }))
+    if (changed.length === 0) return Promise.resolve()
+    const seqno = this.#lastSeqno + 1
+    const accounts = changed.map(({ account }) => account)
+    const synced = this.#store.transactionSoon(() => this.#save(accounts, seqno))
+    this.#lastSeqno = seqno
+    this.#dirty.clear()
+    for (const account of accounts) this.#unsynced.set(account, seqno)
+    // Later commits may have written the same accounts in the meantime: what is theirs stays theirs.
+    const settled = (account: Account): boolean => this.#unsynced.get(account) === seqno && this.#unsynced.delete(account)
+    return synced.then(
+      () => {
+        for (const { account, tokens } of changed) {
+          settled(account)
+          account.committedToDb(tokens)
+        }
+      },
+      (thrown: unknown) => {
+        for (const account of accounts) if (settled(account)) this.#dirty.add(account)
+        throw thrown
+      },
+    )
+  }
+
+  #save(accounts: readonly Account[], seqno: number): void {
+    for (const account of accounts) this.#store.saveAccount(account)
+    this.#store.setLastSeqno(seqno)
   }
 
   /** True when some count is on disk that the chain does not know of. */
   get chainBehind(): boolean {
-    for (const account of this.#accounts.values()) if (account.db > account.chain || this.#dirty.has(account)) return true
+    for (const account of this.#accounts.values())
+      if (account.db > account.chain || this.#dirty.has(account) || this.#unsynced.has(account)) return true
     return false
   }
 

@@ -31,6 +31,9 @@ export class PaymentDesk {
   readonly #signed = new Map<string, { tokens: bigint; payment: SignedPayment }>()
   #waiting: (() => void)[] = []
   #timer: NodeJS.Timeout | undefined
+  /** Counts the commits; one that waits for the disk learns by it that a later one has overtaken it. */
+  #round = 0
+  #awaitsDisk = false
   #troubled = false
 
   constructor(options: PaymentDeskOptions) {
@@ -66,7 +69,43 @@ export class PaymentDesk {
   /** Runs `send` as soon as everything counted until now is on disk, within the commit delay. */
   afterCommit(send: () => void): void {
     this.#waiting.push(send)
-    this.#timer ??= setTimeout(() => this.flush(), this.#options.commitDelayMs)
+    this.#commitLater()
+  }
+
+  #commitLater(delayMs = this.#options.commitDelayMs): void {
+    if (!this.#awaitsDisk) this.#timer ??= setTimeout(() => this.#commitSoon(), delayMs)
+  }
+
+  /** Commits and sends what waits, without holding up everything else until the disk has it; tries again by itself when that refuses. */
+  #commitSoon(): void {
+    this.#timer = undefined
+    const count = this.#waiting.length
+    const round = ++this.#round
+    this.#awaitsDisk = true
+    const over = (act: () => void): void => {
+      // A commit that did wait has sent these already.
+      if (round !== this.#round) return
+      this.#awaitsDisk = false
+      act()
+    }
+    this.#written().then(
+      () =>
+        over(() => {
+          if (this.#troubled) this.#trouble(undefined)
+          const ready = this.#waiting.splice(0, count)
+          if (this.#waiting.length > 0) this.#commitLater()
+          for (const send of ready) send()
+        }),
+      (thrown: unknown) =>
+        over(() => {
+          this.#trouble(asError(thrown))
+          this.#commitLater(retryMs)
+        }),
+    )
+  }
+
+  async #written(): Promise<void> {
+    await this.#options.ledger.commitSoon()
   }
 
   /** Commits now. Throws when the disk refuses: then no promise may be made. */
@@ -80,6 +119,8 @@ export class PaymentDesk {
     if (this.#troubled) this.#trouble(undefined)
     const ready = this.#waiting
     this.#waiting = []
+    this.#round++
+    this.#awaitsDisk = false
     clearTimeout(this.#timer)
     this.#timer = undefined
     for (const send of ready) send()
@@ -93,8 +134,9 @@ export class PaymentDesk {
       this.commitNow()
     } catch {
       // commitNow has reported it; the promises stay back until the disk takes the counts.
-      clearTimeout(this.#timer)
-      this.#timer = setTimeout(() => this.flush(), retryMs)
+      this.#round++
+      this.#awaitsDisk = false
+      this.#commitLater(retryMs)
     }
   }
 
@@ -114,5 +156,6 @@ export class PaymentDesk {
     }
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#round++
   }
 }

@@ -4,6 +4,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import type { DiskRoom } from './disk-room.ts'
+import { WalSync } from './wal-sync.ts'
 
 export type SqlValue = null | number | bigint | string | Uint8Array
 export type SqlRow = Record<string, SqlValue>
@@ -38,6 +39,12 @@ export interface Database {
    * `work` is synchronous, so nothing else can slip in between.
    */
   transaction<T>(work: () => T): T
+  /**
+   * As `transaction`, but nobody waits for the disk: what `work` wrote can be read when this returns, a crash of this process does not take it
+   * back, and it is durable when the promise resolves. When that rejects nothing is certain: write it again. Never inside another transaction.
+   * A failure of the transaction itself is thrown at once.
+   */
+  transactionSoon(work: () => void): Promise<void>
   close(): void
 }
 
@@ -93,7 +100,7 @@ function connect(path: string, logger: Logger): DatabaseSync {
   let raw: DatabaseSync | undefined
   try {
     raw = new DatabaseSync(path, { timeout: 5_000, enableForeignKeyConstraints: true })
-    raw.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON')
+    raw.exec(`PRAGMA journal_mode=WAL; ${atOnce}; PRAGMA secure_delete=ON`)
     const check = raw.prepare('PRAGMA quick_check(1)').get()
     if (check?.quick_check === 'ok') return raw
     raw.close()
@@ -134,15 +141,20 @@ function migrate(raw: DatabaseSync, path: string, migrations: readonly string[],
   })
 }
 
+/** A commit is on disk when it returns; or it is left to a sync of the log that follows. The log itself stays whole either way. */
+const [atOnce, later] = ['PRAGMA synchronous=FULL', 'PRAGMA synchronous=NORMAL']
+
 class SqliteDatabase implements Database {
   readonly path: string
   readonly #raw: DatabaseSync
   readonly #room: DiskRoom | undefined
+  readonly #log: WalSync
 
   constructor(path: string, raw: DatabaseSync, room: DiskRoom | undefined) {
     this.path = path
     this.#raw = raw
     this.#room = room
+    this.#log = new WalSync(path)
   }
 
   prepare<Row extends object>(sql: string, options: { bigints?: boolean } = {}): Statement<Row> {
@@ -163,8 +175,26 @@ class SqliteDatabase implements Database {
     return this.#try(() => inTransaction(this.#raw, work))
   }
 
+  transactionSoon(work: () => void): Promise<void> {
+    this.#try(() => {
+      if (this.#raw.isTransaction) throw new TypeError('A transaction that is durable later cannot be part of another one.')
+      this.#raw.exec(later)
+      try {
+        inTransaction(this.#raw, work)
+      } finally {
+        this.#raw.exec(atOnce)
+      }
+    })
+    return this.#log.sync().catch((thrown: unknown) => {
+      const failure = databaseFailure(this.path, thrown)
+      if (failure.code === 'disk-full') this.#room?.report()
+      throw failure
+    })
+  }
+
   close(): void {
     if (this.#raw.isOpen) this.#try(() => this.#raw.close())
+    this.#log.close()
   }
 
   #try<T>(work: () => T): T {

@@ -149,13 +149,15 @@ export class BalanceStore {
   }
 
   #write(): void {
-    this.#database.transaction(() => {
+    const synced = this.#database.transactionSoon(() => {
       for (const name of this.#waiting) {
         const record = this.#records.get(name)
         if (record !== undefined) this.#run(record)
       }
     })
     this.#waiting.clear()
+    // What a power cut takes back then, the proxy tells again.
+    synced.catch(() => undefined)
   }
 
   #run(record: WorkerContractRecord): void {

@@ -20,6 +20,7 @@ export function fillableDisk(database: Database): { readonly database: Database;
     },
     exec: (sql) => write(() => database.exec(sql)),
     transaction: (work) => database.transaction(work),
+    transactionSoon: (work) => database.transactionSoon(work),
     close: () => database.close(),
   }
   return disk
