@@ -4,6 +4,7 @@ import { parseCocoonWalletState } from '../../contracts/cocoon-wallet.ts'
 import { storeParams } from '../../contracts/params.ts'
 import { parseProxyState } from '../../contracts/proxy.ts'
 import { Failure } from '../base/failure.ts'
+import type { Chain } from '../ton/chain.ts'
 import { readRoot } from '../ton/root-config.ts'
 import { deployRoot } from '../ton/root-orders.ts'
 import { carryOut } from '../wallet/orders.ts'
@@ -116,6 +117,27 @@ describe('the local network', () => {
     const again = await build()
     expect(again.proxyContract.equals(network.proxyContract)).toBe(true)
     expect((await local.chain.runGetter(owner.address, 'seqno')).readNumber()).toBe(seqno)
+  })
+
+  it('says which folder to move away when the contracts never take what was ordered', async () => {
+    const { chain } = local
+    // A chain that shows this one contract never to be there.
+    const blind: Chain = {
+      kind: 'local',
+      endpoint: chain.endpoint,
+      account: async (address) => {
+        const state = await chain.account(address)
+        return address.equals(network.proxyContract) ? { ...state, status: 'uninit', data: null } : state
+      },
+      runGetter: (address, name, args) => chain.runGetter(address, name, args),
+      transactions: (address, limit, before) => chain.transactions(address, limit, before),
+      send: (boc) => chain.send(boc),
+      watch: (address, afterLt, signal) => chain.watch(address, afterLt, signal),
+    }
+    await expect(buildLocalNetwork({ chain: blind, keys, owner, endpoints })).rejects.toMatchObject({
+      code: 'genesis-incomplete',
+      advice: expect.stringMatching(/move the folder "chain" out of the data folder/),
+    })
   })
 
   it('moves the proxy entry when the ports change, under the same number', async () => {

@@ -162,7 +162,8 @@ async function complete(
   const config = await readRoot(chain, addresses.root)
   if ((await missing(config)).length > 0) {
     throw new Failure('genesis-incomplete', 'The local network contracts did not take what was ordered.', {
-      advice: 'Start again. If that does not help, make a new local chain in the settings.',
+      advice:
+        'Start again. If that does not help, stop the app and move the folder "chain" out of the data folder: a new local chain begins, with new test coins.',
       retryable: true,
     })
   }
