@@ -7,7 +7,7 @@ import { type Actor, type Contract, purse } from './cast.ts'
 import { envelope, operatorOf, short, TON } from './choices.ts'
 import type { Dice } from './dice.ts'
 import { checkInvariants, debtsOf } from './invariants.ts'
-import { Violation } from './judge.ts'
+import { dataOf, Violation } from './judge.ts'
 import { PATIENCE_SEC } from './model-client.ts'
 import { CLAIM_PERIOD_SEC } from './model-proxy.ts'
 import { CLOSED, NORMAL, STORAGE } from './model-rules.ts'
@@ -19,7 +19,8 @@ import type { SignedEntry, World } from './world.ts'
  * the proxy; workers with what was signed for them; the proxy's owner with commission and stake. The bounds:
  * - an operator who signs payouts for more than was charged can take the clients' money;
  * - what nobody has claimed for a year after closing is the proxy owner's;
- * - rent that no message has paid is missing at the end, to the nanoton: whoever comes last may have to add it first.
+ * - rent that no message has paid is missing at the end, to the nanoton: whoever comes last may have to add it first;
+ * - a contract that owes so much rent that it is frozen must be woken first, as anybody can with the state that it had.
  * The owner leaves at any point of this. Changes the world that it is given.
  */
 export async function checkExits(world: World, dice: Dice): Promise<void> {
@@ -34,6 +35,7 @@ export async function checkExits(world: World, dice: Dice): Promise<void> {
   const delay = Math.max(0, ...delays) + 1
   for (const [phase, waiting] of [0, delay, PATIENCE_SEC, 0].entries()) {
     world.pass(waiting)
+    await wakeFrozen(world)
     const steps = [
       ...clients.filter((client) => world.client(client).balance > 0n).map((client) => () => askForRefund(world, client)),
       ...workers.map((worker) => () => askForPay(world, worker)),
@@ -45,8 +47,27 @@ export async function checkExits(world: World, dice: Dice): Promise<void> {
   for (const client of clients) checkClient(world, client)
   for (const worker of workers) checkWorker(world, worker)
   world.pass(CLAIM_PERIOD_SEC + delay)
+  await wakeFrozen(world)
   for (const proxy of proxies) await checkOwner(world, proxy)
   checkInvariants(world)
+}
+
+/** Proxy contracts that owe so much rent that the next message would freeze them get it paid, with the state that they had. */
+async function wakeFrozen(world: World) {
+  const anybody = purse('anybody')
+  for (const proxy of world.deployed('proxy')) {
+    if (world.held(proxy.key) >= TON) continue
+    const trial = world.fork()
+    await trial.send(anybody, proxy.key, TON, Cell.EMPTY)
+    await trial.drain()
+    const { status, due } = trial.ledger.account(proxy.key)
+    if (status === 'active') continue
+    const init = { ...proxy.init, data: dataOf(world.model(proxy)) }
+    // A little more: receiving costs gas.
+    await world.send(anybody, proxy.key, due + TON / 100n, Cell.EMPTY, { deploy: { ...proxy, init }, bounce: false })
+    await world.drain()
+    if (world.ledger.account(proxy.key).status !== 'active') throw new Violation(`proxy ${short(proxy.key)} cannot be woken`)
+  }
 }
 
 /** Whether the contract of this proxy can be held to its promises. */

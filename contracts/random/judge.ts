@@ -24,6 +24,10 @@ export class Violation extends Error {
 const FEE_LIMIT = 40_000_000n
 /** A message with less may run out of gas wherever it likes, but must not change anything then. */
 const GAS_LIMIT = COMMISSION
+/** Rent that may be owed before the chain freezes a contract, nanoton. */
+const FREEZE_LIMIT = 100_000_000n
+/** From a proxy contract: this much of a refund was not paid. */
+const UNPAID = 0x5d3c8e10
 const OUT_OF_GAS = [-14, 13]
 /** Actions: too little Toncoin for a message, or for what has to stay. */
 const NO_FUNDS = [37, 38, 40]
@@ -107,7 +111,7 @@ export function judge(model: Model, step: Step, drafts: Drafts): { readonly next
     if (step.fees - step.rent > (model.kind === 'wallet' ? 4n : 1n) * FEE_LIMIT) fail(`fees of ${step.fees} nanoton`)
     return { next: verdict.next, verdict }
   }
-  const couldStarve = step.parcel.value < GAS_LIMIT && starved(step)
+  const couldStarve = step.parcel.value < GAS_LIMIT && starved(step) && !(verdict.kind === 'done' && isCorrection(step))
   if (verdict.kind === 'done' && !couldStarve && !(model.kind === 'wallet' && NO_FUNDS.includes(step.actionCode ?? 0))) {
     fail('should have been accepted')
   }
@@ -124,6 +128,30 @@ export function judge(model: Model, step: Step, drafts: Drafts): { readonly next
   const own = step.parcel.from === null ? step.before.balance : 0n
   if (step.after.balance + own < step.before.balance - step.rent) fail('lost money of its own')
   return { next: model, verdict: verdict.kind === 'done' ? { kind: 'refused', codes: [] } : verdict }
+}
+
+/**
+ * Nobody sends it again: what is owed would be forgotten. The contracts have to see to it that it brings enough, so it has no
+ * excuse.
+ */
+function isCorrection({ parcel }: Step): boolean {
+  const { body, bounced } = parcel
+  return bounced || (body.bits.length >= 32 && body.beginParse().loadUint(32) === UNPAID)
+}
+
+/**
+ * A contract that has used up what it had for its rent, and owes more: it is frozen, and whatever comes goes back. Throws Violation
+ * when it is gone for any other reason, or keeps something.
+ */
+export function judgeFrozen(model: Model, step: Step) {
+  const fail = (what: string) => {
+    throw new Violation(`${model.kind} ${step.parcel.to.slice(0, 8)}: ${what}; ${describe(step)}`)
+  }
+  const { before, after } = step
+  if (step.skipped === null) fail(`ran and is ${after.status}`)
+  const isBroke = step.rent === before.balance && step.due > FREEZE_LIMIT
+  if (before.status === 'active' && !isBroke) fail(`is ${after.status} and owes only ${step.due}`)
+  checkBounce(step, fail)
 }
 
 /** There was no money to run with, to run on with, or to send with. */

@@ -15,7 +15,7 @@ import {
   purse,
   workerContract,
 } from './cast.ts'
-import { dataOf, judge, type Model, Violation } from './judge.ts'
+import { dataOf, judge, judgeFrozen, type Model, Violation } from './judge.ts'
 import { externalParcel, internalParcel, Ledger, type Step } from './ledger.ts'
 import type { ClientModel, ProxyModel, Terms, WorkerModel } from './model-layout.ts'
 import type { RootModel } from './model-root.ts'
@@ -261,10 +261,14 @@ export class World {
       if (step.skipped === null) throw new Violation(`${contract.kind} ${contract.key} ran without being deployed`)
       return step
     }
+    if (known !== undefined && step.after.status !== 'active') {
+      judgeFrozen(known, step)
+      this.books.note(contract, step, known, known, false)
+      return step
+    }
     const { next, done, how } = this.settle(contract, before, step)
     this.seen.set(how, (this.seen.get(how) ?? 0) + 1)
     if (step.after.status === 'active') this.models.set(contract.key, next)
-    else if (known !== undefined) throw new Violation(`${contract.kind} ${contract.key} is ${step.after.status}`)
     this.books.note(contract, step, before, step.after.status === 'active' ? next : before, done)
     if (contract === this.root) this.noteTerms()
     return step
