@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { toNano } from '@ton/core'
 import { TonClient } from '@ton/ton'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { W5Wallet, type WalletKeyPair, w5Address } from '../wallet/w5-wallet.ts'
 import type { LocalChain } from './local-chain.ts'
 import { bystander, chainEntry, eventually, newFolder, payment, startChain, testKey } from './testing.ts'
@@ -87,6 +87,25 @@ describe('the local chain', () => {
       expect(await running.chain.transactions(account, 50)).toHaveLength(12)
     }
   })
+
+  it('is given up when it ends again and again soon after each start', async () => {
+    const running = await start()
+    const killed: number[] = []
+    const kill = (): void => {
+      if (running.state.value.status !== 'ready' || running.pid === undefined) return
+      killed.push(running.pid)
+      process.kill(running.pid, 'SIGKILL')
+    }
+    running.state.onChange(kill)
+    kill()
+    await vi.waitFor(() => expect(running.state.value.status).toBe('failed'), { timeout: 60_000, interval: 50 })
+    expect(running.state.value).toMatchObject({
+      restarts: 4,
+      error: { code: 'chain-start-failed', advice: expect.stringContaining('Restart the app') },
+    })
+    expect(killed).toHaveLength(5)
+    expect(killed.some(alive)).toBe(false)
+  }, 90_000)
 
   it('neither makes nor loses a coin: balances and fees are the supply', async () => {
     const running = await start()

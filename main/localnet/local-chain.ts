@@ -37,8 +37,9 @@ export interface LocalChainState {
 /** The child's own heap; the emulator's memory comes on top of it. */
 const heapMegabytes = 192
 const startTimeoutMs = 60_000
-/** So many crashes in a row, each before the process was up for a minute, end the attempts. */
+/** So many crashes in a row, each before the process was up for that long, end the attempts. */
 const mostCrashes = 5
+const steadyMs = 60_000
 /** What the child sees of the environment: enough to run, no secret of ours. */
 const environment = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'TMP', 'LANG', 'SystemRoot', 'SYSTEMROOT', 'USERPROFILE']
 
@@ -93,6 +94,8 @@ class Keeper {
   #child: ChildProcess | undefined
   #port: number | undefined
   #restarts = 0
+  /** In a row. */
+  #crashes = 0
 
   constructor(options: LocalChainOptions) {
     this.#options = options
@@ -152,23 +155,28 @@ class Keeper {
   }
 
   async #revive(upSinceMs: number): Promise<void> {
-    let crashes = performance.now() - upSinceMs > 60_000 ? 0 : 1
-    while (!this.#closing.signal.aborted) {
+    const { signal } = this.#closing
+    let error = new Failure('chain-start-failed', 'The process of the local chain ended again and again.', {
+      advice: 'Restart the app. Everything confirmed is on disk.',
+    })
+    if (performance.now() - upSinceMs > steadyMs) this.#crashes = 0
+    while (!signal.aborted) {
+      this.#crashes += 1
+      if (this.#crashes >= mostCrashes) {
+        this.logger.error('the chain process does not stay up', { code: error.code, crashes: this.#crashes })
+        this.state.set({ status: 'failed', restarts: this.#restarts, error })
+        return
+      }
+      this.state.set({ status: 'starting', restarts: this.#restarts })
+      await pause(100 * 2 ** this.#crashes, signal)
+      if (signal.aborted) return
       this.#restarts += 1
       this.logger.warn('the chain process ended, starting it again', { restarts: this.#restarts })
-      this.state.set({ status: 'starting', restarts: this.#restarts })
       try {
         await this.#launch()
         return
       } catch (thrown) {
-        crashes += 1
-        const error = thrown instanceof Failure ? thrown : new Failure('chain-start-failed', String(thrown), { cause: thrown })
-        if (crashes >= mostCrashes && !this.#closing.signal.aborted) {
-          this.logger.error('the chain process does not start', { code: error.code })
-          this.state.set({ status: 'failed', restarts: this.#restarts, error })
-          return
-        }
-        await pause(200 * 2 ** crashes, this.#closing.signal)
+        error = thrown instanceof Failure ? thrown : new Failure('chain-start-failed', String(thrown), { cause: thrown })
       }
     }
   }
