@@ -6,18 +6,26 @@ import type { Instance } from './instance.ts'
 import { type RateName, type Rates, rateNames } from './rates.ts'
 import { clientSheets } from './status.ts'
 
-export interface JsonStatsInput {
+/** What the caller has read elsewhere. */
+export interface StatsRead {
+  /** nanoton of the proxy's wallet and commission in the contract, as last read. */
+  readonly walletNano: bigint
+  readonly commissionNano: bigint
+  readonly version: string
+  /** `wallet` of the status, where the proxy has one. */
+  readonly wallet?: Record<string, unknown>
+}
+
+export interface JsonStatsInput extends StatsRead {
   readonly instance: Instance
   readonly old: readonly Instance[]
   readonly exchange: Exchange
   readonly rates: Rates
   readonly root: RootConfig
   readonly enabled: boolean
+  /** Version of the network above which the proxy takes part again; undefined while it does. */
+  readonly disabledUntil: number | undefined
   readonly checkHashes: boolean
-  readonly version: string
-  /** nanoton of the proxy's wallet and commission in the contract, as last read. */
-  readonly walletNano: bigint
-  readonly commissionNano: bigint
   readonly nowMs: number
   readonly address: (address: Instance['contract']) => string
 }
@@ -29,12 +37,16 @@ export function jsonStats(input: JsonStatsInput): Record<string, unknown> {
   return {
     status: {
       wallet_balance: jsonNumber(input.walletNano),
+      // This software has no image of its own: it is right where none is demanded.
+      actual_image_hash: !input.checkHashes,
       ton_last_synced_at: Math.floor(root.readAtMs / 1000),
       enabled: input.enabled,
+      ...(input.disabledUntil === undefined ? {} : { disabled_until_version: input.disabledUntil }),
       git_commit: input.version,
       git_commit_data: '',
     },
     stats,
+    wallet: input.wallet ?? {},
     localconfig: {
       root_address: address(root.address),
       owner_address: address(instance.identity.owner),

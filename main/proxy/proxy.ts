@@ -8,8 +8,9 @@ import { checkVersions } from '../protocol/handshake/versions.ts'
 import { type Database, openDatabase } from '../storage/database.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { Account, AccountKind } from './account.ts'
+import { DisabledUntil } from './disabled-until.ts'
 import { Instance } from './instance.ts'
-import { jsonStats } from './jsonstats.ts'
+import { jsonStats, type StatsRead } from './jsonstats.ts'
 import { listInstances, makeCurrent, noteClosed, proxyMigrations } from './ledger-store.ts'
 import type { ProxyConfig, ProxyDeps } from './proxy-config.ts'
 import { newRates, type Rates } from './rates.ts'
@@ -18,6 +19,7 @@ import { modelStatuses, type ProxyStatus, stoppedStatus, totalsOf } from './stat
 import { ownVersions } from './versions.ts'
 
 const rootLimitMs = 7_200_000
+const disabledByOperator = 'The operator has disabled this proxy until the network has a newer version.'
 
 /**
  * The Cocoon proxy (protocol file 50): takes clients and workers on two ports, brings queries to workers, counts, signs, and
@@ -29,6 +31,7 @@ export class CocoonProxy {
   readonly #now: () => number
   readonly #rates: Rates
   #db: Database | undefined
+  #disabled: DisabledUntil | undefined
   #root: RootConfig | undefined
   #serving: ServingDesk | undefined
   #old: Instance[] = []
@@ -67,6 +70,7 @@ export class CocoonProxy {
       const root = await this.#firstRoot(signal)
       this.#root = root
       this.#db = this.#openDatabase()
+      this.#disabled = new DisabledUntil(this.#db)
       await this.#open(root)
       await this.#resumeOld()
       this.#unwatchRoot = this.#deps.root.onChange((next) => {
@@ -85,6 +89,31 @@ export class CocoonProxy {
     this.#closing = true
   }
 
+  /**
+   * Takes no new queries until the network's version is above `untilVersion`, its present one by default, also after a restart (50 §7). Running
+   * queries go on, balances are settled as before. False while the proxy is not serving. Throws `Failure` of the storage.
+   */
+  disable(untilVersion = this.#root?.version): boolean {
+    return untilVersion !== undefined && this.#setDisabled(untilVersion)
+  }
+
+  /** Takes queries again. As `disable`. */
+  enable(): boolean {
+    return this.#setDisabled(undefined)
+  }
+
+  #setDisabled(version: number | undefined): boolean {
+    if (this.#disabled === undefined || this.#phase !== 'serving') return false
+    this.#disabled.set(version)
+    this.#deps.logger.info('the operator changed what the proxy takes', { disabledUntilVersion: version ?? 'none' })
+    this.#status.changed()
+    return true
+  }
+
+  #isDisabled(): boolean {
+    return this.#root !== undefined && this.#disabled?.holds(this.#root.version) === true
+  }
+
   /** Closes ports and connections, writes every count, stops following the chain. Safe to call at any time. */
   async stop(): Promise<void> {
     this.#phase = 'stopping'
@@ -97,6 +126,7 @@ export class CocoonProxy {
     this.#old = []
     this.#db?.close()
     this.#db = undefined
+    this.#disabled = undefined
     this.#phase = 'stopped'
     this.#status.changed()
   }
@@ -126,7 +156,7 @@ export class CocoonProxy {
   }
 
   /** Data of `/jsonstats` (50 §9); undefined while the proxy is not serving. Amounts of chain accounts are the caller's to read. */
-  stats(read: { walletNano: bigint; commissionNano: bigint; version: string }): Record<string, unknown> | undefined {
+  stats(read: StatsRead): Record<string, unknown> | undefined {
     const serving = this.#serving
     if (serving === undefined || this.#root === undefined) return undefined
     return jsonStats({
@@ -135,7 +165,8 @@ export class CocoonProxy {
       exchange: serving.exchange,
       rates: this.#rates,
       root: this.#root,
-      enabled: this.#trouble === null,
+      enabled: this.#trouble === null && !this.#isDisabled(),
+      disabledUntil: this.#isDisabled() ? this.#disabled?.version : undefined,
       checkHashes: serving.checkHashes,
       nowMs: this.#now(),
       address: (address) => address.toString({ testOnly: this.#config.testnet }),
@@ -199,7 +230,8 @@ export class CocoonProxy {
       rates: this.#rates,
       now: this.#now,
       root: () => this.#root ?? root,
-      enabled: () => !this.#closing && this.#trouble === null && (!serving.checkHashes || !this.#rootIsStale()),
+      enabled: () =>
+        !this.#closing && this.#trouble === null && !this.#isDisabled() && (!serving.checkHashes || !this.#rootIsStale()),
       onChange: () => this.#status.changed(),
     })
     this.#serving = serving
@@ -276,7 +308,7 @@ export class CocoonProxy {
     const moving = this.#phase === 'serving' && serving.clientPort === null
     return {
       phase: moving ? 'starting' : this.#phase,
-      trouble: this.#trouble,
+      trouble: this.#trouble ?? (this.#isDisabled() ? disabledByOperator : null),
       contract: serving.instance.contract,
       workerPort: serving.workerPort,
       clientPort: serving.clientPort,

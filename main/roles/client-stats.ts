@@ -2,7 +2,7 @@ import type { Client } from '../client/client.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { jsonNumber, rootJson } from '../ton/root-json.ts'
 import { version } from '../version.ts'
-import { type RoleWallet, walletBalance } from './role-wallet.ts'
+import { type RoleWallet, walletStats } from './role-wallet.ts'
 
 /** Data of a client's `/jsonstats` (protocol 30 §8.2) but for the counters. */
 export async function clientStats(input: {
@@ -12,7 +12,7 @@ export async function clientStats(input: {
   readonly checksHashes: boolean
 }): Promise<Record<string, unknown>> {
   const { client, wallet, root } = input
-  const balance = await walletBalance(wallet).catch(() => 0n)
+  const { balance, json } = await walletStats(wallet)
   const owner = wallet.money?.wallet.owner ?? wallet.address
   return {
     status: {
@@ -22,11 +22,13 @@ export async function clientStats(input: {
       git_commit: version,
       git_commit_data: '',
     },
-    wallet: { address: wallet.address.toString({ bounceable: false }), balance: jsonNumber(balance) },
+    wallet: json,
     localconf: {
       root_address: root?.address.toString() ?? '',
       owner_address: owner.toString({ bounceable: false }),
       check_proxy_hash: input.checksHashes,
+      // Its name in newer revisions (protocol 95 §5).
+      check_image_hashes: input.checksHashes,
     },
     root_contract_config: root === null ? {} : rootJson(root, String),
     proxy_connections: client.state.value.connections.map((one) => ({

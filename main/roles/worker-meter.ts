@@ -8,6 +8,8 @@ export class WorkerMeter {
     queries: newRate(),
     success: newRate(),
     failed: newRate(),
+    bytes_received: newRate(),
+    bytes_sent: newRate(),
     time: newRate(),
     total_adjusted_tokens_used: newRate(),
     prompt_adjusted_tokens_used: newRate(),
@@ -23,6 +25,8 @@ export class WorkerMeter {
       if (event.type === 'started') this.#rates.queries.add(1, nowMs)
       if (event.type !== 'finished') return
       this.#rates[event.result === 'failed' ? 'failed' : 'success'].add(1, nowMs)
+      this.#rates.bytes_received.add(event.bytesReceived, nowMs)
+      this.#rates.bytes_sent.add(event.bytesSent, nowMs)
       this.#rates.time.add(event.tookMs / 1000, nowMs)
       const now = terms()
       if (now === undefined || event.result === 'failed') return

@@ -27,6 +27,8 @@ export class Cashier {
   readonly #options: WorkerOptions
   /** Adjusted tokens that the contracts on chain have paid, by contract address; none is known before it was read. */
   readonly #paid = new Map<string, bigint>()
+  /** Contract whose payout is under way. */
+  #paidNow: string | undefined
   /** Contracts with an automatic payout under way. */
   readonly #paying = new Set<string>()
   #settling: Promise<unknown> = Promise.resolve()
@@ -46,6 +48,12 @@ export class Cashier {
     const payout = this.#settling.then(() => this.#settle(contract))
     this.#settling = payout.catch(() => undefined)
     return payout
+  }
+
+  /** What a contract has paid by the last look, adjusted tokens, and whether a payout of it is under way. */
+  paidOut(contract: Address): { readonly tokens: bigint; readonly underWay: boolean } {
+    const name = contract.toString()
+    return { tokens: this.#paid.get(name) ?? 0n, underWay: this.#paidNow === name }
   }
 
   /** Worker contracts of this network with what their proxies signed; oldest first. */
@@ -84,9 +92,14 @@ export class Cashier {
       if (done === undefined) throw nothingToSettle()
       return await settledByOthers(done.record, done.before, context)
     }
-    const payout = await settle(first, context)
-    await this.readPaid(first.contract)
-    return payout
+    this.#paidNow = first.contract.toString()
+    try {
+      const payout = await settle(first, context)
+      await this.readPaid(first.contract)
+      return payout
+    } finally {
+      this.#paidNow = undefined
+    }
   }
 
   /** Reads every contract once, also those of former terms, which no connection asks about any more. */

@@ -274,6 +274,8 @@ export class ProxyLink {
       requestId,
       result: outcome.result,
       ...outcome.counts,
+      bytesReceived: message.query.length,
+      bytesSent: reply.bytes,
       adjustedTokens: outcome.adjustedTokens,
       tookMs: now() - startedAtMs,
       finishedAtMs: now(),

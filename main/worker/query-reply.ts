@@ -43,6 +43,7 @@ export class QueryReply {
   readonly #protocol: number
   readonly #debug: boolean
   #answered = false
+  #bytes = 0
 
   constructor(options: {
     readonly send: (object: Outgoing) => Promise<void>
@@ -57,6 +58,11 @@ export class QueryReply {
     this.#debug = options.debug
   }
 
+  /** Bytes of answers that were handed over so far. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   get answered(): boolean {
     return this.#answered
   }
@@ -64,6 +70,7 @@ export class QueryReply {
   /** The first message: a boxed `http.response`. */
   async answer(response: Uint8Array, final?: FinalInfo): Promise<void> {
     this.#answered = true
+    this.#bytes += response.length
     if (this.#protocol === 0) {
       await this.#send({
         '@type': 'proxy.queryAnswer',
@@ -108,6 +115,7 @@ export class QueryReply {
   }
 
   async #part(bytes: Uint8Array, final: FinalInfo | undefined): Promise<void> {
+    this.#bytes += bytes.length
     if (this.#protocol === 0) {
       await this.#send({
         '@type': 'proxy.queryAnswerPart',

@@ -20,6 +20,9 @@ export type WorkerEvent =
       readonly cachedTokens: number
       readonly completionTokens: number
       readonly reasoningTokens: number
+      /** Of the question as it came, and of what was answered. */
+      readonly bytesReceived: number
+      readonly bytesSent: number
       /** 0 for a failed request: nobody is charged. */
       readonly adjustedTokens: bigint
       readonly tookMs: number

@@ -136,6 +136,11 @@ export class Worker {
     return this.#cashier.settle(contract)
   }
 
+  /** What a contract has paid by the last look, adjusted tokens, and whether a payout of it is under way. */
+  paidOut(contract: Address): { readonly tokens: bigint; readonly underWay: boolean } {
+    return this.#cashier.paidOut(contract)
+  }
+
   /** Worker contracts of this network with what their proxies signed; oldest first. */
   contracts(): readonly WorkerContractRecord[] {
     return this.#cashier.contracts()

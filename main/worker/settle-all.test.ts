@@ -1,0 +1,49 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { keys, PaidNetwork } from '../core/testing/paid-network.ts'
+import { readRoot } from '../ton/root-config.ts'
+import { orderToRoot } from '../ton/root-orders.ts'
+import { carryOut } from '../wallet/orders.ts'
+import { W5Wallet } from '../wallet/w5-wallet.ts'
+
+describe('"Settle now" after the terms of the network have changed', () => {
+  let net: PaidNetwork
+  beforeAll(async () => {
+    net = await PaidNetwork.start()
+    await net.openAccount()
+    await net.workerReady()
+  })
+  afterAll(() => net.stop())
+
+  it('pays out what is signed on every contract, exactly as much as it had said', async () => {
+    await net.answer('hi')
+    await net.signedBeyond(0n)
+    const { network, chain, worker } = net
+    const [former] = worker.contracts()
+    const owner = new W5Wallet(chain, keys.networkOwner)
+    const root = await readRoot(chain, network.root)
+    const wish = { op: 'changePrice', pricePerToken: 200_000n, workerFeePerToken: 100_000n } as const
+    await carryOut(chain, owner, [orderToRoot(root, wish, 'Change the price')])
+    owner.close()
+    await net.openAccount()
+    const present = () => worker.contracts().find(({ contract }) => former && !contract.equals(former.contract))
+    await expect
+      .poll(() => worker.state.value.connections[0]?.workerContract?.equals(present()?.contract ?? network.root), { timeout: 30_000 })
+      .toBe(true)
+    await net.workerReady()
+    await net.answer('hi')
+    await expect.poll(() => present()?.signedTokens, { timeout: 30_000 }).toBe(52n)
+    await expect.poll(() => worker.state.value, { timeout: 10_000 }).toMatchObject({
+      unpaidTokens: 104n,
+      unpaid: 52n * 150_000n + 52n * 100_000n,
+      unpaidContracts: 2,
+    })
+
+    const payouts = [await worker.settle()]
+    expect(payouts).toMatchObject([
+      { state: 'settled', ownerReceived: 52n * 150_000n },
+      { state: 'settled', ownerReceived: 52n * 100_000n },
+    ])
+    expect(worker.state.value).toMatchObject({ unpaidTokens: 0n, unpaid: 0n, unpaidContracts: 0 })
+    await expect(worker.settleAll()).rejects.toMatchObject({ code: 'nothing-to-settle' })
+  })
+})
