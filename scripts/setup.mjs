@@ -34,7 +34,9 @@ function upToDate(stamp, value) {
 function run(title, command, args, options = {}) {
   const started = Date.now()
   process.stdout.write(`  ${title} … `)
-  const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', shell: isWindows, maxBuffer: 1 << 26, ...options })
+  // npm is a script there, which only a shell runs; paths with spaces would not survive one.
+  const shell = isWindows && command === 'npm'
+  const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', shell, maxBuffer: 1 << 26, ...options })
   if (result.status !== 0) {
     process.stdout.write('failed\n')
     process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}${result.error?.message ?? ''}\n`)

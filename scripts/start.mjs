@@ -2,12 +2,18 @@
  * `npm start`: sets up what is missing, then runs the app: in the desktop window where an Electron binary is at hand or can be
  * downloaded, else in the browser shell. Runs on any Node from 20 on.
  */
-import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { runInPlace } from './run-in-place.mjs'
 import { findNode, root, setUp } from './setup.mjs'
 
 const electronDir = join(root, 'node_modules', 'electron')
+/** How long a refused download is not tried again. */
+const refusalHoldsMs = 24 * 3_600_000
+/** An Electron that ends with an error sooner than this never showed a window. */
+const neverShownMs = 5_000
 
 function electronBinary() {
   const pathFile = join(electronDir, 'path.txt')
@@ -16,10 +22,13 @@ function electronBinary() {
   return existsSync(binary) ? binary : null
 }
 
-/** Downloads the binary once per lockfile. A refusal is remembered, so that later starts do not wait for it again. */
+/** Downloads the binary once per lockfile. A refusal is remembered for a day, so that later starts do not wait for it again. */
 async function downloadElectron() {
   const refused = join(electronDir, '.download-refused')
-  if (existsSync(refused)) return
+  if (existsSync(refused)) {
+    if (Date.now() - statSync(refused).mtimeMs < refusalHoldsMs) return
+    rmSync(refused)
+  }
   try {
     await fetch(process.env.ELECTRON_MIRROR ?? 'https://github.com', {
       method: 'HEAD',
@@ -48,7 +57,7 @@ async function chooseShell() {
   if (!hasScreen()) return { why: 'this computer has no screen' }
   if (!electronBinary()) await downloadElectron()
   const binary = electronBinary()
-  return binary ? { binary } : { why: 'no Electron binary is installed and its download host did not answer' }
+  return binary ? { binary } : { why: 'no Electron binary is installed, and none could be downloaded in the last day' }
 }
 
 try {
@@ -59,14 +68,32 @@ try {
   process.exit(1)
 }
 
-const { binary, why } = await chooseShell()
-const args = process.argv.slice(2).filter((arg) => arg !== '--browser')
-if (!binary) console.log(`Running in the browser: ${why}.`)
-const child = binary
-  ? spawn(binary, [root, ...args], { stdio: 'inherit', env: { ...process.env, COCOON_NODE: findNode() } })
-  : spawn(findNode(), [join(root, 'out', 'main', 'cli.js'), 'serve', '--open', ...args], { stdio: 'inherit' })
+/** The window has no terminal to ask and no port: it takes its folder and its network from the environment. */
+function windowEnvironment(args) {
+  try {
+    const { values } = parseArgs({ args, options: { 'data-dir': { type: 'string' }, network: { type: 'string' } } })
+    return {
+      ...(values['data-dir'] && { COCOON_DATA_DIR: resolve(values['data-dir']) }),
+      ...(values.network && { COCOON_NETWORK: resolve(values.network) }),
+    }
+  } catch (error) {
+    console.error(`${error.message}\nThe desktop window takes --data-dir and --network; with --browser there are more options.`)
+    process.exit(2)
+  }
+}
 
-// Ctrl-C reaches the child by itself (same terminal); a signal sent to this process alone must be passed on.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
-  process.on(signal, () => child.kill(signal === 'SIGINT' ? 'SIGTERM' : signal))
-child.on('exit', (code, signal) => process.exit(signal ? 0 : (code ?? 1)))
+async function run() {
+  const args = process.argv.slice(2).filter((arg) => arg !== '--browser')
+  const { binary, why } = await chooseShell()
+  let reason = why
+  if (binary) {
+    const env = { ...process.env, ...windowEnvironment(args), COCOON_NODE: findNode() }
+    const { status, ranMs, asked } = await runInPlace(binary, [root], { env })
+    if (status === 0 || asked || ranMs >= neverShownMs) return status
+    reason = `Electron ended at once with status ${status}`
+  }
+  console.log(`Running in the browser: ${reason}.`)
+  return (await runInPlace(findNode(), [join(root, 'out', 'main', 'cli.js'), 'serve', '--open', ...args])).status
+}
+
+process.exit(await run())
