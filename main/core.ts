@@ -1,8 +1,9 @@
 import { dirname } from 'node:path'
 import { createHandlers } from './api.ts'
 import type { Handlers } from './api-link.ts'
-import { asError, wordsOf } from './base/failure.ts'
+import { asError, toldOf } from './base/failure.ts'
 import type { Logger } from './base/logger.ts'
+import { untilAborted } from './base/until-aborted.ts'
 import { ChatService } from './chat/chat-service.ts'
 import { chatMigrations } from './chat/chat-tables.ts'
 import { computerBackend } from './chat/computer-backend.ts'
@@ -12,7 +13,7 @@ import { localSecrets } from './core/local-keys.ts'
 import { measured } from './core/measured-backend.ts'
 import { ModelKeeper } from './core/model-keeper.ts'
 import { openAppNetwork } from './core/open-app-network.ts'
-import { PracticeBackend } from './core/practice-backend.ts'
+import { modelComing, networkStarting, PracticeBackend } from './core/practice-backend.ts'
 import { StartProgress } from './core/start-progress.ts'
 import { openLedger } from './earnings/ledger.ts'
 import { earningsMigrations } from './earnings/ledger-tables.ts'
@@ -125,16 +126,22 @@ export async function startCore({ dataDir, shell, entries, networkFile, logger }
     progress,
     logger: logger.room('models'),
     onUnload: async () => {
-      // A network that cannot be used stays so with any model.
-      if (!network.failure.value)
-        practice.attach(undefined, { text: 'Another model is being loaded.', words: { code: 'model-changing' } })
+      showPractice()
       await network.stopServing()
     },
-    onReady: async (model) => {
-      await networkUp
+    onReady: async (model, signal) => {
+      await untilAborted(networkUp, signal)
       await serve(model)
     },
   })
+  let networkIsUp = false
+  /** The practice level while nothing serves. A network that cannot be used stays so with any model. */
+  const showPractice = (): void => {
+    const trouble = network.failure.value ?? models.trouble.value
+    if (trouble) practice.fail(toldOf(trouble))
+    else practice.attach(undefined, networkIsUp ? modelComing : networkStarting)
+  }
+  models.trouble.onChange(showPractice)
   const onComputer = measured(computerBackend(engine), (speed) => {
     try {
       if (models.current) library.setSpeed(models.current.id, speed)
@@ -145,7 +152,8 @@ export async function startCore({ dataDir, shell, entries, networkFile, logger }
   const chat = new ChatService({ database: chatDatabase, sealer, backends: [onComputer, practice], logger: logger.room('chat') })
 
   const networkUp = network.start().then(() => {
-    if (network.failure.value) practice.fail({ text: network.failure.value.message, words: wordsOf(network.failure.value) })
+    networkIsUp = true
+    showPractice()
   })
   models.start()
 
@@ -176,10 +184,8 @@ export async function startCore({ dataDir, shell, entries, networkFile, logger }
     handlers,
     async stop() {
       await chat.close()
-      // The engine first: a model that is being loaded would be waited for.
-      await engine.dispose()
-      await models.stop()
-      await network.stop()
+      // All at once: a model that is being made ready may wait for the network, and either for the engine.
+      await Promise.all([models.stop(), engine.dispose(), network.stop()])
       recorder.close()
       room.close()
       chatDatabase.close()

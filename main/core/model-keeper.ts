@@ -1,5 +1,6 @@
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
+import { Signal } from '../base/signal.ts'
 import type { LocalEngine } from '../inference/local-engine.ts'
 import type { ModelLibrary, VerifiedModel } from '../models/library.ts'
 import type { SettingsStore } from '../storage/settings.ts'
@@ -13,8 +14,8 @@ export interface ModelKeeperOptions {
   readonly logger: Logger
   /** Called before the engine gives up the present model: nothing may be answered in its name any more. */
   readonly onUnload: () => Promise<void>
-  /** Called when another model is ready to serve. */
-  readonly onReady: (model: VerifiedModel) => Promise<void>
+  /** Called when another model is ready to serve. Ends early when `signal` aborts: the model is given up again. */
+  readonly onReady: (model: VerifiedModel, signal: AbortSignal) => Promise<void>
 }
 
 /**
@@ -22,8 +23,11 @@ export interface ModelKeeperOptions {
  * One model at a time; a newer choice replaces what is under way.
  */
 export class ModelKeeper {
+  /** Why there is no model, once that is certain; null while there is one or one is on its way. */
+  readonly trouble = new Signal<Error | null>(null)
   readonly #options: ModelKeeperOptions
-  #turn = 0
+  /** Of what is under way; a newer choice, or the end of the app, aborts it. */
+  #turn = new AbortController()
   #current: VerifiedModel | undefined
   /** Ends when the last asked-for change is done; never rejects. */
   #work: Promise<void> = Promise.resolve()
@@ -64,53 +68,74 @@ export class ModelKeeper {
   }
 
   #run(choose: () => Promise<string>): void {
-    const turn = ++this.#turn
+    this.#turn.abort(new Failure('superseded', 'Another model was chosen.'))
+    const turn = new AbortController()
+    this.#turn = turn
     this.#work = this.#work
-      .then(() => this.#bring(choose, turn))
+      .then(() => this.#bring(choose, turn.signal))
       .catch((thrown: unknown) => {
-        this.#options.logger.error('the model could not be brought into the engine', { reason: asError(thrown).message })
+        if (turn.signal.aborted) return
+        const error = asError(thrown)
+        this.#options.logger.error('the model could not be brought into the engine', { reason: error.message })
+        if (this.#current === undefined) this.trouble.set(error)
       })
   }
 
-  async #bring(choose: () => Promise<string>, turn: number): Promise<void> {
-    const { library, engine, progress, onReady, onUnload } = this.#options
-    if (turn !== this.#turn) return
+  async #bring(choose: () => Promise<string>, signal: AbortSignal): Promise<void> {
+    const { library, progress } = this.#options
+    signal.throwIfAborted()
+    this.trouble.set(null)
     const model = await progress.run(
       'model',
       async (detail) => {
         const id = await choose()
-        this.#check(turn)
+        signal.throwIfAborted()
         const state = library.models.value.find((one) => one.id === id)
         if (state?.origin === 'catalog' && state.status !== 'installed') {
           detail({ text: `Downloading ${state.name}`, words: { code: 'model-downloading', values: { model: state.name } } })
-          await library.download(id)
-          this.#check(turn)
+          await library.download(id, signal)
         }
         detail({ text: 'Checking the file', words: { code: 'model-checking' } })
-        return library.verify(id)
+        return library.verify(id, signal)
       },
       ({ name }) => name,
     )
-    if (turn !== this.#turn) return
-    library.setLoaded(undefined)
-    this.#current = undefined
-    await onUnload()
-    await progress.run('engine', (detail) => {
-      detail({ text: `Loading ${model.name}`, words: { code: 'model-loading-now', values: { model: model.name } } })
-      return engine.load({ path: model.path, name: model.name, ...(model.sampling ? { sampling: model.sampling } : {}) })
-    })
-    this.#current = model
-    library.setLoaded(model.id)
-    await onReady(model)
+    signal.throwIfAborted()
+    await this.#giveUp()
+    await this.#load(model, signal)
   }
 
-  /** Another choice, or the end of the app, makes what is under way void. */
-  #check(turn: number): void {
-    if (turn !== this.#turn) throw new Failure('superseded', 'Another model was chosen.')
+  async #load(model: VerifiedModel, signal: AbortSignal): Promise<void> {
+    const { library, engine, progress, onReady } = this.#options
+    const unload = (): void => void engine.unload()
+    signal.addEventListener('abort', unload, { once: true })
+    try {
+      await progress.run('engine', (detail) => {
+        detail({ text: `Loading ${model.name}`, words: { code: 'model-loading-now', values: { model: model.name } } })
+        return engine.load({ path: model.path, name: model.name, ...(model.sampling ? { sampling: model.sampling } : {}) })
+      })
+      signal.throwIfAborted()
+      this.#current = model
+      library.setLoaded(model.id)
+      await onReady(model, signal)
+      signal.throwIfAborted()
+    } catch (thrown) {
+      if (signal.aborted) await this.#giveUp()
+      throw thrown
+    } finally {
+      signal.removeEventListener('abort', unload)
+    }
+  }
+
+  /** No model is in use from now on. */
+  async #giveUp(): Promise<void> {
+    this.#options.library.setLoaded(undefined)
+    this.#current = undefined
+    await this.#options.onUnload()
   }
 
   async stop(): Promise<void> {
-    this.#turn++
+    this.#turn.abort(new Failure('superseded', 'The app stops.'))
     await this.#options.library.stop()
     await this.#work
   }

@@ -41,7 +41,8 @@ export interface PracticeLink {
   readonly refill: (missing: bigint) => Promise<void>
 }
 
-const networkStarting: Told = { text: 'The practice network is starting.', words: { code: 'practice-starting' } }
+export const networkStarting: Told = { text: 'The practice network is starting.', words: { code: 'practice-starting' } }
+export const modelComing: Told = { text: 'The model is being made ready.', words: { code: 'model-coming' } }
 
 /** Level "Practice network": each turn goes through the client role, over the sockets of the local network, and is paid for. */
 export class PracticeBackend implements ChatBackend {

@@ -5,6 +5,7 @@ import type { ModelState } from '../../preload/api/system.ts'
 import { asError, Failure, wordsOf } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
+import { untilAborted } from '../base/until-aborted.ts'
 import type { CatalogEntry } from './catalog.ts'
 import { sha256OfFile } from './download.ts'
 import { type GgufHeader, readGgufHeader } from './gguf.ts'
@@ -38,6 +39,8 @@ export interface VerifiedModel {
 interface Download {
   readonly abort: AbortController
   readonly done: Promise<void>
+  /** Somebody asked for it for good, not only as long as a signal stands. */
+  kept: boolean
 }
 
 /** Models on this computer and those it can get. Nothing in it is trusted before `verify`. */
@@ -94,17 +97,35 @@ export class ModelLibrary {
     await Promise.allSettled([...this.#downloads.values()].map(({ done }) => done))
   }
 
-  /** Downloads a catalog model; resolves when it is installed. A broken one is replaced. Throws as `obtain`, or `unknown-model`. */
-  download(id: string): Promise<void> {
-    const running = this.#downloads.get(id)
-    if (running !== undefined) return running.done
+  /**
+   * Downloads a catalog model; resolves when it is installed. A broken one is replaced. Throws as `obtain`, or `unknown-model`. When `signal`
+   * aborts it throws the signal's reason, and the download ends unless somebody else asked for it without one.
+   */
+  async download(id: string, signal?: AbortSignal): Promise<void> {
+    const running = this.#downloads.get(id) ?? this.#beginDownload(id)
+    if (running === undefined) return
+    if (signal === undefined) {
+      running.kept = true
+      return running.done
+    }
+    try {
+      await untilAborted(running.done, signal)
+    } finally {
+      // What it wrote is at rest before anything else begins.
+      if (signal.aborted && !running.kept) await this.cancelDownload(id)
+    }
+  }
+
+  /** Undefined when there is nothing to download. */
+  #beginDownload(id: string): Download | undefined {
     const entry = this.#options.catalog.find((item) => item.id === id)
-    if (entry === undefined) return Promise.reject(unknownModel())
-    if (this.#state(id)?.status === 'installed') return Promise.resolve()
+    if (entry === undefined) throw unknownModel()
+    if (this.#state(id)?.status === 'installed') return undefined
     const abort = new AbortController()
     const done = this.#download(entry, abort.signal).finally(() => this.#downloads.delete(id))
-    this.#downloads.set(id, { abort, done })
-    return done
+    const download = { abort, done, kept: false }
+    this.#downloads.set(id, download)
+    return download
   }
 
   async cancelDownload(id: string): Promise<void> {
@@ -151,12 +172,12 @@ export class ModelLibrary {
 
   /**
    * Checks a model before it is loaded: header, and SHA-256 unless size and time are those of the last check. Throws `Failure`
-   * `unknown-model`, `model-missing` or `model-broken`; the state says the same.
+   * `unknown-model`, `model-missing` or `model-broken`; the state says the same. Throws the reason of `signal` when that aborts.
    */
-  verify(id: string): Promise<VerifiedModel> {
+  verify(id: string, signal?: AbortSignal): Promise<VerifiedModel> {
     const running = this.#checks.get(id)
     if (running !== undefined) return running
-    const check = this.#verify(id).finally(() => this.#checks.delete(id))
+    const check = this.#verify(id, signal).finally(() => this.#checks.delete(id))
     this.#checks.set(id, check)
     return check
   }
@@ -222,7 +243,7 @@ export class ModelLibrary {
     }
   }
 
-  async #verify(id: string): Promise<VerifiedModel> {
+  async #verify(id: string, signal: AbortSignal | undefined): Promise<VerifiedModel> {
     const state = this.#state(id)
     if (state === undefined) throw unknownModel()
     const entry = this.#options.catalog.find((item) => item.id === id)
@@ -239,7 +260,7 @@ export class ModelLibrary {
       let sha256 = record?.sizeBytes === size && record.mtimeMs === mtimeMs ? record.sha256 : null
       if (sha256 === null) {
         this.#put({ ...state, status: 'verifying' })
-        sha256 = await sha256OfFile(path)
+        sha256 = await sha256OfFile(path, signal)
       }
       if (entry !== undefined && !this.#knownHashes(entry).has(sha256))
         throw new Failure('model-broken', 'The file was changed or is damaged: its checksum is wrong.', {
@@ -258,6 +279,10 @@ export class ModelLibrary {
       const identity = modelIdentity(entry ?? ownOrigin, basename(path), header.quantization, sha256)
       return { id, name: state.name, path, sha256, header, identity, sampling: entry?.sampling, origin }
     } catch (error) {
+      if (signal?.aborted) {
+        this.#put(state)
+        throw signal.reason
+      }
       const problem = sentence(asError(error))
       const { problemWords: _, ...unnamed } = state
       this.#put({ ...unnamed, status: 'broken', ...problemOf(error), sha256: null })

@@ -1,0 +1,147 @@
+import { copyFile, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { silentLogger } from '../base/logger.ts'
+import { childEntries } from '../child-entries.ts'
+import { LocalEngine } from '../inference/local-engine.ts'
+import { tinyGguf, tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
+import type { CatalogEntry } from '../models/catalog.ts'
+import { ModelLibrary } from '../models/library.ts'
+import { FaultyServer } from '../models/testing/faulty-server.ts'
+import { openSettings } from '../storage/settings.ts'
+import { ModelKeeper, type ModelKeeperOptions } from './model-keeper.ts'
+import { StartProgress } from './start-progress.ts'
+
+const entryPath = childEntries(new URL('../core.ts', import.meta.url).href).engine
+const readAt = '2026-11-22'
+const model = tinyGguf()
+let folder: string
+let server: FaultyServer
+const closers: Array<() => Promise<unknown>> = []
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cocoon-keeper-'))
+  server = new FaultyServer()
+  server.put('/slow.gguf', model)
+  await server.start()
+})
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+  server.stop()
+  await rm(folder, { recursive: true })
+})
+
+/** One model that comes over the network so slowly that no test could wait for it. */
+function slow(): CatalogEntry {
+  server.bytesPerSecond = 50_000
+  const facts = { name: 'Slow', licence: 'MIT', parameters: '2.6M', quantization: 'F32', contextTokens: 2048 }
+  const source = { kind: 'huggingface', url: server.url('/slow.gguf'), sizeBytes: model.length, sha256: null } as const
+  const origin = { fileName: 'slow.gguf', repo: 'maker/slow', commit: 'c'.repeat(40), readAt: { where: 'by hand', when: readAt } }
+  return { id: 'slow', ...facts, ...origin, sources: [{ ...source, readAt: origin.readAt }] }
+}
+
+async function open(catalog: readonly CatalogEntry[], onReady: ModelKeeperOptions['onReady'] = async () => undefined) {
+  const logger = silentLogger
+  const library = new ModelLibrary({ folder: join(folder, 'models'), catalog })
+  const engine = new LocalEngine({ entryPath, gpu: false, threads: 1, logger })
+  const settings = openSettings(join(folder, 'settings.json'), { logger })
+  const progress = new StartProgress(logger)
+  const served: string[] = []
+  const onUnload = async (): Promise<void> => void served.push('none')
+  const keeper = new ModelKeeper({
+    ...{ library, engine, settings, progress, logger, onUnload },
+    onReady: async (ready, signal) => {
+      await onReady(ready, signal)
+      served.push(ready.name)
+    },
+  })
+  closers.push(
+    () => engine.dispose(),
+    () => keeper.stop(),
+  )
+  keeper.start()
+  const own = async (name: string): Promise<string> => {
+    const path = join(folder, name)
+    await copyFile(await tinyGgufFile(), path)
+    return (await library.addFile(path)).id
+  }
+  const status = (id: string): string | undefined => library.models.value.find((one) => one.id === id)?.status
+  const part = (name: string): string | undefined => progress.state.value.parts.find(({ id }) => id === name)?.state
+  return { library, engine, keeper, served, own, status, part }
+}
+
+const soon = (look: () => void): Promise<void> => vi.waitFor(look, { timeout: 30_000, interval: 20 })
+
+describe('the keeper of the model', () => {
+  it('drops a download that it began when another model is chosen', async () => {
+    const { keeper, own, served, status, part } = await open([slow()])
+    await soon(() => expect(status('slow')).toBe('downloading'))
+    keeper.use(await own('mine.gguf'))
+    await soon(() => expect(served).toEqual(['none', 'mine']))
+    expect(keeper.current?.name).toBe('mine')
+    expect(status('slow')).toBe('absent')
+    expect([part('model'), part('engine')]).toEqual(['ready', 'ready'])
+  })
+
+  it('lets a download go on that the user asked for', async () => {
+    const { keeper, library, own, status } = await open([slow()])
+    await soon(() => expect(status('slow')).toBe('downloading'))
+    const asked = library.download('slow')
+    const ended = expect(asked).rejects.toMatchObject({ code: 'cancelled' })
+    keeper.use(await own('mine.gguf'))
+    await soon(() => expect(keeper.current?.name).toBe('mine'))
+    expect(status('slow')).toBe('downloading')
+    await library.cancelDownload('slow')
+    await ended
+  })
+
+  it('does not go on to hash a large file when another model is chosen, or when the app stops', async () => {
+    const { keeper, library, own, served, status } = await open([])
+    const [large, small] = [await own('large.gguf'), await own('small.gguf')]
+    await truncate(join(folder, 'large.gguf'), 200_000_000_000)
+    keeper.use(large)
+    await soon(() => expect(status(large)).toBe('verifying'))
+    keeper.use(small)
+    await soon(() => expect(served.at(-1)).toBe('small'))
+    expect(status(large)).toBe('installed')
+    keeper.use(large)
+    await soon(() => expect(status(large)).toBe('verifying'))
+    await keeper.stop()
+    // What was in use stays in use until the next one is proven.
+    expect(library.models.value.map(({ name, loaded }) => [name, loaded])).toEqual([
+      ['large', false],
+      ['small', true],
+    ])
+  })
+
+  it('stops although what comes after the model never comes', async () => {
+    const { keeper, own, served } = await open([], (_, signal) => {
+      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    })
+    keeper.use(await own('mine.gguf'))
+    await soon(() => expect(keeper.current?.name).toBe('mine'))
+    await keeper.stop()
+    expect(keeper.current).toBeUndefined()
+    expect(served).toEqual(['none', 'none'])
+  })
+
+  it('says why there is no model, until one is chosen that works', async () => {
+    const { keeper, library, own, part } = await open([])
+    await soon(() => expect(keeper.trouble.value).toMatchObject({ code: 'no-model' }))
+    const good = await own('good.gguf')
+    const bad = await own('bad.gguf')
+    await writeFile(join(folder, 'bad.gguf'), model.subarray(0, 2_000_000))
+    keeper.use(bad)
+    await soon(() => expect(keeper.trouble.value).toMatchObject({ code: 'model-broken' }))
+    expect(part('model')).toBe('failed')
+    keeper.use(good)
+    await soon(() => expect(keeper.current?.name).toBe('good'))
+    expect(keeper.trouble.value).toBeNull()
+    // A choice that fails leaves the model that works.
+    keeper.use(bad)
+    await soon(() => expect(part('model')).toBe('failed'))
+    expect([keeper.current?.name, keeper.trouble.value]).toEqual(['good', null])
+    expect(library.models.value.find(({ name }) => name === 'good')?.loaded).toBe(true)
+  })
+})
