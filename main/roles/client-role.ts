@@ -1,11 +1,12 @@
 import { fromNano } from '@ton/core'
+import { AccountOpener } from '../client/account-opener.ts'
 import { clientMigrations } from '../client/account-store.ts'
 import { Client } from '../client/client.ts'
 import { TopUpKeeper } from '../client/top-up-keeper.ts'
 import type { Dial } from '../core/dialer.ts'
+import type { VersionRange } from '../protocol/handshake/versions.ts'
 import type { RouterAddress } from '../protocol/wire/dial-via.ts'
 import { openDatabase } from '../storage/database.ts'
-import { AccountOpener } from '../client/account-opener.ts'
 import type { PolicyName } from './attesting.ts'
 import { clientStats } from './client-stats.ts'
 import { Closers } from './closers.ts'
@@ -25,6 +26,8 @@ export interface ClientRoleOptions extends RoleOptions {
   readonly proxies: number
   /** nanoton that may be put on the account with each proxy, again and again when half of them are used; undefined = none. */
   readonly topUp?: bigint
+  /** Protocol versions offered to proxies; those of `Client` by default. */
+  readonly versions?: VersionRange
   /** How proxies are reached in place of proof of work and TLS. */
   readonly dial?: Dial
   /** A router on this computer by which proxies are reached. */
@@ -55,6 +58,7 @@ export function startClientRole(options: ClientRoleOptions): Promise<Role> {
       dial: options.dial ?? proxyDialer(options),
       dialChecksImageHashes: options.policy !== 'any',
       proxyConnections: options.proxies,
+      ...(options.versions === undefined ? {} : { versions: options.versions }),
       logger: logger.room('client'),
     })
     closers.add(() => client.stop())

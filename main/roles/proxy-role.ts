@@ -2,6 +2,7 @@ import { fromNano } from '@ton/core'
 import { WALLET_MINIMUM } from '../../contracts/cocoon-wallet.ts'
 import { parseProxyState, proxyInit } from '../../contracts/proxy.ts'
 import { keySigner, publicKeyOfSeed } from '../../contracts/signed.ts'
+import type { VersionRange } from '../protocol/handshake/versions.ts'
 import { plainPort, securePort } from '../proxy/ports.ts'
 import { CocoonProxy } from '../proxy/proxy.ts'
 import type { PortOpener } from '../proxy/proxy-config.ts'
@@ -39,6 +40,8 @@ export interface ProxyRoleOptions extends RoleOptions {
   readonly listedModelsOnly: boolean
   /** Start although the chain knows of more than the database. */
   readonly acceptLostDatabase: boolean
+  /** Protocol versions that peers may choose; those of `CocoonProxy` by default. */
+  readonly versions?: VersionRange
   /** Status for the operator; none when left out. */
   readonly http?: HttpPlace
 }
@@ -76,6 +79,7 @@ export function startProxyRole(options: ProxyRoleOptions): Promise<Role> {
         testnet: network.chain?.kind === 'testnet',
         databasePath: folder.database,
         acceptLostDatabase: options.acceptLostDatabase,
+        ...(options.versions === undefined ? {} : { versions: options.versions }),
       },
       {
         root: network.root,

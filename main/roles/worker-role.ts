@@ -1,12 +1,14 @@
 import { WALLET_MINIMUM } from '../../contracts/cocoon-wallet.ts'
 import { ATTACH } from '../../contracts/common.ts'
 import type { Dial } from '../core/dialer.ts'
+import type { VersionRange } from '../protocol/handshake/versions.ts'
 import type { RouterAddress } from '../protocol/wire/dial-via.ts'
 import { openDatabase } from '../storage/database.ts'
 import { dataPaths } from '../storage/files.ts'
 import { workerMigrations } from '../worker/balance-store.ts'
 import { Worker } from '../worker/worker.ts'
 import type { PolicyName } from './attesting.ts'
+import { modelChanger } from './change-model.ts'
 import { Closers } from './closers.ts'
 import type { HttpPlace } from './http/listener.ts'
 import { openWorkerHttp } from './http/worker-http.ts'
@@ -31,6 +33,12 @@ export interface WorkerRoleOptions extends RoleOptions {
   readonly payoutAbove?: bigint
   /** Status for the operator; none when left out. */
   readonly http?: HttpPlace
+  /** Protocol versions offered to proxies; those of `Worker` by default. */
+  readonly versions?: VersionRange
+  /** Program that is run when a proxy asks for another model. */
+  readonly changeModel?: string
+  /** JSON text about this computer, for proxies. */
+  readonly machine?: string
   readonly dial?: Dial
   /** A router on this computer by which proxies are reached. */
   readonly proxyVia?: RouterAddress
@@ -74,6 +82,9 @@ export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
       coefficient: options.coefficient,
       maxActiveRequests: options.maxActive,
       proxyConnections: options.proxies,
+      ...(options.versions === undefined ? {} : { versions: options.versions }),
+      ...(options.machine === undefined ? {} : { machineDescription: options.machine }),
+      ...(options.changeModel === undefined ? {} : { changeModel: modelChanger(options.changeModel, logger.room('worker')) }),
       ...(options.payoutAbove === undefined ? {} : { automaticPayoutAbove: options.payoutAbove }),
       logger: logger.room('worker'),
     })

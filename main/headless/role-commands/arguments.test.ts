@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { hostAndPort, oneOf, required, toncoin, UsageError, wholeNumber } from './arguments.ts'
+import { hostAndPort, jsonText, oneOf, required, toncoin, UsageError, versionRange, wholeNumber } from './arguments.ts'
 
 describe('words of a command line', () => {
   it('are read', () => {
@@ -11,6 +11,9 @@ describe('words of a command line', () => {
     expect(hostAndPort('h', '0.0.0.0:1')).toEqual({ host: '0.0.0.0', port: 1 })
     expect(hostAndPort('h', '[::1]:80')).toEqual({ host: '::1', port: 80 })
     expect(oneOf('p', 'any', ['any', 'tdx'])).toBe('any')
+    expect(versionRange('v', '1-4', 1)).toEqual({ least: 1, most: 4 })
+    expect(versionRange('v', '0', 0)).toEqual({ least: 0, most: 0 })
+    expect(jsonText('j', '{ "gpu": 1 }')).toBe('{ "gpu": 1 }')
   })
 
   it.each([
@@ -24,6 +27,11 @@ describe('words of a command line', () => {
     ['a host without a port', () => hostAndPort('h', 'localhost')],
     ['a port above 65535', () => hostAndPort('h', '1.2.3.4:65536')],
     ['another choice', () => oneOf('p', 'none', ['any'])],
+    ['a version that is not known', () => versionRange('v', '1-5', 1)],
+    ['a version below the oldest one', () => versionRange('v', '0-2', 1)],
+    ['versions upside down', () => versionRange('v', '3-2', 1)],
+    ['no versions', () => versionRange('v', '', 0)],
+    ['text that is not JSON', () => jsonText('j', 'gpu')],
     ['what is missing', () => required('r', undefined)],
   ])('refuse %s by name', (_name, read) => {
     expect(read).toThrow(UsageError)

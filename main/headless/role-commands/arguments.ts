@@ -1,3 +1,4 @@
+import { newestVersion, type VersionRange } from '../../protocol/handshake/versions.ts'
 import type { HttpPlace } from '../../roles/http/listener.ts'
 
 /** The command line is wrong; the message says what is expected. */
@@ -22,6 +23,24 @@ export function hostAndPort(name: string, text: string): HttpPlace {
   const port = Number(match?.[2] ?? Number.NaN)
   if (!(port <= 65_535)) throw new UsageError(`--${name} must be host:port, not ${text}.`)
   return { host: (match?.[1] ?? '127.0.0.1').replaceAll(/[[\]]/g, ''), port }
+}
+
+/** `1-4`, or one version alone. @param least the oldest that the role speaks */
+export function versionRange(name: string, text: string, least: number): VersionRange {
+  const [, first = '', last = first] = /^(\d)(?:-(\d))?$/.exec(text) ?? []
+  const range = { least: Number(first), most: Number(last) }
+  if (first !== '' && range.least >= least && range.least <= range.most && range.most <= newestVersion) return range
+  throw new UsageError(`--${name} must be protocol versions from ${least} to ${newestVersion}, e.g. ${least}-2, not ${text}.`)
+}
+
+/** A text that is JSON, as it was written. */
+export function jsonText(name: string, text: string): string {
+  try {
+    JSON.parse(text)
+    return text
+  } catch {
+    throw new UsageError(`--${name} must be JSON, e.g. '{"gpu":"none"}'.`)
+  }
 }
 
 export function oneOf<T extends string>(name: string, text: string, choices: readonly T[]): T {

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { ChildEntries } from '../../child-entries.ts'
 import { startClientRole } from '../../roles/client-role.ts'
-import { hostAndPort, toncoin, wholeNumber } from './arguments.ts'
+import { hostAndPort, toncoin, versionRange, wholeNumber } from './arguments.ts'
 import { commonHelp, commonOptions, policyOf, readCommon } from './common.ts'
 import { runRole } from './run-role.ts'
 
@@ -13,6 +13,7 @@ export const clientHelp = `Usage: cocoon-desktop client --network <name or file>
     --proxies <n>             Proxies at once (default 1).
     --proxy-via <host:port>   A router on this computer by which proxies are reached (cocoon-desktop router).
     --top-up <TON>            May put this much on the account with each proxy, again when half is used. Without it nothing is paid in.
+    --protocol <range>        Protocol versions offered to proxies (default 1-4; 1-2 for proxies that stumble over newer ones).
     --allow-origin <origin>   Web pages of this origin may ask; * for all.${commonHelp}
 `
 
@@ -26,6 +27,7 @@ export async function clientCommand(args: readonly string[], entries: ChildEntri
       proxies: { type: 'string', default: '1' },
       'proxy-via': { type: 'string' },
       'top-up': { type: 'string' },
+      protocol: { type: 'string' },
       'allow-origin': { type: 'string' },
     },
   })
@@ -37,6 +39,7 @@ export async function clientCommand(args: readonly string[], entries: ChildEntri
     proxies: wholeNumber('proxies', values.proxies, 1, 16),
     ...(values['proxy-via'] === undefined ? {} : { proxyVia: hostAndPort('proxy-via', values['proxy-via']) }),
     ...(values['top-up'] === undefined ? {} : { topUp: toncoin('top-up', values['top-up']) }),
+    ...(values.protocol === undefined ? {} : { versions: versionRange('protocol', values.protocol, 1) }),
     ...(values['allow-origin'] === undefined ? {} : { allowOrigin: values['allow-origin'] }),
   }
   await runRole((signal) => startClientRole({ ...common.roleOptions(signal), ...own }), common)

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import type { ChildEntries } from '../../child-entries.ts'
 import { isLoopback } from '../../roles/http/listener.ts'
 import { startProxyRole } from '../../roles/proxy-role.ts'
-import { hostAndPort, required, UsageError, wholeNumber } from './arguments.ts'
+import { hostAndPort, required, UsageError, versionRange, wholeNumber } from './arguments.ts'
 import { commonHelp, commonOptions, policyOf, readCommon } from './common.ts'
 import { runRole } from './run-role.ts'
 
@@ -19,6 +19,7 @@ export const proxyHelp = `Usage: cocoon-desktop proxy --network <name or file> -
     --commit-delay <ms>                      Finished requests are gathered into one commit for so long, 0 to 1000 (default 250).
     --listed-models-only                     Refuses workers with models that the network contract does not list.
     --accept-lost-database                   Starts although the chain knows of more work than the database.
+    --protocol <range>                       Protocol versions that peers may choose (default 0-4; 0-2 behaves as proxies of 2025).
     --http <host:port>                       Status for the operator (default none).${commonHelp}
 `
 
@@ -38,6 +39,7 @@ export async function proxyCommand(args: readonly string[], entries: ChildEntrie
       'commit-delay': { type: 'string', default: '250' },
       'listed-models-only': { type: 'boolean', default: false },
       'accept-lost-database': { type: 'boolean', default: false },
+      protocol: { type: 'string' },
       http: { type: 'string' },
     },
   })
@@ -59,6 +61,7 @@ export async function proxyCommand(args: readonly string[], entries: ChildEntrie
     commitDelayMs: wholeNumber('commit-delay', values['commit-delay'], 0, 1000),
     listedModelsOnly: values['listed-models-only'],
     acceptLostDatabase: values['accept-lost-database'],
+    ...(values.protocol === undefined ? {} : { versions: versionRange('protocol', values.protocol, 0) }),
     ...(values.http === undefined ? {} : { http: hostAndPort('http', values.http) }),
   }
   await runRole((signal) => startProxyRole({ ...common.roleOptions(signal), ...own }), common)

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { ChildEntries } from '../../child-entries.ts'
 import { startWorkerRole } from '../../roles/worker-role.ts'
-import { hostAndPort, required, toncoin, wholeNumber } from './arguments.ts'
+import { hostAndPort, jsonText, required, toncoin, versionRange, wholeNumber } from './arguments.ts'
 import { commonHelp, commonOptions, policyOf, readCommon } from './common.ts'
 import { runRole } from './run-role.ts'
 
@@ -16,6 +16,9 @@ export const workerHelp = `Usage: cocoon-desktop worker --network <name or file>
     --proxies <n>             Proxies to serve at once (default 1).
     --proxy-via <host:port>   A router on this computer by which proxies are reached (cocoon-desktop router).
     --payout-above <TON>      Pays out by itself as soon as this much is signed at one proxy (default 1).
+    --protocol <range>        Protocol versions offered to proxies (default 1-2; from 3 on encrypted requests may come, which are refused here).
+    --change-model <program>  Run with a model's name when a proxy asks for that model; without it proxies are refused.
+    --machine <json>          Told about this computer to proxies of version 4 (with --protocol 4).
     --http <host:port>        Status for the operator (default none).${commonHelp}
 `
 
@@ -32,6 +35,9 @@ export async function workerCommand(args: readonly string[], entries: ChildEntri
       proxies: { type: 'string', default: '1' },
       'proxy-via': { type: 'string' },
       'payout-above': { type: 'string', default: '1' },
+      protocol: { type: 'string' },
+      'change-model': { type: 'string' },
+      machine: { type: 'string' },
       http: { type: 'string' },
     },
   })
@@ -46,6 +52,9 @@ export async function workerCommand(args: readonly string[], entries: ChildEntri
     proxies: wholeNumber('proxies', values.proxies, 1, 16),
     ...(values['proxy-via'] === undefined ? {} : { proxyVia: hostAndPort('proxy-via', values['proxy-via']) }),
     payoutAbove: toncoin('payout-above', values['payout-above']),
+    ...(values.protocol === undefined ? {} : { versions: versionRange('protocol', values.protocol, 0) }),
+    ...(values['change-model'] === undefined ? {} : { changeModel: values['change-model'] }),
+    ...(values.machine === undefined ? {} : { machine: jsonText('machine', values.machine) }),
     ...(values.http === undefined ? {} : { http: hostAndPort('http', values.http) }),
   }
   await runRole((signal) => startWorkerRole({ ...common.roleOptions(signal), ...own }), common)
