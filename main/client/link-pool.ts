@@ -108,6 +108,7 @@ export class LinkPool {
   #ranked(chat: ChatQuery): ProxyLink[] {
     const reserve = reservedTokens(chat.maxTokens, Buffer.byteLength(chat.body) + envelopeBytes, chat.maxCoefficient)
     const fitting = chat.publicKey === undefined ? this.#sorted : this.#sorted.filter(({ carriesKeys }) => carriesKeys)
+    if (fitting.length <= 1) return [...fitting]
     const views = fitting.map((link) => ({
       link,
       offers: link.offers,

@@ -137,8 +137,15 @@ export class Visitor {
       params: root.params,
       nowMs: Date.now(),
     })
+    // The accounts of many requests come together; they are shown together.
+    let isDue = false
     const account: Account = new Account(this.#context.store, record, () => {
-      if (this.#context.pool.has(account)) show({ phase: 'ready', ...figures(account) })
+      if (isDue) return
+      isDue = true
+      setImmediate(() => {
+        isDue = false
+        if (this.#context.pool.has(account)) show({ phase: 'ready', ...figures(account) })
+      })
     })
     return account
   }
