@@ -150,17 +150,15 @@ function walletSources(network: AppNetwork): WalletSources | null {
 /** The pocket of money inside the client contract, as the client role reads it from chain and from the proxy's signed word. */
 function chatBalance(network: AppNetwork): WalletState['chat'] {
   const [connection] = network.live.value?.client.state.value.connections ?? []
-  const price = network.live.value?.root.config.value?.params.pricePerToken
-  if (!connection?.clientContract || connection.balance === undefined || connection.stake === undefined || price === undefined)
-    return undefined
-  const { balance, stake, pendingCharge = 0n, usedTokens = 0n } = connection
+  if (!connection?.clientContract || connection.balance === undefined || connection.stake === undefined) return undefined
+  const { balance, stake, pendingCharge = 0n, used = 0n } = connection
   const free = balance - stake - pendingCharge
   return {
     contract: connection.clientContract.toString(),
     balance,
     stake,
     withdrawable: free > 0n ? free : 0n,
-    used: usedTokens * price,
+    used,
     pendingCharge,
   }
 }

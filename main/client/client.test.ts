@@ -331,12 +331,14 @@ describe('payment status', () => {
     const { client, connection, root, proxy } = await ready({ paymentStatusMs: [20, 30] })
     const question = await connection.nextQuery('client.updatePaymentStatus')
     question.answer({ '@type': 'client.paymentStatus', signed_payment: chargeOf(21n), db_tokens: 21n, max_tokens: 31n })
-    await expect.poll(() => client.state.value.connections[0]?.usedTokens).toBe(31n)
+    await expect.poll(() => client.state.value.connections[0]?.used).toBe(62n)
     expect(client.state.value.connections[0]).toMatchObject({ phase: 'ready', sentence: 'Ready.', canCancel: true })
     const { params } = scriptedNetwork.root
     root.set({ ...scriptedNetwork.root, params: { ...params, paramsVersion: params.paramsVersion + 1 } })
     expect(await connection.closed).toBe('closed-by-peer')
     await (await proxy.accept()).nextQuery('client.connectToProxy')
+    // What was used by the former account is no figure of the one that is opened now.
+    expect(client.state.value.connections[0]?.used).toBeUndefined()
   })
 })
 

@@ -46,7 +46,7 @@ const accountPatienceMs = 60_000
 
 /**
  * Cocoon client (protocol 30): keeps connections to the network's proxies, the accounts with them, and runs queries. Nothing is sent that
- * costs money before `openAccount` was called for it. `start` it, `stop` it; it can be started again.
+ * costs money without an agreement: `openAccount`, or `accountTopUp` of the options. `start` it, `stop` it; it can be started again.
  */
 export class Client {
   /** Charges and deviations. */
@@ -57,7 +57,7 @@ export class Client {
   readonly #store: AccountStore
   readonly #state = new Signal<ClientState>({ connections: [], running: 0, returning: [] })
   readonly #pool: LinkPool
-  readonly #consent = new Consent()
+  readonly #consent: Consent
   readonly #visitor: Visitor
   #stopping: AbortController | undefined
   #loops: Promise<unknown> = Promise.resolve()
@@ -66,6 +66,7 @@ export class Client {
     this.#options = options
     this.#store = new AccountStore(options.database)
     this.#pool = new LinkPool(options.logger)
+    this.#consent = new Consent(options.accountTopUp)
     this.accounts = new AccountKeeper(options.money, this.#store, options.logger, (contract, state) =>
       this.#pool.accountOf(contract)?.saw(state),
     )
@@ -215,12 +216,24 @@ export class Client {
   ): void {
     this.#state.update((state) => {
       const connections = [...state.connections]
-      const { failure, failureWords, ...known } = connections[slot] ?? { endpoint: change.endpoint }
+      const { failure, failureWords, ...last }: Partial<ClientConnectionState> = connections[slot] ?? {}
+      const known = this.#isOfAnotherAccount(last, change) ? {} : last
       // The last failure stays visible over the next attempts, until one succeeds.
       const kept = failure === undefined || change.phase === 'ready' ? {} : { failure, failureWords }
       connections[slot] = { ...known, ...kept, ...change, sentence: change.failure ?? sentences[change.phase] }
       return { ...state, connections: Array.from(connections, (one) => one ?? emptyConnection) }
     })
+  }
+
+  /** Whether what was shown last is of another account, or of one of former terms: its money is on its way back. */
+  #isOfAnotherAccount(
+    { clientContract: last }: Pick<ClientConnectionState, 'clientContract'>,
+    { phase, clientContract = last }: Pick<ClientConnectionState, 'phase' | 'clientContract'>,
+  ): boolean {
+    if (last === undefined || clientContract === undefined) return false
+    if (!last.equals(clientContract)) return true
+    const terms = this.#options.root.value?.params.paramsVersion
+    return phase !== 'ready' && this.#store.find(last)?.params.paramsVersion !== terms
   }
 
   #showRunning(): void {

@@ -5,9 +5,18 @@ export interface Agreement {
   readonly topUp: bigint
 }
 
-/** The user's agreement to open an account, from the one who gives it to the connection that waits for it. One agreement opens one account. */
+/**
+ * The user's agreement to open an account, from the one who gives it to the connection that waits for it. One agreement opens one account, but
+ * for one that was given in advance.
+ */
 export class Consent {
+  readonly #inAdvance: Agreement | undefined
   #given = Promise.withResolvers<Agreement>()
+
+  /** @param topUp nanoton for every account that has to be opened; undefined = each one is asked for */
+  constructor(topUp?: bigint) {
+    this.#inAdvance = topUp === undefined ? undefined : { topUp }
+  }
 
   /** For the next connection that needs one. */
   give(agreement: Agreement): void {
@@ -25,6 +34,7 @@ export class Consent {
    * @throws Failure `handshake-failed` when there was none in time
    */
   async wait(limitMs: number | undefined, signal: AbortSignal): Promise<Agreement> {
+    if (this.#inAdvance !== undefined) return this.#inAdvance
     const limit = limitMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(limitMs)])
     const given = await Promise.race([
       this.#given.promise,

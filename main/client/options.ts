@@ -34,6 +34,11 @@ export interface ClientOptions {
    * (protocol 95 §2).
    */
   readonly versions?: VersionRange
+  /**
+   * nanoton put on each account that has to be opened, also under new terms: an agreement in advance. Without it nothing that costs money is
+   * sent before `Client.openAccount`.
+   */
+  readonly accountTopUp?: bigint
   /** Proxies at once; 1 by default. */
   readonly proxyConnections?: number
   readonly reconnectMs?: number

@@ -23,8 +23,8 @@ export interface ClientConnectionState {
   readonly spendableTokens?: bigint
   readonly balance?: bigint
   readonly stake?: bigint
-  /** Used by the proxy's last word. */
-  readonly usedTokens?: bigint
+  /** Cost of what was used by the proxy's last word. */
+  readonly used?: bigint
   /** Used and not charged on chain yet. */
   readonly pendingCharge?: bigint
   /** Whether Stop can end the generation itself. */

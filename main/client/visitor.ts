@@ -253,7 +253,7 @@ function figures(account: Account): Partial<ClientConnectionState> {
   return {
     ...(spendable === undefined ? {} : { spendableTokens: spendable }),
     ...(chain === undefined ? {} : { balance: chain.balance, stake: chain.stake }),
-    usedTokens: record.maxTokens,
+    used: record.maxTokens * record.params.pricePerToken,
     pendingCharge,
   }
 }

@@ -235,6 +235,8 @@ export class LocalNetwork implements AppNetwork {
       masterSecret: secrets.clientMasterSecret,
       database: books.client,
       dial: openDialer(entries.powThread),
+      // Test coins need no consent.
+      accountTopUp: localTerms.amount,
       logger: logger.room('client'),
       reconnectMs,
     })
@@ -243,7 +245,7 @@ export class LocalNetwork implements AppNetwork {
     const fund = (): Promise<void> => handOutCoins({ chain: chain.chain, keys: secrets, owner })
     const topUps = new TopUpKeeper(client, logger.room('client'), { ...localTerms, fund })
     closeLater(() => topUps.stop())
-    void this.#openAccount(client)
+    void this.#tellProgress(client)
     const nodeWallet = this.#keep(new CocoonWallet(chain.chain, secrets.workerWallet, wallet.address))
     return { chain, contracts, root, proxy, client, topUps, user: wallet.address, nodeWallet }
   }
@@ -290,21 +292,16 @@ export class LocalNetwork implements AppNetwork {
     throw failure
   }
 
-  /** Test coins need no consent: the account is opened at the first start. */
-  async #openAccount(client: Client): Promise<void> {
+  /** Until the client is ready for the first time. */
+  async #tellProgress(client: Client): Promise<void> {
     const { progress } = this.#options
     const stop = new AbortController()
     this.#closers.push(() => stop.abort())
-    const told = client.state.onChange(({ connections: [first] }) => {
-      if (first && first.phase !== 'ready') progress.set('client', 'working', first.failure ?? first.sentence)
-    })
-    try {
-      await client.openAccount({ topUp: localTerms.amount }, stop.signal)
-      progress.set('client', 'ready')
-    } catch (thrown) {
-      if (!stop.signal.aborted) progress.set('client', 'failed', messageAndAdvice(thrown))
-    } finally {
-      told()
+    for await (const {
+      connections: [first],
+    } of client.state.values(stop.signal)) {
+      if (first?.phase === 'ready') return progress.set('client', 'ready')
+      if (first) progress.set('client', 'working', first.failure ?? first.sentence)
     }
   }
 

@@ -30,7 +30,10 @@ describe('a proxy that lost its database', () => {
     net.client.start()
     await net.client.whenReady(AbortSignal.timeout(20_000))
     expect(record()).toMatchObject({ signedTokens: before.signedTokens, maxTokens: before.maxTokens })
-    expect(net.connection()).toMatchObject({ usedTokens: before.maxTokens, pendingCharge: before.pending })
+    expect(net.connection()).toMatchObject({
+      used: before.maxTokens * before.params.pricePerToken,
+      pendingCharge: before.pending,
+    })
     expect(net.clientEvents.findLast((event) => event.type === 'deviation')).toMatchObject({ deviation: { kind: 'total-fell' } })
     // The worker does not serve a proxy that knows less than it signed, and takes its money with the signature it holds.
     net.worker.start()

@@ -1,5 +1,4 @@
 import { fromNano } from '@ton/core'
-import { AccountOpener } from '../client/account-opener.ts'
 import { clientMigrations } from '../client/account-store.ts'
 import { Client } from '../client/client.ts'
 import { TopUpKeeper } from '../client/top-up-keeper.ts'
@@ -58,17 +57,14 @@ export function startClientRole(options: ClientRoleOptions): Promise<Role> {
       dial: options.dial ?? proxyDialer(options),
       dialChecksImageHashes: options.policy !== 'any',
       proxyConnections: options.proxies,
+      ...(options.topUp === undefined ? {} : { accountTopUp: options.topUp }),
       ...(options.versions === undefined ? {} : { versions: options.versions }),
       logger: logger.room('client'),
     })
     closers.add(() => client.stop())
     if (options.topUp !== undefined && wallet.money !== undefined) {
-      const opener = new AccountOpener(client, options.topUp, logger)
       const keeper = new TopUpKeeper(client, logger, { amount: options.topUp, lowMark: options.topUp / 2n })
-      closers.add(() => {
-        opener.stop()
-        keeper.stop()
-      })
+      closers.add(() => keeper.stop())
     }
     const address = await openClientHttp({
       ...http,

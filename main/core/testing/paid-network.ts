@@ -9,7 +9,7 @@ import { pause } from '../../base/pause.ts'
 import { clientMigrations } from '../../client/account-store.ts'
 import { readChatCompletion } from '../../client/chat-completion.ts'
 import { Client } from '../../client/client.ts'
-import type { ClientEvent } from '../../client/options.ts'
+import type { ClientEvent, ClientOptions } from '../../client/options.ts'
 import { buildLocalNetwork, localEndpoints, localGenesis } from '../../localnet/genesis.ts'
 import { newFolder, startChain, testKey } from '../../localnet/testing.ts'
 import { PacketConnection } from '../../protocol/wire/connection.ts'
@@ -154,7 +154,7 @@ export class PaidNetwork {
     )
   }
 
-  newClient(change: { readonly paymentStatusMs?: readonly [number, number] } = {}): Client {
+  newClient(change: Pick<ClientOptions, 'paymentStatusMs' | 'accountTopUp'> = {}): Client {
     const { root, network, chain, user, databases } = this.#parts
     const made = new Client({
       root: root.config,
