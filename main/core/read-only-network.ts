@@ -34,7 +34,7 @@ export class ReadOnlyNetwork implements AppNetwork {
   readonly #apiKey: string | undefined
   #root: RootWatcher | undefined
   #unwatch: ReadonlyArray<() => void> = []
-  #stopped = false
+  readonly #stopping = new AbortController()
 
   constructor(options: {
     readonly network: ChainNetwork
@@ -81,11 +81,11 @@ export class ReadOnlyNetwork implements AppNetwork {
       })
       const watcher = watchRoot(chain, root, { intervalMs: rootIntervalMs, logger: this.#logger.room('root') })
       this.#progress.set('network', 'working', endpoint)
-      const read = await watcher.refresh().then(
+      const read = await watcher.refresh(this.#stopping.signal).then(
         () => true,
         () => false,
       )
-      if (this.#stopped) return
+      if (this.#stopping.signal.aborted) return
       // The last one is kept although it does not answer: it may later.
       if (!read && index < this.#endpoints.length - 1) continue
       this.#follow(watcher, endpoint)
@@ -119,7 +119,7 @@ export class ReadOnlyNetwork implements AppNetwork {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true
+    this.#stopping.abort()
     for (const stop of this.#unwatch) stop()
     await this.#root?.stop()
   }

@@ -5,6 +5,7 @@ import { asError, Failure } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { pause } from '../base/pause.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
+import { untilAborted } from '../base/until-aborted.ts'
 import type { AccountState, Chain } from './chain.ts'
 
 /** The root contract as it was at `readAtMs` (Unix milliseconds of this computer). */
@@ -22,8 +23,8 @@ export interface RootWatcher {
   readonly failure: Watchable<Failure | null>
   start(): void
   stop(): Promise<void>
-  /** Reads now. Throws as `readRoot`. */
-  refresh(): Promise<RootConfig>
+  /** Reads now. Throws as `readRoot`, or the reason of `signal` when that aborts. */
+  refresh(signal?: AbortSignal): Promise<RootConfig>
 }
 
 export interface WatchRootOptions {
@@ -51,9 +52,10 @@ export function watchRoot(chain: Chain, address: Address, options: WatchRootOpti
   let newestLt = -1n
   let running: { readonly stopping: AbortController; readonly ended: Promise<void> } | undefined
 
-  const refresh = async (): Promise<RootConfig> => {
+  const refresh = async (signal?: AbortSignal): Promise<RootConfig> => {
     try {
-      const reading = await read(chain, address, now)
+      const answer = read(chain, address, now)
+      const reading = await (signal === undefined ? answer : untilAborted(answer, signal))
       const present = config.value
       // Endpoints with several servers answer from older blocks at times; what is older than known is not news.
       if (present !== null && reading.lt < newestLt) return present
@@ -62,6 +64,7 @@ export function watchRoot(chain: Chain, address: Address, options: WatchRootOpti
       failure.set(null)
       return reading.config
     } catch (thrown) {
+      if (signal?.aborted) throw thrown
       const error = thrown instanceof Failure ? thrown : new Failure('root-malformed', asError(thrown).message, { cause: thrown })
       if (failure.value?.code !== error.code) logger.warn('root contract not read', { code: error.code, message: error.message })
       failure.set(error)
@@ -72,7 +75,7 @@ export function watchRoot(chain: Chain, address: Address, options: WatchRootOpti
   const run = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
       // The failure is kept in `failure`; the next round tries again.
-      await refresh().catch(() => undefined)
+      await refresh(signal).catch(() => undefined)
       await pause(options.intervalMs, signal)
     }
   }
