@@ -6,11 +6,8 @@ import { childEntries } from './child-entries.ts'
 import { startCore } from './core.ts'
 import { guardProcess } from './last-resort.ts'
 import { logFile } from './log-file.ts'
-import { type CoreToShell, shellToCore } from './shell-link.ts'
+import { type CoreToShell, coreStopLimitMs, shellToCore } from './shell-link.ts'
 import { defaultDataDir } from './storage/files.ts'
-
-/** Longer than any orderly stop takes; what is on disk is safe at every moment. */
-const stopLimitMs = 20_000
 
 /** Entry of the core under the desktop shell: one process on the bundled Node 24, spoken to over the parent's pipe only. */
 async function main(): Promise<void> {
@@ -63,7 +60,7 @@ async function main(): Promise<void> {
   const stop = (): void => {
     if (stopping) return
     stopping = true
-    setTimeout(() => process.exit(1), stopLimitMs).unref()
+    setTimeout(() => process.exit(1), coreStopLimitMs).unref()
     core.stop().then(
       () => process.exit(0),
       (error: unknown) => {

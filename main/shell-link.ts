@@ -22,3 +22,6 @@ export const coreToShell = z.discriminatedUnion('type', [
   z.object({ type: z.literal('failed'), message: z.string() }),
 ])
 export type CoreToShell = z.infer<typeof coreToShell>
+
+/** Longer than any orderly stop of the core takes; what is on disk is safe at every moment. */
+export const coreStopLimitMs = 20_000

@@ -5,6 +5,7 @@ import type { ChildEntries } from '../child-entries.ts'
 import { startCore } from '../core.ts'
 import { guardProcess } from '../last-resort.ts'
 import { logFile } from '../log-file.ts'
+import { coreStopLimitMs } from '../shell-link.ts'
 import { defaultDataDir } from '../storage/files.ts'
 import { openBrowser } from './open-browser.ts'
 import { startPageServer } from './page-server.ts'
@@ -20,9 +21,6 @@ export interface ServeOptions {
   readonly dataDir?: string
   readonly networkFile?: string
 }
-
-/** Longer than any orderly stop takes; what is on disk is safe at every moment. */
-const stopLimitMs = 20_000
 
 /** Runs the core with the browser as its face until a signal ends it. */
 export async function serve(options: ServeOptions): Promise<void> {
@@ -49,7 +47,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     // Ctrl-C reaches this process from the terminal and from `npm start`: the second time changes nothing.
     if (stopping) return
     stopping = true
-    setTimeout(() => process.exit(1), stopLimitMs).unref()
+    setTimeout(() => process.exit(1), coreStopLimitMs).unref()
     console.log('\nStopping …')
     try {
       await page.close()
