@@ -3,10 +3,12 @@ import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { app, BrowserWindow, dialog, ipcMain, Menu, nativeImage, nativeTheme, protocol, session, shell, Tray } from 'electron'
 import type { EarnState } from '../../preload/api/earn.ts'
+import { coreStopLimitMs } from '../shell-link.ts'
+import { defaultDataDir } from '../storage/files.ts'
 import { type CoreChild, startCoreChild } from './core-child.ts'
 import { type TrayFeed, trayFeed } from './tray-feed.ts'
 import { type TrayCommand, trayModel } from './tray-model.ts'
-import { mayNavigate, mayOpenOutside, mayUse, pageFile, pageOrigin } from './window-policy.ts'
+import { linkQuestion, mayNavigate, mayUse, pageFile, pageOrigin } from './window-policy.ts'
 
 /** The desktop shell: window, tray and the pipe between page and core. What it decides lies in pure files beside it. */
 const out = fileURLToPath(new URL('..', import.meta.url))
@@ -15,7 +17,8 @@ const unpacked = out.replace('app.asar', 'app.asar.unpacked')
 const nodeName = process.platform === 'win32' ? 'node.exe' : 'node'
 /** In the packaged app Node lies in the resources; from a clone `npm start` names it. */
 const nodePath = process.env.COCOON_NODE ?? join(process.resourcesPath, 'node', nodeName)
-const stopGraceMs = 10_000
+/** The core ends itself before that: killed, it could not end its children in order. */
+const stopGraceMs = coreStopLimitMs + 5_000
 const windowLink = 'window'
 const trayLink = 'tray'
 
@@ -54,6 +57,15 @@ function servePageFiles(): void {
   })
 }
 
+/** An answer's link may say one thing and lead elsewhere: the user sees the host before anything opens. */
+async function askAndOpen(link: string): Promise<void> {
+  const question = linkQuestion(link)
+  if (!question || !window) return
+  const { url, ...words } = question
+  const { response } = await dialog.showMessageBox(window, { type: 'question', defaultId: 1, cancelId: 1, ...words })
+  if (response === 0) await shell.openExternal(url)
+}
+
 function openWindow(path = '/'): void {
   if (window) {
     window.show()
@@ -82,7 +94,7 @@ function openWindow(path = '/'): void {
     if (!mayNavigate(url)) event.preventDefault()
   })
   window.webContents.setWindowOpenHandler(({ url }) => {
-    if (mayOpenOutside(url)) void shell.openExternal(url)
+    void askAndOpen(url)
     return { action: 'deny' }
   })
   window.webContents.on('did-start-navigation', ({ isMainFrame, isSameDocument }) => {
@@ -173,6 +185,9 @@ function startCore(): void {
     },
   })
 }
+
+// The window's own store lies in the app's folder too; the page keeps nothing of chats in it. One window for each folder.
+app.setPath('userData', join(defaultDataDir(), 'window'))
 
 if (!app.requestSingleInstanceLock()) {
   app.quit()

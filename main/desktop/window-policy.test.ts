@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { mayNavigate, mayOpenOutside, mayUse, pageFile } from './window-policy.ts'
+import { linkQuestion, mayNavigate, mayUse, pageFile } from './window-policy.ts'
 
 describe('window policy', () => {
   it.each(['https://example.org/', 'file:///etc/passwd', 'app://cocoon.example.org/', 'app://other/', 'javascript:alert(1)'])(
@@ -10,16 +10,18 @@ describe('window policy', () => {
     },
   )
 
-  it('opens only plain https links outside', () => {
-    expect(mayOpenOutside('https://example.org/a?b')).toBe(true)
-    for (const url of [
-      'http://example.org',
-      'file:///etc/passwd',
-      'smb://host/share',
-      'https://user:pass@example.org',
-      'nonsense',
-    ]) {
-      expect(mayOpenOutside(url)).toBe(false)
+  it('asks before a web page opens outside, and opens nothing else', () => {
+    expect(linkQuestion('https://example.org/a?b')).toEqual({
+      url: 'https://example.org/a?b',
+      message: 'Open example.org?',
+      detail: 'https://example.org/a?b',
+      buttons: ['Open in the browser', 'Cancel'],
+    })
+    // The host as it is, not as it looks.
+    expect(linkQuestion('https://аpple.com/')?.message).toBe('Open xn--pple-43d.com?')
+    expect(linkQuestion('http://example.org')?.detail).toContain('not encrypted')
+    for (const url of ['file:///etc/passwd', 'smb://host/share', 'https://user:pass@example.org', 'nonsense']) {
+      expect(linkQuestion(url)).toBeNull()
     }
   })
 

@@ -1,3 +1,5 @@
+import { webLink } from '../../preload/api/web-link.ts'
+
 /** Origin of the app's own page inside the window; its files come from the app's package by a protocol of its own. */
 export const pageOrigin = 'app://cocoon'
 
@@ -6,13 +8,16 @@ export function mayNavigate(url: string): boolean {
   return url === pageOrigin || url.startsWith(`${pageOrigin}/`)
 }
 
-/** Links open in the user's browser, and only web pages do: no files, no other programs' schemes. */
-export function mayOpenOutside(url: string): boolean {
-  try {
-    const { protocol, username, password } = new URL(url)
-    return protocol === 'https:' && username === '' && password === ''
-  } catch {
-    return false
+/** What is asked before a link opens in the user's browser. Null for what never opens: files, other programs' schemes. */
+export function linkQuestion(link: string): { url: string; message: string; detail: string; buttons: string[] } | null {
+  const url = webLink(link)
+  if (!url) return null
+  const unencrypted = url.protocol === 'http:' ? '\n\nThe connection is not encrypted.' : ''
+  return {
+    url: url.href,
+    message: `Open ${url.host}?`,
+    detail: `${url.href}${unencrypted}`,
+    buttons: ['Open in the browser', 'Cancel'],
   }
 }
 

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { Failure } from '../base/failure.ts'
 import { createLogger, silentLogger } from '../base/logger.ts'
 import { openDatabase } from '../storage/database.ts'
 import { openLedger } from './ledger.ts'
@@ -58,6 +59,29 @@ describe('a recorder that waits for room', () => {
     recorder.close()
     database.close()
     rmSync(folder, { recursive: true })
+  })
+
+  it('says how many events were too many to be kept', async () => {
+    let full = true
+    const recorded: string[] = []
+    const log: string[] = []
+    const ledger = {
+      record: (event: LedgerEvent) => {
+        if (full) throw new Failure('disk-full', 'The disk is full.', { retryable: true })
+        if ('requestId' in event) recorded.push(event.requestId)
+      },
+    }
+    const recorder = steadyRecorder(
+      ledger,
+      createLogger((line) => log.push(line), 'debug'),
+      5,
+    )
+    for (let index = 0; index < 10_003; index++) recorder.record(finished(`r${index}`))
+    full = false
+    await expect.poll(() => recorded.length, { timeout: 5000 }).toBe(10_000)
+    expect(recorded[0]).toBe('r3')
+    expect(log.filter((line) => line.includes('missing in the record'))).toEqual([expect.stringContaining('lost=3')])
+    recorder.close()
   })
 
   it('does not stop at an event that can never be written', () => {

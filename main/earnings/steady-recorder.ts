@@ -20,6 +20,7 @@ export function steadyRecorder(ledger: Pick<Ledger, 'record'>, logger: Logger, r
   const waiting: LedgerEvent[] = []
   let timer: NodeJS.Timeout | undefined
   let jammed = false
+  let lost = 0
 
   /** False when it has to be tried again. */
   const write = (event: LedgerEvent): boolean => {
@@ -38,11 +39,15 @@ export function steadyRecorder(ledger: Pick<Ledger, 'record'>, logger: Logger, r
   const catchUp = (): void => {
     for (let next = waiting[0]; next !== undefined && write(next); next = waiting[0]) waiting.shift()
     jammed &&= waiting.length > 0
+    if (!jammed && lost > 0) {
+      logger.error('the oldest events of the worker found no room and are missing in the record', { lost })
+      lost = 0
+    }
     timer = jammed ? setTimeout(catchUp, retryMs).unref() : undefined
   }
   return {
     record: (event) => {
-      if (waiting.length >= mostWaiting) waiting.shift()
+      if (waiting.length >= mostWaiting && waiting.shift() !== undefined) lost++
       waiting.push(event)
       if (timer === undefined) catchUp()
     },

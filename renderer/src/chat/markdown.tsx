@@ -56,7 +56,7 @@ const components: Components = {
 const textOf = (children: ReactNode): string =>
   Array.isArray(children) ? children.map(textOf).join('') : typeof children === 'string' ? children : ''
 
-/** The place a link leads to is always on the screen; the shell asks before it opens anything. */
+/** The place a link leads to is always on the screen; the desktop shell asks before it opens it. */
 function SafeLink({ href, children }: { href: string | undefined; children: ReactNode }) {
   const target = linkTarget(href ?? '')
   const words = textOf(children)
