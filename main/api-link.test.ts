@@ -34,21 +34,13 @@ describe('the link between page and core', () => {
     const { page, sent, settle } = openLink(
       handlersWith({
         calls: {
-          'earn.settle': async () => ({
-            id: 'p1',
-            startedAtMs: 1,
-            state: 'settled',
-            adjustedTokens: 850,
-            expected: 127_500_000n,
-          }),
+          'earn.settle': async () => ({ ownerReceived: 127_500_000n }),
         },
       }),
     )
     page.receive({ t: 'call', n: 1, name: 'earn.settle', input: {} })
     await settle()
-    expect(sent).toEqual([
-      { t: 'result', n: 1, output: { id: 'p1', startedAtMs: 1, state: 'settled', adjustedTokens: 850, expected: '127500000' } },
-    ])
+    expect(sent).toEqual([{ t: 'result', n: 1, output: { ownerReceived: '127500000' } }])
   })
 
   it.each([

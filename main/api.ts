@@ -79,7 +79,10 @@ export function createHandlers(parts: ApiParts): Handlers {
       'chat.export': (input) => chat.export(input),
       'earn.pause': () => pause(true),
       'earn.resume': () => pause(false),
-      'earn.settle': () => worker().settle(),
+      'earn.settle': async () => {
+        const payouts = await worker().settleAll()
+        return { ownerReceived: payouts.reduce((sum, { ownerReceived = 0n }) => sum + ownerReceived, 0n) }
+      },
       'app.info': () => info,
       'settings.set': (input) => settings.change(input),
       'hardware.facts': () => parts.facts(),

@@ -6,7 +6,7 @@ import type { Worker } from '../worker/worker.ts'
 import { type AppNetwork, troubleWords } from './app-network.ts'
 
 /** Upper estimate of what one payout costs the node wallet: gas and forward fees of wallet, worker and proxy contract. nanoton */
-const settleFeeEstimate = 20_000_000n
+const settleFee = 20_000_000n
 
 /** What the Earn screen says about this worker, composed from engine, network and worker. Kept up to date for the life of the core. */
 export function earnRole(engine: Engine, network: AppNetwork, disk: Watchable<DiskState>): Watchable<EarnRole> {
@@ -42,7 +42,7 @@ export function earnRole(engine: Engine, network: AppNetwork, disk: Watchable<Di
       running: worker?.state.value.running ?? 0,
       ...(live ? { ownerAddress: live.user.toString({ bounceable: false }) } : {}),
       ...(fee === undefined ? {} : { workerFeePerToken: fee }),
-      settleFeeEstimate,
+      settleFeeEstimate: settleFee * BigInt(worker?.state.value.unpaidContracts || 1),
       ...(disk.value.full ? { diskFull: { folder: disk.value.folder, sinceMs: disk.value.sinceMs } } : {}),
     }
   }

@@ -2,6 +2,7 @@ import type { Address } from '@ton/core'
 import { beginCell } from '@ton/core'
 import { ATTACH } from '../../contracts/common.ts'
 import type { Payout } from '../../preload/api/earn.ts'
+import { exactTon } from '../base/exact-ton.ts'
 import { asError, Failure } from '../base/failure.ts'
 import { pause } from '../base/pause.ts'
 import type { BalanceStore, WorkerContractRecord } from './balance-store.ts'
@@ -19,6 +20,23 @@ export interface CashierContext {
   readonly emit: (event: WorkerEvent) => void
   /** What is signed and not paid out has changed. */
   readonly onUnpaid: () => void
+}
+
+/** Some contracts have paid, and one has not. */
+function partly(failure: Error, payouts: readonly Payout[]): Error {
+  if (!(failure instanceof Failure)) return failure
+  const { code, advice, retryable, words } = failure
+  const received = payouts.reduce((sum, { ownerReceived = 0n }) => sum + ownerReceived, 0n)
+  return new Failure(code, failure.message, {
+    ...(advice === undefined ? {} : { advice }),
+    money: {
+      text: `The other payouts went through: ${exactTon(received)}.`,
+      words: { code: 'others-paid-out', values: { receivedNano: received.toString() } },
+    },
+    retryable,
+    words,
+    cause: failure,
+  })
 }
 
 /** The money of a worker: deploys its contracts, reads what they have paid, and pays out what proxies have signed (protocol 40 §2, §8). */
@@ -54,6 +72,22 @@ export class Cashier {
   paidOut(contract: Address): { readonly tokens: bigint; readonly underWay: boolean } {
     const name = contract.toString()
     return { tokens: this.#paid.get(name) ?? 0n, underWay: this.#paidNow === name }
+  }
+
+  /** See `Worker.settleAll`. */
+  async settleAll(): Promise<Payout[]> {
+    const payouts: Payout[] = []
+    let failure: Error | undefined
+    for (const { contract } of this.contracts()) {
+      try {
+        payouts.push(await this.settle(contract))
+      } catch (thrown) {
+        if (!(thrown instanceof Failure && thrown.code === 'nothing-to-settle')) failure ??= asError(thrown)
+      }
+    }
+    if (failure !== undefined) throw payouts.length === 0 ? failure : partly(failure, payouts)
+    // Where there is nothing at all, it says why.
+    return payouts.length === 0 ? [await this.settle()] : payouts
   }
 
   /** Worker contracts of this network with what their proxies signed; oldest first. */
@@ -169,15 +203,16 @@ export class Cashier {
       .finally(() => this.#paying.delete(name))
   }
 
-  /** Adjusted tokens signed and not paid out yet, and what they are worth in nanoton; without contracts that were not read yet. */
-  get unpaid(): { tokens: bigint; worth: bigint } {
-    let [tokens, worth] = [0n, 0n]
+  /** Adjusted tokens signed and not paid out yet, what they are worth in nanoton, and on how many contracts; without those that were not read yet. */
+  get unpaid(): { tokens: bigint; worth: bigint; contracts: number } {
+    let [tokens, worth, contracts] = [0n, 0n, 0]
     for (const record of this.contracts()) {
       const open = this.#unpaidOf(record)
       tokens += open
       worth += open * record.feePerToken
+      if (open > 0n) contracts += 1
     }
-    return { tokens, worth }
+    return { tokens, worth, contracts }
   }
 
   #unpaidOf({ contract, signedTokens }: WorkerContractRecord): bigint {

@@ -26,4 +26,6 @@ export interface WorkerState {
   /** Adjusted tokens signed and not paid out yet, and what they are worth in nanoton; without contracts that were not read yet. */
   readonly unpaidTokens: bigint
   readonly unpaid: bigint
+  /** Contracts that they lie on: so many payouts would bring all of it. */
+  readonly unpaidContracts: number
 }

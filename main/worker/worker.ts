@@ -66,8 +66,8 @@ export class Worker {
       store: this.#store,
       emit: (event) => this.events.emit(event),
       onUnpaid: () => {
-        const { tokens, worth } = this.#cashier.unpaid
-        this.#update({ unpaidTokens: tokens, unpaid: worth })
+        const { tokens, worth, contracts } = this.#cashier.unpaid
+        this.#update({ unpaidTokens: tokens, unpaid: worth, unpaidContracts: contracts })
       },
     })
     this.#coefficient = options.coefficient ?? 1000
@@ -80,6 +80,7 @@ export class Worker {
       engineHealthy,
       unpaidTokens: 0n,
       unpaid: 0n,
+      unpaidContracts: 0,
     })
   }
 
@@ -134,6 +135,15 @@ export class Worker {
    */
   settle(contract?: Address): Promise<Payout> {
     return this.#cashier.settle(contract)
+  }
+
+  /**
+   * Pays out the newest signed payment of every contract: after a change of the network's terms there are several. A contract that fails does not
+   * keep the others from being paid out.
+   * Throws `Failure` as `settle`, when anything failed; its `money` tells what came all the same.
+   */
+  settleAll(): Promise<Payout[]> {
+    return this.#cashier.settleAll()
   }
 
   /** What a contract has paid by the last look, adjusted tokens, and whether a payout of it is under way. */

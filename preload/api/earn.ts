@@ -87,8 +87,11 @@ export type EarnState = z.infer<typeof earnState>
 export const earnCalls = {
   'earn.pause': { input: z.object({}), output: z.object({}) },
   'earn.resume': { input: z.object({}), output: z.object({}) },
-  /** Sends the newest signed payout and waits until the chain has executed it. Fails with `nothing-to-settle`. */
-  'earn.settle': { input: z.object({}), output: payout },
+  /**
+   * Sends the newest signed payout of every contract and waits until the chain has executed them; what the owner received by all of them. Fails with
+   * `nothing-to-settle`.
+   */
+  'earn.settle': { input: z.object({}), output: z.object({ ownerReceived: nano }) },
 } as const
 
 export const earnStreams = {

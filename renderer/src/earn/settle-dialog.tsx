@@ -3,7 +3,6 @@ import type { EarnState } from '../../../preload/api/earn.ts'
 import { useCall } from '../api/use-call.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
-import { useCoreWords } from '../messages/use-core-words.ts'
 import { Button } from '../ui/button.tsx'
 import { Refusal } from '../ui/error-note.tsx'
 import { useToast } from '../ui/toasts.tsx'
@@ -11,7 +10,6 @@ import { useToast } from '../ui/toasts.tsx'
 /** Shows amount, receiver and fee before the payout is sent, and stays until the chain has answered. */
 export function SettleDialog({ earn, open, onClose }: { earn: EarnState; open: boolean; onClose(): void }) {
   const { t } = useTexts()
-  const { said } = useCoreWords()
   const format = useFormat()
   const toast = useToast()
   const settle = useCall('earn.settle')
@@ -21,13 +19,9 @@ export function SettleDialog({ earn, open, onClose }: { earn: EarnState; open: b
     onClose()
   }
   const send = async (): Promise<void> => {
-    const payout = await settle.run({})
-    if (!payout) return
-    const received = payout.ownerReceived
-    toast(
-      t(`payout.${payout.state}`),
-      received === undefined ? payout.error && said(payout.error) : t('settle.received', { amount: format.exact(received) }),
-    )
+    const paid = await settle.run({})
+    if (!paid) return
+    toast(t('payout.settled'), t('settle.received', { amount: format.exact(paid.ownerReceived) }))
     close()
   }
 
