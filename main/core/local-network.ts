@@ -2,9 +2,10 @@ import type { Address } from '@ton/core'
 import type { ProxyEndpoints } from '../../contracts/net-address.ts'
 import { keySigner } from '../../contracts/signed.ts'
 import { asError, Failure, messageAndAdvice } from '../base/failure.ts'
-import { Feed } from '../base/feed.ts'
+import type { Feed } from '../base/feed.ts'
 import type { Logger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
+import { untilAborted } from '../base/until-aborted.ts'
 import type { ChildEntries } from '../child-entries.ts'
 import { clientMigrations } from '../client/account-store.ts'
 import { Client } from '../client/client.ts'
@@ -29,7 +30,7 @@ import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
 import { CocoonWallet } from '../wallet/cocoon-wallet.ts'
 import { W5Wallet } from '../wallet/w5-wallet.ts'
 import { workerMigrations } from '../worker/balance-store.ts'
-import { Worker } from '../worker/worker.ts'
+import type { Worker } from '../worker/worker.ts'
 import type { WorkerEvent } from '../worker/worker-event.ts'
 import type { AppNetwork, LiveNetwork, SeenRoot } from './app-network.ts'
 import { openDialer } from './dialer.ts'
@@ -37,6 +38,7 @@ import { type EarlyPort, openEarly } from './early-port.ts'
 import { keptWords } from './kept-words.ts'
 import { forgetLocalEndpoint, tellLocalEndpoint } from './local-endpoint.ts'
 import type { LocalSecrets } from './local-keys.ts'
+import { LocalWorkers } from './local-workers.ts'
 import type { StartProgress } from './start-progress.ts'
 
 /** Values of the local network that are not in its contracts (architecture, Networks). */
@@ -80,29 +82,29 @@ export class LocalNetwork implements AppNetwork {
   /** Why the network could not start; null when it did not fail. */
   readonly failure: Watchable<Failure | Error | null>
   /** Events of every worker that served, in order. */
-  readonly workerEvents = new Feed<WorkerEvent>()
+  readonly workerEvents: Feed<WorkerEvent>
   readonly #seen = new Signal<SeenRoot | null>(null)
   readonly #live = new Signal<LiveNetwork | null>(null)
-  readonly #worker = new Signal<Worker | null>(null)
   readonly #failure = new Signal<Failure | Error | null>(null)
   readonly #options: LocalNetworkOptions
   /** What has to be closed, newest last. */
   readonly #closers: Array<() => Promise<void> | void> = []
   readonly #wallets: Array<{ close(): void }> = []
   #workerDatabase: Database | undefined
-  #paused: boolean
-  #stopped = false
+  /** Aborts with the end of the app: nothing is begun after it. */
+  readonly #stopping = new AbortController()
   #building: Promise<void> = Promise.resolve()
-  readonly #workerDial: ReturnType<typeof openDialer>
+  readonly #workers: LocalWorkers
 
   constructor(options: LocalNetworkOptions) {
     this.#options = options
-    this.#paused = options.paused
-    this.#workerDial = openDialer(options.entries.powThread)
+    const { paused, entries, progress, logger } = options
+    this.#workers = new LocalWorkers({ paused, reconnectMs, powThread: entries.powThread, progress, logger })
     this.name = options.joined?.name ?? null
     this.seen = this.#seen
     this.live = this.#live
-    this.worker = this.#worker
+    this.worker = this.#workers.worker
+    this.workerEvents = this.#workers.events
     this.failure = this.#failure
   }
 
@@ -126,10 +128,10 @@ export class LocalNetwork implements AppNetwork {
   start(): Promise<void> {
     this.#building = this.#build().then(
       (live) => {
-        if (!this.#stopped) this.#live.set(live)
+        if (!this.#stopping.signal.aborted) this.#live.set(live)
       },
       (thrown: unknown) => {
-        if (!this.#stopped) this.#failure.set(asError(thrown))
+        if (!this.#stopping.signal.aborted) this.#failure.set(asError(thrown))
       },
     )
     return this.#building
@@ -137,7 +139,12 @@ export class LocalNetwork implements AppNetwork {
 
   async #build(): Promise<LiveNetwork> {
     const { paths, secrets, chainId, entries, progress, logger, room } = this.#options
-    const closeLater = (close: () => Promise<void> | void): unknown => this.#closers.push(close)
+    const { signal } = this.#stopping
+    /** What is opened after the stop is closed by it all the same, and nothing follows. */
+    const closeLater = (close: () => Promise<void> | void): void => {
+      this.#closers.push(close)
+      signal.throwIfAborted()
+    }
 
     const chain = await progress.run(
       'chain',
@@ -146,6 +153,7 @@ export class LocalNetwork implements AppNetwork {
           entry: entries.chain,
           dataDir: paths.chain,
           genesis: localGenesis(secrets),
+          signal,
           logger: logger.room('chain'),
         }),
       ({ port }) => `on 127.0.0.1:${port}`,
@@ -153,7 +161,7 @@ export class LocalNetwork implements AppNetwork {
     closeLater(() => chain.close())
 
     const { joined } = this.#options
-    const rootAddress = joined?.root ?? (await localRoot(chain.chain, secrets))
+    const rootAddress = joined?.root ?? (await untilAborted(localRoot(chain.chain, secrets), signal))
     // Before anything else can fail: an operator may mend a network with the command line while the app runs.
     tellLocalEndpoint(paths.localEndpoint, { endpoint: chain.endpoint, root: rootAddress, chainId })
     closeLater(() => forgetLocalEndpoint(paths.localEndpoint))
@@ -180,9 +188,12 @@ export class LocalNetwork implements AppNetwork {
     const owner = this.#keep(new W5Wallet(chain.chain, secrets.networkOwner))
     const contracts = await progress.run('contracts', (onProgress) => {
       const place = { chain: chain.chain, keys: secrets, owner, onProgress }
-      if (joined) return joinLocalNetwork({ ...place, root: joined.root })
       const ports = { workerPort: workerPort.port, clientPort: clientPort.port }
-      return buildLocalNetwork({ ...place, endpoints: localEndpoints(ports) })
+      const built = joined
+        ? joinLocalNetwork({ ...place, root: joined.root })
+        : buildLocalNetwork({ ...place, endpoints: localEndpoints(ports) })
+      // The chain is closed below what is still to be done.
+      return untilAborted(built, signal)
     })
     root.start()
     this.#seen.set({ endpoint: chain.endpoint, root })
@@ -227,6 +238,7 @@ export class LocalNetwork implements AppNetwork {
       await proxy.start()
       return proxy
     })
+    signal.throwIfAborted()
 
     const client = new Client({
       root: root.config,
@@ -266,7 +278,7 @@ export class LocalNetwork implements AppNetwork {
    * @throws Failure `network-without-own-proxy`, or of `RootWatcher.refresh`
    */
   async #ownPlace(chain: Chain, root: RootWatcher, joined: { name: string }): Promise<ProxyEndpoints> {
-    const { proxies } = await root.refresh()
+    const { proxies } = await root.refresh(this.#stopping.signal)
     root.start()
     this.#seen.set({ endpoint: chain.endpoint, root })
     const [first] = proxies
@@ -309,47 +321,15 @@ export class LocalNetwork implements AppNetwork {
   async serve(backend: OpenAiBackend, modelName: string): Promise<Worker | null> {
     const live = this.#live.value
     const database = this.#workerDatabase
-    if (!live || !database) return null
-    const { progress, logger } = this.#options
-    await this.stopServing()
-    const worker = new Worker({
-      root: live.root.config,
-      owner: live.user,
-      money: { chain: live.chain.chain, nodeWallet: live.nodeWallet },
-      backend,
-      modelName,
-      database,
-      dial: this.#workerDial,
-      logger: logger.room('worker'),
-      reconnectMs,
-      // The chain commit follows within seconds here, and the Earn screen should show it as soon.
-      paymentStatusMs: [800, 1200],
-      healthCheckMs: 500,
-    })
-    worker.events.on((event) => this.workerEvents.emit(event))
-    worker.state.onChange(({ connections: [first] }) => {
-      if (first?.phase === 'ready') progress.set('worker', 'ready')
-      else if (first) progress.set('worker', 'working', first.failure)
-    })
-    progress.set('worker', 'working')
-    if (this.#paused) worker.pause()
-    worker.start()
-    this.#worker.set(worker)
-    return worker
+    return live && database ? this.#workers.serve(live, database, backend, modelName) : null
   }
 
-  /** Takes no new requests, or takes them again; holds for every later model too. */
   setPaused(paused: boolean): void {
-    this.#paused = paused
-    const worker = this.#worker.value
-    if (paused) worker?.pause()
-    else worker?.resume()
+    this.#workers.setPaused(paused)
   }
 
-  async stopServing(): Promise<void> {
-    const worker = this.#worker.value
-    this.#worker.set(null)
-    await worker?.stop()
+  stopServing(): Promise<void> {
+    return this.#workers.stopServing()
   }
 
   #closeWallets(): void {
@@ -359,8 +339,8 @@ export class LocalNetwork implements AppNetwork {
   async stop(): Promise<void> {
     // A wallet that still waits for the chain would hold everything up: what it sent is on its way, and the next start reads the chain.
     setTimeout(() => this.#closeWallets(), walletGraceMs).unref()
-    this.#stopped = true
-    await this.stopServing()
+    this.#stopping.abort(new Error('The app stops.'))
+    await this.#workers.stop()
     this.#live.set(null)
     await this.#closeAll()
     // A start that was under way fails with its chain; what it had opened meanwhile is closed too.

@@ -135,7 +135,7 @@ export class ModelKeeper {
   }
 
   async stop(): Promise<void> {
-    this.#turn.abort(new Failure('superseded', 'The app stops.'))
+    this.#turn.abort(new Error('The app stops.'))
     await this.#options.library.stop()
     await this.#work
   }

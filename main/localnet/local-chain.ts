@@ -24,6 +24,8 @@ export interface LocalChainOptions {
   readonly genesis: ReadonlyArray<{ readonly address: Address; readonly balance: bigint }>
   /** Newest transactions kept per account. Default 5,000. */
   readonly historyPerAccount?: number
+  /** Ends a start that is under way. */
+  readonly signal?: AbortSignal
   readonly logger: Logger
 }
 
@@ -107,6 +109,8 @@ class Keeper {
   }
 
   async start(): Promise<Ready> {
+    const giveUp = (): void => void this.close()
+    this.#options.signal?.addEventListener('abort', giveUp, { once: true })
     try {
       const ready = await this.#launch()
       this.#port = ready.port
@@ -114,6 +118,8 @@ class Keeper {
     } catch (thrown) {
       await this.close()
       throw thrown
+    } finally {
+      this.#options.signal?.removeEventListener('abort', giveUp)
     }
   }
 
