@@ -101,7 +101,7 @@ describe('one request', () => {
     ledger.record(settled(850n))
     expect(money()).toEqual([['answered', 127_500_000n, 'settled']])
     expect(ledger.totals()).toMatchObject({ counted: 0n, pending: 0n, settled: 127_500_000n })
-    expect(ledger.since(1_000)).toEqual([{ startedAtMs: 1_000, counted: 0n, pending: 0n, settled: 127_500_000n }])
+    expect(ledger.since(1_000)).toEqual([{ startedAtMs: 0, counted: 0n, pending: 0n, settled: 127_500_000n }])
     expect(ledger.since(1_001)).toEqual([])
     expect(ledger.lastActiveMs()).toBe(2_000)
   })
@@ -177,12 +177,12 @@ describe('money', () => {
     test.restart()
     test.ledger.record(total(890n))
     expect(test.ledger.totals()).toMatchObject({ counted: 0n, pending: 890n * fee })
-    expect(test.ledger.since(0)).toHaveLength(2)
+    expect(test.ledger.since(0)).toHaveLength(1)
     // The proxy's own word comes after all: it replaces what was inferred, and nothing is counted twice.
     test.ledger.record(counted('b', 40n, 40n))
     test.ledger.record(counted('a', 850n, 890n))
     expect(test.ledger.totals()).toMatchObject({ counted: 0n, pending: 890n * fee })
-    expect(test.ledger.since(0).map(({ pending }) => pending)).toEqual([850n * fee, 40n * fee])
+    expect(test.ledger.since(0).map(({ pending }) => pending)).toEqual([890n * fee])
   })
 
   it('that no set of answers makes up shows in the totals alone', () => {

@@ -11,10 +11,13 @@ export interface LedgerTotals extends Split {
   readonly failed: number
 }
 
-/** Where the money of one request is, in nanoton. */
+/** Where the money of the requests is that started in one quarter of an hour, in nanoton. */
 export interface TimedSplit extends Split {
+  /** Begin of the quarter. Every time zone's midnights and half hours are such moments. */
   readonly startedAtMs: number
 }
+
+const quarterMs = 15 * 60_000
 
 /**
  * What this worker served and what of it is counted, pending and settled. Only a proxy's message, a signed payment or the chain puts money
@@ -28,7 +31,7 @@ export interface Ledger {
   readonly revision: Watchable<number>
   /** Of all time. `pending + settled` is exactly what was signed, also for tokens of requests that this ledger never heard of. */
   totals(): LedgerTotals
-  /** Money of the counted requests that started at `sinceMs` or later. */
+  /** Money of the counted requests that started at `sinceMs` or later, by quarters of an hour, in no order; one may come in parts. */
   since(sinceMs: number): TimedSplit[]
   /** Newest first. */
   requests(limit: number): ServedRequest[]
@@ -100,8 +103,13 @@ export function openLedger(database: Database): Ledger {
     `SELECT coalesce(result, 'failed') AS name, count(*) AS n FROM request
      WHERE started_at_ms IS NOT NULL AND (result IS NOT NULL OR interrupted = 1) GROUP BY name`,
   )
-  const recent = database.prepare<StretchRow & { started_at_ms: bigint }>(
-    `SELECT r.started_at_ms, ${stretch} FROM request r ${ofRequest} WHERE r.started_at_ms >= ? AND c.first IS NOT NULL`,
+  const recent = database.prepare<Split & { quarter: bigint; fee: bigint }>(
+    `WITH stretch AS (
+       SELECT r.started_at_ms / ${quarterMs} AS quarter, c.fee, c.last - c.first AS tokens,
+         ${upTo('max(coalesce(k.signed, 0), coalesce(k.settled, 0))')} AS signed, ${upTo('coalesce(k.settled, 0)')} AS settled
+       FROM request r ${ofRequest} WHERE r.started_at_ms >= ? AND c.first IS NOT NULL)
+     SELECT quarter, fee, sum(tokens - signed) AS counted, sum(signed - settled) AS pending, sum(settled) AS settled
+     FROM stretch GROUP BY quarter, fee`,
     bigints,
   )
   const newest = database.prepare<RequestRow>(
@@ -143,8 +151,9 @@ export function openLedger(database: Database): Ledger {
       failed: of('failed'),
     }
   }
-  // Screens ask every second; a worker that has served for months should not sum up its life each time.
+  // Several screens and the tray ask often; a worker that has served for months should not sum up its life each time.
   let sums: { readonly revision: number; readonly totals: LedgerTotals } | undefined
+  let recentSums: { readonly revision: number; readonly sinceMs: number; readonly splits: TimedSplit[] } | undefined
 
   return {
     revision,
@@ -156,8 +165,14 @@ export function openLedger(database: Database): Ledger {
       if (sums?.revision !== revision.value) sums = { revision: revision.value, totals: readTotals() }
       return sums.totals
     },
-    since: (sinceMs) =>
-      recent.all(sinceMs).map((row) => ({ startedAtMs: Number(row.started_at_ms), ...worth(tokensOf(row), row.fee) })),
+    since: (sinceMs) => {
+      if (recentSums?.revision !== revision.value || recentSums.sinceMs !== sinceMs) {
+        const rows = recent.all(sinceMs)
+        const splits = rows.map((row) => ({ startedAtMs: Number(row.quarter) * quarterMs, ...worth(row, row.fee) }))
+        recentSums = { revision: revision.value, sinceMs, splits }
+      }
+      return recentSums.splits
+    },
     requests: (limit) => newest.all(limit).map(servedRequestFrom),
     payouts: (limit) => newestPayouts.all(limit).map(payoutFrom),
     lastActiveMs: () => active.get()?.at ?? undefined,
