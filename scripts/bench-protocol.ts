@@ -1,7 +1,8 @@
 /**
  * `npm run bench:protocol`: what the network itself costs. Client, proxy and worker run as an operator runs them, each a process of
  * `cocoon-desktop`, on a network without a chain, over loopback sockets with proof of work, TLS 1.3 and frames; a load generator and an engine
- * that answers at once are two more processes. All share the cores of this computer.
+ * that answers at once are two more processes. All share the cores of this computer. For each step the engine is also asked alone, and, for the
+ * floor under all of it, through hops that only pass bytes on.
  *
  *   --seconds <n>     measured time of each step (default 5)
  *   --warmup <n>      requests before the first step, so that the code is compiled (default 6000; streams a hundredth of it)
@@ -15,6 +16,7 @@ import { writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { type BareChain, startBareChain } from './bench-protocol/bare-chain.ts'
 import { measureIdle } from './bench-protocol/idle-memory.ts'
 import type { LoadReport } from './bench-protocol/load-generator.ts'
 import { layout, type Network, startNetwork } from './bench-protocol/network.ts'
@@ -47,7 +49,13 @@ interface Step {
   readonly cpuUs: Readonly<Record<string, number>>
 }
 
-async function measure(network: Network, name: string, port: number, inFlight: number, stream: boolean): Promise<Step> {
+async function measure(
+  network: Pick<Network, 'load' | 'pids'>,
+  name: string,
+  port: number,
+  inFlight: number,
+  stream: boolean,
+): Promise<Step> {
   const before = Object.entries(network.pids).map(([role, pid]) => [role, cpuMs(pid)] as const)
   const report = await ask<LoadReport>(network.load, { port, inFlight, seconds, warmup: stream ? 2 * inFlight : warmup, stream })
   // The warm-up is in the CPU time, so it is in the number that divides it.
@@ -57,7 +65,13 @@ async function measure(network: Network, name: string, port: number, inFlight: n
 }
 
 /** The best of several runs; a refusal or a break in any of them is not hidden. */
-async function best(network: Network, name: string, port: number, inFlight: number, stream: boolean): Promise<Step> {
+async function best(
+  network: Pick<Network, 'load' | 'pids'>,
+  name: string,
+  port: number,
+  inFlight: number,
+  stream: boolean,
+): Promise<Step> {
   const steps: Step[] = []
   for (let run = 0; run < runs; run++) steps.push(await measure(network, name, port, inFlight, stream))
   const [first, ...rest] = steps.sort((one, other) => other.perSecond - one.perSecond)
@@ -71,7 +85,7 @@ async function best(network: Network, name: string, port: number, inFlight: numb
 const ms = (value: number): string => `${value.toFixed(2)} ms`
 const us = (value: number | undefined): string => `${Math.round(value ?? Number.NaN)}`.padStart(6)
 
-function show(step: Step, direct: Step | undefined): void {
+function show(step: Step, direct: Step | undefined, withCpu = direct !== undefined): void {
   const { report, cpuUs } = step
   const added =
     direct === undefined
@@ -86,7 +100,7 @@ function show(step: Step, direct: Step | undefined): void {
   console.log(
     `${`${step.name} ${step.inFlight}`.padEnd(16)} ${`${Math.round(step.perSecond)}/s`.padStart(9)}  p50 ${ms(report.p50Ms)}  p99 ${ms(report.p99Ms)}${added}${events}${ratio}; ${lost}`,
   )
-  if (direct !== undefined)
+  if (withCpu)
     console.log(
       `  CPU µs/request: ${Object.entries(cpuUs)
         .map(([role, value]) => `${role}${us(value)}`)
@@ -96,6 +110,7 @@ function show(step: Step, direct: Step | undefined): void {
 
 async function throughput(): Promise<Step[]> {
   const network = await startNetwork({ difficulty: 20 })
+  const bare: BareChain = await startBareChain(Number(values.warmup))
   const steps: Step[] = []
   try {
     for (const stream of [false, true]) {
@@ -106,11 +121,17 @@ async function throughput(): Promise<Step[]> {
         const direct = await best(network, 'engine alone', network.enginePort, inFlight, stream)
         const step = await best(network, stream ? 'streams' : 'in flight', network.clientPort, inFlight, stream)
         show(direct, undefined)
+        if (!stream) {
+          const floor = await best(bare, 'bare hops', bare.port, inFlight, false)
+          show(floor, undefined, true)
+          steps.push(floor)
+        }
         show(step, direct)
         steps.push(direct, step)
       }
     }
   } finally {
+    bare.stop()
     await network.stop()
   }
   return steps

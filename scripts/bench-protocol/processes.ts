@@ -9,7 +9,7 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 
 /** Starts one of the bench's own processes; resolves when it listens. */
 export async function startHelper(
-  name: 'instant-engine' | 'load-generator' | 'idle-workers',
+  name: 'instant-engine' | 'load-generator' | 'idle-workers' | 'bare-hops',
   args: readonly string[] = [],
 ): Promise<ChildProcess> {
   const child = fork(here(`./${name}.ts`), [...args], {
