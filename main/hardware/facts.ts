@@ -1,6 +1,7 @@
 import si from 'systeminformation'
 import type { Gpu, HardwareFacts } from '../../preload/api/system.ts'
 import type { Logger } from '../base/logger.ts'
+import { type GpuConfidential, queryGpuConfidential } from './gpu-confidential.ts'
 import { type NvidiaGpu, queryNvidia } from './nvidia-smi.ts'
 import { detectTee } from './tee.ts'
 
@@ -12,6 +13,7 @@ export interface FactSources {
   readonly graphics: () => Promise<si.Systeminformation.GraphicsData>
   readonly nvidia: () => Promise<NvidiaGpu[]>
   readonly tee: () => HardwareFacts['tee']
+  readonly gpuConfidential: () => Promise<GpuConfidential>
 }
 
 export const systemSources: FactSources = {
@@ -21,6 +23,7 @@ export const systemSources: FactSources = {
   graphics: si.graphics,
   nvidia: () => queryNvidia(),
   tee: () => detectTee(),
+  gpuConfidential: () => queryGpuConfidential(),
 }
 
 /** Display adapters of virtual machines and remote screens: nothing that could compute. */
@@ -81,5 +84,6 @@ export async function readFacts(logger: Logger, sources: FactSources = systemSou
     gpus: [...cards, ...others],
     os: { platform: os.platform, name: os.distro, version: os.release, arch: os.arch },
     tee: sources.tee(),
+    ...(cards.length > 0 && { gpuConfidential: await sources.gpuConfidential() }),
   }
 }

@@ -57,6 +57,7 @@ describe('facts', () => {
     const facts = await readFacts(silentLogger, {
       ...systemSources,
       nvidia: async () => parseNvidiaSmi(table),
+      gpuConfidential: async () => ({ state: 'off', ready: false, processor: null, capable: true }),
       graphics: async () => ({
         controllers: [
           controller('NVIDIA Corporation', 'RTX 4080'),
@@ -66,6 +67,7 @@ describe('facts', () => {
         displays: [],
       }),
     })
+    expect(hardwareFacts.parse(facts).gpuConfidential).toMatchObject({ state: 'off', capable: true })
     expect(facts.gpus.map(({ name, vendor }) => [name, vendor])).toEqual([
       ['NVIDIA GeForce RTX 4080 SUPER', 'nvidia'],
       ['NVIDIA T400', 'nvidia'],
@@ -77,6 +79,7 @@ describe('facts', () => {
     const fail = () => Promise.reject(new Error('no such tool'))
     const facts = await readFacts(silentLogger, { ...systemSources, nvidia: fail, graphics: fail })
     expect(facts.gpus).toEqual([])
+    expect(facts.gpuConfidential).toBeUndefined()
     expect(facts.cpu.threads).toBeGreaterThan(0)
   })
 
@@ -87,7 +90,9 @@ describe('facts', () => {
     writeFileSync(join(root, 'dev/sev-guest'), '')
     expect(detectTee(root).kind).toBe('sev-snp-guest')
     writeFileSync(join(root, 'dev/tdx_guest'), '')
-    expect(detectTee(root).kind).toBe('tdx-guest')
+    expect(detectTee(root)).toMatchObject({ kind: 'tdx-guest', sentence: expect.stringContaining('cannot prove') })
+    mkdirSync(join(root, 'sys/kernel/config/tsm/report'), { recursive: true })
+    expect(detectTee(root)).toMatchObject({ kind: 'tdx-guest', sentence: expect.stringContaining('can prove') })
   })
 })
 

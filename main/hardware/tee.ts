@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import type { HardwareFacts } from '../../preload/api/system.ts'
+import { tsmFolder } from './tsm-report.ts'
 
 /**
  * Whether this computer is a confidential VM that could prove itself (protocol 40 §10), by the devices that the guest kernel offers.
@@ -10,14 +11,15 @@ export function detectTee(root = '/'): HardwareFacts['tee'] {
   if (has('/dev/tdx_guest')) {
     return {
       kind: 'tdx-guest',
-      sentence: 'Runs inside an Intel TDX virtual machine, which can prove itself to others. This version does not use that yet.',
+      sentence: has(tsmFolder)
+        ? 'Runs inside an Intel TDX virtual machine, and can prove to others what it runs.'
+        : 'Runs inside an Intel TDX virtual machine, but its kernel offers no quotes (configfs-tsm), so it cannot prove that to others.',
     }
   }
   if (has('/dev/sev-guest')) {
     return {
       kind: 'sev-snp-guest',
-      sentence:
-        'Runs inside an AMD SEV-SNP virtual machine, which can prove itself to others. This version does not use that yet.',
+      sentence: 'Runs inside an AMD SEV-SNP virtual machine. No verifier for its reports is here, so it counts as not proven.',
     }
   }
   return { kind: 'none', sentence: 'This computer cannot prove to others what it runs, so it cannot serve the attested network.' }

@@ -1,10 +1,16 @@
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
+import { detectTee } from '../hardware/tee.ts'
+import { type TsmFiles, tsmReport } from '../hardware/tsm-report.ts'
+import { AttestationError } from '../protocol/attestation/attestation-error.ts'
 import type { IdentityOptions } from '../protocol/attestation/certificate.ts'
 import { CollateralCache } from '../protocol/attestation/collateral-cache.ts'
 import { CollateralService, intelServiceUrl } from '../protocol/attestation/collateral-service.ts'
 import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
+import { readQuote } from '../protocol/attestation/quote.ts'
 import { type QuoteJudge, QuoteVerifier } from '../protocol/attestation/quote-verifier.ts'
 
 export type PolicyName = Policy['kind']
@@ -40,8 +46,21 @@ export function policyNamedOf(name: PolicyName, options: AttestingOptions): Poli
 
 /**
  * What an own certificate shows where peers are asked for the policy `name`: a fake quote is what a peer of a test network expects in return
- * (protocol 10 §10).
+ * (protocol 10 §10), a real one wherever this machine can make it, and none elsewhere.
+ * @param tee what this machine is
  */
-export function ownQuote(name: PolicyName): IdentityOptions['quote'] {
-  return name === 'fake_tdx' ? fakeQuote : undefined
+export function ownQuote(name: PolicyName, tee = detectTee(), files?: TsmFiles): IdentityOptions['quote'] {
+  if (name === 'fake_tdx') return fakeQuote
+  return name === 'tdx' && tee.kind === 'tdx-guest' ? (publicKey) => machineQuote(publicKey, files) : undefined
+}
+
+/** A quote of this machine for a key. @throws Failure `tsm-unavailable`, `tsm-conflict`, `tsm-failed`; AttestationError `quote-…` */
+export function machineQuote(publicKey: Uint8Array, files?: TsmFiles): Uint8Array {
+  const reportData = createHash('sha512').update(publicKey).digest()
+  const { provider, report } = tsmReport(new Uint8Array(reportData), files)
+  if (provider !== 'tdx_guest') throw new Failure('tsm-failed', `The machine gives reports of ${provider} in the place of quotes`)
+  const { measured } = readQuote(report).body
+  if (Buffer.compare(measured.reportData, reportData) !== 0)
+    throw new AttestationError('quote-not-for-this-key', 'The machine gave a quote for something else')
+  return report
 }

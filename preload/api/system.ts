@@ -24,6 +24,15 @@ export const hardwareFacts = z.object({
   os: z.object({ platform: z.string(), name: z.string(), version: z.string(), arch: z.string() }),
   /** Honest verdict on confidential computing, in one sentence. */
   tee: z.object({ kind: z.enum(['none', 'tdx-guest', 'sev-snp-guest']), sentence: z.string() }),
+  /** Confidential computing of NVIDIA GPUs as their driver tells it; left out without such a GPU. */
+  gpuConfidential: z
+    .object({
+      state: z.enum(['on', 'off', 'devtools', 'unknown']),
+      ready: z.boolean(),
+      processor: z.string().nullable(),
+      capable: z.boolean(),
+    })
+    .optional(),
 })
 export type HardwareFacts = z.infer<typeof hardwareFacts>
 

@@ -56,7 +56,6 @@ describe('a collateral service', () => {
   const tcb = '/tdx/certification/v4/tcb'
   it.each<[string, string, string, (response: Parameters<Parameters<Pccs['instead']['set']>[1]>[0]) => void]>([
     ['an unknown processor', tcb, 'collateral-unavailable', (r) => r.writeHead(404).end()],
-    ['a redirection', tcb, 'collateral-unavailable', (r) => r.writeHead(302, { location: 'http://127.0.0.1:9/' }).end()],
     ['a lost connection', tcb, 'collateral-unavailable', (r) => r.destroy()],
     ['an answer without end', tcb, 'collateral-unavailable', (r) => void r.end(Buffer.alloc(2 ** 20 + 1, 0x20))],
     ['no JSON', tcb, 'collateral-malformed', (r) => void r.end('<html>')],
@@ -68,6 +67,14 @@ describe('a collateral service', () => {
     const server = await pccs()
     server.instead.set(path, instead)
     await expect(new CollateralService({ url: server.url }).get(model)).rejects.toMatchObject({ name: 'AttestationError', code })
+  })
+
+  it('that leads elsewhere is not followed', async () => {
+    const [server, other] = await Promise.all([pccs(), pccs()])
+    const location = `${other.url}/tdx/certification/v4/tcb?fmspc=B0C06F000000`
+    server.instead.set(tcb, (response) => response.writeHead(302, { location }).end())
+    await expect(new CollateralService({ url: server.url }).get(model)).rejects.toMatchObject({ code: 'collateral-unavailable' })
+    expect(other.asked).toEqual([])
   })
 
   it('that says nothing is not waited for', async () => {

@@ -106,4 +106,12 @@ describe('certificates', () => {
       expect(ours.key.equals(theirs.publicKey)).toBe(true)
     }
   })
+
+  it('with a key of another curve are not read', () => {
+    const der = new Uint8Array(evidenceWith().certificates.pck)
+    const p256 = Buffer.from('2a8648ce3d030107', 'hex')
+    const p192 = Buffer.from('2a8648ce3d030101', 'hex')
+    der.set(p192, Buffer.from(der).indexOf(p256))
+    expect(() => readIntelCertificate(der)).toThrow('a key that is not of P-256')
+  })
 })

@@ -65,7 +65,7 @@ const signatures = table('signatures', [
     ({ quote }) => Object.assign(quote, { qeReportData: new Uint8Array(64).fill(7) }),
   ],
   [
-    'another attestation key under the old report',
+    'another key under the old report',
     'quote-key-not-bound',
     ({ quote }) => {
       quote.qeReportData = new Uint8Array(64)
@@ -190,7 +190,7 @@ const chain = table('chain', [
     ({ authority }) => Object.assign(authority, { isAuthority: false, pathLength: undefined }),
   ],
   ['an authority that may not certify', 'chain-wrong-purpose', ({ authority }) => Object.assign(authority, { keyUsage: 0x02 })],
-  ['a root under which no authority may stand', 'chain-wrong-purpose', ({ root }) => Object.assign(root, { pathLength: 0 })],
+  ['a root without room for an authority', 'chain-wrong-purpose', ({ root }) => Object.assign(root, { pathLength: 0 })],
   ['a platform that is an authority', 'chain-wrong-purpose', ({ pck }) => Object.assign(pck, { isAuthority: true })],
   ['a platform that may not sign', 'chain-wrong-purpose', ({ pck }) => Object.assign(pck, { keyUsage: 0x04 })],
   [
@@ -244,7 +244,7 @@ const lists = table('revocation lists', [
   ['the root’s list has expired', 'collateral-expired', (w) => Object.assign(w.rootCrl, { nextUpdateMs: w.nowMs - 1000 })],
   ['a list of tomorrow', 'collateral-not-yet-valid', (w) => Object.assign(w.pckCrl, { issuedAtMs: w.nowMs + dayMs })],
   [
-    'a list with an unknown critical extension',
+    'an unknown critical extension',
     'crl-malformed',
     // The mark of a list that holds only what changed.
     ({ pckCrl }) => pckCrl.extensions.push({ oid: '2.5.29.27', critical: true, value: Uint8Array.of(2, 1, 0) }),
