@@ -11,8 +11,8 @@ import type { WorkerOptions } from './options.ts'
 import { nothingToSettle, type PayoutContext, paidTokens, settle, settledByOthers } from './payout.ts'
 import type { WorkerEvent } from './worker-event.ts'
 
-/** A contract that could not be read is tried again after this. */
-const readAgainMs = 5_000
+/** Contracts that have paid all that is known here are looked at only so often: a word about more may have got lost. */
+const paidEvery = 30
 
 export interface CashierContext {
   readonly options: WorkerOptions
@@ -136,22 +136,20 @@ export class Cashier {
     }
   }
 
-  /** Reads every contract once, also those of former terms, which no connection asks about any more. */
-  async readAll(signal: AbortSignal): Promise<void> {
-    const { root, logger } = this.#options
+  /** Follows what the contracts have paid, also those of former terms, which no connection asks about any more: their proxy pays them by itself. */
+  async follow(signal: AbortSignal): Promise<void> {
+    const { root, logger, paymentStatusMs: [, everyMs] = [0, 20_000] } = this.#options
     for await (const config of root.values(signal)) if (config !== null) break
-    for (let open = this.contracts(); open.length > 0 && !signal.aborted; await pause(readAgainMs, signal)) {
-      const unread: WorkerContractRecord[] = []
-      for (const record of open) {
+    for (let looks = 0; !signal.aborted; await pause(everyMs, signal)) {
+      const looksAtAll = looks++ % paidEvery === 0
+      for (const { contract, maxTokens, signedTokens } of this.contracts()) {
         if (signal.aborted) return
-        try {
-          await this.readPaid(record.contract)
-        } catch (thrown) {
-          unread.push(record)
+        const paid = this.#paid.get(contract.toString())
+        if (!looksAtAll && paid !== undefined && paid >= maxTokens && paid >= signedTokens) continue
+        await this.readPaid(contract).catch((thrown: unknown) => {
           logger.warn('a worker contract could not be read', { reason: asError(thrown).message })
-        }
+        })
       }
-      open = unread
     }
   }
 

@@ -96,7 +96,7 @@ export class Worker {
     const slots = Array.from({ length: this.#options.proxyConnections ?? 1 }, (_, slot) =>
       this.#keepConnected(slot, directory, stopping.signal),
     )
-    this.#loops = Promise.all([...slots, this.#watchHealth(stopping.signal), this.#cashier.readAll(stopping.signal)])
+    this.#loops = Promise.all([...slots, this.#watchHealth(stopping.signal), this.#cashier.follow(stopping.signal)])
   }
 
   /**

@@ -119,6 +119,10 @@ export class PaidNetwork {
     return this.#parts.network
   }
 
+  get root() {
+    return this.#parts.root
+  }
+
   async stop(): Promise<void> {
     const { root, wallets, local, databases, folder } = this.#parts
     await this.client.stop()

@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parseClientState } from '../../contracts/client.ts'
+import { orderToRoot } from '../ton/root-orders.ts'
+import { carryOut } from '../wallet/orders.ts'
+import { W5Wallet } from '../wallet/w5-wallet.ts'
+import { paidTokens } from '../worker/payout.ts'
+import { keys, PaidNetwork } from './testing/paid-network.ts'
+
+const settleMs = 120_000
+
+describe('new terms while everything runs', () => {
+  let net: PaidNetwork
+  let owner: W5Wallet
+  const topUp = 5_000_000_000n
+  beforeAll(async () => {
+    net = await PaidNetwork.start()
+    owner = new W5Wallet(net.chain, keys.networkOwner)
+    await net.client.stop()
+    net.client = net.newClient({ accountTopUp: topUp })
+    net.client.start()
+    await net.client.whenReady(AbortSignal.timeout(60_000))
+    await net.workerReady()
+  })
+  afterAll(async () => {
+    owner.close()
+    await net.stop()
+  })
+
+  it('give the client a new account, show nothing of the former one as its own, and what the former contracts paid is learnt', async () => {
+    await net.answer('hi')
+    await net.signedBeyond(0n)
+    const former = { client: net.clientContract(), worker: net.worker.contracts()[0] ?? expect.unreachable('no contract') }
+    // Money that the connection told beside a contract that it is not in.
+    const untrue: unknown[] = []
+    net.client.state.onChange(({ connections: [one] }) => {
+      if (one && one.phase !== 'ready' && one.balance !== undefined) untrue.push([one.phase, one.balance])
+    })
+    await carryOut(net.chain, owner, [
+      orderToRoot(net.network.config, { op: 'changePrice', pricePerToken: 300_000n, workerFeePerToken: 100_000n }, 'New price'),
+    ])
+    await expect
+      .poll(() => net.connection()?.clientContract?.toString() !== former.client.toString() && net.connection()?.phase, {
+        timeout: 60_000,
+      })
+      .toBe('ready')
+    expect(untrue).toEqual([])
+    await expect.poll(() => net.connection(), { timeout: 60_000 }).toMatchObject({ balance: topUp, used: 0n, pendingCharge: 0n })
+
+    await net.workerReady()
+    const { end } = await net.answer('hi')
+    expect(end.cost).toBe(BigInt(end.tokens?.total ?? -1n) * 300_000n)
+    await expect.poll(() => net.connection()?.used, { timeout: 30_000 }).toBe(end.cost)
+
+    // The proxy pays its former workers and clients by itself.
+    await expect.poll(() => paidTokens(net.chain, former.worker.contract), { timeout: settleMs }).toBe(former.worker.maxTokens)
+    const settled = { type: 'settled', workerContract: former.worker.contract.toString(), tokens: former.worker.maxTokens }
+    await expect.poll(() => net.workerEvents, { timeout: 15_000 }).toContainEqual(settled)
+    const formerAccount = async () => {
+      const { data } = await net.chain.account(former.client)
+      return data === null ? undefined : parseClientState(data)
+    }
+    await expect.poll(formerAccount, { timeout: settleMs }).toMatchObject({ state: 'closed', balance: 0n })
+    await expect.poll(() => net.client.state.value.returning, { timeout: 30_000 }).toEqual([])
+  }, 400_000)
+})
