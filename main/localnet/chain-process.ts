@@ -77,6 +77,8 @@ process.once('message', (raw) => {
   begun.then(
     (stopIt) => {
       stop = stopIt
+      // The parent may have gone before anybody listened for it.
+      if (!process.connected) void end()
     },
     async (thrown: unknown) => {
       const error = asError(thrown)
