@@ -19,27 +19,28 @@ const operation = ATTACH.clientOperation
 const envelope = (excesses: Address) => ({ queryId: randomQueryId(), excesses })
 
 /**
- * Messages that prove the ownership on chain (protocol 30 §3.3), both in one sending. The first carries the StateInit when the contract is not
+ * Messages that prove the ownership on chain (protocol 30 §3.3), in one sending. The first carries the StateInit when the contract is not
  * deployed yet; the second sets the secret, so that the next connection needs no message at all, and tops up by `topUp` nanoton if asked to.
  */
 export function registerMessages(
   record: AccountRecord,
-  options: { readonly deploy: boolean; readonly nonce: bigint; readonly secretHash: Uint8Array; readonly topUp: bigint },
+  options: {
+    readonly deploy: boolean
+    readonly nonce: bigint
+    /** Left out when the contract has it. */
+    readonly secret: { readonly hash: Uint8Array; readonly topUp: bigint } | undefined
+  },
 ): OutMessage[] {
   const { contract, owner, proxyContract, proxyKey, params } = record
   const init = options.deploy
     ? { init: clientInit({ owner, proxy: proxyContract, publicKey: proxyKey, params }).init, bounce: false }
     : {}
   const register = { to: contract, value: ATTACH.clientRegister, body: clientRegister(envelope(owner), options.nonce), ...init }
-  const secret =
-    options.topUp > 0n
-      ? {
-          to: contract,
-          value: options.topUp + operation,
-          body: clientChangeSecretAndTopUp(envelope(owner), options.secretHash, options.topUp),
-        }
-      : { to: contract, value: operation, body: clientChangeSecret(envelope(owner), options.secretHash) }
-  return [register, secret]
+  if (options.secret === undefined) return [register]
+  const { hash, topUp } = options.secret
+  if (topUp === 0n) return [register, changeSecretMessage(record, hash)]
+  const body = clientChangeSecretAndTopUp(envelope(owner), hash, topUp)
+  return [register, { to: contract, value: topUp + operation, body }]
 }
 
 export function topUpMessage(record: AccountRecord, amount: bigint): OutMessage {

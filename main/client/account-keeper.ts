@@ -1,5 +1,5 @@
-import type { Address } from '@ton/core'
-import { type ClientState as ContractState, parseClientState } from '../../contracts/client.ts'
+import type { Address, Message } from '@ton/core'
+import { type ClientState as ContractState, parseClientMessage, parseClientState } from '../../contracts/client.ts'
 import { parseProxyState } from '../../contracts/proxy.ts'
 import { exactTon } from '../base/exact-ton.ts'
 import { asError, Failure } from '../base/failure.ts'
@@ -23,6 +23,8 @@ import { EmptyContracts, payableNow } from './owed-refund.ts'
 /** How long a message may take to show in the contract's state. */
 const confirmLimitMs = 90_000
 const confirmEveryMs = 500
+/** Transactions of the wallet looked at together. */
+const pageSize = 16
 /** A maintenance message that had no effect is not repeated before this. */
 const maintenancePauseMs = 600_000
 
@@ -45,6 +47,21 @@ const topUpOf = (amount: bigint): Action => [
 /** nanoton on the contract that no answer has used yet */
 const unspent = ({ maxTokens, signedTokens, dbTokens, params }: AccountRecord, chain: ContractState): bigint =>
   chain.balance - pendingCharge({ chain, signedTokens, committedTokens: dbTokens, maxTokens }, params.pricePerToken)
+
+/** Whether the money that opens this account has left the wallet: then it may still be on its way to the contract. */
+async function hasPaid(chain: Chain, wallet: Address, { contract, openingAfterLt }: AccountRecord): Promise<boolean> {
+  const isOpening = ({ info, body }: Message): boolean =>
+    info.type === 'internal' && info.dest.equals(contract) && parseClientMessage(body)?.kind === 'change-secret-and-top-up'
+  let before: { lt: bigint; hash: Uint8Array } | undefined
+  for (;;) {
+    const page = await chain.transactions(wallet, pageSize, before)
+    const recent = page.filter(({ lt }) => lt > openingAfterLt)
+    if (recent.some(({ outMessages }) => outMessages.values().some(isOpening))) return true
+    const oldest = page.at(-1)
+    if (oldest === undefined || recent.length < page.length || oldest.prevTransactionLt <= openingAfterLt) return false
+    before = { lt: oldest.lt, hash: oldest.hash() }
+  }
+}
 
 /** The owner's actions on client contracts (protocol 30 §5, §6). Each waits until the chain shows its effect. One at a time. */
 export class AccountKeeper {
@@ -88,14 +105,28 @@ export class AccountKeeper {
     return state
   }
 
-  /** Registers the owner with the proxy, sets the secret, tops up; deploys first where needed. The messages leave when it returns. */
-  async register(
-    account: Account,
-    options: { readonly nonce: bigint; readonly secretHash: Uint8Array; readonly topUp: bigint },
-  ): Promise<void> {
+  /** Notes the agreement to open this account with `topUp` nanoton on it; `register` sends them. */
+  async agree(account: Account, topUp: bigint): Promise<void> {
+    const { chain, wallet } = this.#needMoney()
+    const { last } = await chain.account(wallet.address)
+    account.agree({ topUp, afterLt: last?.lt ?? 0n })
+  }
+
+  /**
+   * Registers the owner with the proxy; deploys, sets the secret and puts on the balance what was agreed, as far as that is not done yet. The
+   * messages leave when it returns.
+   */
+  async register(account: Account, options: { readonly nonce: bigint; readonly secretHash: Uint8Array }): Promise<void> {
     await this.#alone(async ({ chain, wallet }) => {
-      const { status } = await chain.account(account.record.contract)
-      await wallet.send(registerMessages(account.record, { ...options, deploy: status !== 'active' }))
+      const { record } = account
+      const { nonce, secretHash } = options
+      const state = await this.read(record.contract)
+      // The message that sets the secret brings the money.
+      const isOpen = state !== undefined && sameBytes(state.secretHash, secretHash)
+      const isPaid = isOpen || record.openingTopUp === 0n || (await hasPaid(chain, wallet.address, record))
+      const secret = isOpen ? undefined : { hash: secretHash, topUp: isPaid ? 0n : record.openingTopUp }
+      await wallet.send(registerMessages(record, { nonce, deploy: state === undefined, secret }))
+      account.opened()
     })
   }
 

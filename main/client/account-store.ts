@@ -21,6 +21,8 @@ export const clientMigrations: readonly string[] = [
      first_seen_ms INTEGER NOT NULL
    ) STRICT`,
   `ALTER TABLE client_contract ADD COLUMN endpoint TEXT NOT NULL DEFAULT ''`,
+  `ALTER TABLE client_contract ADD COLUMN opening_nano INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE client_contract ADD COLUMN opening_after_lt INTEGER NOT NULL DEFAULT 0`,
 ]
 
 /** One client contract: whose it is and what its proxy told and signed. Tokens are adjusted totals. */
@@ -38,6 +40,10 @@ export interface AccountRecord {
   readonly params: Params
   /** The user agreed to open this contract; without it no message is sent that costs anything. */
   readonly consented: boolean
+  /** nanoton that are to be put on it as it is opened; 0 when they have left the wallet. */
+  readonly openingTopUp: bigint
+  /** The wallet's newest transaction when that was decided. */
+  readonly openingAfterLt: bigint
   readonly signedTokens: bigint
   /** Body of the newest signed charge; null before the first. */
   readonly signedBoc: Uint8Array | null
@@ -56,6 +62,8 @@ interface Row {
   proxy_key: Uint8Array
   params: Uint8Array
   consented: bigint
+  opening_nano: bigint
+  opening_after_lt: bigint
   signed_tokens: bigint
   signed_boc: Uint8Array | null
   db_tokens: bigint
@@ -93,7 +101,7 @@ export class AccountStore {
        ON CONFLICT DO UPDATE SET endpoint = excluded.endpoint WHERE endpoint <> excluded.endpoint`,
     )
     this.#save = database.prepare(
-      `UPDATE client_contract SET consented = ?, signed_tokens = ?, signed_boc = ?, db_tokens = ?, max_tokens = ?, closed = ?
+      `UPDATE client_contract SET consented = ?, opening_nano = ?, opening_after_lt = ?, signed_tokens = ?, signed_boc = ?, db_tokens = ?, max_tokens = ?, closed = ?
        WHERE contract = ?`,
     )
   }
@@ -164,6 +172,8 @@ export class AccountStore {
   #run(record: AccountRecord): void {
     this.#save.run(
       BigInt(record.consented),
+      record.openingTopUp,
+      record.openingAfterLt,
       record.signedTokens,
       record.signedBoc,
       record.dbTokens,
@@ -184,6 +194,8 @@ function recordOf(row: Row): AccountRecord {
     proxyKey: row.proxy_key,
     params: parseParams(Cell.fromBoc(Buffer.from(row.params))[0] ?? Cell.EMPTY),
     consented: row.consented !== 0n,
+    openingTopUp: row.opening_nano,
+    openingAfterLt: row.opening_after_lt,
     signedTokens: row.signed_tokens,
     signedBoc: row.signed_boc,
     dbTokens: row.db_tokens,

@@ -71,8 +71,19 @@ export class Account {
     this.#onChange()
   }
 
-  consent(): void {
-    if (!this.#record.consented) this.#keep({ consented: true })
+  /** The user has agreed to open it. Noted before anything is sent, so that a sudden end makes nobody pay twice. */
+  agree(opening: { readonly topUp: bigint; readonly afterLt: bigint }): void {
+    this.#keep({ consented: true, openingTopUp: opening.topUp, openingAfterLt: opening.afterLt })
+  }
+
+  /** What opens it has left the wallet, or was seen on chain. */
+  opened(): void {
+    if (!this.#record.consented || this.#record.openingTopUp > 0n) this.#keep({ consented: true, openingTopUp: 0n })
+  }
+
+  /** Nothing was sent after all. */
+  notOpened(): void {
+    if (this.#record.consented) this.#keep({ consented: false, openingTopUp: 0n })
   }
 
   /** A signed payment: kept when it is good and larger (protocol 30 §4). Bad ones are reported, not fatal. */

@@ -11,21 +11,24 @@ export interface Agreement {
  */
 export class Consent {
   readonly #inAdvance: Agreement | undefined
-  #given = Promise.withResolvers<Agreement>()
+  #given: Agreement | undefined
+  readonly #waiting = new Set<(agreement: Agreement) => void>()
 
   /** @param topUp nanoton for every account that has to be opened; undefined = each one is asked for */
   constructor(topUp?: bigint) {
     this.#inAdvance = topUp === undefined ? undefined : { topUp }
   }
 
-  /** For the next connection that needs one. */
+  /** For the connection that has waited longest, or the next one that needs one. */
   give(agreement: Agreement): void {
-    this.#given.resolve(agreement)
+    const [first] = this.#waiting
+    if (first === undefined) this.#given = agreement
+    else first(agreement)
   }
 
   /** An agreement that was not needed, or given up, must not open another account later. */
   takeBack(): void {
-    this.#given = Promise.withResolvers()
+    this.#given = undefined
   }
 
   /**
@@ -36,12 +39,27 @@ export class Consent {
   async wait(limitMs: number | undefined, signal: AbortSignal): Promise<Agreement> {
     if (this.#inAdvance !== undefined) return this.#inAdvance
     const limit = limitMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(limitMs)])
-    const given = await Promise.race([
-      this.#given.promise,
-      new Promise<undefined>((resolve) => limit.addEventListener('abort', () => resolve(undefined), { once: true })),
-    ])
-    if (given === undefined || signal.aborted) throw handshakeFailure('The connection ended before an account was opened.')
-    this.takeBack()
+    const given = limit.aborted ? undefined : (this.#take() ?? (await this.#next(limit)))
+    if (given === undefined) throw handshakeFailure('The connection ended before an account was opened.')
     return given
+  }
+
+  #take(): Agreement | undefined {
+    const given = this.#given
+    this.#given = undefined
+    return given
+  }
+
+  #next(limit: AbortSignal): Promise<Agreement | undefined> {
+    return new Promise((resolve) => {
+      const end = (agreement?: Agreement): void => {
+        this.#waiting.delete(end)
+        limit.removeEventListener('abort', onAbort)
+        resolve(agreement)
+      }
+      const onAbort = (): void => end()
+      this.#waiting.add(end)
+      limit.addEventListener('abort', onAbort)
+    })
   }
 }

@@ -96,8 +96,8 @@ describe('money comes back without the proxy', () => {
       ...{ proxyKey: proxyKey.publicKey, params: terms, endpoint: '127.0.0.1:9', nowMs: Date.now() },
     })
     const account = new Account(store, opened, () => undefined)
-    account.consent()
-    await client.accounts.register(account, { nonce: 7n, secretHash: new Uint8Array(32).fill(1), topUp: toNano('5') })
+    await client.accounts.agree(account, toNano('5'))
+    await client.accounts.register(account, { nonce: 7n, secretHash: new Uint8Array(32).fill(1) })
     await eventually(async () => ((await client.accounts.read(contract))?.balance === toNano('5') ? true : undefined))
     const close = async (): Promise<void> => {
       await client.stop()

@@ -38,7 +38,9 @@ describe('the pace of registrations', () => {
         sent.push(messages)
       },
     }
-    peer = await clientPeer({ money: { chain: { account: async () => account } as unknown as Chain, wallet } })
+    peer = await clientPeer({
+      money: { chain: { account: async () => account, transactions: async () => [] } as unknown as Chain, wallet },
+    })
     const { client, proxy } = peer
     client.start()
     const agreement = new AbortController()

@@ -176,7 +176,7 @@ export class Visitor {
       show({ phase: 'authorizing' })
       link.authorized(await authorize(connection, { kind: 'short', secret }, timeoutMs, signal))
       // Our secret's hash is in the contract, so the account was opened with consent, also if the app ended before it noted that.
-      account.consent()
+      account.opened()
       return
     }
     if (this.#options.money !== undefined) {
@@ -188,19 +188,22 @@ export class Visitor {
           `The proxy asks for one paid registration after the other; the next one is sent in ${Math.ceil(waitMs / 1000)} s at the earliest.`,
         )
       if (isNew) show({ phase: 'needs-account' })
-      const consent = isNew ? await this.#context.consent.wait(visit.consentLimitMs, signal) : { topUp: 0n }
+      const consent = isNew ? await this.#context.consent.wait(visit.consentLimitMs, signal) : undefined
       show({ phase: 'authorizing' })
-      const nonce = BigInt.asUintN(64, auth.nonce)
-      this.#pace.sent(name, Date.now())
+      const { accounts } = this.#context
       try {
-        await this.#context.accounts.register(account, { nonce, secretHash: hash, topUp: consent.topUp })
+        if (consent !== undefined) await accounts.agree(account, consent.topUp)
+        await accounts.register(account, { nonce: BigInt.asUintN(64, auth.nonce), secretHash: hash })
       } catch (thrown) {
         // Only where it is sure that nothing was sent may the same agreement be used again.
-        if (isNew && thrown instanceof Failure && thrown.code !== 'send-unknown') this.#context.consent.give(consent)
-        else account.consent()
+        if (!(thrown instanceof Failure) || thrown.code === 'send-unknown') this.#pace.sent(name, Date.now())
+        else if (consent !== undefined) {
+          account.notOpened()
+          this.#context.consent.give(consent)
+        }
         throw thrown
       }
-      account.consent()
+      this.#pace.sent(name, Date.now())
     }
     link.authorized(await authorize(connection, { kind: 'long' }, timeoutMs, signal))
     this.#pace.accepted(proxy.clientContract.toString())

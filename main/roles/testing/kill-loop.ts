@@ -231,7 +231,11 @@ async function compareBooks(scene: KillScene, load: Load, kills: readonly Kill[]
   same("the client contract's counter", chain.client.used)
   same("the worker contract's counter", chain.worker.paid)
   const paidIn = chain.client.balance + total * price
-  if (paidIn === 0n || paidIn % scene.topUpNano !== 0n) broken.push(`the client contract was filled with ${paidIn} nanoton`)
+  // One when it is opened, and one whenever less than half is left: a program that dies in between must not pay again.
+  const { topUpNano } = scene
+  const planned = (total * price + topUpNano / 2n + topUpNano - 1n) / topUpNano
+  if (paidIn === 0n || paidIn % topUpNano !== 0n || paidIn > planned * topUpNano)
+    broken.push(`the client contract was filled with ${paidIn} nanoton, ${planned} top-ups were needed`)
   if (chain.commission > total * (price - fee)) broken.push(`the commission is ${chain.commission} nanoton`)
   expectBetween(bounds(load.asked, kills), total, 'at the end', broken)
   broken.push(...load.wrong)
