@@ -8,6 +8,7 @@ import { guardProcess } from './last-resort.ts'
 import { logFile } from './log-file.ts'
 import { type CoreToShell, coreStopLimitMs, shellToCore } from './shell-link.ts'
 import { defaultDataDir } from './storage/files.ts'
+import { passwordFromEnvironment } from './wallet/vault-password.ts'
 
 /** Entry of the core under the desktop shell: one process on the bundled Node 24, spoken to over the parent's pipe only. */
 async function main(): Promise<void> {
@@ -20,11 +21,13 @@ async function main(): Promise<void> {
     })
 
   const networkFile = process.env.COCOON_NETWORK
+  const vaultPassword = passwordFromEnvironment()
   const core = await startCore({
     dataDir,
     shell: 'desktop',
     entries: childEntries(import.meta.url),
     ...(networkFile ? { networkFile } : {}),
+    ...(vaultPassword && { vaultPassword }),
     logger,
   }).catch(async (thrown: unknown) => {
     await tell({ type: 'failed', message: messageAndAdvice(thrown) })

@@ -41,6 +41,8 @@ export interface CoreOptions {
   readonly entries: ChildEntries
   /** Network file to open in place of the computer's own local network. */
   readonly networkFile?: string
+  /** Asked when the vault has a password. */
+  readonly vaultPassword?: () => Promise<string>
   readonly logger: Logger
 }
 
@@ -55,7 +57,7 @@ export interface Core {
  * by `app.start`.
  * @throws Failure when the data folder cannot be used: `already-running`, of the vault, of the databases.
  */
-export async function startCore({ dataDir, shell, entries, networkFile, logger }: CoreOptions): Promise<Core> {
+export async function startCore({ dataDir, shell, entries, networkFile, vaultPassword, logger }: CoreOptions): Promise<Core> {
   // A file that cannot be used ends the start before anything is touched.
   const chosen = networkFile === undefined ? null : readChainNetwork(networkFile)
   const readOnly = chosen !== null && chosen.chain.kind !== 'local'
@@ -64,7 +66,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, logger }
   const lock = lockInstance(paths.lock)
   const progress = new StartProgress(logger, { readOnly })
   progress.set('storage', 'working')
-  const vault = await openVault(paths)
+  const vault = await openVault(paths, { password: vaultPassword })
   const secretStore = openSecretStore(paths.secrets, vault.derive('secrets'))
   const books = bookPaths(paths, chosen?.root.hash ?? null)
   makeDataDir(dirname(books.earningsDb))

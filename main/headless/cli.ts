@@ -20,6 +20,8 @@ Usage: cocoon-desktop serve [options]
 
   network <command>        Deploys a network of your own and changes it as its owner: cocoon-desktop network --help
 
+  vault <command>          Locks chats and wallets with a password, or takes it away: cocoon-desktop vault --help
+
   --help, --version
 `
 
@@ -28,6 +30,10 @@ async function main(): Promise<void> {
   if (process.argv[2] === 'network') {
     const { networkCommand } = await import('./network-command.ts')
     process.exit(await networkCommand(process.argv.slice(3), childEntries(import.meta.url)))
+  }
+  if (process.argv[2] === 'vault') {
+    const { vaultCommand } = await import('./vault-command.ts')
+    process.exit(await vaultCommand(process.argv.slice(3)))
   }
   const { roleCommand } = await import('./role-commands/role-command.ts')
   if (await roleCommand(process.argv.slice(2), childEntries(import.meta.url))) return

@@ -10,6 +10,7 @@ import { logFile } from '../log-file.ts'
 import { defaultDataDir } from '../storage/files.ts'
 import { networkHelp } from './network-help.ts'
 import { askSecret, confirm, retype } from './terminal.ts'
+import { vaultPassword } from './vault-password.ts'
 import { showWalletLink, silenceTonConnect } from './wallet-link.ts'
 
 const text = { type: 'string' } as const
@@ -134,6 +135,7 @@ function contextOf(values: Values, entries: ChildEntries): SigningContext {
     on,
     endpoints: values.endpoint,
     dataDir,
+    vaultPassword: vaultPassword(),
     entries,
     logger: createLogger(logFile(join(dataDir, 'logs', 'network.log'))),
     ...(apiKey === undefined ? {} : { apiKey }),

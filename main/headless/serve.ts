@@ -11,6 +11,7 @@ import { openBrowser } from './open-browser.ts'
 import { startPageServer } from './page-server.ts'
 import { Sessions } from './sessions.ts'
 import { showProgress } from './terminal-progress.ts'
+import { vaultPassword } from './vault-password.ts'
 
 export interface ServeOptions {
   readonly port: number
@@ -30,6 +31,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     dataDir,
     shell: 'browser',
     entries: options.entries,
+    vaultPassword: vaultPassword(),
     ...(options.networkFile === undefined ? {} : { networkFile: options.networkFile }),
     logger,
   })

@@ -32,13 +32,19 @@ export interface Vault {
   close(): void
 }
 
+/** As given, or asked for once it turns out that the vault has one. */
+export type VaultPassword = string | (() => Promise<string>)
+
 /**
- * Opens the vault, or makes one at the first start: under `password` if given, else under a new key file.
+ * Opens the vault, or makes one at the first start: under `password` if given as such, else under a new key file.
  * A vault with a key file opens by it and ignores `password`.
  * @throws Failure `vault-password-needed`, `vault-wrong-password`, `vault-weak-password`, `vault-tampered`, `vault-version`,
  *   `vault-key-file-missing`, `vault-key-file-wrong`, `vault-missing`, `disk-full`, `write-failed`
  */
-export async function openVault(paths: VaultPaths, options: { password?: string; now?: () => number } = {}): Promise<Vault> {
+export async function openVault(
+  paths: VaultPaths,
+  options: { password?: VaultPassword | undefined; now?: () => number } = {},
+): Promise<Vault> {
   if (existsSync(paths.vault)) {
     const envelope = parseEnvelope(readFileSync(paths.vault, 'utf8'))
     return new OpenVault(paths, await unwrap(envelope, paths, options.password), envelope)
@@ -49,7 +55,8 @@ export async function openVault(paths: VaultPaths, options: { password?: string;
       advice: 'Restore vault.json from a backup, or move the whole data folder away to start afresh.',
     })
   const master = new Uint8Array(randomBytes(32))
-  const envelope = await wrap(master, paths, options.password ?? null, (options.now ?? Date.now)())
+  const password = typeof options.password === 'string' ? options.password : null
+  const envelope = await wrap(master, paths, password, (options.now ?? Date.now)())
   writeFileAtomic(paths.vault, serializeEnvelope(envelope))
   return new OpenVault(paths, master, envelope)
 }
@@ -110,7 +117,7 @@ async function wrap(master: Uint8Array, paths: VaultPaths, password: string | nu
   return { version: 1, createdAtMs, wrap: { kind: 'password', kdf, ...wrapUnder(key, master) } }
 }
 
-async function unwrap(envelope: Envelope, paths: VaultPaths, password: string | undefined): Promise<Uint8Array> {
+async function unwrap(envelope: Envelope, paths: VaultPaths, password: VaultPassword | undefined): Promise<Uint8Array> {
   const { wrap: way } = envelope
   if (way.kind === 'key-file') {
     const key = readKeyFile(paths.keyFile)
@@ -119,10 +126,11 @@ async function unwrap(envelope: Envelope, paths: VaultPaths, password: string | 
   }
   if (password === undefined)
     throw new Failure('vault-password-needed', 'The vault is locked with a password.', {
-      advice: 'Enter the password.',
+      advice:
+        'Name a file that holds it, with mode 0600, in the environment variable COCOON_VAULT_PASSWORD_FILE, and start again.',
       retryable: true,
     })
-  const key = await keyFromPassword(password, way.kdf)
+  const key = await keyFromPassword(typeof password === 'string' ? password : await password(), way.kdf)
   if (!checkFits(key, way.check))
     throw new Failure('vault-wrong-password', 'This is not the password of the vault.', {
       advice: 'Try again. A forgotten password cannot be replaced: restore wallets from their recovery phrases.',

@@ -33,6 +33,8 @@ export interface ToolChainOptions {
   readonly apiKey?: string
   /** For the local chain. */
   readonly dataDir: string
+  /** Asked when the vault of the data folder has a password. */
+  readonly vaultPassword?: (() => Promise<string>) | undefined
   readonly entries: ChildEntries
   readonly logger: Logger
 }
@@ -63,7 +65,7 @@ export async function openToolChain(options: ToolChainOptions): Promise<ToolChai
     throw thrown
   }
   try {
-    const secrets = await readSecrets(options.dataDir)
+    const secrets = await readSecrets(options)
     const local = await LocalChain.start({
       entry: options.entries.chain,
       dataDir: paths.chain,
@@ -85,9 +87,9 @@ export async function openToolChain(options: ToolChainOptions): Promise<ToolChai
   }
 }
 
-async function readSecrets(dataDir: string): ReturnType<typeof localSecrets> {
+async function readSecrets({ dataDir, vaultPassword }: ToolChainOptions): ReturnType<typeof localSecrets> {
   const paths = dataPaths(dataDir)
-  const vault = await openVault(paths)
+  const vault = await openVault(paths, { password: vaultPassword })
   const store = openSecretStore(paths.secrets, vault.derive('secrets'))
   try {
     return await localSecrets(store, paths)
@@ -98,14 +100,15 @@ async function readSecrets(dataDir: string): ReturnType<typeof localSecrets> {
 }
 
 /** The app holds the data folder: its chain is joined, and of its files only the keys are read. */
-async function openRunning({ dataDir, logger }: ToolChainOptions): Promise<ToolChain> {
+async function openRunning(options: ToolChainOptions): Promise<ToolChain> {
+  const { dataDir, logger } = options
   const paths = dataPaths(dataDir)
   const endMs = performance.now() + appStartMs
   for (;;) {
     try {
       const { endpoint } = localEndpoint(paths.localEndpoint)
       // The app tells its endpoint after its keys are on disk: nothing is made here.
-      const { networkOwner } = existsSync(paths.vault) ? await readSecrets(dataDir) : { networkOwner: null }
+      const { networkOwner } = existsSync(paths.vault) ? await readSecrets(options) : { networkOwner: null }
       return {
         chain: httpChain({ kind: 'local', endpoint, logger: logger.room('chain') }),
         source: `the embedded chain of the app that runs with ${dataDir}`,

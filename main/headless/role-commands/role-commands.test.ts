@@ -131,7 +131,7 @@ describe('the three roles as processes, on a network without a chain', () => {
   it('serve plain completions too', async () => {
     const response = await fetch(url('/v1/completions'), { method: 'POST', body: '{"model":"test/model","prompt":"x"}' })
     expect(response.status).toBe(200)
-    expect(JSON.parse(engine.asked.at(-1) ?? '')).toEqual({ model: 'test/model', prompt: 'x' })
+    expect(JSON.parse(engine.asked.at(-1) ?? '')).toEqual({ model: 'test/model', prompt: 'x', max_tokens: 10_000 })
   })
 
   it('take the options of the client out of the request', async () => {
