@@ -109,7 +109,11 @@ class Keeper {
   }
 
   async start(): Promise<Ready> {
-    const giveUp = (): void => void this.close()
+    // Not asked to end in order: it would hear it only once it has loaded, and half a start is undone by its database.
+    const giveUp = (): void => {
+      this.#closing.abort()
+      this.#child?.kill('SIGKILL')
+    }
     this.#options.signal?.addEventListener('abort', giveUp, { once: true })
     try {
       const ready = await this.#launch()
