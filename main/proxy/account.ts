@@ -12,6 +12,9 @@ export interface ClientContractState {
   readonly secretHash: Uint8Array
 }
 
+/** Closed, and everything is paid back: a forced close may leave the contract owing the rest. */
+export const isRefunded = ({ state, balance }: ClientContractState): boolean => state === 'closed' && balance === 0n
+
 /** State of a worker contract as its last message told it. */
 export interface WorkerContractState {
   readonly state: LifeState

@@ -6,7 +6,7 @@ import { asError } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Chain } from '../ton/chain.ts'
 import type { Sender } from '../wallet/sender.ts'
-import type { Account } from './account.ts'
+import { type Account, isRefunded } from './account.ts'
 import type { Ledger } from './ledger.ts'
 
 export interface RetirementOptions {
@@ -84,7 +84,7 @@ export class Retirement {
 }
 
 /** Nothing is owed over this account any more. */
-function isDone(account: Account): boolean {
-  if (account.kind === 'client') return account.client === undefined || account.client.state === 'closed'
+export function isDone(account: Account): boolean {
+  if (account.kind === 'client') return account.client === undefined || isRefunded(account.client)
   return account.chain === account.max && (account.worker?.tokens ?? 0n) >= account.max
 }

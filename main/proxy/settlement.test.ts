@@ -11,6 +11,7 @@ import { type ProxyIdentity, peerContract, proxyContract } from './addresses.ts'
 import { Ledger } from './ledger.ts'
 import { LedgerStore, makeCurrent, proxyMigrations } from './ledger-store.ts'
 import { PaymentDesk } from './payment-desk.ts'
+import { isDone } from './retirement.ts'
 import { Settlement } from './settlement.ts'
 import { goldenOwner, goldenRoot, goldenSeed, goldenWallet, temporaryFolder } from './testing/fixtures.ts'
 
@@ -178,6 +179,29 @@ describe('settlement', () => {
     worker.worker = { state: 'normal', tokens: 121n }
     await tick(61_000)
     expect(told()).toEqual([])
+  })
+
+  it('grants what a forced close has left owing, until the contract is empty', async () => {
+    const { used, stake, secretHash } = client.client ?? expect.unreachable('no contract')
+    client.client = { state: 'closed', balance: 4_000n, used, stake, secretHash }
+    expect(isDone(client)).toBe(false)
+    client.running = 1
+    await tick()
+    expect(told()).toEqual([])
+    client.running = 0
+    await tick()
+    const [message] = sent
+    expect(message && parseSigned(new Uint8Array(message.body.toBoc())).payload.kind).toBe('client-grant-refund')
+    expect(told()).toEqual([{ to: 'client', tokens: 0n }])
+    await tick()
+    expect(told()).toEqual([])
+    // It had no effect.
+    await tick(31_000)
+    expect(told()).toEqual([{ to: 'client', tokens: 0n }])
+    client.client = { ...client.client, balance: 0n }
+    await tick(31_000)
+    expect(told()).toEqual([])
+    expect(isDone(client)).toBe(true)
   })
 
   it('waits for a full disk without falling behind when there is room', async () => {

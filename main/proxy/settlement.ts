@@ -5,7 +5,7 @@ import { type HashSigner, type PaymentKind, signMessage } from '../../contracts/
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import type { OutMessage, Sender } from '../wallet/sender.ts'
-import type { Account } from './account.ts'
+import { type Account, isRefunded } from './account.ts'
 import { type ProxyIdentity, peerContract } from './addresses.ts'
 import type { Ledger } from './ledger.ts'
 import type { PaymentDesk } from './payment-desk.ts'
@@ -158,12 +158,13 @@ export class Settlement {
     const { client } = account
     if (client === undefined) return undefined
     this.#forgetDone(account, 'client-charge', client.used)
-    if (client.state === 'closed') {
+    if (isRefunded(client)) {
       this.#wanted.delete(account.key)
       return undefined
     }
     const final = account.running === 0 && account.chain === account.max
-    if (client.state === 'closing' || this.#o.winding()) {
+    // A contract that was closed by force keeps what the stake did not cover, until it is granted.
+    if (client.state !== 'normal' || this.#o.winding()) {
       return final ? { kind: 'client-grant-refund', tokens: account.max } : undefined
     }
     const owed = (account.chain - client.used) * identity.params.pricePerToken
