@@ -39,6 +39,8 @@ export interface ProxyBook {
   claimed: boolean
   /** Some operation was accepted: from then on 0.01 TON stay. */
   founded: boolean
+  /** What was there before that: the 0.01 TON include it, though it may be owed. */
+  early: bigint
 }
 
 const PAYOUT = 0xc59a7cd3
@@ -70,7 +72,7 @@ export class Books {
       this.workers.set(key, { proxy, signed: 0n, received: 0n })
     }
     if (contract.kind === 'proxy' && !this.proxies.has(key)) {
-      const zero = { staked: 0n, forced: 0n, paidOwner: 0n, brought: 0n, unpaidRent: 0n }
+      const zero = { staked: 0n, forced: 0n, paidOwner: 0n, brought: 0n, unpaidRent: 0n, early: 0n }
       this.proxies.set(key, { ...zero, claimed: false, founded: false })
     }
   }
@@ -108,6 +110,7 @@ export class Books {
       book.unpaidRent += step.rent
       return
     }
+    if (!book.founded) book.early = step.before.balance
     book.founded = true
     const from = step.parcel.from ?? ''
     const client = this.clients.get(from)

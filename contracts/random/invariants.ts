@@ -77,7 +77,8 @@ function checkProxy(world: World, key: Key, honest: boolean) {
   if (!honest || book.claimed || !book.founded) return
   const debts = debtsOf(world, key)
   if (debts.unearned < 0n) throw new Violation(`${name}: more was paid to workers than charged`)
-  if (held + book.unpaidRent < debts.total + STORAGE) {
+  const early = book.early < STORAGE ? book.early : STORAGE
+  if (held + book.unpaidRent + early < debts.total + STORAGE) {
     throw new Violation(`${name} holds ${held} and owes ${debts.total}`)
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { rememberTableEntries } from './fast-table.ts'
-import { hunt, MUTANTS } from './mutants.ts'
+import { hunt, MUTANTS, placesOf } from './mutants.ts'
 
 rememberTableEntries()
 
@@ -17,10 +17,14 @@ const QUICK = [
 describe('the random tester finds', () => {
   for (const mutant of MUTANTS.filter(({ mistake }) => QUICK.includes(mistake))) {
     it(`${mutant.contract}: ${mutant.mistake}`, async () => {
-      const failure = await hunt(mutant, 'model', 1, 3)
+      const failure = await hunt(mutant, 'model', 1, 6)
       expect(failure?.cause).toHaveProperty('name', 'Violation')
     })
   }
+
+  it('has a place in the source for every mutant', () => {
+    expect(MUTANTS.filter((mutant) => placesOf(mutant) !== 1)).toEqual([])
+  })
 
   it('has a mutant for each contract', () => {
     const quick = MUTANTS.filter(({ mistake }) => QUICK.includes(mistake))

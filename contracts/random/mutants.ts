@@ -90,6 +90,13 @@ export const MUTANTS: readonly Mutant[] = [
     'getOriginalBalance() - value + rent',
     'getOriginalBalance() - value',
   ),
+  mutant(
+    'proxy',
+    'proxy',
+    'what is still owed may be forgotten for want of gas',
+    'assert (contract.getOriginalBalance() >= balanceToKeep(msg.value, STORAGE) + UNPAID_GAS) throw ERR_LOW_VALUE;',
+    '',
+  ),
   mutant('proxy', 'proxy', 'closing needs no waiting', 'assert (blockchain.now() >= st.unlockAt) throw ERR_LOCKED;', '', false),
   mutant(
     'proxy',
@@ -112,11 +119,20 @@ export const MUTANTS: readonly Mutant[] = [
 
 const sourceDir = new URL('../', import.meta.url)
 
+/** How often the source holds what is to be changed: a mutant of anything but one place is none. */
+export function placesOf(changed: Mutant): number {
+  return sourceOf(changed).split(changed.right).length - 1
+}
+
+function sourceOf(changed: Mutant): string {
+  return readFileSync(new URL(`${changed.file}.tolk`, sourceDir), 'utf8')
+}
+
 /** The code of all contracts with one of them changed. Throws when the source does not hold what is to be changed. */
 export async function mutate(changed: Mutant): Promise<Codes> {
   const path = `${changed.file}.tolk`
-  const source = readFileSync(new URL(path, sourceDir), 'utf8')
-  const found = source.split(changed.right).length - 1
+  const source = sourceOf(changed)
+  const found = placesOf(changed)
   if (found !== 1) throw new Error(`${path} holds ${JSON.stringify(changed.right)} ${found} times, not once`)
   const result = await runTolkCompiler({
     entrypointFileName: `${changed.contract}.tolk`,

@@ -12,9 +12,9 @@ import type { World } from './world.ts'
 
 // Time, dust, garbage, forged requests, and the node wallets' own operations.
 
-const YEAR_SEC = 365 * 86_400
-/** Contracts with next to nothing would be frozen after some years; that is the chain's business, not the contracts'. */
-const LATEST_SEC = 1_800_000_000 + 4 * YEAR_SEC
+export const YEAR_SEC = 365 * 86_400
+/** Any longer, and contracts that nobody writes to are frozen one after the other. */
+export const LATEST_SEC = 1_800_000_000 + 4 * YEAR_SEC
 
 const timePasses: Operation = async (world, dice) => {
   const seconds = dice.weighted([

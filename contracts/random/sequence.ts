@@ -8,6 +8,7 @@ import { checkExits } from './exit-check.ts'
 import { checkInvariants } from './invariants.ts'
 import type { Terms } from './model-layout.ts'
 import type { RootModel } from './model-root.ts'
+import { LATE_OPERATIONS } from './operations-late.ts'
 import { MEMBER_OPERATIONS } from './operations-members.ts'
 import { NOISE_OPERATIONS } from './operations-noise.ts'
 import { delays, possible, prices, ROOT_OPERATIONS, stakes } from './operations-root.ts'
@@ -60,6 +61,7 @@ const OPERATIONS: readonly (readonly [number, Operation])[] = [
   ...SIGNED_OPERATIONS,
   ...ROOT_OPERATIONS,
   ...NOISE_OPERATIONS,
+  ...LATE_OPERATIONS,
 ]
 
 /** Three empty lists. */
