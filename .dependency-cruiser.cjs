@@ -62,6 +62,16 @@ module.exports = {
       to: { path: room(first) },
     },
     {
+      name: 'roles-do-without-the-app',
+      comment: 'A role of the command line runs where the app was never installed.',
+      severity: 'error',
+      from: { path: '^main/roles/', pathNot: [test, '/testing/'] },
+      to: {
+        path: '^main/(core|core\\.ts|core-process\\.ts|api\\.ts|api-link\\.ts|desktop|headless)',
+        pathNot: '^main/core/(dialer|via-dialer|local-endpoint)\\.ts$',
+      },
+    },
+    {
       name: 'tests-stay-out-of-the-product',
       severity: 'error',
       from: { path: '^(main|preload|renderer|contracts)/', pathNot: [test, '/testing/'] },
