@@ -1,5 +1,6 @@
 import { Address, Cell } from '@ton/core'
 import { type Params, parseParams, storeParams } from '../../contracts/params.ts'
+import { addressName } from '../base/address-name.ts'
 import { Soon } from '../base/soon.ts'
 import type { Database, Statement } from '../storage/database.ts'
 
@@ -145,7 +146,7 @@ export class AccountStore {
 
   /** Read at once, durable soon: for totals that the proxy would tell again after a crash. */
   saveSoon(record: AccountRecord): void {
-    this.#waiting.set(record.contract.toString(), record)
+    this.#waiting.set(addressName(record.contract), record)
     this.#saving.ask()
   }
 

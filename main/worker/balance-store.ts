@@ -1,5 +1,6 @@
 import { Address, beginCell, Cell, loadStateInit, storeStateInit } from '@ton/core'
 import type { ContractInit } from '../../contracts/cells.ts'
+import { addressName } from '../base/address-name.ts'
 import { Soon } from '../base/soon.ts'
 import type { Database, Statement } from '../storage/database.ts'
 
@@ -137,7 +138,7 @@ export class BalanceStore {
 
   /** Read at once, durable soon: for totals that the proxy would tell again after a crash. Never for what it signed. */
   saveSoon(record: WorkerContractRecord): void {
-    const name = record.contract.toString()
+    const name = addressName(record.contract)
     this.#records.set(name, record)
     this.#waiting.add(name)
     this.#saving.ask()
