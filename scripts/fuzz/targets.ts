@@ -16,7 +16,12 @@ import { SseCounter } from '../../main/protocol/accounting/sse-counter.ts'
 import { UsageMeter } from '../../main/protocol/accounting/usage-meter.ts'
 import { AttestationError } from '../../main/protocol/attestation/attestation-error.ts'
 import { readFakeQuote } from '../../main/protocol/attestation/fake-tdx.ts'
+import { readPemChain } from '../../main/protocol/attestation/intel-chain.ts'
+import { readRevocationList } from '../../main/protocol/attestation/revocation-list.ts'
+import { readQeIdentity, readTcbInfo } from '../../main/protocol/attestation/signed-collateral.ts'
+import { evidenceWith } from '../../main/protocol/attestation/testing/synthetic-intel.ts'
 import { readPeerCertificate } from '../../main/protocol/attestation/verify.ts'
+import { openQuote } from '../../main/protocol/attestation/verify-quote.ts'
 import { decodeHttpRequest, decodeHttpResponse, encodeHttpRequest } from '../../main/protocol/http/http-message.ts'
 import { SseTooLongError } from '../../main/protocol/http/sse-splitter.ts'
 import { checkPayment } from '../../main/protocol/payments/signed-payment.ts'
@@ -192,6 +197,19 @@ function certificate(input: Uint8Array): void {
   }, AttestationError)
 }
 
+const attested = evidenceWith()
+const utf8 = new TextDecoder()
+
+function quote(input: Uint8Array): void {
+  refusing(() => void openQuote(input), AttestationError)
+}
+
+function collateral(input: Uint8Array): void {
+  refusing(() => void readRevocationList(input), AttestationError)
+  const text = utf8.decode(input)
+  for (const read of [readPemChain, readTcbInfo, readQeIdentity]) refusing(() => void read(text), AttestationError)
+}
+
 /** The part of a model file that is read before its weights. */
 const ggufHead = tinyGguf({ contextTokens: 2048 }).slice(0, 16 * 1024)
 
@@ -287,6 +305,32 @@ export const fuzzTargets: readonly FuzzTarget[] = [
     corpus: valuesNamed('ratls/certificates', 'der_hex').map(hexBytes),
     dictionary: [hexBytes('3082'), hexBytes('0603551d13'), hexBytes('0101ff'), hexBytes('a382')],
     run: certificate,
+  },
+  {
+    name: 'quote',
+    regressions: 'main/protocol/attestation/regressions-quote.json',
+    corpus: [attested.quote, evidenceWith((world) => Object.assign(world.quote, { version: 5, bodyType: 'tdx-1.5' })).quote],
+    dictionary: [
+      hexBytes('0400'),
+      hexBytes('0500'),
+      hexBytes('81000000'),
+      textBytes('-----BEGIN CERTIFICATE-----\n'),
+      hexBytes('ffffffff'),
+    ],
+    run: quote,
+  },
+  {
+    name: 'collateral',
+    regressions: 'main/protocol/attestation/regressions-collateral.json',
+    corpus: [
+      attested.collateral.rootCrl,
+      attested.collateral.pckCrl,
+      textBytes(attested.collateral.tcbInfoChain),
+      textBytes(attested.collateral.tcbInfo),
+      textBytes(attested.collateral.qeIdentity),
+    ],
+    dictionary: [hexBytes('3082'), hexBytes('0101ff'), textBytes('"tcbLevels":'), textBytes('-----END CERTIFICATE-----\n')],
+    run: collateral,
   },
   {
     name: 'gguf',

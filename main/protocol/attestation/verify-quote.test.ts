@@ -3,6 +3,7 @@ import { QuoteVerifier as SecondOpinion } from '@phala/dcap-qvl'
 import { describe, expect, it } from 'vitest'
 import { readIntelCertificate } from './intel-certificate.ts'
 import { intelRootKeyHash } from './intel-chain.ts'
+import { quoteEvidence, verifyQuoteEvidence } from './quote-evidence.ts'
 import { type Evidence, evidenceWith } from './testing/synthetic-intel.ts'
 import { verifyQuote } from './verify-quote.ts'
 
@@ -89,6 +90,30 @@ describe('a good quote', () => {
     const { quote, collateral, nowMs } = evidenceWith()
     expect(() => verifyQuote(quote, collateral, nowMs)).toThrow(expect.objectContaining({ code: 'root-not-trusted' }))
     expect(Buffer.from(intelRootKeyHash).toString('hex')).toMatch(/^46e403bd.*200993$/)
+  })
+})
+
+describe('the evidence of a quote', () => {
+  const { quote, collateral, nowMs, roots } = evidenceWith()
+  const json = JSON.stringify(quoteEvidence(verifyQuote(quote, collateral, nowMs, roots)))
+
+  it('lets somebody else verify it, whenever that is', () => {
+    const again = verifyQuoteEvidence(JSON.parse(json), roots)
+    expect(again).toEqual(verifyQuote(quote, collateral, nowMs, roots))
+    // Who trusts Intel alone does not take the synthetic root.
+    expect(() => verifyQuoteEvidence(JSON.parse(json))).toThrow(expect.objectContaining({ code: 'root-not-trusted' }))
+  })
+
+  it.each<[string, (text: string) => string, string]>([
+    ['another time', (text) => text.replace(`${nowMs}`, `${nowMs + 90 * 86_400_000}`), 'collateral-expired'],
+    ['another collateral', (text) => text.replaceAll('OutOfDate', 'UpToDate'), 'collateral-signature-wrong'],
+    ['another quote', (text) => text.replace('"quote":"BAAC', '"quote":"BQAC'), 'quote-not-tdx'],
+    ['another form', (text) => text.replace('"version":1', '"version":2'), 'quote-malformed'],
+    ['something more', (text) => text.replace('{"kind"', '{"more":1,"kind"'), 'quote-malformed'],
+  ])('is refused with %s', (_name, change, code) => {
+    const changed = change(json)
+    expect(changed).not.toBe(json)
+    expect(() => verifyQuoteEvidence(JSON.parse(changed), roots)).toThrow(expect.objectContaining({ code }))
   })
 })
 

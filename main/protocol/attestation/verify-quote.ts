@@ -26,6 +26,8 @@ export interface VerifiedQuote {
   /** 48 bytes: SHA-384 of the root's key as an uncompressed point (10 §8). */
   readonly rootKeyHash: Uint8Array
   readonly verifiedAtMs: number
+  /** What it was verified with, for others to do the same (`quote-evidence.ts`). */
+  readonly evidence: { readonly quote: Uint8Array; readonly collateral: Collateral }
 }
 
 /** A quote and its platform as it names itself, which says what collateral to get. Nothing is verified. */
@@ -86,6 +88,7 @@ export function verifyQuote(
     },
     rootKeyHash: rootKeyHash(root),
     verifiedAtMs: nowMs,
+    evidence: { quote: bytes, collateral },
   }
 }
 

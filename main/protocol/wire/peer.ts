@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import { noImageHash } from '../attestation/image-hash.ts'
 import type { Policy } from '../attestation/policy.ts'
 import { type VerifiedPeer, verifyPeerCertificate } from '../attestation/verify.ts'
+import type { VerifiedQuote } from '../attestation/verify-quote.ts'
 import type { PacketConnection } from './connection.ts'
 import { type PeerInfo, remoteImageHash } from './peer-info.ts'
 import { WireError } from './wire-error.ts'
@@ -15,6 +16,8 @@ export interface Peer {
   readonly publicKey: Uint8Array | undefined
   /** `ip:port`, IPv6 in brackets. */
   readonly address: string
+  /** What was established about its machine, where this side asked for a real quote. */
+  readonly quote?: VerifiedQuote
 }
 
 /** A peer whose certificate was checked here. */
