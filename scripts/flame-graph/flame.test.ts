@@ -8,7 +8,7 @@ const profile: Profile = {
     { id: 2, callFrame: frame('(idle)') },
     { id: 3, callFrame: frame('onread', 'node:net'), children: [4] },
     { id: 4, callFrame: frame('emit', 'node:net'), children: [5, 6] },
-    { id: 5, callFrame: frame('push', 'file:///anywhere/main/protocol/wire/frames.ts', 9) },
+    { id: 5, callFrame: frame('push', 'file:///anywhere/main/main/protocol/wire/frames.ts', 9) },
     { id: 6, callFrame: frame('', 'file:///anywhere/main/proxy/<relay>.ts', 41) },
     { id: 7, callFrame: frame('sum', 'file:///anywhere/main/node_modules/@ton/core/dist/x.js') },
   ],

@@ -63,7 +63,7 @@ function frameOf({ functionName, url, lineNumber }: Profile['nodes'][number]['ca
   const packaged = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]
   if (packaged !== undefined) return { name: `${functionName || '(anonymous)'} ${packaged}`, kind: 'package' }
   // From the room on: `protocol/wire/outbox.ts`, wherever the project lies.
-  const file = /\/main\/((?:[\w-]+\/)*[\w.-]+)$/.exec(url)?.[1] ?? url.slice(url.lastIndexOf('/') + 1)
+  const file = /.*\/main\/((?:[\w-]+\/)*[\w.-]+)$/.exec(url)?.[1] ?? url.slice(url.lastIndexOf('/') + 1)
   return { name: functionName === '' ? `(anonymous:${lineNumber + 1}) ${file}` : `${functionName} ${file}`, kind: 'own' }
 }
 
