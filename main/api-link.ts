@@ -13,7 +13,7 @@ import {
 } from '../preload/api/contract.ts'
 import { type ToPage, toCore } from '../preload/api/link.ts'
 import { placesOf } from './base/error-places.ts'
-import { asError, Failure } from './base/failure.ts'
+import { asError, Failure, sentences } from './base/failure.ts'
 import type { Logger } from './base/logger.ts'
 
 /** One page's connection to the core, whatever carries it (WebSocket, Electron IPC). */
@@ -70,7 +70,7 @@ const apiCodes: Record<string, ApiErrorCode> = {
 function toApiError(thrown: unknown, name: string, logger: Logger): ApiError {
   if (thrown instanceof ApiError) return thrown
   if (thrown instanceof Failure) {
-    const sentence = [thrown.message, thrown.money, thrown.advice].filter(Boolean).join(' ')
+    const sentence = sentences(...[thrown.message, thrown.money, thrown.advice].filter((part) => part !== undefined))
     return new ApiError(apiCodes[thrown.code] ?? 'refused', sentence, { cause: thrown, words: thrown.words })
   }
   const error = asError(thrown)

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { servePage } from './api-link.ts'
 import { asError, messageAndAdvice } from './base/failure.ts'
-import { createLogger } from './base/logger.ts'
+import { createLogger, type Logger } from './base/logger.ts'
 import { childEntries } from './child-entries.ts'
 import { startCore } from './core.ts'
 import { guardProcess } from './last-resort.ts'
@@ -10,16 +10,23 @@ import { type CoreToShell, coreStopLimitMs, shellToCore } from './shell-link.ts'
 import { defaultDataDir } from './storage/files.ts'
 import { passwordFromEnvironment } from './wallet/vault-password.ts'
 
+/** @throws Failure when the data folder cannot be used */
+const openLog = async (dataDir: string): Promise<Logger> => createLogger(logFile(join(dataDir, 'logs', 'core.log')))
+
 /** Entry of the core under the desktop shell: one process on the bundled Node 24, spoken to over the parent's pipe only. */
 async function main(): Promise<void> {
   const dataDir = defaultDataDir()
-  const logger = createLogger(logFile(join(dataDir, 'logs', 'core.log')))
   const tell = (message: CoreToShell): Promise<void> =>
     new Promise((resolve) => {
       if (process.send && process.connected) process.send(message, undefined, {}, () => resolve())
       else resolve()
     })
 
+  const failed = async (thrown: unknown): Promise<never> => {
+    await tell({ type: 'failed', message: messageAndAdvice(thrown) })
+    process.exit(1)
+  }
+  const logger = await openLog(dataDir).catch(failed)
   const networkFile = process.env.COCOON_NETWORK
   const vaultPassword = passwordFromEnvironment()
   const core = await startCore({
@@ -29,10 +36,7 @@ async function main(): Promise<void> {
     ...(networkFile ? { networkFile } : {}),
     ...(vaultPassword && { vaultPassword }),
     logger,
-  }).catch(async (thrown: unknown) => {
-    await tell({ type: 'failed', message: messageAndAdvice(thrown) })
-    process.exit(1)
-  })
+  }).catch(failed)
   const links = new Map<string, ReturnType<typeof servePage>>()
 
   const close = (link: string): void => {

@@ -1,11 +1,12 @@
-import { appendFileSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import { appendFileSync, renameSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { makeDataDir } from './storage/files.ts'
 
 const maxBytes = 5 << 20
 
-/** Appends lines to a file readable by its owner only; keeps one older file, so that logs never fill the disk. */
+/** Appends lines to a file readable by its owner only; keeps one older file, so that logs never fill the disk. Throws as `makeDataDir`. */
 export function logFile(path: string): (line: string) => void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  makeDataDir(dirname(path))
   let size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
   return (line) => {
     try {

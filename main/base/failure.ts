@@ -58,7 +58,12 @@ export function asError(thrown: unknown): Error {
 /** What happened and, where it is known, what to do: for a place that shows one text. */
 export function messageAndAdvice(thrown: unknown): string {
   const { message } = asError(thrown)
-  return thrown instanceof Failure && thrown.advice ? `${message} ${thrown.advice}` : message
+  return thrown instanceof Failure && thrown.advice ? sentences(message, thrown.advice) : message
+}
+
+/** Several sentences as one text. What another program said may come without a full stop. */
+export function sentences(...parts: readonly string[]): string {
+  return parts.map((part, index) => (index === parts.length - 1 || /[.!?…]$/.test(part) ? part : `${part}.`)).join(' ')
 }
 
 /** A sentence for the page, with its words where there are some. */

@@ -1,5 +1,6 @@
 import type { Conversation, Turn } from '../../preload/api/chat.ts'
 import { exactTon } from '../base/exact-ton.ts'
+import { sentences } from '../base/failure.ts'
 import { levelNames } from './privacy.ts'
 
 /** A conversation as Markdown. Each answer keeps the level it was given at (ui.md §3.5). */
@@ -15,7 +16,7 @@ function turnParts(turn: Turn): string[] {
   if (turn.usage?.cost !== undefined) facts.push(exactTon(turn.usage.cost))
   if (turn.earlierCost !== undefined) facts.push(`${exactTon(turn.earlierCost)} for earlier answers`)
   if (turn.status === 'stopped') facts.push('stopped')
-  if (turn.error !== undefined) facts.push(`${turn.error.message} ${turn.error.money}`)
+  if (turn.error !== undefined) facts.push(sentences(turn.error.message, turn.error.money))
   return ['**You**', turn.question, '**Answer**', turn.answer, `_${facts.filter((fact) => fact !== '').join(' · ')}_`].filter(
     (part) => part !== '',
   )

@@ -1,6 +1,6 @@
 import type { ConversationSummary, PrivacyLevel, Turn, TurnError } from '../../preload/api/chat.ts'
 import { exactTon } from '../base/exact-ton.ts'
-import { asError, Failure, type Sentence } from '../base/failure.ts'
+import { asError, Failure, messageAndAdvice, type Sentence } from '../base/failure.ts'
 
 const paidNothing: Sentence = { text: 'You paid nothing.', words: { code: 'paid-nothing' } }
 const mayBePaid: Sentence = {
@@ -39,7 +39,7 @@ export function turnErrorFrom(thrown: unknown, level: PrivacyLevel): TurnError {
       thrown.cause instanceof Failure ? thrown.cause.code : thrown.cause === undefined ? '' : asError(thrown.cause).name
     return {
       code: thrown.code,
-      message: [thrown.message, thrown.advice].filter(Boolean).join(' '),
+      message: messageAndAdvice(thrown),
       words: thrown.words,
       ...(thrown.money === undefined
         ? moneyOf(unknownMoney(level))

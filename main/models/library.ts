@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, readlink, realpath, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { ModelState } from '../../preload/api/system.ts'
-import { asError, Failure, wordsOf } from '../base/failure.ts'
+import { asError, Failure, sentences, wordsOf } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import { untilAborted } from '../base/until-aborted.ts'
@@ -421,7 +421,7 @@ function ownId(path: string): string {
 }
 
 function sentence(error: Error): string {
-  return error instanceof Failure && error.advice !== undefined ? `${error.message} ${error.advice}` : error.message
+  return error instanceof Failure && error.advice !== undefined ? sentences(error.message, error.advice) : error.message
 }
 
 /** A problem as the page shows it, with its words where it has some. */

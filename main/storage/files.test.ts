@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { dataPaths, defaultDataDir } from './files.ts'
+import { dataPaths, defaultDataDir, makeDataDir } from './files.ts'
 
 describe('defaultDataDir', () => {
   const home = '/home/ada'
@@ -20,5 +23,23 @@ describe('defaultDataDir', () => {
     const all = Object.values(parts)
     expect(new Set(all).size).toBe(all.length)
     for (const path of all) expect(path.startsWith(`${dataDir}/`)).toBe(true)
+  })
+})
+
+describe('makeDataDir', () => {
+  it('makes every level, and says which folder cannot be one', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cocoon-folder-'))
+    makeDataDir(join(folder, 'a', 'b'))
+    makeDataDir(join(folder, 'a', 'b'))
+    expect(statSync(join(folder, 'a', 'b')).isDirectory()).toBe(true)
+    writeFileSync(join(folder, 'file'), '')
+    for (const path of [join(folder, 'file'), join(folder, 'file', 'logs')])
+      expect(() => makeDataDir(path)).toThrow(expect.objectContaining({ code: 'write-failed', advice: expect.any(String) }))
+    rmSync(folder, { recursive: true })
+  })
+
+  // mkdir's own recursion would never come back from here.
+  it.runIf(process.platform === 'linux')('ends where no folder can be made', () => {
+    expect(() => makeDataDir('/proc/no/folder')).toThrow(expect.objectContaining({ code: 'write-failed' }))
   })
 })

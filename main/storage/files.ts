@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { isAbsolute, join, resolve } from 'node:path'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { writeFailure } from '../base/atomic-file.ts'
 
 /** Where everything of one install lies. Only the core of that install writes here. */
@@ -68,9 +68,21 @@ export function bookPaths(paths: DataPaths, root: Uint8Array | null): DataPaths 
 /** Makes the data folder, for the user alone. Throws `Failure` `disk-full` or `write-failed`. */
 export function makeDataDir(dataDir: string): void {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    makeFolders(resolve(dataDir))
   } catch (thrown) {
     throw writeFailure(dataDir, thrown)
+  }
+}
+
+/** Level by level: mkdir's own recursion never ends where a folder refuses with ENOENT, as /proc does. */
+function makeFolders(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
+  if (dirname(path) !== path) makeFolders(dirname(path))
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (thrown) {
+    // Another process may have made it in between.
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw thrown
   }
 }
 
