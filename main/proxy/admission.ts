@@ -1,5 +1,6 @@
 import { reservedTokens } from '../protocol/accounting/adjusted-tokens.ts'
 import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
+import type { Account } from './account.ts'
 import { Refusal } from './refusal.ts'
 
 /** A client's money as the proxy counts it. All in adjusted tokens, totals since the client contract exists (30 §4). */
@@ -42,6 +43,20 @@ export function availableTokens(funds: ClientFunds): bigint {
   const bound = funds.stakeTokens + funds.scUsed
   return (funds.payedTotal < bound ? funds.payedTotal : bound) - funds.reserved - funds.max
 }
+
+/**
+ * What a request may be charged at its end: what was reserved for it, and what is free beside that. The reservation leaves out the price
+ * multipliers and the number of choices, so that an answer can use more (50 §3); the proxy promises its worker no more than the client covers.
+ */
+export function coveredTokens(funds: ClientFunds, reserved: bigint): bigint {
+  const covered = reserved + availableTokens(funds)
+  return covered > 0n ? covered : 0n
+}
+
+/** The contract of a client that was not seen on chain covers nothing. */
+const noContract = { state: 'closed', balance: 0n, stake: 0n, used: 0n } as const
+
+export const contractOf = ({ client }: Pick<Account, 'client'>) => client ?? noContract
 
 export interface QueryDemand {
   readonly maxTokens: number

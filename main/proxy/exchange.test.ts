@@ -4,7 +4,7 @@ import { decode, encode } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import { mostDataBytes } from '../protocol/wire/tcp-packets.ts'
 import type { CocoonProxy } from './proxy.ts'
-import { pseudoProxy, temporaryFolder } from './testing/fixtures.ts'
+import { goldenRoot, pseudoProxy, temporaryFolder } from './testing/fixtures.ts'
 import type { RawPeer } from './testing/raw-peer.ts'
 import {
   clientOwner,
@@ -346,5 +346,34 @@ describe('exchange between scripted peers', () => {
     w.send(lastPart(id, 250))
     expect((await c.expect('proxy.clientRequestPayment')).request_tokens).toBe(250n)
     expect(counted('client')).toBe(250n)
+  })
+
+  it('charges, and promises the worker, no more than the money of the client covers, whatever the reservation leaves out', async () => {
+    const [c, w] = [await client(), await worker()]
+    const account = proxy.account('client', Address.parse(clientOwner)) ?? expect.unreachable('no account')
+    const { pricePerToken } = goldenRoot().params
+    const money = 500n * pricePerToken
+    account.client = { state: 'normal', balance: money, stake: money, used: 0n, secretHash: new Uint8Array(32) }
+    // Reserved is one token and the bytes of the request; 1024 choices may use far more.
+    const many = requestBytes({ model, max_tokens: 1, n: 1024 })
+    const [one, other] = [
+      await start(c, w, { max_tokens: 1, max_coefficient: 1000, query: many }),
+      await start(c, w, { max_tokens: 1, max_coefficient: 1000, query: many, request_id: new Uint8Array(32).fill(77) }),
+    ]
+    const { reserved } = account
+    expect(reserved).toBeLessThan(500n)
+    w.send(firstAnswer(one.id))
+    w.send(lastPart(one.id, 900))
+    const covered = 500n - reserved / 2n
+    expect((await c.expect('client.queryAnswerPartEx')).final_info?.tokens_used.total_tokens_used).toBe(covered)
+    expect((await c.expect('proxy.clientRequestPayment')).request_tokens).toBe(covered)
+    expect((await w.expect('proxy.workerRequestPayment')).request_tokens).toBe(covered)
+    // What was reserved for the other one is still its own.
+    w.send(firstAnswer(other.id))
+    w.send(lastPart(other.id, 900))
+    expect((await c.expect('proxy.clientRequestPayment')).request_tokens).toBe(reserved / 2n)
+    expect([counted('client'), counted('worker')]).toEqual([500n, 500n])
+    c.send(runQuery({ max_tokens: 1, max_coefficient: 1000, query: many, request_id: new Uint8Array(32).fill(78) }))
+    expect((await c.expect('client.queryAnswerErrorEx')).error).toContain('balance is too low')
   })
 })

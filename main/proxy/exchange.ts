@@ -5,7 +5,7 @@ import { TlError } from '../protocol/tl/tl-error.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import { mostDataBytes } from '../protocol/wire/tcp-packets.ts'
 import { peerErrorCodes, QueryRefused } from '../protocol/wire/wire-error.ts'
-import { admit, clientFunds } from './admission.ts'
+import { admit, clientFunds, contractOf } from './admission.ts'
 import { type ProxyTimes, proxyErrorMessage } from './client-answer.ts'
 import { hexKey } from './hex-key.ts'
 import { readQueryFacts } from './http-messages.ts'
@@ -165,7 +165,7 @@ export class Exchange {
       )
     const { account } = client
     const root = this.#o.root()
-    const contract = account.client ?? { state: 'closed' as const, balance: 0n, stake: 0n, used: 0n }
+    const contract = contractOf(account)
     const reserved = admit(
       {
         maxTokens: message.max_tokens,

@@ -5,6 +5,7 @@ import { keyField } from '../protocol/handshake/versions.ts'
 import { TlError } from '../protocol/tl/tl-error.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import { peerErrorCodes, WireError } from '../protocol/wire/wire-error.ts'
+import { clientFunds, contractOf, coveredTokens } from './admission.ts'
 import { answerMessage, proxyErrorMessage, workerErrorMessage } from './client-answer.ts'
 import { hexKey } from './hex-key.ts'
 import { withTimingHeaders } from './http-messages.ts'
@@ -14,7 +15,7 @@ import type { Fault, Quarantine } from './quarantine.ts'
 import type { Rates } from './rates.ts'
 import { Refusal } from './refusal.ts'
 import type { RunningQuery, WorkerSeat } from './seats.ts'
-import { checkUsage, type TokensUsed } from './usage-check.ts'
+import { cappedUsage, checkUsage, type TokensUsed } from './usage-check.ts'
 import type { WorkerAnswer, WorkerFinal } from './worker-answer.ts'
 
 export interface RelayOptions {
@@ -26,6 +27,8 @@ export interface RelayOptions {
   /** Unix ms. */
   readonly now: () => number
   readonly multipliers: () => Multipliers
+  /** nanoton per adjusted token */
+  readonly pricePerToken: () => bigint
   /** How a client's owner is named to its workers. */
   readonly ownerText: (query: RunningQuery) => string
   readonly onChange: () => void
@@ -120,7 +123,7 @@ export class Relay {
     }
   }
 
-  #pass(query: RunningQuery, kind: 'answer' | 'part', bytes: Uint8Array, final: WorkerFinal | undefined): void {
+  #pass(query: RunningQuery, kind: 'answer' | 'part', bytes: Uint8Array, told: WorkerFinal | undefined): void {
     const nowMs = this.#o.now()
     let out = bytes
     if (kind === 'answer') {
@@ -133,7 +136,8 @@ export class Relay {
       if (!query.answered) throw new Refusal(peerErrorCodes.protocolViolation, 'out of order answer parts')
       query.answerBytes += bytes.length
     }
-    if (final !== undefined) this.#check(query, final.usage)
+    if (told !== undefined) this.#check(query, told.usage)
+    const final = told && { ...told, usage: this.#covered(query, told.usage) }
     this.#o.rates.bytes_sent.add(out.length, nowMs)
     if (!query.unread) {
       const ending = final && { usage: final.usage, worker: final, times: this.#times(query) }
@@ -155,6 +159,15 @@ export class Relay {
       coefficient: Math.min(Math.max(query.coefficient, query.worker.coefficient), query.maxCoefficient),
     }
     checkUsage(usage, bounds, this.#o.multipliers())
+  }
+
+  /** No more than the client's contract covers: beyond that it would pay nothing, and the proxy would owe the worker. */
+  #covered(query: RunningQuery, usage: TokensUsed): TokensUsed {
+    const { account } = query.client
+    const most = coveredTokens(clientFunds(contractOf(account), this.#o.pricePerToken(), account), query.reserved)
+    if (usage.total_tokens_used > most)
+      this.#o.logger.warn('an answer used more than its client covers', { used: usage.total_tokens_used, covered: most })
+    return cappedUsage(usage, most)
   }
 
   #times(query: RunningQuery) {

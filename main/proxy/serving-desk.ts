@@ -61,6 +61,7 @@ export class ServingDesk {
       ledger: instance.ledger,
       desk: instance.desk,
       multipliers: () => instance.identity.params.multipliers,
+      pricePerToken: () => instance.identity.params.pricePerToken,
       ownerText: (query) => textOf(this.#office, query.client.owner),
     })
     this.exchange = new Exchange({

@@ -51,3 +51,22 @@ export function checkUsage(usage: TokensUsed, bounds: UsageBounds, multipliers: 
   if (usage.prompt_tokens_used + usage.cached_tokens_used > prompt) refuse('more prompt tokens than the query can hold')
   if (usage.completion_tokens_used + usage.reasoning_tokens_used > answer) refuse('more answer tokens than were agreed')
 }
+
+/** The same usage with at most `most` tokens in total: what is too much is taken from the answer first. */
+export function cappedUsage(usage: TokensUsed, most: bigint): TokensUsed {
+  let excess = usage.total_tokens_used - most
+  if (excess <= 0n) return usage
+  const cut = (tokens: bigint): bigint => {
+    const taken = tokens < excess ? tokens : excess
+    excess -= taken
+    return tokens - taken
+  }
+  return {
+    '@type': 'tokensUsed',
+    completion_tokens_used: cut(usage.completion_tokens_used),
+    reasoning_tokens_used: cut(usage.reasoning_tokens_used),
+    prompt_tokens_used: cut(usage.prompt_tokens_used),
+    cached_tokens_used: cut(usage.cached_tokens_used),
+    total_tokens_used: most,
+  }
+}
