@@ -49,6 +49,8 @@ describe('the link between page and core', () => {
     ['a malformed input', { t: 'call', n: 7, name: 'chat.send', input: { id: '../x', text: 'a' } }, 'malformed'],
     ['an over-long text', { t: 'call', n: 7, name: 'chat.send', input: { id: 'a', text: 'a'.repeat(100_001) } }, 'malformed'],
     ['an unknown subscription', { t: 'subscribe', n: 7, name: 'secrets', input: {} }, 'unknown-name'],
+    ['fields that the call does not have', { t: 'call', n: 7, name: 'earn.pause', input: { for: 'ever' } }, 'malformed'],
+    ['settings that have calls of their own', { t: 'call', n: 7, name: 'settings.set', input: { model: 'nope' } }, 'malformed'],
     ['extra fields', { t: 'call', n: 7, name: 'earn.pause', input: {}, as: 'root' }, 'malformed'],
   ])('refuses %s with a typed error', async (_title, message, code) => {
     const { page, sent, settle } = openLink(handlersWith({}))

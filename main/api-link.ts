@@ -109,8 +109,8 @@ export function servePage(link: PageLink, handlers: Handlers, logger: Logger): {
 
   const subscribe = async (n: number, name: string, input: unknown): Promise<void> => {
     if (!isStream(name)) throw new ApiError('unknown-name', `There is no subscription named ${JSON.stringify(name)}.`)
-    if (open.has(n) || open.size >= maxOpen)
-      throw new ApiError('malformed', 'This subscription number is in use, or too many are open.')
+    if (open.has(n)) throw new ApiError('malformed', 'This subscription number is in use.')
+    if (open.size >= maxOpen) throw new ApiError('busy', 'Too many subscriptions at once.')
     const control = new AbortController()
     open.set(n, control)
     try {

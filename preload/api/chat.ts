@@ -106,22 +106,22 @@ export const levelState = z.object({
 export type LevelState = z.infer<typeof levelState>
 
 export const chatCalls = {
-  'chat.create': { input: z.object({ level: privacyLevel.optional() }), output: conversationSummary },
-  'chat.rename': { input: z.object({ id, title: z.string().trim().min(1).max(120) }), output: conversationSummary },
-  'chat.pin': { input: z.object({ id, pinned: z.boolean() }), output: conversationSummary },
-  'chat.delete': { input: z.object({ id }), output: z.object({}) },
-  'chat.setLevel': { input: z.object({ id, level: privacyLevel }), output: conversationSummary },
+  'chat.create': { input: z.strictObject({ level: privacyLevel.optional() }), output: conversationSummary },
+  'chat.rename': { input: z.strictObject({ id, title: z.string().trim().min(1).max(120) }), output: conversationSummary },
+  'chat.pin': { input: z.strictObject({ id, pinned: z.boolean() }), output: conversationSummary },
+  'chat.delete': { input: z.strictObject({ id }), output: z.object({}) },
+  'chat.setLevel': { input: z.strictObject({ id, level: privacyLevel }), output: conversationSummary },
   /** Adds a turn and starts to answer it. Fails with `busy` while another turn of the chat runs. */
-  'chat.send': { input: z.object({ id, text: z.string().trim().min(1).max(100_000) }), output: turn },
+  'chat.send': { input: z.strictObject({ id, text: z.string().trim().min(1).max(100_000) }), output: turn },
   /** Ends the running turn; what was received stays. */
-  'chat.stop': { input: z.object({ id, turnId: id }), output: turn },
+  'chat.stop': { input: z.strictObject({ id, turnId: id }), output: turn },
   /** Answers the last turn again, at the chat's present level. */
-  'chat.retry': { input: z.object({ id, turnId: id }), output: turn },
-  'chat.export': { input: z.object({ id }), output: z.object({ fileName: z.string(), markdown: z.string() }) },
+  'chat.retry': { input: z.strictObject({ id, turnId: id }), output: turn },
+  'chat.export': { input: z.strictObject({ id }), output: z.object({ fileName: z.string(), markdown: z.string() }) },
 } as const
 
 export const chatStreams = {
-  'chat.list': { input: z.object({}), event: z.array(conversationSummary) },
-  'chat.conversation': { input: z.object({ id }), event: conversationEvent },
-  'chat.levels': { input: z.object({}), event: z.array(levelState) },
+  'chat.list': { input: z.strictObject({}), event: z.array(conversationSummary) },
+  'chat.conversation': { input: z.strictObject({ id }), event: conversationEvent },
+  'chat.levels': { input: z.strictObject({}), event: z.array(levelState) },
 } as const

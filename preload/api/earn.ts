@@ -85,15 +85,15 @@ export const earnState = z.object({
 export type EarnState = z.infer<typeof earnState>
 
 export const earnCalls = {
-  'earn.pause': { input: z.object({}), output: z.object({}) },
-  'earn.resume': { input: z.object({}), output: z.object({}) },
+  'earn.pause': { input: z.strictObject({}), output: z.object({}) },
+  'earn.resume': { input: z.strictObject({}), output: z.object({}) },
   /**
    * Sends the newest signed payout of every contract and waits until the chain has executed them; what the owner received by all of them. Fails with
    * `nothing-to-settle`.
    */
-  'earn.settle': { input: z.object({}), output: z.object({ ownerReceived: nano }) },
+  'earn.settle': { input: z.strictObject({}), output: z.object({ ownerReceived: nano }) },
 } as const
 
 export const earnStreams = {
-  'earn.state': { input: z.object({}), event: earnState },
+  'earn.state': { input: z.strictObject({}), event: earnState },
 } as const

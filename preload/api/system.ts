@@ -222,24 +222,25 @@ export const startState = z.object({
 export type StartState = z.infer<typeof startState>
 
 export const systemCalls = {
-  'app.info': { input: z.object({}), output: appInfo },
-  'settings.set': { input: settings.partial(), output: settings },
-  'hardware.facts': { input: z.object({}), output: hardwareFacts },
+  'app.info': { input: z.strictObject({}), output: appInfo },
+  /** The model and the pause have calls of their own, which see to what follows from them. */
+  'settings.set': { input: z.strictObject(settings.pick({ theme: true, language: true }).partial().shape), output: settings },
+  'hardware.facts': { input: z.strictObject({}), output: hardwareFacts },
   /** Starts (or starts again) the download of a catalog model. Progress comes by `models.list`. */
-  'models.download': { input: z.object({ id: z.string().max(200) }), output: z.object({}) },
-  'models.cancelDownload': { input: z.object({ id: z.string().max(200) }), output: z.object({}) },
+  'models.download': { input: z.strictObject({ id: z.string().max(200) }), output: z.object({}) },
+  'models.cancelDownload': { input: z.strictObject({ id: z.string().max(200) }), output: z.object({}) },
   /** Adds a GGUF that lies on this computer, after its header was checked. */
-  'models.addFile': { input: z.object({ path: z.string().min(1).max(4096) }), output: modelState },
+  'models.addFile': { input: z.strictObject({ path: z.string().min(1).max(4096) }), output: modelState },
   /** Chooses the model that chats and the worker use. */
-  'models.use': { input: z.object({ id: z.string().max(200) }), output: z.object({}) },
-  'models.delete': { input: z.object({ id: z.string().max(200) }), output: z.object({}) },
+  'models.use': { input: z.strictObject({ id: z.string().max(200) }), output: z.object({}) },
+  'models.delete': { input: z.strictObject({ id: z.string().max(200) }), output: z.object({}) },
 } as const
 
 export const systemStreams = {
-  'app.start': { input: z.object({}), event: startState },
-  settings: { input: z.object({}), event: settings },
-  'hardware.telemetry': { input: z.object({}), event: telemetry },
-  'models.list': { input: z.object({}), event: z.array(modelState) },
-  'wallet.state': { input: z.object({}), event: walletState },
-  'network.state': { input: z.object({}), event: networkState },
+  'app.start': { input: z.strictObject({}), event: startState },
+  settings: { input: z.strictObject({}), event: settings },
+  'hardware.telemetry': { input: z.strictObject({}), event: telemetry },
+  'models.list': { input: z.strictObject({}), event: z.array(modelState) },
+  'wallet.state': { input: z.strictObject({}), event: walletState },
+  'network.state': { input: z.strictObject({}), event: networkState },
 } as const
