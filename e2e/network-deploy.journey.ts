@@ -9,6 +9,7 @@ import {
   answered,
   ask,
   chooseLevel,
+  exactFigure,
   figuresOf,
   goTo,
   newestRequest,
@@ -21,6 +22,9 @@ import {
 /** Terms of a network of our own, unlike those of the local network that the app makes for itself. */
 const pricePerToken = 120_000n
 const workerFee = 50_000n
+/** What they become while the app runs. */
+const newPrice = 150_000n
+const newFee = 60_000n
 
 test.describe.configure({ mode: 'serial' })
 
@@ -116,6 +120,34 @@ test('the operator reads and changes it while the app runs', async () => {
   expect(changed.code).toBe(0)
 })
 
+test('under a new price the app goes on by itself, and nothing of the former account is shown as its own', async () => {
+  const price = ['--price', `${newPrice} nano`, '--worker-fee', `${newFee} nano`]
+  const changed = await runCommand(['network', 'set-price', file, ...price, '--data-dir', dataDir, '--yes'])
+  expect(changed.code, changed.output).toBe(0)
+  await goTo(page, 'Network')
+  await expect.poll(() => rootValue(page, 'Price per adjusted token'), { timeout: 30_000 }).toBe(newPrice)
+  await goTo(page, 'Wallet')
+  // The new contract with what was put on it; nothing of it is used yet.
+  const chat = page.getByText('Chat balance', { exact: true }).locator('xpath=..')
+  await expect.poll(async () => (await chat.innerText()).includes('5'), { timeout: 90_000 }).toBe(true)
+  expect(await exactFigure(page, 'Chat balance')).toBe(5_000_000_000n)
+  await expect(chat.getByText('not charged on chain yet')).toHaveCount(0)
+  await goTo(page, 'Chat')
+  const turn = await ask(page, 'Name a fruit and say why people like it.')
+  await answered(turn)
+  const { adjusted, costNano } = await figuresOf(turn)
+  if (adjusted === undefined || costNano === undefined) throw new Error('The answer does not say what it cost.')
+  expect(adjusted).toBeGreaterThan(0)
+  expect(costNano).toBe(BigInt(adjusted) * newPrice)
+  await goTo(page, 'Earn')
+  await expect.poll(async () => (await newestRequest(page))?.Money, { timeout: 10_000 }).toMatch(/pending/i)
+  const { amountNano } = await settle(page)
+  expect(amountNano).toBe(BigInt(adjusted) * newFee)
+  await goTo(page, 'Wallet')
+  await expect.poll(() => exactFigure(page, 'Earnings pending'), { timeout: 15_000 }).toBe(0n)
+  expect(await exactFigure(page, 'Chat balance')).toBe(5_000_000_000n)
+})
+
 test('a network of the main network is opened for reading only', async ({ browser }) => {
   // The chain of the running app stands for the endpoint of the main network; the second app cannot tell.
   const { endpoint } = JSON.parse(readFileSync(join(dataDir, 'local-network.json'), 'utf8')) as { endpoint: string }
@@ -137,7 +169,7 @@ test('a network of the main network is opened for reading only', async ({ browse
     await goTo(reader, 'Network')
     await expect(reader.getByText('Open for reading only')).toBeVisible()
     await expect(reader.getByText('Listed', { exact: true })).toBeVisible()
-    expect(await rootValue(reader, 'Price per adjusted token')).toBe(pricePerToken)
+    expect(await rootValue(reader, 'Price per adjusted token')).toBe(newPrice)
     await expect(reader.getByText(/proxy contract/i)).toHaveCount(0)
     await goTo(reader, 'Wallet')
     await expect(reader.getByText('No wallet is open on this network')).toBeVisible()
