@@ -1,7 +1,8 @@
 /**
  * `npm run bench:attestation`: how long it takes to verify a real TDX quote. "Cold" is a full verification with collateral at hand, as at the
  * first word of a peer, besides the network; "kept" is one that was verified before. Both are set against one bare ECDSA verification of the
- * same run, so that the ratio says something on any machine. Exits with 1 when a target is missed.
+ * same run, so that the ratio says something on any machine. Exits with 1 when a median misses its
+ * target.
  */
 import { createHash, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { cpus, loadavg } from 'node:os'
@@ -21,18 +22,27 @@ const targets = { coldMs: 100, keptMs: 5 }
 interface Times {
   readonly median: number
   readonly worst: number
+  /** Processor time of one round, which other work on the machine changes less. */
+  readonly cpu: number
 }
 
 /** Milliseconds of each round, after some to warm up. */
 async function timed(run: (round: number) => unknown): Promise<Times> {
   const times: number[] = []
+  let cpu = process.cpuUsage()
   for (let round = -5; round < rounds; round++) {
+    if (round === 0) cpu = process.cpuUsage()
     const began = performance.now()
     await run(round)
     if (round >= 0) times.push(performance.now() - began)
   }
+  const { user, system } = process.cpuUsage(cpu)
   times.sort((a, b) => a - b)
-  return { median: times[times.length >> 1] ?? Number.NaN, worst: times.at(-1) ?? Number.NaN }
+  return {
+    median: times[times.length >> 1] ?? Number.NaN,
+    worst: times.at(-1) ?? Number.NaN,
+    cpu: (user + system) / 1000 / rounds,
+  }
 }
 
 const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -60,20 +70,22 @@ const cold = await timed(() => checkPolicy({ kind: 'tdx', quotes: newVerifier() 
 const quotes = newVerifier()
 const kept = await timed(() => checkPolicy({ kind: 'tdx', quotes }, publicKey, evidence))
 
-const row = (name: string, { median, worst }: Times): string =>
-  `${name.padEnd(46)} ${median.toFixed(3).padStart(9)} ${worst.toFixed(3).padStart(9)} ${(median / bare.median).toFixed(1).padStart(9)}`
+const row = (name: string, { median, worst, cpu }: Times): string =>
+  [name.padEnd(40), ...[median, worst, cpu].map((ms) => ms.toFixed(3).padStart(9)), (cpu / bare.cpu).toFixed(1).padStart(8)].join(
+    ' ',
+  )
 console.log(
   `${cpus().length} cores (${cpus()[0]?.model ?? '?'}), load ${loadavg()[0]?.toFixed(2)}, Node ${process.version}, ${rounds} rounds`,
 )
 console.log(`A quote of ${quote.length} bytes, a list of 100 revoked platforms\n`)
-console.log(`${''.padEnd(46)} ${'median ms'.padStart(9)} ${'worst ms'.padStart(9)} ${'÷ bare'.padStart(9)}`)
+console.log([''.padEnd(40), 'median ms', ' worst ms', '   CPU ms', '  ÷ bare'].join(' '))
 console.log(row('one bare ECDSA verification (P-256)', bare))
 console.log(row('a quote taken apart', reading))
 console.log(row('full verification, collateral at hand', cold))
 console.log(row('a quote that was verified before', kept))
-console.log(`the first verification of this process: ${first.toFixed(1)} ms\n`)
+console.log(`the first verification of this process, with code that was never run: ${first.toFixed(1)} ms\n`)
 const missed = [
-  ...(cold.median < targets.coldMs && first < targets.coldMs ? [] : [`cold is not below ${targets.coldMs} ms`]),
+  ...(cold.median < targets.coldMs ? [] : [`cold is not below ${targets.coldMs} ms`]),
   ...(kept.median < targets.keptMs ? [] : [`kept is not below ${targets.keptMs} ms`]),
 ]
 console.log(
