@@ -19,8 +19,8 @@ const chat = { model: 'M', body: '{"model":"M","messages":[]}', maxTokens: 100 }
 const int64 = { least: -(2n ** 63n), most: 2n ** 63n - 1n }
 const known = { signed: 15n, db: 20n, max: 30n }
 
-async function ready() {
-  peer = await clientPeer()
+async function ready(options: Parameters<typeof clientPeer>[0] = {}) {
+  peer = await clientPeer(options)
   peer.client.start()
   const connection = await peer.proxy.accept()
   await completeHandshake(connection, known)
@@ -188,7 +188,7 @@ describe('a proxy that does harm to its client', () => {
   })
 
   it('floods packets about nothing: memory stays as it was', async () => {
-    const { connection, events } = await ready()
+    const { connection, events } = await ready({ paymentStatusMs: [600_000, 600_000] })
     const before = await heldBytes()
     for (let at = 0; at < 300; at++) {
       const request_id = new Uint8Array(32).fill(at)

@@ -71,8 +71,8 @@ describe('money comes back without the proxy', () => {
   }
 
   /** A client with an account of 5 TON at a proxy with that stake; `uniqueId` makes contracts of their own. */
-  async function open(uniqueId: number, proxyStake: bigint) {
-    const terms: Params = { ...params, uniqueId }
+  async function open(uniqueId: number, proxyStake: bigint, clientDelaySec = params.clientDelaySec) {
+    const terms: Params = { ...params, uniqueId, clientDelaySec }
     const proxy = proxyInit({ owner: bystander(6), publicKey: proxyKey.publicKey, root: network, params: terms })
     const contract = clientInit({ owner: user, proxy: proxy.address, publicKey: proxyKey.publicKey, params: terms }).address
     const database = openDatabase(join(databases, `${uniqueId}.sqlite`), clientMigrations, { logger: silentLogger })
@@ -118,7 +118,7 @@ describe('money comes back without the proxy', () => {
   }
 
   it('is asked for, and charged, once however many ask at the same time', async () => {
-    const { client, store, contract, close } = await open(106, toNano('6'))
+    const { client, store, contract, close } = await open(106, toNano('6'), 3_600)
     const payload = { kind: 'client-charge', queryId: randomQueryId(), contract, tokens: 1000n } as const
     const signed = signedBoc(signMessage(payload, user, keySigner(proxyKey.secretKey)))
     const record = store.find(contract) ?? expect.unreachable('no record')
@@ -139,14 +139,20 @@ describe('money comes back without the proxy', () => {
     await close()
   })
 
-  it('in full by a forced close, when the stake of the proxy covers it', async () => {
-    const { client, contract, proxy, close } = await open(101, toNano('6'))
-    client.start()
+  it('not before the waiting time is over: nothing is sent', async () => {
+    const { client, contract, close } = await open(107, toNano('6'), 3_600)
     expect(await client.accounts.requestRefund(contract)).toMatchObject({ state: 'closing', balance: toNano('5') })
     await expect(client.accounts.requestRefund(contract)).rejects.toMatchObject({
       code: 'refund-too-early',
       money: 'Nothing was sent.',
     })
+    await close()
+  })
+
+  it('in full by a forced close, when the stake of the proxy covers it', async () => {
+    const { client, contract, proxy, close } = await open(101, toNano('6'))
+    client.start()
+    expect(await client.accounts.requestRefund(contract)).toMatchObject({ state: 'closing', balance: toNano('5') })
     await pastUnlock(client, contract)
     expect(await client.accounts.requestRefund(contract)).toMatchObject({ state: 'closed', balance: 0n })
     await eventually(async () => ((await payouts(proxy)).includes(toNano('5')) ? true : undefined))
