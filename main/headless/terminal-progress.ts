@@ -16,6 +16,9 @@ export async function showProgress(handlers: Handlers, print: (line: string) => 
         const tenths = totalBytes ? Math.floor((receivedBytes / totalBytes) * 10) : 0
         const line = `  … ${model.name} from ${source}: ${(receivedBytes / 1e6).toFixed(0)}${totalBytes ? ` of ${(totalBytes / 1e6).toFixed(0)}` : ''} MB`
         if (told.get(model.id) === `${source}${tenths}`) continue
+        if (model.problem && told.get(`why ${model.id}`) !== model.problem)
+          print(`  ! ${model.name}: ${model.problem} Fetching it again.`)
+        told.set(`why ${model.id}`, model.problem ?? '')
         told.set(model.id, `${source}${tenths}`)
         print(line)
       }

@@ -240,7 +240,12 @@ describe('ModelLibrary, files on disk', () => {
     const later = await open(web('/good.gguf'))
     expect(only(later)).toMatchObject({ status: 'broken', problem: expect.stringContaining('cut off') })
     await expect(later.verify('tiny')).rejects.toMatchObject({ code: 'model-broken' })
+    const told: string[] = []
+    later.models.onChange(([model]) => told.push(`${model?.status} ${model?.problem ?? ''}`))
     await later.download('tiny')
+    // Why it is fetched again is said meanwhile, not after.
+    expect(told.filter((line) => line.startsWith('downloading') && line.includes('cut off'))).not.toEqual([])
+    expect(only(later)).toEqual(expect.not.objectContaining({ problem: expect.anything() }))
     expect(only(later).status).toBe('installed')
     expect((await later.verify('tiny')).sha256).toBe(sha256(model))
   })

