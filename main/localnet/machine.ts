@@ -140,7 +140,7 @@ export class Machine {
     let { lt } = this.#ledger.head
     for (let message = queue.shift(); message !== undefined; message = queue.shift()) {
       if (transactions.length >= longestCascade) {
-        throw new Failure('message-not-accepted', `The message causes more than ${longestCascade} transactions.`)
+        throw notExecuted(`It causes more than ${longestCascade} transactions`, undefined)
       }
       // The virtual machine runs in this thread; other requests get their turn between transactions.
       if (transactions.length % 8 === 7) await new Promise(setImmediate)

@@ -111,6 +111,19 @@ describe('an endpoint that does not answer', () => {
     })
   })
 
+  it.each(['LITE_SERVER_NETWORK: timeout', 'LITE_SERVER_NOTREADY: cannot load state', 'Internal Server Error'])(
+    'says nothing about a sent message by an error of its own: %s',
+    async (error) => {
+      answers = [{ status: 500, body: JSON.stringify({ ok: false, error, code: 500 }) }]
+      const failure = await chain()
+        .send(new Uint8Array([1]))
+        .catch((thrown: unknown) => thrown)
+      expect(failure).toMatchObject({ code: 'chain-refused', message: expect.stringContaining(error) })
+      // Only the chain can tell what became of the money.
+      expect(failure).not.toHaveProperty('money', 'Nothing was sent.')
+    },
+  )
+
   it('does not end a watch, and the pauses grow', async () => {
     const ending = new AbortController()
     const next = chain().watch(account, 0n, ending.signal)[Symbol.asyncIterator]().next()

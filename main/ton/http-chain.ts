@@ -85,22 +85,22 @@ async function runGetter(client: TonClient, address: Address, name: string, args
   throw new Failure('getter-failed', `The get-method ${name} of ${address.toString()} ended with exit code ${result.exit_code}.`)
 }
 
+/** What validators and liteservers say of a message that they have run and that its contract did not take. */
+const judged = /cannot apply external message|not accepted|exit\s?code/i
+
 /**
- * @throws Failure `send-refused` when the network answered that it does not take the message: it had no effect;
- *   `chain-unreachable` or `chain-busy` when there was no such answer: the message may be executed or not.
+ * @throws Failure `send-refused` when the network judged the message and does not take it: it had no effect. Any other code, also
+ *   `chain-refused` (toncenter answers 500 for a timeout behind it too): the message may be executed or not.
  */
 async function send(client: TonClient, boc: Uint8Array): Promise<void> {
   try {
     await parsed(() => client.sendFile(Buffer.from(boc)))
   } catch (thrown) {
-    if (!(thrown instanceof Failure)) throw thrown
-    if (thrown.code === 'chain-refused') {
-      throw new Failure('send-refused', `TON did not take the message. ${thrown.message}`, {
-        money: 'Nothing was sent.',
-        cause: thrown,
-      })
-    }
-    throw thrown
+    if (!(thrown instanceof Failure) || thrown.code !== 'chain-refused' || !judged.test(thrown.message)) throw thrown
+    throw new Failure('send-refused', `TON did not take the message. ${thrown.message}`, {
+      money: 'Nothing was sent.',
+      cause: thrown,
+    })
   }
 }
 
