@@ -63,7 +63,8 @@ const incomingNames = [
   'proxy.signedPaymentEmpty',
 ] as const
 
-const mostWaitingBytes = 1 << 20
+/** Of one answer so much may wait for its reader. */
+const mostWaitingBytes = 8 << 20
 /** Finished requests whose account may still come; older ones are forgotten beyond this number. */
 const mostRemembered = 20_000
 
@@ -192,11 +193,8 @@ export class ProxyLink {
     return running
   }
 
-  /**
-   * Handler of one-way packets. A promise settles when the reader of the answer has room; without one there is room. Throws for what is no
-   * message of the protocol.
-   */
-  onPacket(data: Uint8Array): Promise<void> | void {
+  /** Handler of one-way packets; nothing waits for it. Throws for what is no message of the protocol. */
+  onPacket(data: Uint8Array): void {
     if (nameOf(data) === undefined) return this.#context.logger.debug('unknown message of the proxy dropped')
     const message = decodeIncoming(data)
     switch (message['@type']) {

@@ -121,8 +121,8 @@ export class RunningQuery implements QueryHandle {
     return this.#state === 'done'
   }
 
-  /** First message of an answer. A promise settles when the reader has room for its bytes; without one there is room. */
-  onAnswer(bytes: Uint8Array, final: FinalInfo | undefined): Promise<void> | undefined {
+  /** First message of an answer. */
+  onAnswer(bytes: Uint8Array, final: FinalInfo | undefined): void {
     if (this.#state !== 'waiting') return this.#malformed('The answer began twice.')
     let response: HttpResponseHead & { payload: Uint8Array }
     try {
@@ -133,24 +133,18 @@ export class RunningQuery implements QueryHandle {
     }
     this.#state = 'answering'
     this.#head.resolve({ status: response.status, reason: response.reason, headers: response.headers })
-    return this.onPart(response.payload, final)
+    this.onPart(response.payload, final)
   }
 
-  onPart(bytes: Uint8Array, final: FinalInfo | undefined): Promise<void> | undefined {
-    if (this.#state === 'done') return undefined
+  /** A reader that is too slow ends its own query; the others of the connection never wait for it. */
+  onPart(bytes: Uint8Array, final: FinalInfo | undefined): void {
+    if (this.#state === 'done') return
     if (this.#state === 'waiting' && !(this.#stopped && final !== undefined))
       return this.#malformed('A part came before its answer.')
     this.#bodyBytes += bytes.length
-    const room = this.#hidden || this.#body.push(bytes)
-    if (room === true) return this.#taken(final)
-    return room.then((taken) => {
-      if (taken) this.#taken(final)
-      else this.fail(localFailure('answer-too-large', 'The answer came faster than it was read.'), { cancel: true })
-    })
-  }
-
-  #taken(final: FinalInfo | undefined): undefined {
-    if (final !== undefined && this.#state !== 'done') this.#finish(final)
+    if (!this.#hidden && !this.#body.push(bytes))
+      return this.fail(localFailure('answer-too-large', 'The answer came faster than it was read.'), { cancel: true })
+    if (final !== undefined) this.#finish(final)
   }
 
   onError(code: number, text: string, final?: FinalInfo): void {
@@ -170,7 +164,7 @@ export class RunningQuery implements QueryHandle {
     this.#close(() => this.#end.reject(failure), failure)
   }
 
-  #malformed(message: string): undefined {
+  #malformed(message: string): void {
     this.fail(localFailure('answer-malformed', message), { cancel: true })
   }
 

@@ -76,7 +76,7 @@ export class Visitor {
       await connection.start({
         onPacket: (data) => {
           if (link === undefined) throw handshakeFailure('The proxy sent a message before the handshake was complete.')
-          return link.onPacket(data)
+          link.onPacket(data)
         },
       })
       const askedAt = performance.now()
