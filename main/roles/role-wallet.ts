@@ -38,10 +38,10 @@ export class CountedWallet implements Sender {
     return this.#underWay
   }
 
-  async send(messages: readonly OutMessage[]): Promise<void> {
+  async send(messages: readonly OutMessage[], last?: () => Promise<void>): Promise<void> {
     this.#underWay++
     try {
-      await this.#wallet.send(messages)
+      await this.#wallet.send(messages, last)
     } finally {
       this.#underWay--
     }

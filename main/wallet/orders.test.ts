@@ -8,6 +8,7 @@ import type { Chain } from '../ton/chain.ts'
 import { readRoot } from '../ton/root-config.ts'
 import { deployRoot, orderToRoot } from '../ton/root-orders.ts'
 import { carryOut, type Order } from './orders.ts'
+import type { Sender } from './sender.ts'
 import { W5Wallet, w5Address } from './w5-wallet.ts'
 
 const key = testKey(1)
@@ -109,6 +110,84 @@ describe('orders', () => {
     // A refusal is over: the same order is sent again, not waited for.
     await expect(carryOut(chain, poor, [reset], quick)).rejects.toMatchObject(refused)
     expect((await readRoot(chain, address)).version).toBe(0)
+  })
+
+  it.each(['superseded', 'refused'] as const)(
+    'of a run that was killed before its message was executed are followed by the next run, whose own message is %s',
+    async (fate) => {
+      const { address, order } = deployRoot(named(fate === 'refused' ? 20 : 21))
+      const handedOver = Promise.withResolvers<Uint8Array>()
+      const killed = new W5Wallet({ ...chain, send: async (boc) => handedOver.resolve(boc) }, key, { pollMs: 10 })
+      const end = killed.send([order.message]).catch(() => undefined)
+      const first = await handedOver.promise
+      killed.close()
+      await end
+      const before = await seqno()
+      const slow: Chain = {
+        ...chain,
+        send: async (boc) => {
+          await chain.send(first)
+          if (fate === 'refused') await chain.send(boc)
+        },
+      }
+      const next = new W5Wallet(slow, key, { pollMs: 10 })
+      await carryOut(slow, next, [order], quick)
+      expect(await seqno()).toBe(before + 1)
+      expect(await chain.transactions(address, 10)).toHaveLength(1)
+    },
+  )
+
+  it('that another run sends at the same moment are sent once', async () => {
+    const { address, order } = deployRoot(named(22))
+    const before = await seqno()
+    const racing: Sender = {
+      address: owner,
+      send: async (messages, last) => {
+        if ((await chain.account(address)).status !== 'active') await wallet.send([order.message])
+        await wallet.send(messages, last)
+      },
+    }
+    await carryOut(chain, racing, [order], quick)
+    expect(await seqno()).toBe(before + 1)
+  })
+
+  it('are decided one by one: those that were taken are not sent again with one that was refused', async () => {
+    const { address, order } = deployRoot(named(23))
+    const other = deployRoot({ ...named(24), owner: bystander(1) })
+    await carryOut(chain, wallet, [other.order], quick)
+    const reset = orderToRoot(await readRoot(chain, other.address), { op: 'reset' }, 'Reset')
+    await expect(carryOut(chain, wallet, [order, reset], quick)).rejects.toMatchObject({ code: 'order-refused' })
+    await expect(carryOut(chain, wallet, [order, reset], quick)).rejects.toMatchObject({ code: 'order-refused' })
+    expect(await chain.transactions(address, 10)).toHaveLength(1)
+    expect(await chain.transactions(other.address, 10)).toHaveLength(3)
+  })
+
+  it('are recognized below many later messages of the wallet', async () => {
+    const { address, order } = deployRoot(named(25))
+    await wallet.send([order.message])
+    const busy = new W5Wallet(chain, key, { pollMs: 10 })
+    for (let sent = 0; sent < 17; sent++)
+      await busy.send([{ to: bystander(2), value: 1000n, body: beginCell().endCell(), bounce: false, mode: 1 }])
+    const before = await seqno()
+    await carryOut(chain, wallet, [order], quick)
+    expect(await seqno()).toBe(before)
+    expect(await chain.transactions(address, 10)).toHaveLength(1)
+  })
+
+  it('end before the send, and say so, when the chain cannot be read or its caller objects', async () => {
+    const { order } = deployRoot(named(26))
+    const before = await seqno()
+    const deaf: Chain = { ...chain, transactions: () => Promise.reject(new Failure('chain-unreachable', 'no answer')) }
+    await expect(carryOut(deaf, wallet, [order], quick)).rejects.toMatchObject({
+      code: 'chain-unreachable',
+      money: 'Nothing was sent.',
+    })
+    const beforeSend = () => Promise.reject(new Failure('root-changed', 'changed'))
+    await expect(carryOut(chain, wallet, [order], { ...quick, beforeSend })).rejects.toMatchObject({
+      code: 'root-changed',
+      money: 'Nothing was sent.',
+    })
+    expect(await seqno()).toBe(before)
   })
 
   it('whose answer does not come in time leave their fate open, and say so', async () => {

@@ -1,4 +1,4 @@
-import type { Address, Transaction } from '@ton/core'
+import type { Address, Message, Transaction } from '@ton/core'
 import { exitCodeSentence } from '../../contracts/common.ts'
 import { Failure } from '../base/failure.ts'
 import { pause } from '../base/pause.ts'
@@ -18,6 +18,8 @@ export interface OrderTiming {
   readonly waitMs?: number
   /** Unix milliseconds. */
   readonly now?: () => number
+  /** Called right before the wallet sends; what it throws ends the work, and this wallet has then sent nothing. */
+  readonly beforeSend?: () => Promise<void>
 }
 
 /** A message of ours that has not arrived after so long is not on its way any more. */
@@ -26,8 +28,8 @@ const pageSize = 16
 
 /**
  * Gives 1 to 4 orders to a wallet in one external message and waits until each arrived and was executed. Orders that the wallet sent
- * already and that are still on their way are not sent again; that is recognized by destination and body, so bodies must carry a query
- * id that is the same for the same purpose (see `ton/root-orders.ts`).
+ * already and that are still on their way are not sent again, the others are; that is recognized by destination and body, so bodies must
+ * carry a query id that is the same for the same purpose (see `ton/root-orders.ts`).
  * @returns one transaction an order, in which its destination took it
  * @throws Failure of the wallet (`SendFailureCode`), `order-refused` when a contract refused, `order-unconfirmed` when no answer was seen.
  */
@@ -38,32 +40,125 @@ export async function carryOut(
   timing: OrderTiming = {},
 ): Promise<Transaction[]> {
   const now = timing.now ?? Date.now
-  const since = await Promise.all(orders.map(({ message }) => newestLt(chain, message.to)))
-  const sentLt = await sentBefore(chain, sender.address, orders, now())
-  if (sentLt === undefined) await sender.send(orders.map(({ message }) => message))
+  const since = await unsent(() => Promise.all(orders.map(({ message }) => newestLt(chain, message.to))))
+  const sentLts = await sendMissing(chain, sender, orders, { ...timing, now })
   return Promise.all(
-    orders.map((order, index) => taken(chain, sender.address, order, sentLt ?? since[index] ?? 0n, { ...timing, now })),
+    orders.map((order, index) => taken(chain, sender.address, order, sentLts[index] ?? since[index] ?? 0n, { ...timing, now })),
   )
+}
+
+/** Sends what is not on its way. @returns for each order the logical time of the wallet's former message, if there is one */
+async function sendMissing(
+  chain: Chain,
+  sender: Sender,
+  orders: readonly Order[],
+  { beforeSend, now }: OrderTiming & { now: () => number },
+): Promise<Array<bigint | undefined>> {
+  const look = () => underWay(chain, sender.address, orders, now())
+  let sentLts = await unsent(look)
+  for (;;) {
+    const missing = orders.filter((_, index) => sentLts[index] === undefined)
+    if (missing.length === 0) return sentLts
+    try {
+      await sender.send(
+        missing.map(({ message }) => message),
+        () => unsent(() => requireStillMissing(look, missing.length, beforeSend)),
+      )
+      return sentLts
+    } catch (thrown) {
+      if (!(thrown instanceof Failure)) throw thrown
+      // Another run of the same command may have been quicker: then its message is the one that took the place of ours.
+      const overtaken = thrown.code === 'send-superseded' || thrown.code === 'send-refused'
+      const before = missing.length
+      if (overtaken) sentLts = await look()
+      const left = sentLts.filter((lt) => lt === undefined).length
+      if (!overtaken || left === before)
+        throw left === orders.length ? thrown : partlySent(thrown, orders.length - left, orders.length)
+    }
+  }
+}
+
+async function requireStillMissing(
+  look: () => Promise<Array<bigint | undefined>>,
+  missing: number,
+  beforeSend: OrderTiming['beforeSend'],
+): Promise<void> {
+  await beforeSend?.()
+  if ((await look()).filter((lt) => lt === undefined).length === missing) return
+  throw new Failure('send-superseded', 'Another message of this wallet does the same.', { money: nothingSent, retryable: true })
+}
+
+const nothingSent = 'Nothing was sent.'
+
+/** Work before anything is handed over: its failures say so. */
+async function unsent<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (thrown) {
+    if (!(thrown instanceof Failure) || thrown.money !== undefined) throw thrown
+    throw failureWith(thrown, nothingSent)
+  }
+}
+
+function partlySent(failure: Failure, sent: number, all: number): Failure {
+  return failureWith(failure, `${sent} of ${all} messages had left the wallet before. ${failure.money ?? ''}`.trim())
+}
+
+function failureWith({ code, message, advice, retryable, words, cause }: Failure, money: string): Failure {
+  return new Failure(code, message, { money, retryable, words, cause, ...(advice === undefined ? {} : { advice }) })
 }
 
 async function newestLt(chain: Chain, address: Address): Promise<bigint> {
   return (await chain.account(address)).last?.lt ?? 0n
 }
 
-/** Logical time of a transaction of the wallet that carries all these orders and whose outcome is not known to be a refusal. */
-async function sentBefore(chain: Chain, wallet: Address, orders: readonly Order[], nowMs: number): Promise<bigint | undefined> {
-  if (!orders.every(isRecognizable)) return undefined
-  for (const transaction of await chain.transactions(wallet, pageSize)) {
-    if (transaction.now * 1000 < nowMs - underWayMs) return undefined
-    const sent = [...transaction.outMessages.values()]
-    const all = orders.every(({ message }) =>
-      sent.some((out) => out.info.type === 'internal' && out.info.dest.equals(message.to) && out.body.equals(message.body)),
-    )
-    if (!all) continue
-    const outcomes = await Promise.all(orders.map((order) => findTaken(chain, wallet, order, transaction.lt)))
-    return outcomes.some((one) => one !== undefined && refusalOf(one) !== undefined) ? undefined : transaction.lt
+/**
+ * For each order the logical time of the wallet's transaction that sent it a short time ago and whose outcome is not known to be a
+ * refusal; undefined where there is none.
+ */
+export async function underWay(
+  chain: Chain,
+  wallet: Address,
+  orders: readonly Order[],
+  nowMs: number = Date.now(),
+): Promise<Array<bigint | undefined>> {
+  const sent = orders.some(isRecognizable) ? await sentSince(chain, wallet, nowMs - underWayMs) : []
+  return Promise.all(
+    orders.map(async (order) => {
+      if (!isRecognizable(order)) return undefined
+      // Each message stands for one order, also where two orders are alike.
+      const index = sent.findIndex(({ out }) => isMessageOf(order, out))
+      const [found] = index < 0 ? [] : sent.splice(index, 1)
+      if (found === undefined) return undefined
+      const outcome = await findTaken(chain, wallet, order, found.lt)
+      return outcome !== undefined && refusalOf(outcome) !== undefined ? undefined : found.lt
+    }),
+  )
+}
+
+/** Messages that the wallet sent since then, newest first. */
+async function sentSince(chain: Chain, wallet: Address, sinceMs: number): Promise<Array<{ lt: bigint; out: Message }>> {
+  const sent: Array<{ lt: bigint; out: Message }> = []
+  let before: { lt: bigint; hash: Uint8Array } | undefined
+  for (;;) {
+    const page = await chain.transactions(wallet, pageSize, before)
+    for (const transaction of page) {
+      if (transaction.now * 1000 < sinceMs) return sent
+      for (const out of transaction.outMessages.values()) sent.push({ lt: transaction.lt, out })
+    }
+    const oldest = page.at(-1)
+    if (oldest === undefined || oldest.prevTransactionLt === 0n) return sent
+    before = { lt: oldest.lt, hash: oldest.hash() }
   }
-  return undefined
+}
+
+function isMessageOf({ message }: Order, { info, body, init }: Message): boolean {
+  return (
+    info.type === 'internal' &&
+    info.dest.equals(message.to) &&
+    body.equals(message.body) &&
+    (init === null || init === undefined) === (message.init === undefined)
+  )
 }
 
 /** An operation with a query id, or the deployment of one contract: no other purpose looks the same. */

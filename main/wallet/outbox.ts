@@ -70,11 +70,11 @@ export class Outbox {
   }
 
   /** As `Sender.send`. A send that was still followed when `close` was called ends with `send-unknown`. */
-  send(messages: readonly OutMessage[]): Promise<Transaction> {
+  send(messages: readonly OutMessage[], last?: () => Promise<void>): Promise<Transaction> {
     if (messages.length < 1 || messages.length > 4) {
       return Promise.reject(new RangeError(`A wallet sends 1 to 4 messages at once, not ${messages.length}.`))
     }
-    const result = this.#last.then(() => this.#sendOne(messages))
+    const result = this.#last.then(() => this.#sendOne(messages, last))
     this.#last = result.catch(() => undefined)
     return result
   }
@@ -83,8 +83,9 @@ export class Outbox {
     this.#closing.abort()
   }
 
-  async #sendOne(messages: readonly OutMessage[]): Promise<Transaction> {
+  async #sendOne(messages: readonly OutMessage[], last?: () => Promise<void>): Promise<Transaction> {
     const order = await this.#prepare(messages)
+    await last?.()
     let answered = true
     try {
       await this.#chain.send(order.boc)

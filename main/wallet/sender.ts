@@ -17,6 +17,8 @@ export interface Sender {
   /**
    * Signs and sends 1 to 4 messages in one external message and waits until the wallet's seqno advanced.
    * Sends of one wallet are serialized. Throws a `Failure` naming what became of the money: never sent, or unknown.
+   * @param last called when nothing of the wallet is read any more and nothing has been handed over; what it throws ends the send.
+   *   A message of another run that it does not see makes this one void.
    */
-  send(messages: readonly OutMessage[]): Promise<void>
+  send(messages: readonly OutMessage[], last?: () => Promise<void>): Promise<void>
 }

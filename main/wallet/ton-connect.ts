@@ -115,9 +115,10 @@ class RemoteWallet implements ConnectedWallet {
    * Resolves when the wallet says that it has sent; what became of it is for the chain to tell.
    * @throws Failure `wallet-declined`, `wallet-silent`, `wallet-bridge`
    */
-  async send(messages: readonly OutMessage[]): Promise<void> {
+  async send(messages: readonly OutMessage[], last?: () => Promise<void>): Promise<void> {
     if (messages.length < 1 || messages.length > 4)
       throw new RangeError(`A wallet sends 1 to 4 messages at once, not ${messages.length}.`)
+    await last?.()
     const untilMs = (this.#options.now ?? Date.now)() + this.#patienceMs
     const testOnly = this.#options.chain === 'testnet'
     const asked = this.#connector.sendTransaction(

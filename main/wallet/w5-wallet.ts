@@ -50,8 +50,8 @@ export class W5Wallet implements Sender {
   }
 
   /** @throws Failure with a `SendFailureCode`, or a code of `Chain` when the wallet could not even be read. */
-  async send(messages: readonly OutMessage[]): Promise<void> {
-    await this.#outbox.send(messages)
+  async send(messages: readonly OutMessage[], last?: () => Promise<void>): Promise<void> {
+    await this.#outbox.send(messages, last)
   }
 
   /** Stops following; sends under way end with `send-unknown`. */
