@@ -5,6 +5,7 @@ import { Signal } from '../base/signal.ts'
 import { encodeHttpResponse } from '../protocol/http/http-message.ts'
 import { scriptedNetwork } from '../protocol/testing/scripted-network.ts'
 import { type ScriptedConnection, ScriptedProxy } from '../protocol/testing/scripted-proxy.ts'
+import { QueryRefused } from '../protocol/wire/wire-error.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { clientPeer, completeHandshake } from './testing/client-peer.ts'
 
@@ -107,6 +108,20 @@ describe('a client of a network with two proxies', () => {
     expect(await textOf(handle.body)).toBe('from the other')
     expect((await handle.head).status).toBe(200)
     expect(await handle.end).toMatchObject({ cost: 2n })
+  })
+
+  it('stays with a proxy that cannot list its models', async () => {
+    const { peer, proxies } = await standBefore(2)
+    const connections = await Promise.all(proxies.map((proxy) => proxy.accept()))
+    for (const connection of connections) {
+      await completeHandshake(connection)
+      ;(await connection.nextQuery('client.getWorkerTypesV2')).fail(new QueryRefused(602, 'The answer is too large'))
+    }
+    await expect.poll(() => peer.client.state.value.connections.map(({ phase }) => phase)).toEqual(['ready', 'ready'])
+    const handle = peer.client.runChat(chat, never)
+    await Promise.any(connections.map((connection) => answer(connection, 'all the same')))
+    expect(await textOf(handle.body)).toBe('all the same')
+    expect(peer.client.state.value.connections.map(({ phase }) => phase)).toEqual(['ready', 'ready'])
   })
 
   it('tells the last failure when nobody can answer', async () => {

@@ -214,7 +214,7 @@ export class Visitor {
   async #follow(link: ProxyLink, show: Show, signal: AbortSignal): Promise<void> {
     for (;;) {
       // Only a choice between proxies needs to know what each offers.
-      if ((this.#options.proxyConnections ?? 1) > 1) await link.models(10_000)
+      if ((this.#options.proxyConnections ?? 1) > 1) await this.#learnOffers(link)
       await pause(within(this.#options.paymentStatusMs ?? [10_000, 20_000]), signal)
       if (signal.aborted) return
       const latencyMs = await link.updatePaymentStatus(60_000)
@@ -223,6 +223,15 @@ export class Visitor {
       if (signal.aborted) return
       show({ phase: 'ready', latencyMs, ...figures(link.account) })
       await this.#context.accounts.maintain(link.account, secretHash(this.#secretOf(link.account.record.contract)))
+    }
+  }
+
+  /** A proxy that cannot list its models may answer all the same. */
+  async #learnOffers(link: ProxyLink): Promise<void> {
+    try {
+      await link.models(10_000)
+    } catch (thrown) {
+      this.#options.logger.warn('the models of a proxy were not listed', { reason: asError(thrown).name })
     }
   }
 

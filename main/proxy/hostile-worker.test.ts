@@ -271,10 +271,20 @@ describe('a worker that claims what it is not', () => {
 
   it('offers ever new models: the list stays bounded, and others are found in it', async () => {
     for (let at = 0; at < 40; at++) {
-      const peer = await readyWorker(proxy, { owner: invented(), model: `m${at}${'x'.repeat(1000)}` })
+      const peer = await readyWorker(proxy, { owner: invented(), model: `m${at}${'x'.repeat(400)}` })
       peer.end()
     }
     await othersEarn()
     expect(proxy.status.value.models.length).toBeLessThanOrEqual(41)
+  })
+
+  it('names its model at length: it is refused, and the list of models stays as it was', async () => {
+    const peer = await RawPeer.open(proxy.status.value.workerPort ?? 0)
+    peers.push(peer)
+    await peer.connect()
+    const refusal = { '@type': 'tcp.queryError', code: 621, message: 'the name of the model is too long' }
+    expect(await peer.query(workerHello({ owner: invented(), model: 'é'.repeat(255) }))).toMatchObject(refusal)
+    await othersEarn()
+    expect(proxy.status.value.models.map(({ model }) => model)).toEqual(['honest/model'])
   })
 })

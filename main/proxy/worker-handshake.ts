@@ -45,6 +45,8 @@ export interface WorkerProfile {
   readonly machine: string | undefined
 }
 
+/** Names with commit and hash have some 150 bytes. All of 4000 workers' names fit into one listing, which goes to every client. */
+const mostModelBytes = 512
 /** Of a description that a stranger wrote so much is kept for the status. */
 const mostMachineLetters = 4_096
 
@@ -81,6 +83,8 @@ export function acceptWorker(params: WorkerParams, imageHash: Uint8Array, rules:
   if ((params.flags & 1) === 0) refuse(peerErrorCodes.error, 'too old worker')
   if (params.is_test !== rules.isTest) refuse(peerErrorCodes.error, 'test mode mismatch')
   if (params.model === '') refuse(peerErrorCodes.protocolViolation, 'invalid worker hash or worker type')
+  if (Buffer.byteLength(params.model) > mostModelBytes)
+    refuse(peerErrorCodes.protocolViolation, 'the name of the model is too long')
   if (params.coefficient < 0 || params.coefficient >= 1_000_000_000)
     refuse(peerErrorCodes.protocolViolation, 'invalid coefficient value')
   const active = params.max_active_requests ?? 0
@@ -97,8 +101,13 @@ export function acceptWorker(params: WorkerParams, imageHash: Uint8Array, rules:
     limit: Math.ceil(active / proxies),
     version,
     flags: params.flags,
-    machine: params.machine_description_json?.slice(0, mostMachineLetters),
+    machine: beginningOf(params.machine_description_json),
   }
+}
+
+/** A copy: a part of a string keeps the whole of it in memory. */
+function beginningOf(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : Buffer.from(text.slice(0, mostMachineLetters)).toString()
 }
 
 export function baseModelName(model: string): string {
