@@ -1,4 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -44,6 +46,12 @@ function childProcesses(entry: string): number[] {
     .filter((pid) => read(pid, 'cmdline').includes(entry))
     .map(Number)
 }
+
+/** Every socket that this process has opened to another end, since the start of the tests. */
+const dialled: Socket[] = []
+const onSocket = (message: unknown): void => void dialled.push((message as { socket: Socket }).socket)
+subscribe('net.client.socket', onSocket)
+afterAll(() => unsubscribe('net.client.socket', onSocket))
 
 describe('the whole app on one computer', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'cocoon-core-'))
@@ -170,6 +178,31 @@ describe('the whole app on one computer', () => {
     const state = await earn(({ requests: [request] }) => request?.result === 'cancelled' && request.earned > 0n)
     expect(state.requests[0]?.adjustedTokens).toBe(turn.usage?.adjustedTokens)
   })
+
+  it(
+    'breaks an answer when the socket between client and proxy is cut, and answers again over a new one',
+    async () => {
+      const { proxies } = await first(
+        core.handlers.streams['network.state']({}, within(busyMs)),
+        (state) => state.status === 'ready',
+      )
+      const port = Number(proxies[0]?.clientPort.split(':').at(-1))
+      const { id } = await core.handlers.calls['chat.create']({ level: 'practice' })
+      const { id: turnId } = await core.handlers.calls['chat.send']({ id, text: 'tell a long story' })
+      await firstText(id)
+      const links = dialled.filter(({ remotePort, destroyed }) => remotePort === port && !destroyed)
+      expect(links.length).toBeGreaterThan(0)
+      for (const link of links) link.destroy()
+      const turn = await settled(id, turnId)
+      expect(turn).toMatchObject({ status: 'failed', error: { code: 'connection-lost' } })
+      // Generation ended with the connection, so it is not served to its end unseen.
+      const { requests } = await earn(({ requests: [request] }) => request?.result !== 'answering')
+      expect(requests[0]?.completionTokens).toBeLessThan(512)
+      await levelReady('practice')
+      expect(await ask('practice', 'and now')).toMatchObject({ status: 'done' })
+    },
+    testMs,
+  )
 
   it(
     'keeps a pause, the chats and the money over a restart',
