@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { decode, nameOf, sharingDecoder } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { PacketConnection, PacketHandlers } from '../protocol/wire/connection.ts'
+import { mostPayloadBytes } from '../protocol/wire/frames.ts'
 import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
 import type { Account } from './account.ts'
 import { parseOwner } from './addresses.ts'
@@ -32,6 +33,7 @@ const emptySecretHash = new Uint8Array(createHash('sha256').digest())
 export class ClientLine {
   readonly handlers: PacketHandlers
   readonly #office: Office
+  readonly #connection: PacketConnection
   readonly #outbox: ClientOutbox
   #stage: ClientStage = 'connect'
   #authorizing = false
@@ -41,6 +43,7 @@ export class ClientLine {
 
   constructor(office: Office, connection: PacketConnection) {
     this.#office = office
+    this.#connection = connection
     this.#outbox = new ClientOutbox(connection, mostWaitingBytes, (key) => this.#overflow(key))
     this.handlers = {
       onQuery: (data) => answerQuery(connection, this.#stage !== 'ready', () => this.#answer(data)),
@@ -181,6 +184,7 @@ export class ClientLine {
     if (account.client.state !== 'normal') throw new Refusal(peerErrorCodes.error, 'client is closing', true)
     const { signed_payment, db, max } = standing(this.#office, account)
     this.#stage = 'ready'
+    this.#connection.mostFrameBytes = mostPayloadBytes
     this.#seat = {
       account,
       owner: profile.owner,

@@ -91,7 +91,7 @@ describe('a client that does harm', () => {
       ],
       ['another test mode', { is_test: false }, 602],
       ['no address', { client_owner_address: '' }, 0],
-      ['an address of a megabyte', { client_owner_address: 'E'.repeat(1 << 20) }, 0],
+      ['an address as long as a frame', { client_owner_address: 'E'.repeat(60_000) }, 0],
     ] as const)('names %s', async (_name, change, code) => {
       const peer = await stranger()
       const { is_test, min_proto_version, max_proto_version, ...params } = { ...hello().params, ...change }
@@ -112,7 +112,7 @@ describe('a client that does harm', () => {
     })
 
     it('guesses secrets: one guess a connection, and none opens the account', async () => {
-      for (const secret of [new Uint8Array(1), new Uint8Array(1 << 20), Buffer.from(clientOwner)]) {
+      for (const secret of [new Uint8Array(1), new Uint8Array(60_000), Buffer.from(clientOwner)]) {
         const peer = await stranger()
         await peer.query(hello({ client_owner_address: clientOwner }))
         const answer = await peer.query({ '@type': 'client.authorizeWithProxyShort', data: secret })
@@ -236,6 +236,29 @@ describe('a client that does harm', () => {
     await one.expect('proxy.clientRequestPayment')
     await other.expect('proxy.clientRequestPayment')
     await othersAreServed(w, 2n)
+  })
+
+  it('sends large frames before it is authorized: it is left at their first bytes, a small one is taken', async () => {
+    for (const port of [proxy.status.value.clientPort, proxy.status.value.workerPort]) {
+      const peer = await keep(RawPeer.open(port ?? 0))
+      await peer.connect()
+      const id = 1n
+      peer.frame({ '@type': 'tcp.query', id, data: new Uint8Array(60 * 1024) })
+      expect(await peer.expect('tcp.queryError')).toMatchObject({ id })
+      const announced = Buffer.alloc(8)
+      announced.writeUInt32LE(70 * 1024)
+      announced.writeInt32LE(2, 4)
+      peer.write(announced)
+      await expect.poll(() => peer.closed).toBe(true)
+    }
+    const w = await worker()
+    const large = await client()
+    large.send(runQuery({ query: requestBytes({ model, max_tokens: 100, messages: [], padding: 'x'.repeat(100_000) }) }))
+    const { request_id } = await w.expect('proxy.runQueryEx')
+    w.send(firstAnswer(request_id))
+    w.send(part(request_id, new Uint8Array(100_000)))
+    w.send(lastPart(request_id, 2))
+    await large.expect('proxy.clientRequestPayment')
   })
 
   it('that never reads keeps neither memory nor others busy', async () => {

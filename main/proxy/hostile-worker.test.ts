@@ -135,7 +135,7 @@ describe('a worker that claims what it is not', () => {
     ['another test mode', { is_test: false }],
     ['a version above all', { min_proto_version: 5, max_proto_version: 9 }],
     ['versions upside down', { min_proto_version: 2, max_proto_version: 0 }],
-    ['an owner that is no address', { worker_owner_address: 'x'.repeat(1 << 20) }],
+    ['an owner that is no address', { worker_owner_address: 'x'.repeat(60_000) }],
   ])('is refused in its handshake for %s, and leaves nothing behind', async (_name, change) => {
     const peer = await RawPeer.open(proxy.status.value.workerPort ?? 0)
     peers.push(peer)
@@ -175,7 +175,7 @@ describe('a worker that claims what it is not', () => {
     for (const question of [
       { '@type': 'worker.compareBalanceWithProxy', ...zero },
       { '@type': 'worker.proxyHandshakeComplete', is_disabled: false },
-      { '@type': 'worker.extendedCompareBalanceWithProxy', tokens_committed_to_db: 0n, other: new Uint8Array(1 << 20) },
+      { '@type': 'worker.extendedCompareBalanceWithProxy', tokens_committed_to_db: 0n, other: new Uint8Array(60_000) },
     ] as const) {
       const peer = await RawPeer.open(proxy.status.value.workerPort ?? 0)
       peers.push(peer)

@@ -28,6 +28,8 @@ export interface ServingOptions {
 const mostConnections = 4000
 /** Of them so many that have not finished their handshake; beyond it the oldest of these goes, so that strangers cannot keep others out. */
 const mostStrangers = 256
+/** Messages of the handshake are small; more memory is for those who are through. */
+const mostStrangerFrameBytes = 64 * 1024
 /** A connection that does not finish its handshake for so long (long authorization may take minutes) is closed. */
 const handshakeLimitMs = 600_000
 const sweepMs = 60_000
@@ -146,6 +148,7 @@ export class ServingDesk {
     const strangers = [...lines].filter(([, one]) => one.seat === undefined)
     if (strangers.length >= mostStrangers) strangers[0]?.[0].close('Too many have not finished their handshake')
     lines.set(connection, line)
+    connection.mostFrameBytes = mostStrangerFrameBytes
     const limit = setTimeout(() => {
       if (line.seat === undefined) connection.close('The handshake took too long')
     }, handshakeLimitMs)

@@ -3,6 +3,7 @@ import { decode, nameOf, sharingDecoder } from '../protocol/tl/codec.ts'
 import { cancelExtensionFlag } from '../protocol/tl/schema.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { PacketConnection, PacketHandlers } from '../protocol/wire/connection.ts'
+import { mostPayloadBytes } from '../protocol/wire/frames.ts'
 import { encodePacket } from '../protocol/wire/tcp-packets.ts'
 import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
 import { parseOwner } from './addresses.ts'
@@ -167,6 +168,7 @@ export class WorkerLine {
       enabled: !disabled,
       nowMs: this.#office.now(),
     })
+    this.#connection.mostFrameBytes = mostPayloadBytes
     this.#office.exchange.addWorker(this.#seat)
     return { '@type': 'worker.proxyHandshakeCompleted' }
   }

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { asError } from '../../base/failure.ts'
 import { encodeWithHeadroom } from '../tl/codec.ts'
 import type { TlObject } from '../tl/types.ts'
+import type { FrameBudget } from './frame-budget.ts'
 import { FrameParser, frameHeaderBytes, mostPayloadBytes, writeFrameHeader } from './frames.ts'
 import { Inbox } from './inbox.ts'
 import { Outbox } from './outbox.ts'
@@ -52,6 +53,8 @@ export interface PacketConnectionLimits {
 export interface PacketConnectionOptions extends PacketConnectionLimits {
   /** The connecting side sends `tcp.connect` and the pings. */
   readonly role: 'connecting' | 'accepting'
+  /** Shared by all connections of a port. */
+  readonly budget?: FrameBudget | undefined
 }
 
 /** Before `ready` only `tcp.connect` and `tcp.connected` are legal, which have 12 bytes. */
@@ -83,8 +86,14 @@ export class PacketConnection {
   readonly #inbox: Inbox
   readonly #outbox: Outbox
   readonly #queries = new PendingQueries()
+  readonly #budget: FrameBudget | undefined
+  readonly #holder = {
+    giveUp: (): void =>
+      this.#end(new WireError('peer-stalled', 'Its unfinished frame held up the memory of others', { retryable: true })),
+  }
   readonly #ready = Promise.withResolvers<void>()
   readonly #closed = Promise.withResolvers<WireError>()
+  #mostFrameBytes = mostPayloadBytes
   #handlers: PacketHandlers = {}
   #state: 'new' | 'opening' | 'ready' | 'ended' | 'closed' = 'new'
   #reason: WireError | undefined
@@ -99,6 +108,7 @@ export class PacketConnection {
   constructor(stream: Duplex, options: PacketConnectionOptions) {
     this.#stream = stream
     this.#role = options.role
+    this.#budget = options.budget
     this.#idleLimitMs = options.idleLimitMs ?? (options.role === 'connecting' ? 20_000 : 60_000)
     this.#pingAfterMs = options.pingAfterMs ?? 10_000
     this.#readyLimitMs = options.readyLimitMs ?? 20_000
@@ -127,6 +137,12 @@ export class PacketConnection {
   /** True from the ready handshake until the connection ends. */
   get isReady(): boolean {
     return this.#state === 'ready'
+  }
+
+  /** Largest frame that the peer may send from its next one on; 16 MiB at first. */
+  set mostFrameBytes(bytes: number) {
+    this.#mostFrameBytes = bytes
+    if (this.#state === 'ready') this.#parser.mostPayloadBytes = bytes
   }
 
   /** Bytes that wait to be sent. */
@@ -202,6 +218,7 @@ export class PacketConnection {
     try {
       this.#parser.push(chunk, (payload) => {
         this.#unfinishedBytes = leastProgressBytes
+        this.#budget?.hold(this.#holder, 0)
         // A handler may have ended the connection: what stands behind in this chunk is not read any more.
         if (this.#isOpen) this.#onPacket(readTcpPacket(payload))
       })
@@ -210,6 +227,7 @@ export class PacketConnection {
         error instanceof WireError ? error : new WireError('protocol-violation', 'The peer sent no packet', { cause: error }),
       )
     }
+    if (this.#isOpen) this.#budget?.hold(this.#holder, this.#parser.heldBytes)
     if (this.#unfinishedBytes < leastProgressBytes) return
     this.#unfinishedBytes = 0
     this.#receivedAt = performance.now()
@@ -252,7 +270,7 @@ export class PacketConnection {
 
   #becomeReady(): void {
     this.#state = 'ready'
-    this.#parser.mostPayloadBytes = mostPayloadBytes
+    this.#parser.mostPayloadBytes = this.#mostFrameBytes
     this.#inbox.yieldOnce()
     this.#ready.resolve()
   }
@@ -336,6 +354,7 @@ export class PacketConnection {
     this.#state = 'ended'
     this.#reason = reason
     clearInterval(this.#timer)
+    this.#dropFrame()
     this.#outbox.drop()
     this.#queries.failAll(reason)
     this.#ready.reject(reason)
@@ -352,6 +371,7 @@ export class PacketConnection {
     const reason = this.#reason ?? latest
     this.#reason = reason
     clearInterval(this.#timer)
+    this.#dropFrame()
     this.#inbox.drop()
     this.#queries.failAll(reason)
     if (reason.code === 'closed-here') this.#finish()
@@ -361,6 +381,11 @@ export class PacketConnection {
     }
     this.#ready.reject(reason)
     this.#closed.resolve(reason)
+  }
+
+  #dropFrame(): void {
+    this.#parser.drop()
+    this.#budget?.hold(this.#holder, 0)
   }
 
   /** Lets the queued frames leave, and the peer's own end arrive (whatever else it sends is dropped). */

@@ -34,6 +34,16 @@ export class FrameParser {
     this.mostPayloadBytes = largest
   }
 
+  /** Memory of the unfinished frame. */
+  get heldBytes(): number {
+    return this.#held.length
+  }
+
+  /** Forgets the unfinished frame; the parser must not be used afterwards. */
+  drop(): void {
+    this.#held = nothing
+  }
+
   /**
    * Calls `onPayload` for each frame that `chunk` completes, in order. A payload may share memory with `chunk`.
    * @throws WireError `protocol-violation` on a wrong length or sequence number; the parser must not be used afterwards

@@ -37,9 +37,12 @@ const query = (seqno: number, id: bigint, data: Uint8Array): Uint8Array => frame
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex')
 
 /** A port whose connections answer queries as a proxy does: by decoding them. */
-async function port(limits: PacketConnectionLimits = {}): Promise<{ listener: Listener; ends: string[] }> {
+async function port(
+  limits: PacketConnectionLimits = {},
+  unfinishedBytes = 1 << 30,
+): Promise<{ listener: Listener; ends: string[] }> {
   const ends: string[] = []
-  const listener = await listen({ host: '127.0.0.1', port: 0, plain: true, limits }, ({ connection }) => {
+  const listener = await listen({ host: '127.0.0.1', port: 0, plain: true, limits, unfinishedBytes }, ({ connection }) => {
     connection.closed.then(({ code }) => ends.push(code))
     connection
       .start({
@@ -177,6 +180,31 @@ describe('a peer that is slow on purpose has only its time', () => {
     await sleep(100)
     // Of 1.6 GB that were announced.
     expect(heldBytes() - before).toBeLessThan(mostGrowthBytes)
+  })
+})
+
+describe('the unfinished frames of a port', () => {
+  it('hold no more than its budget: the one that has been coming in longest goes, and others come in', async () => {
+    const { listener, ends } = await port({}, 8 << 20)
+    const before = heldBytes()
+    const sockets: Socket[] = []
+    for (let at = 0; at < 20; at++) {
+      const socket = await bare(listener.port)
+      sockets.push(socket.resume())
+      socket.write(Buffer.concat([connected, header(2 ** 24, 1), Buffer.alloc(2 << 20)]))
+      await sleep(10)
+    }
+    await expect.poll(() => ends.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(16)
+    expect(new Set(ends)).toEqual(new Set(['peer-stalled']))
+    await expect.poll(() => sockets[0]?.destroyed).toBe(true)
+    expect(sockets[19]?.destroyed).toBe(false)
+    expect(heldBytes() - before).toBeLessThan(2 * mostGrowthBytes)
+    await servesAnHonestPeer(listener)
+    const { connection } = await dialDirect({ host: '127.0.0.1', port: listener.port, plain: true })
+    onTestFinished(() => connection.close())
+    await connection.start({})
+    const large = encode({ '@type': 'client.authorizeWithProxyShort', data: new Uint8Array(6 << 20) })
+    expect((await connection.query(large, { timeoutMs: 5_000 })).length).toBe(large.length)
   })
 })
 

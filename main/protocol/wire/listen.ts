@@ -3,12 +3,15 @@ import type { Identity } from '../attestation/certificate.ts'
 import { type Admission, acceptSecure, checkDifficulty } from './accept-secure.ts'
 import { PacketConnection, type PacketConnectionLimits } from './connection.ts'
 import { type DoorwayPlace, type Guest, openDoorway } from './doorway.ts'
+import { FrameBudget } from './frame-budget.ts'
 import { type Peer, type PeerConnection, peerBehindRouter, plainPeer } from './peer.ts'
 import { receivePeerInfo } from './receive-peer-info.ts'
 import { TlsAcceptor } from './tls-accept.ts'
 
 interface Place extends DoorwayPlace {
   readonly limits?: PacketConnectionLimits
+  /** Most bytes that the unfinished frames of all connections may hold; 256 MiB. */
+  readonly unfinishedBytes?: number
 }
 
 export interface SecureListenOptions extends Place, Admission {
@@ -57,8 +60,9 @@ export async function listen(options: ListenOptions, onConnection: (accepted: Pe
     }
     return { socket, peer: plainPeer(socket) }
   }
+  const budget = new FrameBudget(options.unfinishedBytes ?? 256 << 20)
   const receive = ({ socket, peer }: Admitted): Guest => {
-    const connection = new PacketConnection(socket, { role: 'accepting', ...options.limits })
+    const connection = new PacketConnection(socket, { role: 'accepting', budget, ...options.limits })
     onConnection({ connection, peer })
     return { gone: connection.closed, leave: () => connection.close('The listener was closed') }
   }
