@@ -184,6 +184,28 @@ describe('network deploy', () => {
     },
   )
 
+  it.each(['SIGINT', 'SIGTERM'] as const)('that is stopped by %s says what became of the money', async (signal) => {
+    const stopped = start(deploy('Stopped', ...at(local.endpoint)), byPhrase)
+    stopped.child.stdout?.on('data', (chunk: Buffer) => {
+      if (chunk.includes('Type yes to send')) stopped.child.kill(signal)
+    })
+    const before = await stopped.done
+    expect(before).toMatchObject({
+      code: signal === 'SIGINT' ? 130 : 143,
+      out: expect.stringContaining('Money: Nothing was sent.'),
+    })
+
+    let victim: ChildProcess | undefined
+    const gate = await openGate(local.endpoint, 'before', () => victim?.kill(signal))
+    const sending = start(deploy(`Stopped by ${signal}`, '--yes', ...at(gate.endpoint)), byPhrase)
+    victim = sending.child
+    const { out } = await sending.done
+    gate.server.closeAllConnections()
+    gate.server.close()
+    expect(out).toMatch(/Money: A message may have left the wallet\./)
+    expect(out).not.toMatch(/Money: Nothing was sent/)
+  })
+
   it('says what a wallet lacks, and that nothing was sent', async () => {
     const poor = await run(deploy('Rich', '--reserve', '500 TON', '--yes', ...at(local.endpoint)), { env: byPhrase })
     expect(poor.code).toBe(1)

@@ -61,8 +61,14 @@ type Values = ReturnType<typeof read>['values']
 
 /** `cocoon-desktop network …`. Resolves with the exit code: 0 done, 2 nothing was sent because the operator did not say yes. */
 export async function networkCommand(args: readonly string[], entries: ChildEntries): Promise<number> {
+  const progress = { sending: false }
+  const stop = (signal: 'SIGINT' | 'SIGTERM'): void => {
+    console.error(`\nStopped.\nMoney: ${progress.sending ? perhapsSent : 'Nothing was sent.'}`)
+    process.exit(signal === 'SIGINT' ? 130 : 143)
+  }
+  process.on('SIGINT', stop).on('SIGTERM', stop)
   try {
-    return await run(args, entries)
+    return await run(args, entries, progress)
   } catch (thrown) {
     if (!(thrown instanceof Failure)) throw thrown
     console.error(`\n${thrown.message}`)
@@ -70,17 +76,27 @@ export async function networkCommand(args: readonly string[], entries: ChildEntr
     if (thrown.advice !== undefined) console.error(thrown.advice)
     console.error(`(${thrown.code})`)
     return 1
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop)
   }
 }
 
-async function run(args: readonly string[], entries: ChildEntries): Promise<number> {
+const perhapsSent =
+  'A message may have left the wallet. Run the same command again: it looks at the chain first and sends nothing twice.'
+
+/** Whether a message may have left the wallet. */
+interface Progress {
+  sending: boolean
+}
+
+async function run(args: readonly string[], entries: ChildEntries, progress: Progress): Promise<number> {
   const { values, positionals } = read(args)
   const [command, target, ...rest] = positionals
   if (values.help || command === undefined) {
     console.log(networkHelp)
     return 0
   }
-  const context = contextOf(values, entries)
+  const context = contextOf(values, entries, progress)
   if (command === 'make-key') {
     requireCount(command, positionals.length - 1, 0)
     if (values.out === undefined) throw new Failure('option-missing', 'make-key needs --out <file>.')
@@ -125,7 +141,7 @@ function requireCount(command: string, given: number, wanted: number): void {
   })
 }
 
-function contextOf(values: Values, entries: ChildEntries): SigningContext {
+function contextOf(values: Values, entries: ChildEntries, progress: Progress): SigningContext {
   const on = values.on
   if (on !== undefined && on !== 'local' && on !== 'testnet' && on !== 'mainnet')
     throw new Failure('option-missing', '--on is local, testnet or mainnet.')
@@ -147,6 +163,9 @@ function contextOf(values: Values, entries: ChildEntries): SigningContext {
       print: (line) => console.log(line),
       confirm: async (question) => values.yes || confirm(question),
       retype: async (question, expected) => (values.yes ? values['confirm-owner'] === expected : retype(question, expected)),
+      sending: () => {
+        progress.sending = true
+      },
     },
   }
 }

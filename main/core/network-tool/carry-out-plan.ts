@@ -1,9 +1,11 @@
-import { fromNano, type Transaction } from '@ton/core'
-import { Failure } from '../../base/failure.ts'
+import { type Address, fromNano, type Transaction } from '@ton/core'
+import { asError, Failure } from '../../base/failure.ts'
+import { pause } from '../../base/pause.ts'
 import { costsOf } from '../../network/costs.ts'
 import { funded } from '../../network/funding.ts'
 import { type Payer, type Rehearsal, rehearse, type Stage } from '../../network/rehearsal.ts'
-import { carryOut } from '../../wallet/orders.ts'
+import type { Chain } from '../../ton/chain.ts'
+import { carryOut, underWay } from '../../wallet/orders.ts'
 import { type Operator, printAll } from './operator.ts'
 import { costLines, estimateNote, messageLines } from './plan-text.ts'
 import { type Signer, w5Signer } from './signer.ts'
@@ -59,7 +61,33 @@ export function requirePossible({ rehearsal, missing }: Prepared, payer: Payer):
 }
 
 /**
+ * Waits for the stages when an earlier run has sent all of their messages already; nothing is rehearsed, asked or sent then.
+ * @returns their transactions; undefined when something is left to send
+ * @throws Failure as `carryOutStages`
+ */
+export async function awaitSent(
+  tool: ToolChain,
+  signer: Signer,
+  stages: readonly Stage[],
+  operator: Operator,
+): Promise<Transaction[] | undefined> {
+  for (const { payer, orders } of stages)
+    if ((await underWay(tool.chain, payer.address, orders)).some((lt) => lt === undefined)) return undefined
+  printAll(operator, ['', 'An earlier run has sent this already; its messages are waited for, and nothing is sent again.'])
+  const beforeSend = () =>
+    Promise.reject(
+      new Failure('order-refused', 'The message of the earlier run was refused meanwhile.', {
+        money: 'Nothing was sent now. The attached value came back to the wallet, less the fees.',
+        advice: 'Run the same command again: it shows the plan and asks.',
+      }),
+    )
+  return carryOutStages(tool, signer, stages, operator, beforeSend)
+}
+
+/**
  * Sends the stages one after the other, each followed until its contracts took it.
+ * @param beforeSend called right before each message is handed over; what it throws ends the work
+ * @returns one transaction an order, in which its destination took it
  * @throws Failure that says which stages were done before
  */
 export async function carryOutStages(
@@ -67,32 +95,72 @@ export async function carryOutStages(
   signer: Signer,
   stages: readonly Stage[],
   operator: Operator,
-): Promise<void> {
+  beforeSend: () => Promise<void> = async () => undefined,
+): Promise<Transaction[]> {
   const faucet = tool.faucet === null ? null : faucetSigner({ chain: tool.chain, faucet: tool.faucet })
   const all = stages.flatMap(({ orders }) => orders).length
-  let done = 0
+  const done: Transaction[] = []
+  const timing = {
+    beforeSend: async () => {
+      await beforeSend()
+      operator.sending()
+    },
+  }
   try {
     for (const { payer, orders } of stages) {
       const by = payer.address.equals(signer.payer.address) ? signer : faucet
       if (by === null) throw new TypeError('a stage of a wallet that nobody opened')
       operator.print(`Sending: ${orders.map(({ title }) => title).join(', ')} …`)
-      const transactions = await carryOut(tool.chain, by.sender, orders)
-      for (const [index, transaction] of transactions.entries()) {
-        done += 1
-        operator.print(`  done ${done} of ${all}: ${orders[index]?.title ?? ''} (${transactionText(transaction)})`)
+      for (const [index, transaction] of (await carryOut(tool.chain, by.sender, orders, timing)).entries()) {
+        done.push(transaction)
+        operator.print(`  done ${done.length} of ${all}: ${orders[index]?.title ?? ''} (${transactionText(transaction)})`)
       }
     }
+    return done
   } catch (thrown) {
     if (!(thrown instanceof Failure)) throw thrown
-    const before = done === 0 ? '' : ` ${done} of ${all} messages were carried out before.`
+    const before = done.length === 0 ? '' : ` ${done.length} of ${all} messages were carried out before.`
     throw new Failure(thrown.code, thrown.message, {
-      money: `${thrown.money ?? 'What was sent is on chain.'}${before}`,
+      money: `${thrown.money ?? 'It is not known whether a message left the wallet.'}${before}`,
       advice: thrown.advice ?? 'Run the same command again: what is on chain is not sent twice.',
       retryable: thrown.retryable,
       cause: thrown,
     })
   } finally {
     await faucet?.close()
+  }
+}
+
+const catchUpMs = 60_000
+
+/** Reads after the endpoint shows what was done: behind one address there are often several servers, some of them late. */
+export async function afterTransactions<T>(
+  chain: Chain,
+  address: Address,
+  transactions: readonly Transaction[],
+  read: () => Promise<T>,
+): Promise<T> {
+  const account = BigInt(`0x${address.hash.toString('hex')}`)
+  const lt = transactions.filter((one) => one.address === account).reduce((most, one) => (one.lt > most ? one.lt : most), 0n)
+  const endMs = performance.now() + catchUpMs
+  while (((await chain.account(address)).last?.lt ?? 0n) < lt && performance.now() < endMs) await pause(1000)
+  return read()
+}
+
+/** Work after the money went: whatever fails then says what is on chain already. */
+export async function afterMoney<T>(money: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (thrown) {
+    const failure = asError(thrown)
+    const code = failure instanceof Failure ? failure.code : 'not-read-back'
+    throw new Failure(code, failure.message, {
+      money,
+      advice:
+        (failure instanceof Failure ? failure.advice : undefined) ??
+        'Run the same command again: what is on chain is not sent twice.',
+      cause: thrown,
+    })
   }
 }
 

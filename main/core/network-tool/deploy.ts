@@ -1,10 +1,12 @@
-import { existsSync } from 'node:fs'
-import { Failure } from '../../base/failure.ts'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import type { Transaction } from '@ton/core'
+import { asError, Failure } from '../../base/failure.ts'
 import { confirmDeployment, type DeploymentPlan, planDeployment } from '../../network/deployment.ts'
 import { type ChainNetwork, readChainNetwork, writeNetworkFile } from '../../network/network-file.ts'
 import { addressText } from '../../network/root-report.ts'
 import type { NetworkTerms } from '../../network/terms.ts'
-import { carryOutStages, prepare, requirePossible } from './carry-out-plan.ts'
+import { afterMoney, afterTransactions, awaitSent, carryOutStages, prepare, requirePossible } from './carry-out-plan.ts'
 import { type Operator, printAll } from './operator.ts'
 import { differenceLines, factLines } from './plan-text.ts'
 import type { Signer } from './signer.ts'
@@ -34,6 +36,7 @@ export async function deployNetwork(
   const { terms, out } = options
   const plan = await planDeployment(chain, terms, signer.payer)
   requireFree(out, plan)
+  requireWritable(out)
   const testOnly = chain.kind === 'testnet'
   printAll(operator, [
     `Deploy the network "${plan.name}" (${plan.kind}) on ${tool.source}`,
@@ -52,26 +55,41 @@ export async function deployNetwork(
   ])
   if (plan.stages.length === 0) return alreadyThere(tool, plan, options, operator)
 
+  const sent = await awaitSent(tool, signer, plan.stages, operator)
+  const transactions = sent ?? (await sendAgreed(tool, signer, plan, options, operator))
+  if (transactions === null) return false
+  await afterMoney(`The contract ${addressText(plan.root, testOnly)} is deployed and keeps its reserve.`, async () => {
+    await afterTransactions(chain, plan.root, transactions, () => confirmDeployment(chain, plan))
+    operator.print(`On chain as planned: ${plan.facts.length} facts read back from ${chain.endpoint}.`)
+    writeFile(tool, plan, options, operator)
+  })
+  operator.print(`The network "${plan.name}" is there: ${addressText(plan.root, testOnly)}`)
+  return true
+}
+
+/** Rehearses, shows, asks and sends; null when the operator said no or wanted to see the plan only. */
+async function sendAgreed(
+  tool: ToolChain,
+  signer: Signer,
+  plan: DeploymentPlan,
+  { dryRun }: DeployOptions,
+  operator: Operator,
+): Promise<Transaction[] | null> {
   const prepared = await prepare(tool, signer, plan.stages, operator)
   const planned = await prepared.rehearsal.dataOf(plan.root)
   requirePossible(prepared, signer.payer)
   if (planned === null || !planned.equals(plan.data))
     throw new Failure('not-as-planned', 'The rehearsal made another contract than the plan.', { money: 'Nothing was sent.' })
   operator.print('')
-  if (options.dryRun) {
+  if (dryRun) {
     operator.print('This was a dry run: nothing was sent.')
-    return false
+    return null
   }
   if (!(await operator.confirm('Type yes to send: '))) {
     operator.print('Nothing was sent.')
-    return false
+    return null
   }
-  await carryOutStages(tool, signer, prepared.stages, operator)
-  const root = await confirmDeployment(chain, plan)
-  operator.print(`On chain as planned: ${plan.facts.length} facts read back from ${chain.endpoint}.`)
-  writeFile(tool, plan, options, operator)
-  operator.print(`The network "${plan.name}" is there: ${addressText(root.address, testOnly)}`)
-  return true
+  return carryOutStages(tool, signer, prepared.stages, operator)
 }
 
 function alreadyThere(tool: ToolChain, plan: DeploymentPlan, options: DeployOptions, operator: Operator): boolean {
@@ -91,6 +109,19 @@ function requireFree(out: string, plan: DeploymentPlan): void {
     money: 'Nothing was sent.',
     advice: 'Choose another file with --out. (The address of a network follows from its name, terms, owner and code.)',
   })
+}
+
+/** Found out before the money goes, not after. */
+function requireWritable(out: string): void {
+  try {
+    accessSync(existsSync(out) ? out : dirname(resolve(out)), constants.W_OK)
+  } catch (thrown) {
+    throw new Failure('out-unwritable', `${out} cannot be written: ${asError(thrown).message}`, {
+      money: 'Nothing was sent.',
+      advice: 'Choose another place with --out.',
+      cause: thrown,
+    })
+  }
 }
 
 function writeFile({ chain }: ToolChain, plan: DeploymentPlan, { out, endpoints }: DeployOptions, operator: Operator): void {

@@ -5,6 +5,8 @@ export interface Operator {
   confirm(question: string): Promise<boolean>
   /** True when the very same text is typed in. */
   retype(question: string, expected: string): Promise<boolean>
+  /** Told right before a message is handed over: from now on "nothing was sent" is not true any more. */
+  sending(): void
 }
 
 export function printAll(operator: Operator, lines: readonly string[]): void {

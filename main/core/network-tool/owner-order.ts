@@ -1,11 +1,13 @@
-import { type Address, Cell } from '@ton/core'
+import { type Address, Cell, type Transaction } from '@ton/core'
 import { parseRootState } from '../../../contracts/root.ts'
 import { Failure } from '../../base/failure.ts'
-import { type OwnerWish, orderFor } from '../../network/owner-wish.ts'
-import { addressText, differences, rootFacts } from '../../network/root-report.ts'
+import { type OwnerOrder, type OwnerWish, orderFor, type RootAccount } from '../../network/owner-wish.ts'
+import type { Stage } from '../../network/rehearsal.ts'
+import { addressText, differences, type Fact, rootFacts } from '../../network/root-report.ts'
+import type { Chain } from '../../ton/chain.ts'
 import { readRoot } from '../../ton/root-config.ts'
 import { orderToRoot } from '../../ton/root-orders.ts'
-import { carryOutStages, prepare, requirePossible } from './carry-out-plan.ts'
+import { afterMoney, afterTransactions, awaitSent, carryOutStages, prepare, requirePossible } from './carry-out-plan.ts'
 import { type Operator, printAll } from './operator.ts'
 import { differenceLines, factLines } from './plan-text.ts'
 import type { Signer } from './signer.ts'
@@ -30,10 +32,8 @@ export async function carryOutWish(
 ): Promise<boolean> {
   const { chain } = tool
   const testOnly = chain.kind === 'testnet'
+  const { code, data } = await readAccount(chain, address)
   const root = await readRoot(chain, address)
-  const { code, data } = await chain.account(address)
-  if (code === null || data === null)
-    throw new Failure('root-absent', 'The network contract is gone.', { money: 'Nothing was sent.' })
   const order = orderFor(root, { code, data }, wish)
   if (order === null) {
     operator.print('The network contract says so already; nothing is left to send.')
@@ -59,35 +59,71 @@ export async function carryOutWish(
     ...order.warnings.map((warning) => `\nNote: ${warning}`),
   ])
   const stage = { payer: signer.payer, orders: [orderToRoot(root, order.request, order.title)] }
+  const before = rootFacts(root, { testOnly })
+  const sent = await awaitSent(tool, signer, [stage], operator)
+  const transactions = sent ?? (await sendAgreed({ tool, signer, stage, data, before, order, wish, dryRun, address, operator }))
+  if (transactions === null) return false
+  return afterMoney('The message was carried out; its value returned, less the fees.', async () => {
+    const now = await afterTransactions(chain, address, transactions, () => readRoot(chain, address))
+    const present = await readAccount(chain, address)
+    if (orderFor(now, present, wish) !== null)
+      throw new Failure('not-as-planned', 'The network contract does not say what was wished.', {
+        advice: 'Read it with "network show". Perhaps another message of the owner arrived at the same time.',
+      })
+    printAll(operator, [
+      `Read back from ${chain.endpoint}:`,
+      ...differenceLines(differences(before, rootFacts(now, { testOnly }))),
+    ])
+    return true
+  })
+}
+
+interface Agreement extends Pick<OwnerOrderOptions, 'wish' | 'dryRun'> {
+  readonly tool: ToolChain
+  readonly signer: Signer
+  readonly stage: Stage
+  readonly address: Address
+  /** Of the network contract, as the order was made from. */
+  readonly data: Cell
+  readonly before: readonly Fact[]
+  readonly order: OwnerOrder
+  readonly operator: Operator
+}
+
+/** Rehearses, shows, asks and sends; null when the operator said no or wanted to see the plan only. */
+async function sendAgreed(agreement: Agreement): Promise<Transaction[] | null> {
+  const { tool, signer, stage, address, data, before, order, wish, dryRun, operator } = agreement
+  const testOnly = tool.chain.kind === 'testnet'
   const prepared = await prepare(tool, signer, [stage], operator)
   const planned = await prepared.rehearsal.dataOf(address)
-  const factsOf = (cell: Cell | null) => rootFacts(parseRootState(cell ?? Cell.EMPTY), { testOnly })
-  const before = factsOf(data)
   requirePossible(prepared, signer.payer)
-  const after = factsOf(planned)
+  const after = rootFacts(parseRootState(planned ?? Cell.EMPTY), { testOnly })
   printAll(operator, ['', 'What changes', ...differenceLines(differences(before, after)), ''])
   if (dryRun) {
     operator.print('This was a dry run: nothing was sent.')
-    return false
+    return null
   }
   if (!(await agreed(operator, order.irreversible, wish, testOnly))) {
     operator.print('Nothing was sent.')
-    return false
+    return null
   }
-  await carryOutStages(tool, signer, prepared.stages, operator)
-  const now = rootFacts(await readRoot(chain, address), { testOnly })
-  const differ = differences(after, now)
-  if (differ.length > 0)
-    throw new Failure(
-      'not-as-planned',
-      `The network contract does not say what was planned: ${differ.map(({ label }) => label).join(', ')}.`,
-      {
-        money: 'The message was carried out; its value returned, less the fees.',
-        advice: 'Read it with "network show". Perhaps another message of the owner arrived at the same time.',
-      },
-    )
-  printAll(operator, [`Read back from ${chain.endpoint}:`, ...differenceLines(differences(before, now))])
-  return true
+  return carryOutStages(tool, signer, prepared.stages, operator, () => requireUnchanged(tool.chain, address, data))
+}
+
+/** The order may carry much of what the contract said when it was read; what happened since would be taken back. */
+async function requireUnchanged(chain: Chain, address: Address, data: Cell): Promise<void> {
+  if ((await readAccount(chain, address)).data.equals(data)) return
+  throw new Failure('root-changed', 'The network contract was changed while this command waited.', {
+    money: 'Nothing was sent.',
+    advice: 'Run the command again: it starts from the contract as it is now.',
+    retryable: true,
+  })
+}
+
+async function readAccount(chain: Chain, address: Address): Promise<RootAccount> {
+  const { code, data } = await chain.account(address)
+  if (code !== null && data !== null) return { code, data }
+  throw new Failure('root-absent', 'The network contract is gone.', { money: 'Nothing was sent.' })
 }
 
 /** What cannot be taken back is asked for twice, the second time in a way that no habit answers. */
