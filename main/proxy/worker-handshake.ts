@@ -1,4 +1,5 @@
 import type { Address } from '@ton/core'
+import { beginningOf } from '../base/beginning-of.ts'
 import type { VersionRange } from '../protocol/handshake/versions.ts'
 import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
 import { Refusal } from './refusal.ts'
@@ -101,13 +102,8 @@ export function acceptWorker(params: WorkerParams, imageHash: Uint8Array, rules:
     limit: Math.ceil(active / proxies),
     version,
     flags: params.flags,
-    machine: beginningOf(params.machine_description_json),
+    machine: params.machine_description_json && beginningOf(params.machine_description_json, mostMachineLetters),
   }
-}
-
-/** A copy: a part of a string keeps the whole of it in memory. */
-function beginningOf(text: string | undefined): string | undefined {
-  return text === undefined ? undefined : Buffer.from(text.slice(0, mostMachineLetters)).toString()
 }
 
 export function baseModelName(model: string): string {

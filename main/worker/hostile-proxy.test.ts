@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { createLogger } from '../base/logger.ts'
 import { heldBytes } from '../base/testing/held-bytes.ts'
 import { encodeHttpRequest } from '../protocol/http/http-message.ts'
 import type { WirePayment } from '../protocol/payments/signed-payment.ts'
@@ -204,6 +205,19 @@ describe('a proxy that does harm to its worker', () => {
       error_code: 0,
     })
     ;(await connection.nextQuery('worker.proxyHandshakeComplete')).answer({ '@type': 'worker.proxyHandshakeCompleted' })
+    await serves(connection)
+  })
+
+  it('hands over a request that holds what no worker takes: the log says no word of it', async () => {
+    const lines: string[] = []
+    const { connection } = await ready({ logger: createLogger((line) => lines.push(line), 'debug') })
+    await connection.send(query({ query: request(JSON.stringify({ model, messages: [], 'my secret': 1 })) }))
+    expect(await connection.nextPacket('proxy.queryAnswerErrorEx')).toMatchObject({
+      error_code: 621,
+      error: expect.stringContaining('my secret'),
+    })
+    await expect.poll(() => lines.filter((line) => line.includes('request failed'))).toHaveLength(1)
+    expect(lines.join()).not.toContain('secret')
     await serves(connection)
   })
 

@@ -132,9 +132,9 @@ export async function serveQuery(query: QueryToServe, reply: QueryReply, context
   const meter = new UsageMeter(context.tariff)
   let answeredAtMs = 0
   const final = (): FinalInfo => ({ tokens: meter.adjusted, startedAtMs, answeredAtMs, endedAtMs: context.now() })
-  const failed = async (code: number, text: string): Promise<QueryOutcome> => {
+  const failed = async (code: number, text: string, reason = text): Promise<QueryOutcome> => {
     await reply.error(code, text, { ...final(), tokens: noTokens })
-    return { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: `${code}: ${text}` }
+    return { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: `${code}: ${reason}` }
   }
   const lost: QueryOutcome = { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: 'connection lost' }
 
@@ -250,7 +250,8 @@ export async function serveQuery(query: QueryToServe, reply: QueryReply, context
   } catch (thrown) {
     if (context.lost.aborted) return lost
     const { code, text } = engineError(thrown)
-    return failed(code, text)
+    // What is wrong with a request names parts of it: that is for its sender alone.
+    return failed(code, text, thrown instanceof Refused ? 'the request was refused' : text)
   } finally {
     // An engine that has said everything has nothing left to give up; an abort costs a stack trace.
     if (!complete) engine.abort()

@@ -108,6 +108,14 @@ describe('queries and packets', () => {
     await expect(a.query(text('?'), { timeoutMs: 1_000 })).rejects.toMatchObject({ peerCode: 0, peerMessage: 'Lost promise' })
   })
 
+  it('passes on no more than the beginning of what the peer says', async () => {
+    const words = 'x'.repeat(8 << 20)
+    const { a } = await connectedPair({}, { onQuery: () => Promise.reject(new QueryRefused(602, words)) })
+    const refused = await a.query(text('?'), { timeoutMs: 5_000 }).catch((thrown: unknown) => thrown)
+    expect(refused).toMatchObject({ peerMessage: words.slice(0, 300) })
+    expect((refused as Error).message).toHaveLength('The peer refused (602): '.length + 300)
+  })
+
   it('times out and can be given up, and the connection goes on', async () => {
     const { a } = await connectedPair({}, { onQuery: (data) => (data.length === 0 ? new Promise(() => undefined) : data) })
     expect(await codeOf(a.query(new Uint8Array(), { timeoutMs: 30 }))).toBe('query-timeout')

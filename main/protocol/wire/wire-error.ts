@@ -1,3 +1,4 @@
+import { beginningOf } from '../../base/beginning-of.ts'
 import { Failure } from '../../base/failure.ts'
 
 export type WireErrorCode =
@@ -57,16 +58,20 @@ export const peerErrorCodes = {
   cancelled: 653,
 } as const
 
-/** The peer answered a query with `tcp.queryError`. The text is the peer's: show it as such. */
+/** Of what a peer says so much goes on, into logs and to the user. */
+const mostWordsLetters = 300
+
+/** The peer answered a query with `tcp.queryError`. The text is the peer's, cut to 300 letters: show it as such. */
 export class TcpQueryError extends Failure<'query-refused'> {
   readonly peerCode: number
   readonly peerMessage: string
 
   constructor(peerCode: number, peerMessage: string) {
-    super('query-refused', `The peer refused (${peerCode}): ${peerMessage}`)
+    const words = beginningOf(peerMessage, mostWordsLetters)
+    super('query-refused', `The peer refused (${peerCode}): ${words}`)
     this.name = 'TcpQueryError'
     this.peerCode = peerCode
-    this.peerMessage = peerMessage
+    this.peerMessage = words
   }
 }
 
