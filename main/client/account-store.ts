@@ -84,11 +84,11 @@ export class AccountStore {
   readonly #database: Database
   /** Newer than on disk. */
   readonly #waiting = new Map<string, AccountRecord>()
-  // A disk that refuses: the next word of the proxy tries again.
-  readonly #saving = new Soon(
+  // A disk that refuses is tried again until there is room.
+  readonly #saving: Soon = new Soon(
     savingDelayMs,
     () => this.#write(),
-    () => undefined,
+    () => this.#saving.ask(),
   )
 
   constructor(database: Database) {

@@ -1,4 +1,5 @@
 import type { ClientState as ContractState } from '../../contracts/client.ts'
+import { isDiskJam } from '../base/disk-jam.ts'
 import { type PaymentCheck, paymentChecker, type WirePayment } from '../protocol/payments/signed-payment.ts'
 import type { AccountRecord, AccountStore } from './account-store.ts'
 import { type Counters, pendingCharge, shouldCharge, spendableTokens } from './budget.ts'
@@ -93,7 +94,7 @@ export class Account {
     if (check.state === 'empty') return []
     if (check.state === 'refused') return [{ kind: 'payment-refused', reason: check.reason }]
     if (check.tokens > mostTokens) return [{ kind: 'impossible-total' }]
-    if (check.tokens > signedTokens) this.#keep({ signedTokens: check.tokens, signedBoc: check.boc })
+    if (check.tokens > signedTokens) this.#note({ signedTokens: check.tokens, signedBoc: check.boc })
     return []
   }
 
@@ -108,7 +109,7 @@ export class Account {
     this.#accounted ??= maxTokens
     const fell: Deviation[] = maxTokens < least ? [{ kind: 'total-fell', from: least, to: maxTokens }] : []
     if (dbTokens > known.dbTokens || maxTokens > known.maxTokens)
-      this.#keep(
+      this.#note(
         {
           dbTokens: dbTokens > known.dbTokens ? dbTokens : known.dbTokens,
           maxTokens: maxTokens > known.maxTokens ? maxTokens : known.maxTokens,
@@ -139,10 +140,25 @@ export class Account {
     this.#store.flush()
   }
 
-  #keep(change: Partial<AccountRecord>, { saveLater = false }: { readonly saveLater?: boolean } = {}): void {
+  /** A word of the proxy. A disk that refuses is no fault of the proxy: it is written when there is room, or told again after a crash. */
+  #note(change: Partial<AccountRecord>, { saveLater = false }: { readonly saveLater?: boolean } = {}): void {
     const next = { ...this.#record, ...change }
     if (saveLater) this.#store.saveSoon(next)
-    else this.#store.save(next)
+    else
+      try {
+        this.#store.save(next)
+      } catch (thrown) {
+        if (!isDiskJam(thrown)) throw thrown
+        this.#store.saveSoon(next)
+      }
+    this.#record = next
+    this.#onChange()
+  }
+
+  /** A decision about money: durable when it returns, or it is not made. */
+  #keep(change: Partial<AccountRecord>): void {
+    const next = { ...this.#record, ...change }
+    this.#store.save(next)
     this.#record = next
     this.#onChange()
   }

@@ -5,6 +5,7 @@ import { scriptedNetwork } from '../protocol/testing/scripted-network.ts'
 import type { ScriptedConnection } from '../protocol/testing/scripted-proxy.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { Chain } from '../ton/chain.ts'
+import { AccountStore } from './account-store.ts'
 import type { QueryHandle } from './running-query.ts'
 import { contractSecret, secretHash } from './secret.ts'
 import {
@@ -204,6 +205,32 @@ describe('a query', () => {
     })
     await expect(handle.end).rejects.toMatchObject({ code: name, money: 'You paid nothing.' })
     await expect(handle.head).rejects.toMatchObject({ code: name })
+  })
+})
+
+describe('a full disk', () => {
+  it('cuts no answer: what the proxy tells waits in memory, and is kept when there is room', async () => {
+    const { client, connection, disk, events } = await ready()
+    const onDisk = () => new AccountStore(disk.database).ofNetwork(scriptedNetwork.root.address.toString())[0]
+    const handle = client.runChat(chat, never)
+    const id = await asked(connection)
+    await connection.send(head(id))
+    disk.full = true
+    await connection.send(chargeOf(7n))
+    await connection.send(part(id, 'all of it'))
+    await connection.send(last(id, 5n))
+    await connection.send(account(id, { max: 12n, tokens: 12n, db: 9n }))
+    expect(await textOf(handle)).toBe('all of it')
+    expect(await handle.end).toMatchObject({ cost: 10n })
+    await expect.poll(() => events.some((event) => event.type === 'charged')).toBe(true)
+    const told = { signedTokens: 7n, dbTokens: 9n, maxTokens: 12n }
+    expect(client.accounts.list(scriptedNetwork.root.address)[0]).toMatchObject(told)
+    expect(onDisk()).toMatchObject({ signedTokens: 0n, dbTokens: 0n, maxTokens: 0n })
+    // The first try of writing has failed by then.
+    await new Promise((resolve) => setTimeout(resolve, 1_200))
+    disk.full = false
+    await expect.poll(onDisk, { timeout: 3_000 }).toMatchObject(told)
+    expect(client.state.value.connections[0]?.phase).toBe('ready')
   })
 })
 

@@ -1,3 +1,4 @@
+import { isDiskJam } from '../base/disk-jam.ts'
 import { Failure } from '../base/failure.ts'
 import { type PaymentCheck, paymentChecker, type WirePayment } from '../protocol/payments/signed-payment.ts'
 import type { BalanceStore, WorkerContractRecord } from './balance-store.ts'
@@ -9,10 +10,6 @@ export const violation = (message: string): Failure<'proxy-violation'> =>
   new Failure('proxy-violation', message, {
     advice: 'The connection was closed. What was signed before stays valid and can be paid out.',
   })
-
-/** The disk refused for now: what was told is asked for again, and kept when there is room. */
-const isJam = (thrown: unknown): boolean =>
-  thrown instanceof Failure && (thrown.code === 'disk-full' || thrown.code === 'database-busy')
 
 /**
  * The worker's memory of one proxy's promises: signed payments that were verified, and totals that never decrease (protocol 40 §2, §3).
@@ -104,7 +101,7 @@ export class ProxyBalance {
     try {
       this.#store.save(next)
     } catch (thrown) {
-      if (!isJam(thrown)) throw thrown
+      if (!isDiskJam(thrown)) throw thrown
       return false
     }
     this.#record = next

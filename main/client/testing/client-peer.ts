@@ -11,6 +11,7 @@ import { type ScriptedConnection, ScriptedProxy } from '../../protocol/testing/s
 import { cancelExtensionFlag } from '../../protocol/tl/schema.ts'
 import type { TlObject } from '../../protocol/tl/types.ts'
 import { openDatabase } from '../../storage/database.ts'
+import { fillableDisk } from '../../storage/testing/full-disk.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import { clientMigrations } from '../account-store.ts'
 import { Client } from '../client.ts'
@@ -33,7 +34,8 @@ export const chargeOf = (tokens: bigint, key?: Uint8Array): WirePayment =>
 export async function clientPeer(options: Partial<ClientOptions> = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'cocoon-client-'))
   const proxy = await ScriptedProxy.listen()
-  const database = openDatabase(join(folder, 'client.sqlite'), clientMigrations, { logger: silentLogger })
+  const disk = fillableDisk(openDatabase(join(folder, 'client.sqlite'), clientMigrations, { logger: silentLogger }))
+  const { database } = disk
   const rootSignal = new Signal<RootConfig | null>(root)
   const events: ClientEvent[] = []
   const client = new Client({
@@ -52,6 +54,7 @@ export async function clientPeer(options: Partial<ClientOptions> = {}) {
   return {
     proxy,
     client,
+    disk,
     events,
     root: rootSignal,
     dispose: async () => {
