@@ -5,7 +5,7 @@ import type { Chain } from '../ton/chain.ts'
 import { parseBy, readJsonFile } from './json-file.ts'
 import type { HashKind, OwnerWish } from './owner-wish.ts'
 import { amount, duration, factor } from './quantities.ts'
-import { hash256, proxyEntry, tonAddress } from './scalars.ts'
+import { flagFault, hash256, modelName, ownerAddress, proxyEntry } from './scalars.ts'
 import { modelHash, type NetworkTerms, readTerms } from './terms.ts'
 
 /* What an operator wrote on the command line, turned into terms and wishes. */
@@ -73,8 +73,8 @@ export const wishPositionals = {
   'change-key-manager': ['public-key'],
 } as const satisfies Record<OwnerWish['kind'], readonly string[]>
 
-/** @throws Failure `file-malformed` naming the option that does not fit */
-export function wishFromWords(kind: OwnerWish['kind'], words: Words): OwnerWish {
+/** @throws Failure `file-malformed` naming the option that does not fit, also to the chain that the network is on */
+export function wishFromWords(kind: OwnerWish['kind'], words: Words, on: Chain['kind']): OwnerWish {
   const read = <T>(name: string, schema: z.ZodType<T>): T => {
     if (words[name] === undefined) throw new Failure('option-missing', `${kind} needs ${wordName(kind, name)}.`)
     return parseBy(schema, words[name], wordName(kind, name))
@@ -107,13 +107,25 @@ export function wishFromWords(kind: OwnerWish['kind'], words: Words): OwnerWish 
     case 'remove-hash': {
       const of: HashKind = read('kind', kinds)
       // A full model name is easier to get right than its hash.
-      const named = of === 'model' && words.hash?.includes('@') === true
-      return { kind, of, hash: named ? modelHash(words.hash ?? '') : read('hash', hash256) }
+      if (of !== 'model' || words.hash?.includes('@') !== true) return { kind, of, hash: read('hash', hash256) }
+      const name = read('hash', modelName)
+      return { kind, of, hash: modelHash(name), name }
     }
     case 'upgrade-contracts':
       return { kind, proxy: contractCode.proxy, worker: contractCode.worker, client: contractCode.client }
     case 'change-owner':
-      return { kind, owner: read('owner', tonAddress).address }
+      return {
+        kind,
+        owner: read(
+          'owner',
+          ownerAddress.transform(({ address, testOnly }, context) => {
+            const message = flagFault(testOnly, on)
+            if (message === undefined) return address
+            context.addIssue({ code: 'custom', message })
+            return z.NEVER
+          }),
+        ),
+      }
     case 'add-public-key':
       return {
         kind,

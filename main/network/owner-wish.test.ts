@@ -127,5 +127,8 @@ describe('what an owner wishes', () => {
     expect(price).toMatchObject({ irreversible: false, warnings: [expect.stringContaining('new addresses')] })
     const gift = orderFor(root, account, { kind: 'change-owner', owner: new Address(0, Buffer.alloc(32, 9)) })
     expect(gift).toMatchObject({ irreversible: true, warnings: [expect.stringContaining('cannot take it back')] })
+    expect(() => orderFor(root, account, { kind: 'change-owner', owner: root.address })).toThrow(/cannot own itself/)
+    const named = orderFor(root, account, { kind: 'add-hash', of: 'model', hash, name: 'a/b@1:2' })
+    expect(named?.title).toBe('List the hash of a/b@1:2')
   })
 })

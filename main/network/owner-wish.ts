@@ -21,7 +21,7 @@ export type OwnerWish =
   | { readonly kind: 'register-proxy'; readonly endpoints: ProxyEndpoints }
   | { readonly kind: 'update-proxy'; readonly seqno: number; readonly endpoints: ProxyEndpoints }
   | { readonly kind: 'unregister-proxy'; readonly seqno: number }
-  | { readonly kind: 'add-hash' | 'remove-hash'; readonly of: HashKind; readonly hash: Uint8Array }
+  | { readonly kind: 'add-hash' | 'remove-hash'; readonly of: HashKind; readonly hash: Uint8Array; readonly name?: string }
   | { readonly kind: 'upgrade-contracts'; readonly proxy: Cell; readonly worker: Cell; readonly client: Cell }
   | { readonly kind: 'change-owner'; readonly owner: Address }
   | { readonly kind: 'set-multipliers'; readonly multipliers: Multipliers }
@@ -144,6 +144,8 @@ export function orderFor(root: RootConfig, account: RootAccount, wish: OwnerWish
     }
     case 'change-owner': {
       if (root.owner.equals(wish.owner)) return null
+      if (root.address.equals(wish.owner))
+        throw impossible('The network contract cannot own itself: nobody could change it any more.')
       return {
         ...order('Give the network to another owner', { op: 'changeOwner', owner: wish.owner }, [
           'Only the new owner can change anything afterwards. This wallet cannot take it back.',
@@ -156,7 +158,7 @@ export function orderFor(root: RootConfig, account: RootAccount, wish: OwnerWish
 
 function hashOrder(
   root: RootConfig,
-  { kind, of, hash }: Extract<OwnerWish, { of: HashKind }>,
+  { kind, of, hash, name }: Extract<OwnerWish, { of: HashKind }>,
   order: (title: string, request: RootRequest, warnings?: readonly string[]) => OwnerOrder,
 ): OwnerOrder | null {
   const lists = { proxy: root.proxyHashes, worker: root.workerHashes, model: root.modelHashes } as const
@@ -170,7 +172,11 @@ function hashOrder(
   } as const
   const [add, del] = ops[of]
   const warnings = !adds && of !== 'model' && !root.params.isTest ? [`Every ${of} with this image is refused from now on.`] : []
-  return order(`${adds ? 'List' : 'Remove'} a ${of} hash`, { op: adds ? add : del, hash }, warnings)
+  return order(
+    `${adds ? 'List' : 'Remove'} ${name === undefined ? `a ${of} hash` : `the hash of ${name}`}`,
+    { op: adds ? add : del, hash },
+    warnings,
+  )
 }
 
 function requireKeyManager(root: RootConfig): KeyManager {

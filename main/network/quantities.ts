@@ -10,7 +10,7 @@ const mostNano = toNano('10000000000')
 
 /** "20 nano", "0.5 TON" → nanoton. */
 export const amount = z.string().transform((text, context) => {
-  const found = /^(\d{1,20})(?:\.(\d{1,9}))?\s?(TON|nano)$/i.exec(text.trim())
+  const found = /^(\d{1,40})(?:\.(\d{1,9}))?\s?(TON|nano)$/i.exec(text.trim())
   const [, whole = '', fraction, unit = ''] = found ?? []
   const nano = unit.toLowerCase() === 'nano'
   if (found === null || (nano && fraction !== undefined))

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { parseRootState, rootData } from '../../contracts/root.ts'
 import { wishFromWords } from './operator-words.ts'
 import { amount, amountText, duration, durationText, factor, factorText } from './quantities.ts'
+import { tonAddress } from './scalars.ts'
 import { modelHash, readTerms, rootSeed, warningsOf } from './terms.ts'
 
 const payer = new Address(0, Buffer.alloc(32, 7))
@@ -122,27 +123,56 @@ describe('the terms of a network', () => {
   it('warn of what is allowed but harmful', () => {
     expect(warningsOf(readTerms({ ...real, proxies: ['1.2.3.4:5'] }, 'mainnet'))).toEqual([])
     expect(warningsOf(readTerms({ ...real, minProxyStake: '0 TON' }, 'mainnet')).join()).toMatch(
-      /no security.*No proxy is listed/,
+      /pays nothing in its first 30 days.*No proxy is listed/,
     )
+    expect(warningsOf(readTerms({ ...real, minClientStake: '0 TON' }, 'mainnet')).join()).toMatch(/no client gets credit/)
     expect(warningsOf(readTerms({ ...real, isTest: false }, 'mainnet')).join()).toMatch(/without image hashes/)
   })
 })
 
 describe('wishes in words', () => {
   it('name what is missing or wrong', () => {
-    expect(() => wishFromWords('set-price', { price: '1 nano' })).toThrow(/set-price needs --worker-fee/)
-    expect(() => wishFromWords('unregister-proxy', {})).toThrow(/needs <seqno>/)
-    expect(() => wishFromWords('add-hash', { kind: 'gpu', hash: '11'.repeat(32) })).toThrow(/--kind/)
-    expect(() => wishFromWords('change-owner', { owner: 'EQabc' })).toThrow(/checksum/)
-    expect(() => wishFromWords('set-multipliers', { multipliers: '1,2,3' })).toThrow(/four factors/)
+    expect(() => wishFromWords('set-price', { price: '1 nano' }, 'testnet')).toThrow(/set-price needs --worker-fee/)
+    expect(() => wishFromWords('unregister-proxy', {}, 'testnet')).toThrow(/needs <seqno>/)
+    expect(() => wishFromWords('add-hash', { kind: 'gpu', hash: '11'.repeat(32) }, 'testnet')).toThrow(/--kind/)
+    expect(() => wishFromWords('change-owner', { owner: 'EQabc' }, 'testnet')).toThrow(/checksum/)
+    expect(() => wishFromWords('set-multipliers', { multipliers: '1,2,3' }, 'testnet')).toThrow(/four factors/)
   })
 
   it('take a model by its full name', () => {
     const name = 'a/b-Q4@0123:4567'
-    expect(wishFromWords('add-hash', { kind: 'model', hash: name })).toEqual({
+    expect(wishFromWords('add-hash', { kind: 'model', hash: name }, 'testnet')).toEqual({
       kind: 'add-hash',
       of: 'model',
       hash: modelHash(name),
+      name,
     })
+    for (const hash of ['a@b', 'a b@1:2', '@1:2', 'a@1:2@3:4'])
+      expect(() => wishFromWords('add-hash', { kind: 'model', hash }, 'testnet')).toThrow(/NAME@COMMIT:HASH/)
   })
+
+  it('take a new owner only with the flag of its network, with its checksum, and not nobody', () => {
+    const address = new Address(0, Buffer.alloc(32, 9))
+    const test = address.toString({ testOnly: true })
+    const wish = (owner: string, on: 'local' | 'testnet' | 'mainnet') => () => wishFromWords('change-owner', { owner }, on)
+    for (const [text, on] of [
+      [test, 'testnet'],
+      [address.toString(), 'mainnet'],
+    ] as const)
+      expect(JSON.stringify(wish(text, on)())).toBe(JSON.stringify({ kind: 'change-owner', owner: address }))
+    expect(wish(test, 'mainnet')).toThrow(/address of a test network/)
+    expect(wish(address.toString(), 'testnet')).toThrow(/no address of a test network/)
+    expect(wish(address.toRawString(), 'mainnet')).toThrow(/checksum/)
+    expect(wish(new Address(0, Buffer.alloc(32)).toString(), 'mainnet')).toThrow(/nobody/)
+    expect(() => readTerms({ ...real, owner: address.toString() }, 'testnet')).toThrow(/no address of a test network/)
+  })
+
+  it.each(['0junk:HEXzz', '0x0:HEX', '00:HEX', '0:HEX0', ' 0:HEX', '-1:HEX'])(
+    'take no raw address with rubbish around it: %s',
+    (form) => {
+      const hex = '11'.repeat(32)
+      expect(tonAddress.safeParse(`0:${hex}`).success).toBe(true)
+      expect(tonAddress.safeParse(form.replace('HEX', hex)).success).toBe(false)
+    },
+  )
 })

@@ -9,7 +9,7 @@ import { rootReserve } from '../ton/root-orders.ts'
 import { parseBy } from './json-file.ts'
 import { networkName } from './network-file.ts'
 import { amount, duration, factor } from './quantities.ts'
-import { hash256, proxyEntry, tonAddress } from './scalars.ts'
+import { flagFault, hash256, modelName, ownerAddress, proxyEntry } from './scalars.ts'
 
 /** What fits into one message together with the code, with room. More can be added afterwards. */
 const mostListed = 200
@@ -20,7 +20,7 @@ const listed = <T extends z.ZodType>(item: T) => z.array(item).max(mostListed).d
 /** The operator's own words: `deploy.json`, with the command line's options over it. */
 const deployConfig = z.strictObject({
   name: networkName,
-  owner: tonAddress.optional(),
+  owner: ownerAddress.optional(),
   structVersion: z.number().int().min(0).max(5).default(3),
   uniqueId: u32.optional(),
   isTest: z.boolean(),
@@ -36,8 +36,7 @@ const deployConfig = z.strictObject({
   proxyHashes: listed(hash256),
   workerHashes: listed(hash256),
   modelHashes: listed(hash256),
-  /** Full names `NAME@COMMIT:HASH`; what is listed is their SHA-256 (protocol 60 §3.4). */
-  models: listed(z.string().regex(/^[^\s@]+@[^\s@:]+:[^\s@:]+$/, 'write a full model name, NAME@COMMIT:HASH')),
+  models: listed(modelName),
   proxies: listed(proxyEntry),
   reserve: amount.default(rootReserve),
 })
@@ -71,7 +70,8 @@ export function readTerms(config: Readonly<Record<string, unknown>>, chain: Chai
     new Failure('terms-invalid', `The description of the network does not add up: ${message}`)
   if (terms.price === 0n) throw fault('a price of 0 leaves nothing to count in.')
   if (terms.workerFee > terms.price) throw fault('workers would receive more than clients pay.')
-  if (terms.owner?.testOnly === true && chain === 'mainnet') throw fault('the owner is an address of a test network.')
+  const misplaced = terms.owner && flagFault(terms.owner.testOnly, chain)
+  if (misplaced !== undefined) throw fault(`the owner ${misplaced}.`)
   return terms
 }
 
@@ -111,8 +111,12 @@ export function modelHash(fullName: string): Uint8Array {
 /** What an operator should know before the money goes out; none of it forbids the deployment. */
 export function warningsOf(terms: NetworkTerms): string[] {
   const warnings: string[] = []
-  if (terms.minProxyStake === 0n || terms.minClientStake === 0n)
-    warnings.push('With a stake of 0 a client has no security: a forced refund pays at most the stake of the proxy.')
+  if (terms.minClientStake === 0n)
+    warnings.push('With a client stake of 0 no client gets credit: proxies serve at most what the stake of a client covers.')
+  if (terms.minProxyStake === 0n)
+    warnings.push(
+      'With a proxy stake of 0 a forced refund pays nothing in its first 30 days; only after them it pays all that is left.',
+    )
   if (terms.workerFee === terms.price) warnings.push('Workers receive the whole price; proxies earn nothing.')
   if (!terms.isTest && (terms.proxyHashes.length === 0 || terms.workerHashes.length === 0))
     warnings.push('An attested network without image hashes: nobody can serve in it before hashes are added.')

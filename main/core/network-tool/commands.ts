@@ -69,9 +69,9 @@ export async function showCommand(context: CommandContext, target: string): Prom
 
 /** The owner's commands. Resolves with false when nothing was to be sent by the operator's will. */
 export async function wishCommand(context: SigningContext, target: string, command: string, words: Words): Promise<boolean> {
-  // The names of the commands are those of the wishes.
-  const wish = wishFromWords(command as OwnerWish['kind'], words)
   const place = placeOf(context, target)
+  // The names of the commands are those of the wishes.
+  const wish = wishFromWords(command as OwnerWish['kind'], words, place.on)
   return signing(context, place, (tool, signer) =>
     carryOutWish(tool, signer, { root: place.root, wish, dryRun: context.dryRun }, context.operator),
   )
