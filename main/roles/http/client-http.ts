@@ -69,7 +69,9 @@ export async function openClientHttp(options: ClientHttpOptions): Promise<Client
       if (enableDebug) [debug, guid] = [new QueryDebug(startedAtMs), named]
       const sealed = publicKey === undefined ? {} : { publicKey }
       handle = client.runChat({ ...asked, ...sealed, path, debug: enableDebug }, gone.signal)
-      counted.bytes_sent.add(await passAnswer(handle, response, startedAtMs, debug), Date.now())
+      const { bytes, broken } = await passAnswer(handle, response, startedAtMs, debug)
+      counted.bytes_sent.add(bytes, Date.now())
+      if (broken !== undefined) throw broken
       counted.success.add(1, Date.now())
     } catch (thrown) {
       counted.failed.add(1, Date.now())

@@ -1,7 +1,6 @@
-import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { Failure } from '../../base/failure.ts'
-import type { QueryHandle } from '../../client/running-query.ts'
+import { type QueryHandle, stoppedFailure } from '../../client/running-query.ts'
 import {
   type HeaderList,
   type HttpResponseHead,
@@ -19,7 +18,7 @@ const values = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /**
  * Writes the answer of a query as an HTTP response: status, reason and headers of the engine with the times of every hop (protocol 30 §7.5),
- * the body as it comes, and what the hops say where the program asked for it. Returns the bytes of the body.
+ * the body as it comes, and what the hops say where the program asked for it. Returns the bytes of the body, and what broke it off.
  * @throws Failure what ended the query before its answer began; after that the response is cut off, so that nobody takes it for whole
  */
 export async function passAnswer(
@@ -27,7 +26,7 @@ export async function passAnswer(
   response: ServerResponse,
   startedAtMs: number,
   debug?: QueryDebug,
-): Promise<number> {
+): Promise<{ readonly bytes: number; readonly broken?: unknown }> {
   const head = await handle.head
   debug?.answered(Date.now())
   if (head.status < 200 || head.status > 599)
@@ -54,11 +53,12 @@ export async function passAnswer(
         gathered = undefined
       } else if (!response.write(chunk)) await writable(response)
     }
-    await handle.end
+    const end = await handle.end
+    if (end.stopped !== undefined) throw stoppedFailure()
   } catch (thrown) {
     if (gathered !== undefined) throw thrown
     response.destroy()
-    return bytes
+    return { bytes, broken: thrown }
   }
   const entry = debug?.entry(handle.debug, Date.now())
   const contentType = headerOf(head.headers, 'content-type')
@@ -69,7 +69,7 @@ export async function passAnswer(
     // As letters of one byte each it leaves with the head in one string; two buffers would take a longer way.
     response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1')
   } else response.end(entry === undefined ? undefined : debugTail(contentType, entry))
-  return bytes
+  return { bytes }
 }
 
 function isOneDocument(headers: HeaderList): boolean {
@@ -90,7 +90,15 @@ function safeReason(reason: string): string {
   return values.test(reason) ? reason : ''
 }
 
-async function writable(response: ServerResponse): Promise<void> {
-  if (response.destroyed) return
-  await Promise.race([once(response, 'drain'), once(response, 'close')])
+function writable(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    if (response.destroyed) return resolve()
+    const done = (): void => {
+      response.off('drain', done)
+      response.off('close', done)
+      resolve()
+    }
+    response.on('drain', done)
+    response.on('close', done)
+  })
 }
