@@ -44,6 +44,11 @@ export type ParamsForm = 'root' | 'proxy' | 'plain'
 export const NEWEST_STRUCT_VERSION = 5
 const DEFAULT_MULTIPLIER = 10_000
 const DEFAULT_STAKE = toNano('1')
+/**
+ * A year. A root contract takes no longer delays: with one that does not fit before the end of the chain's clock neither a client nor a proxy
+ * contract could ever be closed.
+ */
+export const LONGEST_DELAY_SEC = 365 * 86_400
 
 /**
  * Writes the params cell in the struct version that it names. Throws RangeError for a value that does not fit its
@@ -76,6 +81,14 @@ export function storeParams(params: Params, form: ParamsForm): Cell {
   const keep = form === 'root' ? ['proxy', 'worker', 'client'] : form === 'proxy' ? ['worker', 'client'] : []
   for (const name of ['proxy', 'worker', 'client'] as const) cell.storeMaybeRef(keep.includes(name) ? params.codes[name] : null)
   return cell.endCell()
+}
+
+/** Refuses terms whose contracts could not be closed. Throws RangeError that names the one that is longer than a year. */
+export function requireDelays(params: Pick<Params, 'proxyDelaySec' | 'clientDelaySec'>): void {
+  for (const name of ['proxyDelaySec', 'clientDelaySec'] as const) {
+    const value = uint(name, params[name], 32)
+    if (value > LONGEST_DELAY_SEC) throw new RangeError(`${name} must be 0..${LONGEST_DELAY_SEC} (a year), not ${value}`)
+  }
 }
 
 /** Reads a params cell of struct version 0 to 5. Throws LayoutError; `newer` for a later version. */

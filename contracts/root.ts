@@ -1,7 +1,7 @@
 import { type Address, type Builder, beginCell, type Cell, Dictionary } from '@ton/core'
 import { bytes, type ContractInit, coins, contractInit, LayoutError, operation, parseWhole, uint } from './cells.ts'
 import { formatEndpoints, type ProxyEndpoints, parseEndpoints } from './net-address.ts'
-import { type Params, parseParams, storeParams } from './params.ts'
+import { type Params, parseParams, requireDelays, storeParams } from './params.ts'
 import {
   entryCell,
   entryText,
@@ -153,6 +153,7 @@ export function rootData(seed: RootSeed): Cell {
 }
 
 function assembled(owner: Address, version: bigint, lists: Cell, params: Params, rest: readonly Cell[]): Cell {
+  requireDelays(params)
   const cell = beginCell().storeAddress(owner).storeUint(version, 32).storeRef(lists).storeRef(storeParams(params, 'root'))
   for (const ref of rest) cell.storeRef(ref)
   return cell.endCell()
@@ -316,6 +317,7 @@ export function rootRequest(queryId: bigint, request: RootRequest): Cell {
     case 'changePrice':
       return body.storeCoins(coins('pricePerToken', request.pricePerToken)).storeCoins(feeWithin(request)).endCell()
     case 'changeParams':
+      requireDelays(request)
       return body
         .storeCoins(coins('pricePerToken', request.pricePerToken))
         .storeCoins(feeWithin(request))

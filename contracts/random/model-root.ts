@@ -102,6 +102,7 @@ const HASH_OPS: Readonly<Record<number, readonly ['proxyHashes' | 'workerHashes'
   1010946226: ['proxyHashes', false],
 }
 const DEFAULT_STAKE = 1_000_000_000n
+const YEAR_SEC = 365 * 86_400
 
 export function judgeRoot(root: RootModel, message: Incoming, drafts: Drafts): Verdict<RootModel> {
   const start = operationOf(message)
@@ -206,6 +207,7 @@ function changeManager(root: RootModel, manager: KeyManagerModel, op: number, no
 function newTerms(root: RootModel, changed: Partial<Terms>): RootModel | number {
   const terms = { ...root.terms, ...changed, paramsVersion: root.terms.paramsVersion + 1 }
   if (terms.fee > terms.price && changed.price !== undefined) return FORMAT
+  if ((changed.proxyDelay ?? 0) > YEAR_SEC || (changed.clientDelay ?? 0) > YEAR_SEC) return FORMAT
   const hasOwnStakes = terms.minProxyStake !== DEFAULT_STAKE || terms.minClientStake !== DEFAULT_STAKE
   return terms.structVersion === 0 && hasOwnStakes ? FORMAT : { ...root, terms }
 }

@@ -13,6 +13,7 @@ import type { World } from './world.ts'
 
 /** More sets of terms than these in one sequence would only spread the operations thin. */
 const MOST_TERMS = 3
+const YEAR_SEC = 365 * 86_400
 
 function hash(dice: Dice): Buffer {
   // Few different hashes, so that additions meet what is there and removals find something.
@@ -56,6 +57,11 @@ export function delays(dice: Dice): number {
   ])
 }
 
+/** A delay that a root may be asked for: now and then the longest, one second more, or one that no clock reaches. */
+function askedDelay(dice: Dice): number {
+  return dice.chance(0.85) ? delays(dice) : dice.pick([YEAR_SEC, YEAR_SEC + 1, 2 ** 32 - 1])
+}
+
 export function stakes(dice: Dice): bigint {
   return dice.weighted<bigint>([
     [6, TON],
@@ -76,8 +82,8 @@ function newTerms(world: World, dice: Dice): RootRequest {
       {
         op: 'changeParams',
         ...possible(prices(dice)),
-        proxyDelaySec: delays(dice),
-        clientDelaySec: delays(dice),
+        proxyDelaySec: askedDelay(dice),
+        clientDelaySec: askedDelay(dice),
         minProxyStake: structVersion === 0 && dice.chance(0.8) ? TON : stakes(dice),
         minClientStake: structVersion === 0 && dice.chance(0.8) ? TON : stakes(dice),
       },
@@ -133,15 +139,21 @@ function ofRoot(name: string, make: (world: World, dice: Dice) => RootRequest): 
   }
 }
 
-/** The wrappers refuse to write a fee above the price; the contract must refuse to read it. */
+/** The wrappers refuse to write a fee above the price and delays above a year; the contract must refuse to read them. */
 function bodyOf(dice: Dice, request: RootRequest): Cell {
   const queryId = dice.bits(64)
-  if (request.op !== 'changePrice' || request.workerFeePerToken <= request.pricePerToken) return rootRequest(queryId, request)
-  return beginCell()
-    .storeUint(ROOT_OPS.changePrice, 32)
+  if (request.op !== 'changePrice' && request.op !== 'changeParams') return rootRequest(queryId, request)
+  const cell = beginCell()
+    .storeUint(ROOT_OPS[request.op], 32)
     .storeUint(queryId, 64)
     .storeCoins(request.pricePerToken)
     .storeCoins(request.workerFeePerToken)
+  if (request.op === 'changePrice') return cell.endCell()
+  return cell
+    .storeUint(request.proxyDelaySec, 32)
+    .storeUint(request.clientDelaySec, 32)
+    .storeCoins(request.minProxyStake)
+    .storeCoins(request.minClientStake)
     .endCell()
 }
 

@@ -1,8 +1,8 @@
 import { beginCell, toNano } from '@ton/core'
 import { expect } from 'vitest'
 import { OP_EXCESSES } from '../common.ts'
-import { type Params, storeParams } from '../params.ts'
-import { ROOT_OPS, type RootRequest, type RootState, rootData, upgradedRootData } from '../root.ts'
+import { LONGEST_DELAY_SEC, type Params, storeParams } from '../params.ts'
+import { ROOT_OPS, type RootRequest, type RootState, rootData, rootInit, upgradedRootData } from '../root.ts'
 import { TEST_PARAMS, type Testbed } from '../testbed.ts'
 import { accepts, type Case, refuses } from './case.ts'
 import { casesOf, type Operation } from './operation.ts'
@@ -285,8 +285,8 @@ const others: readonly Case[] = [
       const most = {
         pricePerToken: MOST,
         workerFeePerToken: 0n,
-        proxyDelaySec: 2 ** 32 - 1,
-        clientDelaySec: 2 ** 32 - 1,
+        proxyDelaySec: LONGEST_DELAY_SEC,
+        clientDelaySec: LONGEST_DELAY_SEC,
         minProxyStake: MOST,
         minClientStake: MOST,
       }
@@ -304,6 +304,23 @@ const others: readonly Case[] = [
       const after = (await bed.rootState()).params
       expect(after).toMatchObject({ ...terms, ...stakes, structVersion, multipliers: params.multipliers })
       expect(storeParams(after, 'root').refs).toHaveLength(3)
+    }
+  }),
+  refuses('root/change-params', 'a delay of more than a year: what is never over cannot be waited for', async () => {
+    const bed = await rootStage()
+    for (const name of ['proxyDelaySec', 'clientDelaySec'] as const) {
+      for (const seconds of [LONGEST_DELAY_SEC + 1, 2 ** 32 - 1]) {
+        const wrong = { ...terms, [name]: seconds }
+        const request = beginCell().storeUint(ROOT_OPS.changeParams, 32).storeUint(1, 64).storeCoins(31n).storeCoins(21n)
+        request.storeUint(wrong.proxyDelaySec, 32).storeUint(wrong.clientDelaySec, 32).storeCoins(7n).storeCoins(8n)
+        await refused(bed, to(bed), request.endCell(), 1004, byOwner)
+        const sentence = `${name} must be 0..31536000 (a year), not ${seconds}`
+        expect(() => body({ op: 'changeParams', ...wrong })).toThrow(sentence)
+        const { params } = await bed.rootState()
+        const never = { ...params, [name]: seconds }
+        expect(() => upgradedRootData(bed.root.init.data, { params: never })).toThrow(sentence)
+        expect(() => rootInit(code(1), { owner: rootOwner, params: never, proxies: [] })).toThrow(sentence)
+      }
     }
   }),
   refuses('root/change-params', 'other stakes than 1 TON in struct version 0: there is no room for them', async () => {

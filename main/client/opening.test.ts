@@ -50,8 +50,8 @@ describe('an account that is being opened', () => {
   })
 
   /** A new contract, by terms of its own, and a book. */
-  async function stage(uniqueId: number) {
-    const params: Params = { ...localParams, uniqueId }
+  async function stage(uniqueId: number, terms: Partial<Params> = {}) {
+    const params: Params = { ...localParams, ...terms, uniqueId }
     const owner = bystander(9)
     const { address: proxyContract, init } = proxyInit({ owner, publicKey: proxyKey.publicKey, root: network, params })
     const stake = proxyIncreaseStake({ queryId: randomQueryId(), excesses: user }, toNano('1'))
@@ -148,6 +148,22 @@ describe('an account that is being opened', () => {
     await new Promise((resolve) => setTimeout(resolve, 1_000))
     expect(await balance(second.client, contract)).toBe(topUp)
   })
+
+  it.each([
+    ['clientDelaySec', 301],
+    ['proxyDelaySec', 302],
+  ] as const)(
+    'is opened in no network whose %s is longer than a year: its money could not be had back',
+    async (name, uniqueId) => {
+      const tooLong = await stage(uniqueId, { [name]: 365 * 86_400 + 1 })
+      const { client } = await tooLong.run()
+      const failure = (): string | undefined => client.state.value.connections[0]?.failure
+      await expect.poll(failure, { timeout: 10_000 }).toBe('In this network money cannot be taken back within a year.')
+      const longest = await stage(uniqueId + 10, { [name]: 365 * 86_400 })
+      const { greet } = await longest.run()
+      await greet()
+    },
+  )
 
   it('gets it once when the money is still on its way as the program comes back', async () => {
     const { contract, run, killed } = await stage(203)

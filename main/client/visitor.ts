@@ -1,5 +1,6 @@
 import type { Address } from '@ton/core'
 import type { NetAddress } from '../../contracts/net-address.ts'
+import { LONGEST_DELAY_SEC } from '../../contracts/params.ts'
 import { asError, Failure } from '../base/failure.ts'
 import { pause } from '../base/pause.ts'
 import { handshakeFailure } from '../protocol/handshake/proxy-words.ts'
@@ -59,6 +60,9 @@ export class Visitor {
     const { pool, emit, onRunning } = this.#context
     if (!root.params.isTest && this.#options.dialChecksImageHashes !== true)
       throw handshakeFailure('This network demands attested proxies, which cannot be checked here.')
+    const { clientDelaySec, proxyDelaySec } = root.params
+    if (Math.max(clientDelaySec, proxyDelaySec) > LONGEST_DELAY_SEC)
+      throw handshakeFailure('In this network money cannot be taken back within a year.')
     show({ phase: 'connecting' })
     const connection = await this.#options.dial(address, signal)
     const ended = new AbortController()
