@@ -9,11 +9,9 @@ export function openAppNetwork(options: LocalNetworkOptions & { readonly chosen:
   if (chosen === null) return new LocalNetwork(rest)
   const { chain, name, root } = chosen
   if (chain.kind === 'local') return new LocalNetwork({ ...rest, joined: { name, root } })
-  const apiKey = process.env.COCOON_TON_API_KEY
   return new ReadOnlyNetwork({
     network: chosen,
     endpoints: chain.endpoints,
-    ...(apiKey === undefined ? {} : { apiKey }),
     progress: rest.progress,
     logger: rest.logger,
   })

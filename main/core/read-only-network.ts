@@ -3,6 +3,7 @@ import { Feed } from '../base/feed.ts'
 import type { Logger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import type { ChainNetwork } from '../network/network-file.ts'
+import { apiKeyFor } from '../ton/api-key.ts'
 import type { Chain } from '../ton/chain.ts'
 import { httpChain } from '../ton/http-chain.ts'
 import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
@@ -31,7 +32,6 @@ export class ReadOnlyNetwork implements AppNetwork {
   readonly #endpoints: readonly string[]
   readonly #progress: StartProgress
   readonly #logger: Logger
-  readonly #apiKey: string | undefined
   #root: RootWatcher | undefined
   #unwatch: ReadonlyArray<() => void> = []
   readonly #stopping = new AbortController()
@@ -39,7 +39,6 @@ export class ReadOnlyNetwork implements AppNetwork {
   constructor(options: {
     readonly network: ChainNetwork
     readonly endpoints: readonly string[]
-    readonly apiKey?: string
     readonly progress: StartProgress
     readonly logger: Logger
   }) {
@@ -49,7 +48,6 @@ export class ReadOnlyNetwork implements AppNetwork {
     this.name = network.name
     this.#network = network
     this.#endpoints = options.endpoints
-    this.#apiKey = options.apiKey
     this.#progress = options.progress
     this.#logger = options.logger
     this.failure = new Signal<Failure | null>(
@@ -77,7 +75,7 @@ export class ReadOnlyNetwork implements AppNetwork {
         kind: this.chainKind,
         endpoint,
         logger: this.#logger.room('chain'),
-        ...(this.#apiKey === undefined ? {} : { apiKey: this.#apiKey }),
+        ...apiKeyFor(endpoint),
       })
       const watcher = watchRoot(chain, root, { intervalMs: rootIntervalMs, logger: this.#logger.room('root') })
       this.#progress.set('network', 'working', endpoint)

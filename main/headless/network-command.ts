@@ -146,7 +146,6 @@ function contextOf(values: Values, entries: ChildEntries, progress: Progress): S
   if (on !== undefined && on !== 'local' && on !== 'testnet' && on !== 'mainnet')
     throw new Failure('option-missing', '--on is local, testnet or mainnet.')
   const dataDir = values['data-dir'] ?? defaultDataDir()
-  const apiKey = process.env.COCOON_TON_API_KEY
   return {
     on,
     endpoints: values.endpoint,
@@ -154,7 +153,6 @@ function contextOf(values: Values, entries: ChildEntries, progress: Progress): S
     vaultPassword: vaultPassword(),
     entries,
     logger: createLogger(logFile(join(dataDir, 'logs', 'network.log'))),
-    ...(apiKey === undefined ? {} : { apiKey }),
     signer: signerOf(values),
     ask: askSecret,
     showLink: showWalletLink,

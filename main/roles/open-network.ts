@@ -7,6 +7,7 @@ import { Signal, type Watchable } from '../base/signal.ts'
 import { localEndpoint } from '../core/local-endpoint.ts'
 import { type ChainNetwork, readNetworkFile } from '../network/network-file.ts'
 import { dataPaths } from '../storage/files.ts'
+import { apiKeyFor } from '../ton/api-key.ts'
 import type { Chain } from '../ton/chain.ts'
 import { httpChain } from '../ton/http-chain.ts'
 import { type RootConfig, watchRoot } from '../ton/root-config.ts'
@@ -53,8 +54,7 @@ function openFile({ chain: place, root }: ChainNetwork, { dataDir, logger }: { d
   const local = kind === 'local' ? localEndpoint(dataPaths(dataDir).localEndpoint) : undefined
   const [endpoint] = place.kind === 'local' ? [local?.endpoint] : place.endpoints
   if (endpoint === undefined) throw new Failure('network-unknown', 'The network file names no endpoint.')
-  const apiKey = process.env.COCOON_TON_API_KEY
-  const chain = httpChain({ kind, endpoint, logger: logger.room('chain'), ...(apiKey === undefined ? {} : { apiKey }) })
+  const chain = httpChain({ kind, endpoint, logger: logger.room('chain'), ...apiKeyFor(endpoint) })
   return { ...onChain(`${kind}-${root.hash.toString('hex').slice(0, 16)}`, chain, root, logger), chainId: local?.chainId }
 }
 

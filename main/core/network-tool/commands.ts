@@ -16,7 +16,7 @@ import { type AskSecret, openSigner, type Signer, type SignerChoice } from './si
 import { openToolChain, type ToolChain, type ToolChainOptions } from './tool-chain.ts'
 
 /** What every command of `cocoon-desktop network` is given. */
-export interface CommandContext extends Pick<ToolChainOptions, 'dataDir' | 'vaultPassword' | 'entries' | 'logger' | 'apiKey'> {
+export interface CommandContext extends Pick<ToolChainOptions, 'dataDir' | 'vaultPassword' | 'entries' | 'logger'> {
   readonly on: Chain['kind'] | undefined
   /** Instead of the usual one or those of the network file. */
   readonly endpoints: readonly string[]
@@ -105,7 +105,7 @@ function checkedEndpoints(endpoints: readonly string[]): readonly string[] | und
 }
 
 function openPlace(context: CommandContext, place: Place): Promise<ToolChain> {
-  const { dataDir, vaultPassword, entries, logger, apiKey } = context
+  const { dataDir, vaultPassword, entries, logger, endpoints } = context
   return openToolChain({
     on: place.on,
     dataDir,
@@ -113,7 +113,7 @@ function openPlace(context: CommandContext, place: Place): Promise<ToolChain> {
     entries,
     logger,
     ...(place.endpoints === undefined ? {} : { endpoints: place.endpoints }),
-    ...(apiKey === undefined ? {} : { apiKey }),
+    named: endpoints,
   })
 }
 

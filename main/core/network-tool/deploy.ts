@@ -6,11 +6,12 @@ import { confirmDeployment, type DeploymentPlan, planDeployment } from '../../ne
 import { type ChainNetwork, readChainNetwork, writeNetworkFile } from '../../network/network-file.ts'
 import { addressText } from '../../network/root-report.ts'
 import type { NetworkTerms } from '../../network/terms.ts'
+import { publicEndpoints } from '../../ton/api-key.ts'
 import { afterMoney, afterTransactions, awaitSent, carryOutStages, prepare, requirePossible } from './carry-out-plan.ts'
 import { type Operator, printAll } from './operator.ts'
 import { differenceLines, factLines } from './plan-text.ts'
 import type { Signer } from './signer.ts'
-import { publicEndpoints, type ToolChain } from './tool-chain.ts'
+import type { ToolChain } from './tool-chain.ts'
 
 export interface DeployOptions {
   readonly terms: NetworkTerms

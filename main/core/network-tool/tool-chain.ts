@@ -8,6 +8,7 @@ import { localGenesis } from '../../localnet/genesis.ts'
 import { LocalChain } from '../../localnet/local-chain.ts'
 import { dataPaths, makeDataDir } from '../../storage/files.ts'
 import { type InstanceLock, lockInstance } from '../../storage/instance-lock.ts'
+import { apiKeyFor, publicEndpoints } from '../../ton/api-key.ts'
 import type { Chain } from '../../ton/chain.ts'
 import { httpChain } from '../../ton/http-chain.ts'
 import { openSecretStore } from '../../wallet/secret-store.ts'
@@ -30,7 +31,8 @@ export interface ToolChainOptions {
   readonly on: Chain['kind']
   /** For testnet and mainnet; the usual public one when left out. The first that answers is used. */
   readonly endpoints?: readonly string[]
-  readonly apiKey?: string
+  /** Endpoints that the operator has named in the command: they get the API key. */
+  readonly named?: readonly string[]
   /** For the local chain. */
   readonly dataDir: string
   /** Asked when the vault of the data folder has a password. */
@@ -38,11 +40,6 @@ export interface ToolChainOptions {
   readonly entries: ChildEntries
   readonly logger: Logger
 }
-
-export const publicEndpoints = {
-  testnet: ['https://testnet.toncenter.com/api/v2/jsonRPC'],
-  mainnet: ['https://toncenter.com/api/v2/jsonRPC'],
-} as const
 
 /** A start of the app takes some seconds until its chain is up. */
 const appStartMs = 30_000
@@ -137,7 +134,7 @@ async function openRemote(on: 'testnet' | 'mainnet', options: ToolChainOptions):
       kind: on,
       endpoint,
       logger: options.logger.room('chain'),
-      ...(options.apiKey === undefined ? {} : { apiKey: options.apiKey }),
+      ...apiKeyFor(endpoint, options.named),
     })
     try {
       await chain.account(new Address(0, Buffer.alloc(32)))
