@@ -138,10 +138,12 @@ export class ClientLine {
     }
   }
 
-  #known(profile: ClientProfile): Account | undefined {
+  /** Without a chain every owner has an account, which is kept from the authorization on: before it anybody may claim any owner. */
+  #known({ owner }: ClientProfile, keep = false): Account | undefined {
     const { ledger, pseudo, identity } = this.#office
-    if (!pseudo) return ledger.find('client', profile.owner)
-    const account = ledger.open('client', profile.owner, contractOf(this.#office, 'client', profile.owner))
+    if (!pseudo) return ledger.find('client', owner)
+    const contract = contractOf(this.#office, 'client', owner)
+    const account = keep ? ledger.open('client', owner, contract) : ledger.peek('client', owner, contract)
     account.client ??= pseudoClientState(identity.params)
     return account
   }
@@ -159,8 +161,7 @@ export class ClientLine {
   }
 
   #short(secret: Uint8Array): TlObject {
-    const owner = this.#profile?.owner
-    const hash = owner && this.#office.ledger.find('client', owner)?.client?.secretHash
+    const hash = this.#profile && this.#known(this.#profile)?.client?.secretHash
     if (hash === undefined || Buffer.from(hash).equals(noSecret) || !secretMatches(secret, hash)) {
       throw new Refusal(peerErrorCodes.none, 'sha256 mismatch', true)
     }
@@ -179,7 +180,7 @@ export class ClientLine {
 
   #authorized(): TlObject {
     const profile = this.#profile
-    const account = profile && this.#office.ledger.find('client', profile.owner)
+    const account = profile && this.#known(profile, true)
     if (profile === undefined || account?.client === undefined) throw new Refusal(peerErrorCodes.none, 'unknown client', true)
     if (account.client.state !== 'normal') throw new Refusal(peerErrorCodes.error, 'client is closing', true)
     const { signed_payment, db, max } = standing(this.#office, account)

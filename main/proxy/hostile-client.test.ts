@@ -122,6 +122,13 @@ describe('a client that does harm', () => {
       await othersAreServed()
     })
 
+    it('names owner after owner and goes no further: nothing of it is kept', async () => {
+      const strangers = Array.from({ length: 5 }, (_, at) => new Address(0, Buffer.alloc(32, 100 + at)))
+      for (const owner of strangers) await (await stranger()).query(hello({ client_owner_address: owner.toString() }))
+      expect(strangers.map((owner) => proxy.account('client', owner))).toEqual(strangers.map(() => undefined))
+      await othersAreServed()
+    })
+
     it('asks for everything before it is authorized: no query of it reaches a worker', async () => {
       const w = await worker()
       const peer = await stranger()

@@ -25,7 +25,7 @@ export interface ProxyPortOptions {
 /** Certificates live a day and are renewed hourly, as in the reference's images (10 §7.1). */
 const renewMs = 3_600_000
 /** Peers of one port, those in their handshake included; the proxy itself takes some less. */
-const mostConnections = 4096
+export const mostConnections = 4096
 
 /** A port with proof of work and RA-TLS (10 §4 to §8). */
 export function securePort(options: ProxyPortOptions): PortOpener {

@@ -1,4 +1,5 @@
 import { listen } from '../protocol/wire/listen.ts'
+import { mostConnections } from '../proxy/ports.ts'
 import type { PortOpener } from '../proxy/proxy-config.ts'
 
 /**
@@ -7,7 +8,7 @@ import type { PortOpener } from '../proxy/proxy-config.ts'
  */
 export function routerPort(host: string, port: number): PortOpener {
   return async (onPeer) => {
-    const listener = await listen({ host, port, plain: true, behindRouter: true }, ({ connection, peer }) =>
+    const listener = await listen({ host, port, plain: true, behindRouter: true, mostConnections }, ({ connection, peer }) =>
       onPeer({ connection, imageHash: peer.imageHash }),
     )
     return { host, port: listener.port, close: () => listener.close() }
