@@ -278,6 +278,20 @@ describe('the owner', () => {
   })
 })
 
+describe('options', () => {
+  it.each([
+    [['show', 'first.json', '--yes'], 'show does not take --yes'],
+    [['set-price', 'first.json', '--price', '1 nano', '--worker-fee', '1 nano', '--client-stake', '2 TON'], '--client-stake'],
+    [['register-proxy', 'first.json', '1.2.3.4:5', '--kind', 'proxy'], 'register-proxy does not take --kind'],
+    [['make-key', '--out', 'x.key', '--key-file', 'y.key'], 'make-key does not take --key-file'],
+    [['set-price', 'first.json', '--price', '1 nano', '--price', '2 nano', '--worker-fee', '1 nano'], '--price is given twice'],
+    [['make-key', '--out', 'x.key', '--phrase-file', 'p', '--phrase-env', 'P'], 'one source of the phrase'],
+    [['make-key', '--out', 'x.key', '--password-file', 'p', '--password-env', 'P'], 'one source of the password'],
+  ])('that a command would ignore are refused: %j', async (args, words) => {
+    expect(await run(args)).toMatchObject({ code: 1, out: expect.stringContaining(words) })
+  })
+})
+
 describe('secrets', () => {
   it('are not taken from arguments, and words that were given so are not repeated', async () => {
     const given = await run(['set-price', 'first.json', ...phrase.split(' '), '--phrase'])

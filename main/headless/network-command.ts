@@ -123,14 +123,59 @@ async function run(args: readonly string[], entries: ChildEntries, progress: Pro
   return (await wishCommand(context, target, command, words)) || values['dry-run'] ? 0 : 2
 }
 
+const place = ['on', 'endpoint', 'data-dir', 'help']
+const signing = [
+  ...['phrase', 'phrase-file', 'phrase-env', 'key-file', 'password-file', 'password-env', 'ton-connect', 'manifest', 'bridge'],
+  ...['wallet-link', 'dry-run', 'yes'],
+]
+const changeable = ['price', 'worker-fee', 'proxy-delay', 'client-delay', 'proxy-stake', 'client-stake']
+
+/** Options of each command beside place and signing. One that does not belong to a command is a misunderstanding: it is not ignored. */
+const own: Readonly<Record<string, readonly string[]>> = {
+  deploy: ['config', 'out', 'proxy', 'name', 'owner', 'multipliers', 'is-test', 'reserve', ...changeable],
+  'set-price': ['price', 'worker-fee'],
+  'set-params': changeable,
+  'add-hash': ['kind'],
+  'remove-hash': ['kind'],
+  'change-owner': ['confirm-owner'],
+  'add-public-key': ['key-type', 'expires'],
+  'change-key-manager': ['image-hash', 'addresses'],
+}
+
+function allowedFor(command: string): readonly string[] {
+  if (command === 'show') return place
+  if (command === 'make-key')
+    return ['out', 'data-dir', 'help', 'phrase', 'phrase-file', 'phrase-env', 'password-file', 'password-env']
+  return [...place, ...signing, ...(own[command] ?? [])]
+}
+
 function read(args: readonly string[]) {
+  let parsed: ReturnType<typeof parse>
   try {
-    return parseArgs({ args: [...args], allowPositionals: true, options })
+    parsed = parse(args)
   } catch (thrown) {
     throw new Failure('unknown-option', `${asError(thrown).message.split('. ')[0]}.`, {
       advice: 'See "cocoon-desktop network --help". Secrets are never given as arguments.',
     })
   }
+  const [command] = parsed.positionals
+  const given = parsed.tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []))
+  const repeated = given.find((name, index) => given.indexOf(name) < index && !repeatable.includes(name))
+  if (repeated !== undefined) throw misused(`--${repeated} is given twice.`)
+  const known = command === 'show' || command === 'make-key' || command === 'deploy' || ownerCommands.has(command ?? '')
+  const foreign = known ? given.find((name) => !allowedFor(command ?? '').includes(name)) : undefined
+  if (foreign !== undefined) throw misused(`${command} does not take --${foreign}.`)
+  return parsed
+}
+
+const repeatable: readonly string[] = ['endpoint', 'proxy']
+
+function parse(args: readonly string[]) {
+  return parseArgs({ args: [...args], allowPositionals: true, options, tokens: true })
+}
+
+function misused(message: string): Failure {
+  return new Failure('unknown-option', message, { advice: 'See "cocoon-desktop network --help".', money: 'Nothing was sent.' })
 }
 
 /** What is too much is not repeated: it may be the words of a phrase. */
@@ -198,14 +243,17 @@ function tonConnectOf({ manifest, bridge, 'wallet-link': walletLink }: Values): 
 }
 
 function phraseOf(values: Values): SecretSource | undefined {
-  return sourceOf(values['phrase-file'], values['phrase-env']) ?? (values.phrase ? { kind: 'ask' } : undefined)
+  const source = sourceOf('phrase', values['phrase-file'], values['phrase-env'])
+  if (source !== undefined && values.phrase) throw misused('Give one source of the phrase, not more.')
+  return source ?? (values.phrase ? { kind: 'ask' } : undefined)
 }
 
 function passwordOf(values: Values): SecretSource {
-  return sourceOf(values['password-file'], values['password-env']) ?? { kind: 'ask' }
+  return sourceOf('password', values['password-file'], values['password-env']) ?? { kind: 'ask' }
 }
 
-function sourceOf(path: string | undefined, name: string | undefined): SecretSource | undefined {
+function sourceOf(what: string, path: string | undefined, name: string | undefined): SecretSource | undefined {
+  if (path !== undefined && name !== undefined) throw misused(`Give one source of the ${what}, not more.`)
   if (path !== undefined) return { kind: 'file', path }
   return name === undefined ? undefined : { kind: 'env', name }
 }
