@@ -114,6 +114,25 @@ describe('a wallet over TON Connect', () => {
     await expect(connect()).rejects.toMatchObject({ code: 'wallet-other-network', money: 'Nothing was sent.' })
   })
 
+  it.each([
+    ['no address', 'rubbish'],
+    ['another workchain', `-1:${'11'.repeat(32)}`],
+    ['rubbish around an address', `0:${'11'.repeat(32)}zz`],
+  ])('that says %s is not used, and the failure has its type', async (_what, said) => {
+    phone.saysAddress = said
+    await expect(connect({ patienceMs: 2000 })).rejects.toMatchObject({
+      name: 'Failure',
+      code: expect.stringMatching(/^wallet-(malformed|bridge|silent)$/),
+      money: expect.stringContaining('Nothing was sent'),
+    })
+  })
+
+  it('writes nothing but letters to the terminal', async () => {
+    phone.saysName = '\u001b[2JEvil\r\nWallet\u202e\u0007'
+    wallet = await connect()
+    expect(wallet.name).toBe('[2JEvil Wallet')
+  })
+
   it('that never comes is waited for no longer than said', async () => {
     await expect(connect({ showLink: () => undefined, patienceMs: 500 })).rejects.toMatchObject({ code: 'wallet-silent' })
   })

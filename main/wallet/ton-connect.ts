@@ -1,5 +1,6 @@
 import { Address, beginCell, type Cell, type StateInit, storeStateInit } from '@ton/core'
 import { type IStorage, TonConnect, UserRejectsError, type Wallet } from '@tonconnect/sdk'
+import { z } from 'zod'
 import { asError, Failure } from '../base/failure.ts'
 import type { OutMessage, Sender } from './sender.ts'
 
@@ -35,7 +36,7 @@ const chainIds = { mainnet: '-239', testnet: '-3' } as const
 
 /**
  * Waits until a wallet has connected.
- * @throws Failure `wallet-bridge` (no bridge), `wallet-silent` (nobody connected), `wallet-declined`, `wallet-other-network`
+ * @throws Failure `wallet-bridge` (no bridge), `wallet-silent` (nobody connected), `wallet-declined`, `wallet-other-network`, `wallet-malformed`
  */
 export async function connectWallet(options: TonConnectOptions): Promise<ConnectedWallet> {
   const patienceMs = options.patienceMs ?? 300_000
@@ -49,18 +50,48 @@ export async function connectWallet(options: TonConnectOptions): Promise<Connect
   const giveUp = new AbortController()
   try {
     const wallet = await connected(connector, options, patienceMs, giveUp.signal)
-    const { account, device } = wallet
+    const { account, name } = identityOf(wallet)
     if (account.chain !== chainIds[options.chain])
       throw new Failure('wallet-other-network', `The wallet is set to another network than the ${options.chain}.`, {
         money: 'Nothing was sent.',
         advice: 'Switch the network in the wallet, and connect again.',
       })
-    return new RemoteWallet(connector, Address.parse(account.address), device.appName.slice(0, 40), options, patienceMs)
+    return new RemoteWallet(connector, account.address, name, options, patienceMs)
   } catch (thrown) {
     giveUp.abort()
     await quietly(connector.disconnect())
     throw thrown
   }
+}
+
+/** What the wallet at the other end says of itself; it may be anybody's. */
+const identity = z.object({
+  account: z.object({
+    chain: z.string(),
+    address: z
+      .string()
+      .regex(/^0:[0-9a-fA-F]{64}$/)
+      .transform((text) => Address.parseRaw(text)),
+  }),
+  device: z.object({ appName: z.string().transform((text) => printable(text, 40)) }),
+})
+
+/** @throws Failure `wallet-malformed` */
+function identityOf(wallet: unknown): { account: { chain: string; address: Address }; name: string } {
+  const parsed = identity.safeParse(wallet)
+  if (parsed.success) return { account: parsed.data.account, name: parsed.data.device.appName }
+  throw new Failure('wallet-malformed', 'The wallet that connected did not say properly who it is.', {
+    money: 'Nothing was sent.',
+    advice: 'Connect another wallet, or update this one.',
+  })
+}
+
+/** Words of others go to a terminal: no control characters, and none that turn the direction of the text. */
+function printable(text: string, most: number): string {
+  return text
+    .replace(/[\p{C}\s]+/gu, ' ')
+    .trim()
+    .slice(0, most)
 }
 
 async function connected(
@@ -172,7 +203,7 @@ function declined(thrown: unknown): Failure {
   const cause = asError(thrown)
   if (thrown instanceof UserRejectsError)
     return new Failure('wallet-declined', 'The request was declined in the wallet.', { money: 'Nothing was sent.', cause })
-  return new Failure('wallet-bridge', `The wallet could not be asked: ${cause.message.replace(/\s+/g, ' ').slice(0, 200)}`, {
+  return new Failure('wallet-bridge', `The wallet could not be asked: ${printable(cause.message, 200)}`, {
     money: 'Nothing was sent, unless the wallet shows otherwise.',
     advice: 'Look into the wallet before you try again. Bridge and manifest have to be reachable for it.',
     cause,

@@ -14,6 +14,9 @@ export class PhoneWallet {
   answer: Answer = 'approves'
   /** Network that it says it is set to. */
   network: string
+  /** Address and name that it says are its own. */
+  saysAddress: string
+  saysName = 'PhoneWallet'
   readonly asked: string[] = []
   readonly #chain: Chain
   readonly #keyPair: WalletKeyPair
@@ -24,6 +27,7 @@ export class PhoneWallet {
     this.#chain = chain
     this.#keyPair = keyPair
     this.address = w5Address(keyPair.publicKey, chain.kind)
+    this.saysAddress = this.address.toRawString()
     this.network = chain.kind === 'mainnet' ? '-239' : '-3'
   }
 
@@ -38,13 +42,13 @@ export class PhoneWallet {
     const { init } = unsignedW5(this.#keyPair.publicKey, this.#chain.kind)
     const item = {
       name: 'ton_addr',
-      address: this.address.toRawString(),
+      address: this.saysAddress,
       network: this.network,
       publicKey: Buffer.from(this.#keyPair.publicKey).toString('hex'),
       walletStateInit: beginCell().store(storeStateInit(init)).endCell().toBoc().toString('base64'),
     }
     const features = ['SendTransaction', { name: 'SendTransaction', maxMessages: 4 }]
-    const device = { platform: 'linux', appName: 'PhoneWallet', appVersion: '1', maxProtocolVersion: 2, features }
+    const device = { platform: 'linux', appName: this.saysName, appVersion: '1', maxProtocolVersion: 2, features }
     await this.#say(bridgeUrl, dapp, { event: 'connect', id: 0, payload: { items: [item], device } })
   }
 
