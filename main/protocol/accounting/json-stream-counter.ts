@@ -7,6 +7,8 @@ const encoder = new TextEncoder()
 
 /** Text that is not JSON is held back until the end, as the network's nodes do; above this it is passed on at once. */
 const mostHeldBytes = 1 << 20
+/** A value that has not ended by then is passed on as it comes, and not counted. */
+const mostValueBytes = 32 << 20
 
 /**
  * Answer body of concatenated JSON values (one document, or newline-delimited ones): each value is counted and passed on re-serialized with
@@ -29,7 +31,9 @@ export class JsonStreamCounter {
       out += value
       this.#splitter.drop()
     }
-    if (!this.#notJson || this.#splitter.rest().length <= mostHeldBytes) return encoder.encode(out)
+    const held = this.#splitter.rest().length
+    if (held > mostValueBytes) this.#notJson = true
+    if (!this.#notJson || held <= mostHeldBytes) return encoder.encode(out)
     return Buffer.concat([encoder.encode(out), this.finish()])
   }
 

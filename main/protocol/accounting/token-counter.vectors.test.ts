@@ -110,6 +110,17 @@ describe('token counter against the golden data', () => {
     expect(counter.push(junk)).toHaveLength(1_400_000)
     expect(counter.finish()).toHaveLength(0)
   })
+
+  it('does not hold back without bound a value that does not end', () => {
+    const one = golden.counter[0]
+    if (one === undefined) throw new Error('no case')
+    const counter = new JsonStreamCounter(meterOf(one))
+    let passed = counter.push(bytes('{"a":"')).length
+    for (let at = 0; at < 40; at++) passed += counter.push(new Uint8Array(1 << 20).fill(0x78)).length
+    expect(passed).toBeGreaterThan(32 << 20)
+    passed += counter.finish().length
+    expect(passed).toBe((40 << 20) + 6)
+  })
 })
 
 describe('server-sent events', () => {
