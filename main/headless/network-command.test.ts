@@ -206,6 +206,17 @@ describe('network deploy', () => {
     expect(out).not.toMatch(/Money: Nothing was sent/)
   })
 
+  it('sends nothing any more when the program that started it is gone', async () => {
+    const before = (await local.chain.account(owner)).last?.lt
+    const env = { ...byPhrase, COCOON_LAUNCHER_PID: '1' }
+    const orphan = await start(deploy('Orphan', '--yes', ...at(local.endpoint)), env).done
+    expect(orphan).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/is gone\.\nMoney: Nothing was sent\.[\s\S]*\(stopped\)/),
+    })
+    expect((await local.chain.account(owner)).last?.lt).toBe(before)
+  })
+
   it('says what a wallet lacks, and that nothing was sent', async () => {
     const poor = await run(deploy('Rich', '--reserve', '500 TON', '--yes', ...at(local.endpoint)), { env: byPhrase })
     expect(poor.code).toBe(1)
@@ -285,6 +296,7 @@ describe('options', () => {
     [['register-proxy', 'first.json', '1.2.3.4:5', '--kind', 'proxy'], 'register-proxy does not take --kind'],
     [['make-key', '--out', 'x.key', '--key-file', 'y.key'], 'make-key does not take --key-file'],
     [['set-price', 'first.json', '--price', '1 nano', '--price', '2 nano', '--worker-fee', '1 nano'], '--price is given twice'],
+    [['set-price', 'first.json', '--price', '-5 nano'], '--price needs a value, and none begins with "-"'],
     [['make-key', '--out', 'x.key', '--phrase-file', 'p', '--phrase-env', 'P'], 'one source of the phrase'],
     [['make-key', '--out', 'x.key', '--password-file', 'p', '--password-env', 'P'], 'one source of the password'],
   ])('that a command would ignore are refused: %j', async (args, words) => {

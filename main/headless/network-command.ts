@@ -154,7 +154,10 @@ function read(args: readonly string[]) {
   try {
     parsed = parse(args)
   } catch (thrown) {
-    throw new Failure('unknown-option', `${asError(thrown).message.split('. ')[0]}.`, {
+    const { message } = asError(thrown)
+    const negative = /^Option '(.*?)[ '].* is ambiguous/s.exec(message)?.[1]
+    if (negative !== undefined) throw misused(`${negative} needs a value, and none begins with "-".`)
+    throw new Failure('unknown-option', `${message.split('. ')[0]}.`, {
       advice: 'See "cocoon-desktop network --help". Secrets are never given as arguments.',
     })
   }
@@ -207,6 +210,9 @@ function contextOf(values: Values, entries: ChildEntries, progress: Progress): S
       confirm: async (question) => values.yes || confirm(question),
       retype: async (question, expected) => (values.yes ? values['confirm-owner'] === expected : retype(question, expected)),
       sending: () => {
+        const launcher = process.env.COCOON_LAUNCHER_PID
+        if (launcher !== undefined && launcher !== String(process.ppid))
+          throw new Failure('stopped', 'The program that started this command is gone.', { money: 'Nothing was sent.' })
         progress.sending = true
       },
     },

@@ -16,7 +16,7 @@ export const networkHelp = `Usage: cocoon-desktop network <command> [options]
   unregister-proxy <number>
   add-hash, remove-hash  --kind proxy|worker|model <hash, or NAME@COMMIT:HASH for a model>
   upgrade-contracts                   Replaces the contracts' code by that of this software.
-  add-public-key   <key> --key-type <n> --expires <time>
+  add-public-key   <key> --key-type <n> --expires <ISO time, as 2030-01-31T00:00:00Z>
   change-key-manager <key> --image-hash <hash> [--addresses "<ip:port …>"]
   change-owner     <address>          Asks twice: it cannot be taken back.
 

@@ -126,6 +126,8 @@ describe('the terms of a network', () => {
       /pays nothing in its first 30 days.*No proxy is listed/,
     )
     expect(warningsOf(readTerms({ ...real, minClientStake: '0 TON' }, 'mainnet')).join()).toMatch(/no client gets credit/)
+    expect(warningsOf(readTerms({ ...real, reserve: '0.02 TON' }, 'mainnet')).join()).toMatch(/reserve is small/)
+    expect(() => readTerms({ ...real, price: `${'9'.repeat(30)} nano` }, 'mainnet')).toThrow(/more Toncoin than there is/)
     expect(warningsOf(readTerms({ ...real, isTest: false }, 'mainnet')).join()).toMatch(/without image hashes/)
   })
 })

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Address } from '@ton/core'
+import { type Address, toNano } from '@ton/core'
 import { z } from 'zod'
 import { contractCode } from '../../contracts/code.ts'
 import type { RootSeed } from '../../contracts/root.ts'
@@ -13,6 +13,9 @@ import { flagFault, hash256, modelName, ownerAddress, proxyEntry } from './scala
 
 /** What fits into one message together with the code, with room. More can be added afterwards. */
 const mostListed = 200
+
+/** nanoton */
+const leastReserve = toNano('0.1')
 
 const u32 = z.number().int().min(0).max(0xffff_ffff)
 const listed = <T extends z.ZodType>(item: T) => z.array(item).max(mostListed).default([])
@@ -116,6 +119,10 @@ export function warningsOf(terms: NetworkTerms): string[] {
   if (terms.minProxyStake === 0n)
     warnings.push(
       'With a proxy stake of 0 a forced refund pays nothing in its first 30 days; only after them it pays all that is left.',
+    )
+  if (terms.reserve < leastReserve)
+    warnings.push(
+      'The reserve is small: the deployment itself takes about 0.03 TON of it, and the rest has to pay the storage rent.',
     )
   if (terms.workerFee === terms.price) warnings.push('Workers receive the whole price; proxies earn nothing.')
   if (!terms.isTest && (terms.proxyHashes.length === 0 || terms.workerHashes.length === 0))
