@@ -17,7 +17,25 @@ export function readJsonFile<T>(path: string, what: string, mostBytes: number, s
       cause: thrown,
     })
   }
+  const repeated = repeatedKey(text)
+  if (repeated !== undefined) throw new Failure('file-malformed', `${what} ${path} has a key twice: ${repeated.slice(0, 60)}.`)
   return parseBy(schema, json, `${what} ${path}`)
+}
+
+/** A key that one object of this valid JSON has twice: readers would disagree about which of its values counts. */
+function repeatedKey(text: string): string | undefined {
+  const keys: Array<Set<string> | undefined> = []
+  for (const [token, colon] of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g)) {
+    if (token === '{') keys.push(new Set())
+    else if (token === '[') keys.push(undefined)
+    else if (token === '}' || token === ']') keys.pop()
+    else if (colon !== undefined) {
+      const key = String(JSON.parse(token.slice(0, -colon.length)))
+      if (keys.at(-1)?.has(key)) return key
+      keys.at(-1)?.add(key)
+    }
+  }
+  return undefined
 }
 
 /** Parses by `schema`; what does not fit becomes one sentence a fault. Throws Failure `file-malformed`. */

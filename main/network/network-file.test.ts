@@ -79,6 +79,8 @@ describe('a network file', () => {
     ['an unknown key', { ...good, wallet: 'x' }, /wallet/],
     ['an unknown key deeper down', { ...good, chain: { ...good.chain, apiKey: 'x' } }, /apiKey/],
     ['a prototype', '{"__proto__": {"format": "cocoon-network"}}', /file-malformed/],
+    ['a key twice', `{"name": "One", ${JSON.stringify(good).slice(1)}`, /key twice: name/],
+    ['a key twice, once in disguise', `{"n\\u0061me" : "One", ${JSON.stringify(good).slice(1)}`, /key twice: name/],
     ['a newer format', { ...good, version: 2 }, /version/],
     ['another kind than its chain', { ...good, kind: 'local' }, /kind: does not fit/],
     ['a local network that names endpoints', { ...good, kind: 'local', chain: { kind: 'local', endpoints: [] } }, /chain/],
