@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { join } from 'node:path'
 import { type Address, beginCell, type Cell, toNano } from '@ton/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
@@ -360,6 +361,29 @@ describe('proxy on the local chain', () => {
       smartcontract: { address: fresh.toString(), params_version: 2 },
       old_instances: [{ params_version: 1 }],
     })
+  })
+
+  it('ends its start when it is asked to, also while it waits for the chain', async () => {
+    const stopping = new AbortController()
+    const other = testKey(19)
+    // The chain never shows what this wallet was told to send.
+    const sender: Sender = { address: node.address, send: async () => undefined }
+    const waiting = makeProxy(
+      { databasePath: join(folder.path, 'waiting.db') },
+      {
+        side: { kind: 'chain', chain: local.chain, sender },
+        key: { publicKey: other.publicKey, signer: keySigner(other.secretKey) },
+      },
+    )
+    const started = waiting.start(stopping.signal).then(
+      () => 'started',
+      () => 'ended',
+    )
+    const early = await Promise.race([started, new Promise((resolve) => setTimeout(() => resolve('waits'), 1_000))])
+    expect(early).toBe('waits')
+    stopping.abort()
+    const late = await Promise.race([started, new Promise((resolve) => setTimeout(() => resolve('waits'), 3_000))])
+    expect(late).toBe('ended')
   })
 
   it('refuses to start with a database that is older than the chain', async () => {

@@ -151,8 +151,13 @@ export class Instance {
     this.#loops.push(this.#settle(signal))
   }
 
-  async stop(): Promise<void> {
+  /** Ends what it waits for, also a start; the end itself is `stop`. */
+  abort(): void {
     this.#stopping.abort()
+  }
+
+  async stop(): Promise<void> {
+    this.abort()
     await Promise.all(this.#loops)
     this.desk.stop()
   }

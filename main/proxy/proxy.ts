@@ -19,6 +19,8 @@ import { modelStatuses, type ProxyStatus, stoppedStatus, totalsOf } from './stat
 import { ownVersions } from './versions.ts'
 
 const rootLimitMs = 7_200_000
+const startAborted = (): Failure<'proxy-start-aborted'> =>
+  new Failure('proxy-start-aborted', 'The proxy was stopped before it had started.', { retryable: true })
 const disabledByOperator = 'The operator has disabled this proxy until the network has a newer version.'
 
 /**
@@ -66,13 +68,16 @@ export class CocoonProxy {
     this.#phase = 'starting'
     this.#closing = false
     this.#status.changed()
+    const onAbort = (): void => this.#abortInstances()
+    signal.addEventListener('abort', onAbort)
     try {
       const root = await this.#firstRoot(signal)
       this.#root = root
       this.#db = this.#openDatabase()
       this.#disabled = new DisabledUntil(this.#db)
       await this.#open(root)
-      await this.#resumeOld()
+      await this.#resumeOld(signal)
+      if (signal.aborted) throw startAborted()
       this.#unwatchRoot = this.#deps.root.onChange((next) => {
         if (next !== null) this.#changing = this.#changing.then(() => this.#rootChanged(next))
       })
@@ -81,6 +86,8 @@ export class CocoonProxy {
     } catch (thrown) {
       await this.stop()
       throw thrown
+    } finally {
+      signal.removeEventListener('abort', onAbort)
     }
   }
 
@@ -119,6 +126,8 @@ export class CocoonProxy {
     this.#phase = 'stopping'
     this.#unwatchRoot?.()
     this.#unwatchRoot = undefined
+    // A move to new terms waits for the chain: it is given up first.
+    this.#abortInstances()
     await this.#changing
     await this.#serving?.stop()
     await Promise.all(this.#old.map((instance) => instance.stop()))
@@ -186,7 +195,11 @@ export class CocoonProxy {
 
   async #firstRoot(signal: AbortSignal): Promise<RootConfig> {
     for await (const root of this.#deps.root.values(signal)) if (root !== null) return root
-    throw new Failure('proxy-start-aborted', 'The proxy was stopped before it knew its network.', { retryable: true })
+    throw startAborted()
+  }
+
+  #abortInstances(): void {
+    for (const instance of this.#instances()) instance.abort()
   }
 
   #instance(params: RootConfig['params'], root: Address): Instance {
@@ -244,9 +257,10 @@ export class CocoonProxy {
   }
 
   /** Contracts of former params: their clients are refunded, their workers paid. */
-  async #resumeOld(): Promise<void> {
+  async #resumeOld(signal: AbortSignal): Promise<void> {
     if (this.#db === undefined || this.#root === undefined || this.#deps.side.kind === 'pseudo') return
     for (const row of listInstances(this.#db)) {
+      if (signal.aborted) return
       if (row.current || row.closed) continue
       const [cell] = Cell.fromBoc(Buffer.from(row.params))
       if (cell === undefined) continue
@@ -287,6 +301,7 @@ export class CocoonProxy {
         this.#old.push(serving.instance)
         await serving.close()
       }
+      if (this.#phase !== 'serving') return
       await this.#open(next)
       this.#trouble = null
     } catch (thrown) {

@@ -91,6 +91,8 @@ export function startClientRole(options: ClientRoleOptions): Promise<Role> {
       stop: async (limitMs) => {
         address.takeNoMore()
         const cut = await drained(() => address.running, limitMs)
+        // What still waits for the chain is given up first: the parts that wait for it would hold up the end.
+        wallet.money?.wallet.close()
         await closers.close()
         return cut
       },

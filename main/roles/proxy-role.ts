@@ -95,7 +95,13 @@ export function startProxyRole(options: ProxyRoleOptions): Promise<Role> {
       },
     )
     closers.add(() => proxy.stop())
-    await proxy.start(signal)
+    const giveUp = (): void => wallet.money?.wallet.close()
+    signal.addEventListener('abort', giveUp)
+    try {
+      await proxy.start(signal)
+    } finally {
+      signal.removeEventListener('abort', giveUp)
+    }
     const address =
       options.http &&
       (await openProxyHttp({
@@ -126,6 +132,8 @@ export function startProxyRole(options: ProxyRoleOptions): Promise<Role> {
       stop: async (limitMs) => {
         proxy.takeNoMore()
         const cut = await drained(() => proxy.status.value.runningQueries, limitMs)
+        // What still waits for the chain is given up first: the parts that wait for it would hold up the end.
+        wallet.money?.wallet.close()
         await closers.close()
         return cut
       },

@@ -126,6 +126,8 @@ export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
       stop: async (limitMs) => {
         worker.pause()
         const cut = await drained(() => worker.state.value.running, limitMs)
+        // What still waits for the chain is given up first: the parts that wait for it would hold up the end.
+        wallet.money?.wallet.close()
         await closers.close()
         return cut
       },

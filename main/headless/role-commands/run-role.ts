@@ -35,7 +35,10 @@ export async function runRole(
     if (role !== undefined) void stop(role)
   }
   const stop = async (running: Role): Promise<void> => {
-    setTimeout(() => process.exit(exitCodes.cutOff), drainMs + closeLimitMs).unref()
+    setTimeout(() => {
+      logger.error('the role did not end in time')
+      process.exit(exitCodes.failed)
+    }, drainMs + closeLimitMs).unref()
     const cut = await running.stop(drainMs)
     if (cut > 0) logger.warn('requests were cut off', { requests: cut })
     process.exit(cut > 0 ? exitCodes.cutOff : exitCodes.stopped)
