@@ -260,6 +260,40 @@ describe('a refund that the proxy contract cannot pay in full', () => {
     expect(seen.refused).toBeGreaterThan(0)
   })
 
+  it.each([
+    ['its rent eats the value', 3 * 365, '0.16', 37],
+    ['its rent eats the value, later', 6 * 365, '0.3', 37],
+  ])('at the first request leaves everything as it was: %s, after %i days with %s TON', async (_why, days, value, code) => {
+    await deployProxy(toNano('1'))
+    await topUp(toNano('20'))
+    bed.pass(days * DAY)
+    const refused = await byClient(clientRequestRefund(envelope()), toNano(value))
+    expect(refused.failures).toEqual([code])
+    expect(refused.arrivedAt(bed.clientOwner)).toEqual([])
+    expect(await bed.clientState()).toMatchObject({ state: 'normal', balance: toNano('20'), unlockAtSec: 0 })
+    const told = refused.arrivedAt(bed.proxy.address).map(({ body }) => parseProxyMessage(body))
+    expect(told).toMatchObject([
+      { kind: 'client-request', state: 'closing', balance: toNano('5'), payload: { kind: 'refund-granted' } },
+      { kind: 'client-request', state: 'normal', balance: toNano('20'), payload: null },
+    ])
+    // Nothing is lost: the surplus can be withdrawn, and the same request works with more money.
+    const restore = bed.save()
+    const withdrawn = await byClient(clientWithdraw(envelope()), toNano('1'))
+    expect(withdrawn.arrivedAt(bed.clientOwner)).toMatchObject([{ op: OP_PAYOUT, value: toNano('15') }])
+    await restore()
+    const again = await byClient(clientRequestRefund(envelope()), toNano('1'))
+    expect(again.arrivedAt(bed.clientOwner)).toMatchObject([{ op: OP_PAYOUT, value: toNano('15') }])
+    const unlockAtSec = (bed.chain.now ?? 0) + 30
+    expect(await bed.clientState()).toMatchObject({ state: 'closing', balance: toNano('5'), unlockAtSec })
+  })
+
+  it('at the first request leaves everything as it was when its surplus cannot be sent', async () => {
+    await deployProxy(toNano('1'))
+    await topUp(toNano('20'))
+    await byClient(clientRequestRefund({ queryId: 42n, excesses: nowhere }))
+    expect(await bed.clientState()).toMatchObject({ state: 'normal', balance: toNano('20'), unlockAtSec: 0 })
+  })
+
   it('is not told to the client contract by strangers', async () => {
     await close(toNano('1'))
     const words = refundUnpaidMessage({ queryId: 1n, amount: toNano('7'), excesses: bed.stranger })

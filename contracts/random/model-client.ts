@@ -161,7 +161,12 @@ function judgeBounced(client: ClientModel, message: Incoming): Verdict<ClientMod
   const asked = returned === null ? null : readAll(returned.beginParse(), readRequest)
   if (asked === null) return IGNORED
   const { queryId, op, amount, excesses } = asked
-  if (op !== 0x5cfc6b87) return correct({ ...client, balance: client.balance + amount }, message, queryId, 0n, 0n, excesses)
+  if (op !== 0x5cfc6b87) {
+    const owed = { ...client, balance: client.balance + amount }
+    // The first request for a refund did nothing, so it does not close either; unless something else has closed for good.
+    const isFirst = op === 0xc68ebc7b && asked.state === CLOSING && client.state === CLOSING
+    return correct(isFirst ? { ...owed, state: NORMAL, unlock: 0 } : owed, message, queryId, 0n, 0n, excesses)
+  }
   const back = amount < client.balance ? amount : client.balance
   return correct({ ...client, balance: client.balance - back }, message, queryId, back, amount - back, excesses)
 }
@@ -194,12 +199,12 @@ function readRequest(slice: Slice) {
   slice.skip(32)
   const queryId = slice.loadUintBig(64)
   slice.loadAddress()
-  slice.loadRef()
+  const state = slice.loadRef().beginParse().loadUint(2)
   const payload = slice.loadMaybeRef()?.beginParse()
   if (payload === undefined) throw new RangeError('no payload')
   const op = payload.loadUint(32)
   if (op === 0xa35cb580) throw new RangeError('no money')
-  return { queryId, op, amount: payload.loadCoins(), excesses: payload.loadAddress() }
+  return { queryId, op, state, amount: payload.loadCoins(), excesses: payload.loadAddress() }
 }
 
 function moneyPayload(op: number, amount: bigint, excesses: Address): Cell {

@@ -11,6 +11,7 @@ import {
 } from '../client.ts'
 import { COMMISSION, OP_PAYOUT } from '../common.ts'
 import { parseProxyMessage } from '../proxy.ts'
+import { clientRequestMessage } from '../proxy-requests.ts'
 import { TEST_PARAMS, type Testbed } from '../testbed.ts'
 import { accepts, type Case, refuses } from './case.ts'
 import { clientSignedCases } from './client-signed-cases.ts'
@@ -25,6 +26,7 @@ import {
   live,
   noticed,
   PRICE,
+  QUERY_ID,
   refused,
   TOPPED_UP,
   VALUE,
@@ -38,6 +40,21 @@ const to = (bed: Testbed) => bed.client.address
 const owner = (bed: Testbed) => bed.clientOwner
 const closed = { name: 'a closed contract', when: clientClosed, code: 1006 }
 const closing = { name: 'a closing contract', when: clientClosing, code: 1006 }
+
+/** A refund of `AMOUNT` that the proxy contract refused, as it comes back: with the whole body of what was sent in that state. */
+const returned = (bed: Testbed, state: 'normal' | 'closing' | 'closed') => {
+  const request = clientRequestMessage({
+    queryId: QUERY_ID,
+    owner: bed.clientOwner,
+    state,
+    balance: 0n,
+    stake: TEST_PARAMS.minClientStake,
+    tokensUsed: 0n,
+    secretHash: SECRET,
+    payload: { kind: 'refund-granted', amount: AMOUNT, excesses: bed.excesses },
+  })
+  return beginCell().storeUint(0xfffffffe, 32).storeRef(request).endCell()
+}
 
 const common = { stage: live, to, not: [closed] } as const
 const operations: readonly Operation[] = [
@@ -314,6 +331,38 @@ const others: readonly Case[] = [
       await done(bed, to(bed), clientRequestRefund(envelope(bed)), { from: bed.clientOwner })
     },
     'state',
+  ),
+  accepts('client/close-by-owner', 'a first request that the proxy contract refuses: the contract is normal again', async () => {
+    const bed = await live()
+    await clientClosing(bed)
+    const outcome = await done(bed, to(bed), returned(bed, 'closing'), { from: bed.proxy.address, bounced: true })
+    const balance = TEST_PARAMS.minClientStake + AMOUNT
+    expect(await bed.clientState()).toMatchObject({ state: 'normal', balance, unlockAtSec: 0 })
+    await noticed(bed, outcome, VALUE)
+    // It can begin again, and the delay counts from then.
+    bed.pass(1_000)
+    await clientClosing(bed)
+    expect(await bed.clientState()).toMatchObject({
+      state: 'closing',
+      unlockAtSec: (bed.chain.now ?? 0) + TEST_PARAMS.clientDelaySec,
+    })
+  }),
+  accepts(
+    'client/close-by-owner',
+    'a refused withdrawal changes no state, and nothing opens what has closed meanwhile',
+    async () => {
+      for (const [when, asked, state] of [
+        [clientClosing, 'normal', 'closing'],
+        [clientClosed, 'closing', 'closed'],
+        [clientClosed, 'closed', 'closed'],
+      ] as const) {
+        const bed = await live()
+        await when(bed)
+        const { balance, unlockAtSec } = await bed.clientState()
+        await done(bed, to(bed), returned(bed, asked), { from: bed.proxy.address, bounced: true })
+        expect(await bed.clientState()).toMatchObject({ state, balance: balance + AMOUNT, unlockAtSec })
+      }
+    },
   ),
   accepts('client/close-by-grant', 'a closing contract', async () => {
     const bed = await live()
