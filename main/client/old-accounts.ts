@@ -1,6 +1,6 @@
 import type { Address } from '@ton/core'
 import type { ClientState as ContractState } from '../../contracts/client.ts'
-import { asError } from '../base/failure.ts'
+import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { pause } from '../base/pause.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
@@ -25,7 +25,7 @@ export interface ReturningAccount {
 
 export interface OldAccountsOptions {
   readonly root: Watchable<RootConfig | null>
-  readonly accounts: AccountKeeper
+  readonly accounts: Pick<AccountKeeper, 'list' | 'read' | 'payable' | 'requestRefund'>
   readonly logger: Logger
   readonly everyMs: number
   /** First pause after a closed contract was asked for what it owes. */
@@ -52,11 +52,14 @@ export class OldAccounts {
   readonly #seenAtMs = new Map<string, number>()
   readonly #notBeforeMs = new Map<string, number>()
   readonly #pace: RefundPace
+  /** First requests: one that the proxy contract refuses leaves the contract open, and each costs fees. */
+  readonly #firstPace: RefundPace
   #looks = 0
 
   constructor(options: OldAccountsOptions) {
     this.#options = options
     this.#pace = new RefundPace(options.owedPauseMs)
+    this.#firstPace = new RefundPace(options.owedPauseMs)
   }
 
   /** Oldest first; empty when nothing is outstanding. */
@@ -116,7 +119,7 @@ export class OldAccounts {
     const graceMs = Math.max(0, (proxyDelaySec - clientDelaySec) * 500)
     const due =
       state.state === 'normal'
-        ? nowMs >= seenAtMs + graceMs
+        ? nowMs >= seenAtMs + graceMs && this.#firstPace.mayAsk(name, nowMs)
         : state.state === 'closing' && nowMs > state.unlockAtSec * 1000 + clockMarginMs
     if (due) this.#notBeforeMs.set(name, nowMs + retryMs)
     return due
@@ -124,12 +127,15 @@ export class OldAccounts {
 
   async #requestRefund(contract: Address): Promise<void> {
     const { accounts, logger } = this.#options
+    const name = contract.toString()
     try {
       const { state } = await accounts.requestRefund(contract)
       // It had its effect, so the next step need not wait.
-      this.#notBeforeMs.delete(contract.toString())
-      logger.info('an older client contract goes back to its owner', { contract: contract.toString(), state })
+      this.#notBeforeMs.delete(name)
+      if (state === 'closing') this.#firstPace.asked(name, 0n, Date.now())
+      logger.info('an older client contract goes back to its owner', { contract: name, state })
     } catch (thrown) {
+      if (thrown instanceof Failure && thrown.code === 'not-confirmed') this.#firstPace.asked(name, 0n, Date.now())
       logger.warn('an older client contract could not be closed', { reason: asError(thrown).message })
     }
   }
