@@ -43,7 +43,7 @@ it('refuses everything, and nobody loses what is owed: clients, workers and who 
   const refund = await send(bed.clientOwner, bed.client.address, clientRequestRefund(envelope()))
   expect(await status()).toBe('frozen')
   expect(refund.arrivedAt(bed.clientOwner)).toEqual([])
-  expect(await bed.clientState()).toMatchObject({ state: 'closing', balance: toNano('8') })
+  expect(await bed.clientState()).toMatchObject({ state: 'normal', balance: toNano('8') })
 
   await send(bed.stranger, bed.worker.address, bed.payment('worker-payout', 61_000n))
   expect((await bed.workerState()).tokens).toBe(60_000n)
