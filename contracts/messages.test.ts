@@ -11,6 +11,7 @@ import {
   parseClientMessage,
 } from './client.ts'
 import { excesses, parseMoneyMessage, payout } from './common.ts'
+import { LONGEST_DELAY_SEC } from './params.ts'
 import {
   type ClientRequest,
   parseProxyMessage,
@@ -76,7 +77,7 @@ const workerPayloads: readonly WorkerRequest['payload'][] = [
 const terms = {
   pricePerToken: COINS,
   workerFeePerToken: COINS,
-  proxyDelaySec: U32,
+  proxyDelaySec: LONGEST_DELAY_SEC,
   clientDelaySec: 0,
   minProxyStake: COINS,
   minClientStake: 0n,
@@ -315,18 +316,6 @@ const small: readonly (readonly [field: string, build: (value: number) => unknow
     32,
     'seqno',
   ],
-  [
-    'root params, proxyDelaySec',
-    (value) => rootRequest(1n, { op: 'changeParams', ...terms, proxyDelaySec: value }),
-    32,
-    'proxyDelaySec',
-  ],
-  [
-    'root params, clientDelaySec',
-    (value) => rootRequest(1n, { op: 'changeParams', ...terms, clientDelaySec: value }),
-    32,
-    'clientDelaySec',
-  ],
   ['root key, type', (type) => rootRequest(1n, { op: 'addPublicKey', publicKey: hash, type, expiresAtSec: 1 }), 8, 'type'],
   [
     'root key, expiresAtSec',
@@ -389,6 +378,14 @@ describe('builders refuse what does not fit, by name', () => {
     for (const seqno of [-(2 ** 31), 2 ** 31 - 1]) expect(() => build(seqno)).not.toThrow()
     expect(() => build(2 ** 31)).toThrow('seqno must be -2^31..2^31-1, not 2147483648')
     expect(() => build(-(2 ** 31) - 1)).toThrow('seqno must be -2^31..2^31-1, not -2147483649')
+  })
+
+  it.each(['proxyDelaySec', 'clientDelaySec'] as const)('root params, %s', (name) => {
+    const build = (value: number) => rootRequest(1n, { op: 'changeParams', ...terms, [name]: value })
+    for (const value of [0, LONGEST_DELAY_SEC]) expect(() => build(value)).not.toThrow()
+    expect(() => build(LONGEST_DELAY_SEC + 1)).toThrow(`${name} must be 0..31536000 (a year), not 31536001`)
+    expect(() => build(-1)).toThrow(`${name} must be 0..2^32-1, not -1`)
+    expect(() => build(0.5)).toThrow(`${name} must be a whole number, not 0.5`)
   })
 
   it('worker fee, against the price', () => {
