@@ -2,7 +2,7 @@ import { type BrowserContext, expect, type Page, test } from '@playwright/test'
 import { type RunningApp, startApp } from './support/app.ts'
 import { present } from './support/page-link.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
-import { answered, chooseLevel, computer, goTo, newWindow, openByLink, practice } from './support/screens.ts'
+import { answered, answeredInPart, chooseLevel, computer, goTo, newWindow, openByLink, practice } from './support/screens.ts'
 
 /** What a chat does with unusual input: presses by script, text that would reorder the screen, text that is too long. */
 
@@ -38,13 +38,13 @@ test('many presses of Send in one moment are one message in one chat', async () 
       addEventListener('hashchange', () => send.click(), { once: true, capture: true })
     })()`)
   const turn = page.getByRole('article', { name: `Question: ${question}` })
-  await answered(turn)
+  await answeredInPart(turn)
   await expect(turn).toHaveCount(1)
   await expect(chats()).toHaveCount(before + 1)
 
   await page.getByRole('textbox', { name: 'Message' }).fill('And good night.')
   await page.evaluate(`for (let press = 0; press < 5; press++) document.querySelector('button[aria-label="Send"]').click()`)
-  await answered(page.getByRole('article', { name: 'Question: And good night.' }))
+  await answeredInPart(page.getByRole('article', { name: 'Question: And good night.' }))
   await expect(page.getByRole('article')).toHaveCount(2)
   await expect(chats()).toHaveCount(before + 1)
 })
@@ -58,7 +58,7 @@ test('text that turns its direction around reorders nothing outside its own bloc
   // The names of the chat and of the turn are labels: what turned them around is gone.
   await expect(page.getByRole('heading', { level: 1, name: 'Say olleh now.', exact: true })).toBeVisible()
   const turn = page.getByRole('article', { name: 'Question: Say olleh now.', exact: true })
-  await answered(turn)
+  await answeredInPart(turn)
   await expect(chats().filter({ hasText: 'Say olleh now.' })).toHaveCount(1)
 
   // The message itself is kept as it was written, in a box of its own.

@@ -8,6 +8,7 @@ import { follow, present, sendRaw } from './support/page-link.ts'
 import { dataDirWithModel, provisionedModel } from './support/provisioned.ts'
 import {
   answered,
+  answeredInPart,
   answerOf,
   ask,
   chooseLevel,
@@ -247,7 +248,7 @@ test.describe('a damaged model file', () => {
     expect(statSync(modelPath).size).toBe(size)
     await goTo(page, 'Chat')
     const turn = await ask(page, 'Say hello in one short sentence.')
-    await answered(turn)
+    await answeredInPart(turn)
     await expect(answerOf(turn)).not.toBeEmpty()
   })
 })
@@ -276,7 +277,7 @@ test.describe('without any source of models', () => {
     await expect(row(/my-own-model/)).toContainText('In use', { timeout: 60_000 })
     await goTo(page, 'Chat')
     const turn = await ask(page, 'Say hello in one short sentence.')
-    await answered(turn)
+    await answeredInPart(turn)
     await expect(answerOf(turn)).not.toBeEmpty()
     await chooseLevel(page, practice)
     const paid = await ask(page, 'Say thank you in one short sentence.')

@@ -4,7 +4,18 @@ import { AxeBuilder } from '@axe-core/playwright'
 import { type BrowserContext, expect, type Page, test } from '@playwright/test'
 import { type RunningApp, startApp } from './support/app.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
-import { answered, ask, chooseLevel, goTo, newestRequest, newWindow, openByLink, practice, settle } from './support/screens.ts'
+import {
+  answered,
+  answeredInPart,
+  ask,
+  chooseLevel,
+  goTo,
+  newestRequest,
+  newWindow,
+  openByLink,
+  practice,
+  settle,
+} from './support/screens.ts'
 
 const pictures = join(import.meta.dirname, '..', 'test-results', 'screens')
 const sizes = [
@@ -115,7 +126,7 @@ test.beforeAll(async ({ browser }) => {
   page = await window.newPage()
   await openByLink(page, app)
   const free = await ask(page, 'What is a heat pump?')
-  await answered(free)
+  await answeredInPart(free)
   await chooseLevel(page, practice)
   await answered(await ask(page, 'Say that in one short sentence.'))
   await goTo(page, 'Earn')

@@ -52,6 +52,15 @@ export async function answered(turn: Locator): Promise<void> {
   await expect(answerOf(turn)).toHaveAttribute('aria-busy', 'false', { timeout: answerMs })
 }
 
+/** Lets a free answer begin and stops it: how long it gets, when so small a model turns in circles, is not the question. */
+export async function answeredInPart(turn: Locator): Promise<void> {
+  await someText(turn, 0)
+  const stop = turn.page().getByRole('button', { name: 'Stop' })
+  // It may have come to its end meanwhile.
+  if (await stop.isVisible()) await stop.click({ timeout: 2_000 }).catch(() => undefined)
+  await answered(turn)
+}
+
 /** How many states of the answer's text the page showed while it came; noted inside the page, which a look from outside would slow down. */
 export async function watchAnswer(turn: Locator, question: string): Promise<Seen[]> {
   const seen = await observe(turn.page(), `article[aria-label=${JSON.stringify(`Question: ${question}`)}] [data-testid="answer"]`)
