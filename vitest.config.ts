@@ -7,6 +7,7 @@ export default defineConfig({
     // The engine and the TVM emulator are real here; two cores shared by several such files need room.
     testTimeout: 120_000,
     hookTimeout: 180_000,
-    maxWorkers: 2,
+    // Many of them wait for processes and clocks: a third one uses what two leave of two cores.
+    maxWorkers: 3,
   },
 })
