@@ -27,8 +27,10 @@ export async function openByLink(page: Page, app: RunningApp): Promise<void> {
   await expect(page.getByRole('navigation', { name: 'Main' })).toBeVisible()
 }
 
+/** A screen by the rail; Chat with a new chat, not the one that was open last. */
 export async function goTo(page: Page, screen: ScreenName): Promise<void> {
   await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: screen, exact: true }).click()
+  if (screen === 'Chat') await page.evaluate(`location.hash = '#/chat/new'`)
 }
 
 export async function chooseLevel(page: Page, level: LevelName): Promise<void> {
