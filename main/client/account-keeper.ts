@@ -4,6 +4,7 @@ import { parseProxyState } from '../../contracts/proxy.ts'
 import { exactTon } from '../base/exact-ton.ts'
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
+import { newestFirst } from '../base/newest-first.ts'
 import { pause } from '../base/pause.ts'
 import type { Chain } from '../ton/chain.ts'
 import type { OutMessage, Sender } from '../wallet/sender.ts'
@@ -23,8 +24,6 @@ import { EmptyContracts, payableNow } from './owed-refund.ts'
 /** How long a message may take to show in the contract's state. */
 const confirmLimitMs = 90_000
 const confirmEveryMs = 500
-/** Transactions of the wallet looked at together. */
-const pageSize = 16
 /** A maintenance message that had no effect is not repeated before this. */
 const maintenancePauseMs = 600_000
 
@@ -52,15 +51,9 @@ const unspent = ({ maxTokens, signedTokens, dbTokens, params }: AccountRecord, c
 async function hasPaid(chain: Chain, wallet: Address, { contract, openingAfterLt }: AccountRecord): Promise<boolean> {
   const isOpening = ({ info, body }: Message): boolean =>
     info.type === 'internal' && info.dest.equals(contract) && parseClientMessage(body)?.kind === 'change-secret-and-top-up'
-  let before: { lt: bigint; hash: Uint8Array } | undefined
-  for (;;) {
-    const page = await chain.transactions(wallet, pageSize, before)
-    const recent = page.filter(({ lt }) => lt > openingAfterLt)
-    if (recent.some(({ outMessages }) => outMessages.values().some(isOpening))) return true
-    const oldest = page.at(-1)
-    if (oldest === undefined || recent.length < page.length || oldest.prevTransactionLt <= openingAfterLt) return false
-    before = { lt: oldest.lt, hash: oldest.hash() }
-  }
+  for await (const { outMessages } of newestFirst(chain, wallet, { afterLt: openingAfterLt }))
+    if (outMessages.values().some(isOpening)) return true
+  return false
 }
 
 /** The owner's actions on client contracts (protocol 30 §5, §6). Each waits until the chain shows its effect. One at a time. */

@@ -1,9 +1,8 @@
 import type { Address, Transaction } from '@ton/core'
 import { LayoutError } from '../../contracts/cells.ts'
 import { parseRootState } from '../../contracts/root.ts'
+import { newestFirst } from '../base/newest-first.ts'
 import type { Chain } from '../ton/chain.ts'
-
-const pageSize = 100
 
 /**
  * The network contract that `owner` deployed last with this unique id, when it is still there. Its address follows from the code it was
@@ -11,18 +10,10 @@ const pageSize = 100
  * @throws Failure of the chain.
  */
 export async function deployedRoot(chain: Chain, owner: Address, uniqueId: number): Promise<Address | null> {
-  let before: { lt: bigint; hash: Uint8Array } | undefined
-  for (;;) {
-    const page = await chain.transactions(owner, pageSize, before)
-    for (const transaction of page) {
-      for (const address of rootsIn(transaction, owner, uniqueId)) {
-        if ((await chain.account(address)).status === 'active') return address
-      }
-    }
-    const last = page.at(-1)
-    if (last === undefined || page.length < pageSize) return null
-    before = { lt: last.lt, hash: last.hash() }
-  }
+  for await (const transaction of newestFirst(chain, owner, { pageSize: 100 }))
+    for (const address of rootsIn(transaction, owner, uniqueId))
+      if ((await chain.account(address)).status === 'active') return address
+  return null
 }
 
 function rootsIn(transaction: Transaction, owner: Address, uniqueId: number): Address[] {

@@ -1,7 +1,6 @@
 import type { Address, Transaction } from '@ton/core'
+import { newestFirst } from '../base/newest-first.ts'
 import type { Chain } from '../ton/chain.ts'
-
-const pageSize = 16
 
 export interface Execution {
   /** The transaction in which the wallet took our message. */
@@ -13,18 +12,11 @@ export interface Execution {
 /** Looks for the execution of an external message, known by the hash of its body, above `afterLt`. Throws as `Chain.transactions`. */
 export async function findExecution(chain: Chain, wallet: Address, bodyHash: Uint8Array, afterLt: bigint): Promise<Execution> {
   let otherSend = false
-  let before: { lt: bigint; hash: Uint8Array } | undefined
-  for (;;) {
-    const page = await chain.transactions(wallet, pageSize, before)
-    for (const transaction of page) {
-      if (transaction.lt <= afterLt) return { otherSend }
-      const message = transaction.inMessage
-      if (message?.info.type !== 'external-in') continue
-      if (message.body.hash().equals(bodyHash)) return { transaction, otherSend }
-      otherSend = true
-    }
-    const oldest = page.at(-1)
-    if (oldest === undefined || oldest.prevTransactionLt <= afterLt) return { otherSend }
-    before = { lt: oldest.lt, hash: oldest.hash() }
+  for await (const transaction of newestFirst(chain, wallet, { afterLt })) {
+    const message = transaction.inMessage
+    if (message?.info.type !== 'external-in') continue
+    if (message.body.hash().equals(bodyHash)) return { transaction, otherSend }
+    otherSend = true
   }
+  return { otherSend }
 }

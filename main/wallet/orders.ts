@@ -1,6 +1,7 @@
 import type { Address, Message, Transaction } from '@ton/core'
 import { exitCodeSentence } from '../../contracts/common.ts'
 import { Failure } from '../base/failure.ts'
+import { newestFirst } from '../base/newest-first.ts'
 import { pause } from '../base/pause.ts'
 import type { Chain } from '../ton/chain.ts'
 import type { OutMessage, Sender } from './sender.ts'
@@ -24,7 +25,6 @@ export interface OrderTiming {
 
 /** A message of ours that has not arrived after so long is not on its way any more. */
 const underWayMs = 600_000
-const pageSize = 16
 
 /**
  * Gives 1 to 4 orders to a wallet in one external message and waits until each arrived and was executed. Orders that the wallet sent
@@ -139,17 +139,11 @@ export async function underWay(
 /** Messages that the wallet sent since then, newest first. */
 async function sentSince(chain: Chain, wallet: Address, sinceMs: number): Promise<Array<{ lt: bigint; out: Message }>> {
   const sent: Array<{ lt: bigint; out: Message }> = []
-  let before: { lt: bigint; hash: Uint8Array } | undefined
-  for (;;) {
-    const page = await chain.transactions(wallet, pageSize, before)
-    for (const transaction of page) {
-      if (transaction.now * 1000 < sinceMs) return sent
-      for (const out of transaction.outMessages.values()) sent.push({ lt: transaction.lt, out })
-    }
-    const oldest = page.at(-1)
-    if (oldest === undefined || oldest.prevTransactionLt === 0n) return sent
-    before = { lt: oldest.lt, hash: oldest.hash() }
+  for await (const { lt, now, outMessages } of newestFirst(chain, wallet)) {
+    if (now * 1000 < sinceMs) break
+    for (const out of outMessages.values()) sent.push({ lt, out })
   }
+  return sent
 }
 
 function isMessageOf({ message }: Order, { info, body, init }: Message): boolean {
@@ -197,19 +191,12 @@ function whileUnreachable(thrown: unknown): undefined {
 
 /** The transaction above `afterLt` in which the destination got this very message of the wallet. */
 async function findTaken(chain: Chain, from: Address, { message }: Order, afterLt: bigint): Promise<Transaction | undefined> {
-  let before: { lt: bigint; hash: Uint8Array } | undefined
-  for (;;) {
-    const page = await chain.transactions(message.to, pageSize, before)
-    for (const transaction of page) {
-      if (transaction.lt <= afterLt) return undefined
-      const { inMessage } = transaction
-      if (inMessage?.info.type !== 'internal' || !inMessage.info.src.equals(from)) continue
-      if (!inMessage.info.bounced && inMessage.body.equals(message.body)) return transaction
-    }
-    const oldest = page.at(-1)
-    if (oldest === undefined || oldest.prevTransactionLt <= afterLt) return undefined
-    before = { lt: oldest.lt, hash: oldest.hash() }
+  for await (const transaction of newestFirst(chain, message.to, { afterLt })) {
+    const { inMessage } = transaction
+    if (inMessage?.info.type !== 'internal' || !inMessage.info.src.equals(from)) continue
+    if (!inMessage.info.bounced && inMessage.body.equals(message.body)) return transaction
   }
+  return undefined
 }
 
 function requireTaken(order: Order, transaction: Transaction): Transaction {
