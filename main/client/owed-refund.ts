@@ -2,14 +2,14 @@ import type { ClientState } from '../../contracts/client.ts'
 import type { ProxyState } from '../../contracts/proxy.ts'
 import type { Chain } from '../ton/chain.ts'
 
-/** A proxy that has neither charged nor refunded for so long after the unlocking is gone: the stake limits no longer (contracts/client.tolk). */
+/** So long after the unlocking the stake limits a forced refund no longer, whatever the proxy did (contracts/client.tolk). */
 const patienceSec = 30 * 86_400
 /** What one asking costs in fees, at most; asking for less brings nothing. nanoton */
 const worthAsking = 100_000_000n
 
 /**
  * nanoton that a closed client contract would be paid if its owner asked for what it still owes now (protocol 60 §5.3): as much as the stake
- * of the proxy contract covers, or all that it holds above its commission when it is closed, or has been silent for long.
+ * of the proxy contract covers, or all that it holds above its commission when it is closed, or long after the unlocking.
  * @param proxy undefined while the proxy contract is not deployed
  * @param held balance of the proxy contract's account
  */

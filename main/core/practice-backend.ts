@@ -3,6 +3,7 @@ import { exactTon } from '../base/exact-ton.ts'
 import { asError, Failure, type Sentence, type Told } from '../base/failure.ts'
 import { pause } from '../base/pause.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
+import { untilAborted } from '../base/until-aborted.ts'
 import type { BackendEvent, ChatBackend } from '../chat/backend.ts'
 import { estimatedCost } from '../client/budget.ts'
 import { readChatCompletion } from '../client/chat-completion.ts'
@@ -84,6 +85,10 @@ export class PracticeBackend implements ChatBackend {
     const until = performance.now() + comeBackMs
     const { engine, worker } = link
     const hopeful = (): boolean => !worker.state.value.paused && !isGone(engine.value)
+    const unlessStopped = (thrown: unknown): void => {
+      // What was sent goes on by itself.
+      if (!signal.aborted) throw thrown
+    }
     let refilled = false
     while (!signal.aborted) {
       let begun = false
@@ -98,7 +103,7 @@ export class PracticeBackend implements ChatBackend {
         const missing = missingOf(thrown)
         if (missing !== undefined && performance.now() < until) {
           // Test coins need no question.
-          await unlessStopped(link.refill(missing), signal)
+          await untilAborted(link.refill(missing), signal).catch(unlessStopped)
           refilled = true
           continue
         }
@@ -203,13 +208,6 @@ function sizeOf(messages: readonly ChatMessage[], contextTokens: number | undefi
 /** With a text that the model cannot read anyway, more money would not help. */
 function isWantOfMoney(thrown: unknown): boolean {
   return thrown instanceof Failure && (thrown.code === 'above-credit' || thrown.code === 'balance-too-low')
-}
-
-/** Resolves with `work`, or when `signal` aborts: what was sent goes on by itself. */
-function unlessStopped(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  signal.addEventListener('abort', () => resolve(), { once: true })
-  return Promise.race([work, promise])
 }
 
 /** nanoton that the chat balance lacks for the question; undefined when that is not why it failed. */

@@ -78,6 +78,8 @@ interface PayoutRow {
 const stretch = 'c.first, c.last, c.fee, coalesce(k.signed, 0) AS signed, coalesce(k.settled, 0) AS settled'
 /** As `tokensOf`: how much of a stretch lies below a mark. */
 const upTo = (mark: string): string => `max(0, min(${mark}, c.last) - c.first)`
+/** Of rows with the tokens of a stretch, and how much of them is signed and settled. */
+const splitSums = 'sum(tokens - signed) AS counted, sum(signed - settled) AS pending, sum(settled) AS settled'
 const ofRequest = `LEFT JOIN counted c ON c.request_id = r.id AND c.worker_contract = r.worker_contract AND c.forgotten = 0
   LEFT JOIN contract k ON k.address = r.worker_contract`
 
@@ -96,7 +98,7 @@ export function openLedger(database: Database): Ledger {
     `WITH stretch AS (
        SELECT c.fee, c.last - c.first AS tokens, ${upTo('max(k.signed, k.settled)')} AS signed, ${upTo('k.settled')} AS settled
        FROM counted c JOIN contract k ON k.address = c.worker_contract WHERE c.worker_contract = ? AND c.forgotten = 0)
-     SELECT fee, sum(tokens - signed) AS counted, sum(signed - settled) AS pending, sum(settled) AS settled FROM stretch GROUP BY fee`,
+     SELECT fee, ${splitSums} FROM stretch GROUP BY fee`,
     bigints,
   )
   const results = database.prepare<{ name: string; n: number }>(
@@ -108,8 +110,7 @@ export function openLedger(database: Database): Ledger {
        SELECT r.started_at_ms / ${quarterMs} AS quarter, c.fee, c.last - c.first AS tokens,
          ${upTo('max(coalesce(k.signed, 0), coalesce(k.settled, 0))')} AS signed, ${upTo('coalesce(k.settled, 0)')} AS settled
        FROM request r ${ofRequest} WHERE r.started_at_ms >= ? AND c.first IS NOT NULL)
-     SELECT quarter, fee, sum(tokens - signed) AS counted, sum(signed - settled) AS pending, sum(settled) AS settled
-     FROM stretch GROUP BY quarter, fee`,
+     SELECT quarter, fee, ${splitSums} FROM stretch GROUP BY quarter, fee`,
     bigints,
   )
   const newest = database.prepare<RequestRow>(

@@ -1,5 +1,5 @@
 import { Failure } from '../base/failure.ts'
-import { passwordFromEnvironment, vaultPasswordVariable } from '../wallet/vault-password.ts'
+import { passwordFromEnvironment, tellPasswordBy } from '../wallet/vault-password.ts'
 import { askSecret } from './terminal.ts'
 
 /** How the vault's password is learnt, once a vault turns out to have one: from the file that is named, else from who sits at the terminal. */
@@ -10,6 +10,6 @@ export function vaultPassword(): () => Promise<string> {
 async function ask(): Promise<string> {
   if (process.stdin.isTTY) return askSecret('Password of the vault')
   throw new Failure('vault-password-needed', 'The vault is locked with a password, and there is no terminal to ask for it.', {
-    advice: `Name a file that holds it, with mode 0600, in the environment variable ${vaultPasswordVariable}, and start again.`,
+    advice: tellPasswordBy,
   })
 }

@@ -2,6 +2,7 @@ import type { Address, Transaction } from '@ton/core'
 import { Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { pause } from '../base/pause.ts'
+import { untilAborted } from '../base/until-aborted.ts'
 
 /** Transactions a call. The endpoint may give fewer. */
 const pageSize = 50
@@ -30,10 +31,12 @@ export async function* watchTransactions(args: FollowArguments): AsyncGenerator<
   while (!signal.aborted) {
     let stretch: Transaction[] = []
     try {
+      // A hanging call must not hold the watcher.
       stretch = await untilAborted(readStretch(args, doneLt), signal)
       if (failures > 0) logger.info('watching again', { address: address.toString(), failures })
       failures = 0
     } catch (thrown) {
+      if (signal.aborted) return
       if (thrown instanceof Failure && thrown.code === 'history-pruned') throw thrown
       failures += 1
       if (failures === 1) logger.warn('watching failed, trying again', { address: address.toString(), error: String(thrown) })
@@ -77,18 +80,5 @@ async function readStretch(args: FollowArguments, doneLt: bigint): Promise<Trans
     if (first.lt !== oldest.prevTransactionLt) {
       throw new Failure('chain-malformed', 'The TON endpoint left out a transaction.', { retryable: true })
     }
-  }
-}
-
-/** What `reading` brings, or nothing as soon as `signal` aborts: a hanging call must not hold the watcher. */
-async function untilAborted(reading: Promise<Transaction[]>, signal: AbortSignal): Promise<Transaction[]> {
-  const aborted = new AbortController()
-  const nothing = new Promise<Transaction[]>((resolve) => {
-    signal.addEventListener('abort', () => resolve([]), { once: true, signal: aborted.signal })
-  })
-  try {
-    return await Promise.race([reading, nothing])
-  } finally {
-    aborted.abort()
   }
 }

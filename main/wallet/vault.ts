@@ -5,6 +5,7 @@ import { writeFileAtomic } from '../base/atomic-file.ts'
 import { Failure } from '../base/failure.ts'
 import { type Envelope, parseEnvelope, serializeEnvelope, tamperedVault } from './vault-envelope.ts'
 import { deriveKey, freshKdf, keyFromPassword, makeKeyFile, readKeyFile, wrongKeyFile } from './vault-key.ts'
+import { tellPasswordBy } from './vault-password.ts'
 
 /** Fits `dataPaths()` of the storage room. */
 export interface VaultPaths {
@@ -126,8 +127,7 @@ async function unwrap(envelope: Envelope, paths: VaultPaths, password: VaultPass
   }
   if (password === undefined)
     throw new Failure('vault-password-needed', 'The vault is locked with a password.', {
-      advice:
-        'Name a file that holds it, with mode 0600, in the environment variable COCOON_VAULT_PASSWORD_FILE, and start again.',
+      advice: tellPasswordBy,
       retryable: true,
     })
   const key = await keyFromPassword(typeof password === 'string' ? password : await password(), way.kdf)

@@ -105,6 +105,9 @@ export const levelState = z.object({
 })
 export type LevelState = z.infer<typeof levelState>
 
+/** Of one question; nothing longer is taken. */
+export const mostQuestionLetters = 100_000
+
 export const chatCalls = {
   'chat.create': { input: z.strictObject({ level: privacyLevel.optional() }), output: conversationSummary },
   'chat.rename': { input: z.strictObject({ id, title: z.string().trim().min(1).max(120) }), output: conversationSummary },
@@ -112,7 +115,7 @@ export const chatCalls = {
   'chat.delete': { input: z.strictObject({ id }), output: z.object({}) },
   'chat.setLevel': { input: z.strictObject({ id, level: privacyLevel }), output: conversationSummary },
   /** Adds a turn and starts to answer it. Fails with `busy` while another turn of the chat runs. */
-  'chat.send': { input: z.strictObject({ id, text: z.string().trim().min(1).max(100_000) }), output: turn },
+  'chat.send': { input: z.strictObject({ id, text: z.string().trim().min(1).max(mostQuestionLetters) }), output: turn },
   /** Ends the running turn; what was received stays. */
   'chat.stop': { input: z.strictObject({ id, turnId: id }), output: turn },
   /** Answers the last turn again, at the chat's present level. */

@@ -1,6 +1,6 @@
 import { ArrowUp, LoaderCircle, Square } from 'lucide-react'
 import { useRef, useState } from 'react'
-import type { LevelState, PrivacyLevel, Turn } from '../../../preload/api/chat.ts'
+import { type LevelState, mostQuestionLetters, type PrivacyLevel, type Turn } from '../../../preload/api/chat.ts'
 import { ApiError } from '../../../preload/api/contract.ts'
 import { useLinkStatus } from '../api/api-context.tsx'
 import { useFormat } from '../format/use-format.ts'
@@ -10,9 +10,6 @@ import { sealTone } from '../seal/level.ts'
 import { SealRow } from '../seal/seal-row.tsx'
 import { ErrorNote } from '../ui/error-note.tsx'
 import { Icon } from '../ui/icon.tsx'
-
-/** Of one message; the core takes no more. */
-const mostLetters = 100_000
 
 interface ComposerProps {
   level: PrivacyLevel
@@ -46,7 +43,7 @@ export function Composer(props: ComposerProps) {
   const underWay = useRef(false)
   const ready = connected && state?.state === 'ready'
   const letters = draft.trim().length
-  const tooLong = letters > mostLetters
+  const tooLong = letters > mostQuestionLetters
   const canSend = ready && !running && !sending && letters > 0 && !tooLong
 
   const send = async (): Promise<void> => {
@@ -106,7 +103,7 @@ export function Composer(props: ComposerProps) {
         <div className="flex items-center gap-2 py-1 ps-4 pe-2 pb-2 text-xs text-ink-3">
           <span className={`min-w-0 flex-1 truncate ${tooLong ? 'text-danger' : ''}`} role={tooLong ? 'alert' : undefined}>
             {tooLong
-              ? t('composer.tooLong', { letters: format.count(letters), most: format.count(mostLetters) })
+              ? t('composer.tooLong', { letters: format.count(letters), most: format.count(mostQuestionLetters) })
               : t('composer.newLine')}
           </span>
           <span className="flex-none">
