@@ -1,7 +1,7 @@
-import { asError, Failure, wordsOf } from '../base/failure.ts'
+import { Failure } from '../base/failure.ts'
 import { Feed } from '../base/feed.ts'
-import { pause } from '../base/pause.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
+import { keepConnected } from '../protocol/handshake/keep-connected.ts'
 import { ProxyDirectory } from '../protocol/handshake/proxy-directory.ts'
 import { allVersions, checkVersions } from '../protocol/handshake/versions.ts'
 import type { JsonObject } from '../protocol/requests/json-text.ts'
@@ -165,39 +165,29 @@ export class Client {
     return this.#pool.models(10_000)
   }
 
-  /** Keeps one connection open, to the best proxy that no other connection has, until `signal` aborts. */
   async #keepConnected(slot: number, directory: ProxyDirectory, signal: AbortSignal): Promise<void> {
     const { root, logger } = this.#options
-    for await (const config of root.values(signal)) if (config !== null) break
-    while (!signal.aborted) {
-      const config = root.value
-      if (config === null) break
-      const accounts = this.#accountEndpoints(config)
-      const next = directory.take(config.proxies, { withMoney: accounts }, Date.now())
-      if ('waitMs' in next) {
-        await pause(next.waitMs, signal)
-        continue
-      }
-      const { endpoint } = next
-      let [readyAtMs, latencyMs]: [number | undefined, number | undefined] = [undefined, undefined]
-      const show: Show = (change) => {
-        if (change.phase === 'ready') readyAtMs ??= Date.now()
-        latencyMs = change.latencyMs ?? latencyMs
-        this.#showConnection(slot, { endpoint, ...change })
-      }
-      const consentLimitMs = accounts.size > 0 && !accounts.has(endpoint) ? accountPatienceMs : undefined
-      try {
-        await this.#visitor.stay({ slot, root: config, endpoint, address: next.proxy.forClients, consentLimitMs }, show, signal)
-      } catch (thrown) {
-        if (signal.aborted) break
-        const failure = asError(thrown)
-        logger.warn('proxy connection ended', { endpoint, reason: failure.message })
-        show({ phase: 'waiting', failure: failure.message, failureWords: wordsOf(thrown) })
-      } finally {
-        const nowMs = Date.now()
-        directory.release(endpoint, { goodMs: readyAtMs === undefined ? 0 : nowMs - readyAtMs, latencyMs, nowMs })
-      }
-    }
+    const show = (endpoint: string, change: Parameters<Show>[0]): void => this.#showConnection(slot, { endpoint, ...change })
+    await keepConnected(
+      {
+        root,
+        directory,
+        logger,
+        favoured: (config) => ({ withMoney: this.#accountEndpoints(config) }),
+        stay: ({ isReady, measured, favoured: { withMoney }, ...visit }) => {
+          const hasMoneyElsewhere = withMoney !== undefined && withMoney.size > 0 && !withMoney.has(visit.endpoint)
+          const consentLimitMs = hasMoneyElsewhere ? accountPatienceMs : undefined
+          const told: Show = (change) => {
+            if (change.phase === 'ready') isReady()
+            if (change.latencyMs !== undefined) measured(change.latencyMs)
+            show(visit.endpoint, change)
+          }
+          return this.#visitor.stay({ slot, ...visit, consentLimitMs }, told, signal)
+        },
+        onEnd: (endpoint, failure) => show(endpoint, { phase: 'waiting', ...failure }),
+      },
+      signal,
+    )
     this.#state.update((state) => ({ ...state, connections: [] }))
   }
 

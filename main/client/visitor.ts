@@ -1,12 +1,11 @@
 import type { Address } from '@ton/core'
-import type { NetAddress } from '../../contracts/net-address.ts'
 import { LONGEST_DELAY_SEC } from '../../contracts/params.ts'
 import { asError, Failure } from '../base/failure.ts'
 import { pause } from '../base/pause.ts'
+import { closeWithTerms, type ProxyVisit, requireCheckedHashes } from '../protocol/handshake/keep-connected.ts'
 import { handshakeFailure } from '../protocol/handshake/proxy-words.ts'
 import { allVersions } from '../protocol/handshake/versions.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
-import type { RootConfig } from '../ton/root-config.ts'
 import { Account } from './account.ts'
 import type { AccountKeeper } from './account-keeper.ts'
 import type { AccountRecord, AccountStore } from './account-store.ts'
@@ -20,11 +19,8 @@ import { contractSecret, secretHash } from './secret.ts'
 import type { ClientConnectionState } from './state.ts'
 
 /** One connection to one proxy. */
-export interface Visit {
+export interface Visit extends Pick<ProxyVisit, 'root' | 'proxy' | 'endpoint'> {
   readonly slot: number
-  readonly root: RootConfig
-  readonly endpoint: string
-  readonly address: NetAddress
   /** How long an agreement to open an account is waited for; undefined = as long as the connection lives. */
   readonly consentLimitMs: number | undefined
 }
@@ -56,27 +52,19 @@ export class Visitor {
 
   /** One connection from dialling to its end, which it throws. */
   async stay(visit: Visit, show: Show, signal: AbortSignal): Promise<never> {
-    const { slot, root, address } = visit
+    const { slot, root } = visit
     const { pool, emit, onRunning } = this.#context
-    if (!root.params.isTest && this.#options.dialChecksImageHashes !== true)
-      throw handshakeFailure('This network demands attested proxies, which cannot be checked here.')
+    requireCheckedHashes(root, this.#options.dialChecksImageHashes)
     const { clientDelaySec, proxyDelaySec } = root.params
     if (Math.max(clientDelaySec, proxyDelaySec) > LONGEST_DELAY_SEC)
       throw handshakeFailure('In this network money cannot be taken back within a year.')
     show({ phase: 'connecting' })
-    const connection = await this.#options.dial(address, signal)
+    const connection = await this.#options.dial(visit.proxy.forClients, signal)
     const ended = new AbortController()
     void connection.closed.then(() => ended.abort())
-    const onStop = (): void => connection.close('The client stops')
-    signal.addEventListener('abort', onStop)
-    // New terms give new contract addresses: every connection starts afresh (protocol 00 §6).
-    const stopWatching = this.#options.root.onChange((config) => {
-      if (config !== null && config.params.paramsVersion !== root.params.paramsVersion)
-        connection.close('The terms of the network changed')
-    })
+    const stopWatching = closeWithTerms(connection, this.#options.root, root, { signal, reason: 'The client stops' })
     let link: ProxyLink | undefined
     try {
-      if (signal.aborted) onStop()
       await connection.start({
         onPacket: (data) => {
           if (link === undefined) throw handshakeFailure('The proxy sent a message before the handshake was complete.')
@@ -126,7 +114,6 @@ export class Visitor {
       pool.remove(slot)
       ended.abort()
       stopWatching()
-      signal.removeEventListener('abort', onStop)
     }
   }
 

@@ -1,10 +1,10 @@
 import type { Address } from '@ton/core'
-import type { NetAddress } from '../../contracts/net-address.ts'
 import type { Payout } from '../../preload/api/earn.ts'
-import { asError, Failure, wordsOf } from '../base/failure.ts'
+import { asError, Failure } from '../base/failure.ts'
 import { Feed } from '../base/feed.ts'
 import { pause } from '../base/pause.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
+import { closeWithTerms, keepConnected, type ProxyVisit, requireCheckedHashes } from '../protocol/handshake/keep-connected.ts'
 import { ProxyDirectory } from '../protocol/handshake/proxy-directory.ts'
 import { handshakeFailure } from '../protocol/handshake/proxy-words.ts'
 import { checkVersions, type VersionRange, versionsWithoutKeys } from '../protocol/handshake/versions.ts'
@@ -21,15 +21,6 @@ import type { WorkerEvent } from './worker-event.ts'
 
 /** A balance that could not be told or kept, for want of room on a disk, is asked for again after this. */
 const catchUpMs = 2_000
-
-/** One connection to one proxy. */
-interface Visit {
-  readonly root: RootConfig
-  readonly endpoint: string
-  readonly address: NetAddress
-  /** Told the round trip of the first question, ms. */
-  readonly measured: (roundTripMs: number) => void
-}
 
 type Show = (change: Omit<WorkerConnectionState, 'endpoint'>) => void
 
@@ -156,39 +147,28 @@ export class Worker {
     return this.#cashier.contracts()
   }
 
-  /** Keeps one connection open, to the best proxy that no other connection has, until `signal` aborts. */
   async #keepConnected(slot: number, directory: ProxyDirectory, signal: AbortSignal): Promise<void> {
     const { logger, root } = this.#options
-    for await (const config of root.values(signal)) if (config !== null) break
-    while (!signal.aborted) {
-      const config = root.value
-      if (config === null) break
-      const next = directory.take(config.proxies, { known: this.#knownEndpoints(config) }, Date.now())
-      if ('waitMs' in next) {
-        await pause(next.waitMs, signal)
-        continue
-      }
-      const { endpoint } = next
-      let [readyAtMs, latencyMs]: [number | undefined, number | undefined] = [undefined, undefined]
-      const show: Show = (change) => {
-        if (change.phase === 'ready') readyAtMs ??= Date.now()
-        this.#showConnection(slot, { endpoint, ...change })
-      }
-      const measured = (roundTripMs: number): void => {
-        latencyMs = roundTripMs
-      }
-      try {
-        await this.#serveProxy({ root: config, endpoint, address: next.proxy.forWorkers, measured }, show, signal)
-      } catch (thrown) {
-        if (signal.aborted) break
-        const failure = asError(thrown)
-        logger.warn('proxy connection ended', { endpoint, reason: failure.message })
-        show({ phase: 'waiting', failure: failure.message, failureWords: wordsOf(thrown) })
-      } finally {
-        const nowMs = Date.now()
-        directory.release(endpoint, { goodMs: readyAtMs === undefined ? 0 : nowMs - readyAtMs, latencyMs, nowMs })
-      }
-    }
+    const show = (endpoint: string, change: Parameters<Show>[0]): void => this.#showConnection(slot, { endpoint, ...change })
+    await keepConnected(
+      {
+        root,
+        directory,
+        logger,
+        favoured: (config) => ({ known: this.#knownEndpoints(config) }),
+        stay: (visit) =>
+          this.#serveProxy(
+            visit,
+            (change) => {
+              if (change.phase === 'ready') visit.isReady()
+              show(visit.endpoint, change)
+            },
+            signal,
+          ),
+        onEnd: (endpoint, failure) => show(endpoint, { phase: 'waiting', ...failure }),
+      },
+      signal,
+    )
     this.#update({ connections: [] })
   }
 
@@ -200,23 +180,15 @@ export class Worker {
   }
 
   /** One connection from dialling to its end, which it throws. */
-  async #serveProxy({ root, endpoint, address, measured }: Visit, show: Show, signal: AbortSignal): Promise<never> {
-    if (!root.params.isTest && this.#options.dialChecksImageHashes !== true)
-      throw handshakeFailure('This network demands attested proxies, which cannot be checked here.')
+  async #serveProxy({ root, endpoint, proxy: entry, measured }: ProxyVisit, show: Show, signal: AbortSignal): Promise<never> {
+    requireCheckedHashes(root, this.#options.dialChecksImageHashes)
     show({ phase: 'connecting' })
-    const connection = await this.#options.dial(address, signal)
+    const connection = await this.#options.dial(entry.forWorkers, signal)
     const timeoutMs = this.#options.handshakeTimeoutMs ?? 30_000
     const ended = new AbortController()
-    const onStop = (): void => connection.close('The worker stops')
-    signal.addEventListener('abort', onStop)
-    // New terms give new contract addresses: every connection starts afresh (protocol 00 §6).
-    const stopWatching = this.#options.root.onChange((config) => {
-      if (config !== null && config.params.paramsVersion !== root.params.paramsVersion)
-        connection.close('The terms of the network changed')
-    })
+    const stopWatching = closeWithTerms(connection, this.#options.root, root, { signal, reason: 'The worker stops' })
     let link: ProxyLink | undefined
     try {
-      if (signal.aborted) onStop()
       await connection.start({
         onPacket: (data) => {
           if (link === undefined) throw handshakeFailure('The proxy sent a message before the handshake was complete.')
@@ -255,7 +227,6 @@ export class Worker {
       if (link !== undefined) this.#links.delete(link)
       ended.abort()
       stopWatching()
-      signal.removeEventListener('abort', onStop)
       // The last events of its requests come before the next connection, and before `stop` lets the database be closed.
       await link?.idle()
     }
