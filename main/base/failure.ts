@@ -50,6 +50,20 @@ export class Failure<Code extends string = string> extends Error {
   }
 }
 
+/** The same failure with something about it said otherwise, e.g. what became of the money; the one of before is its cause. */
+export function retold<Code extends string>(failure: Failure<Code>, change: FailureOptions): Failure<Code> {
+  const { code, message, advice, money, moneyWords, retryable, words } = failure
+  const said = money !== undefined && moneyWords !== undefined ? { text: money, words: moneyWords } : money
+  return new Failure(code, message, {
+    ...(advice === undefined ? {} : { advice }),
+    ...(said === undefined ? {} : { money: said }),
+    retryable,
+    words,
+    cause: failure,
+    ...change,
+  })
+}
+
 /** Anything thrown, as an Error. */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown))

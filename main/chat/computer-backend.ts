@@ -1,5 +1,5 @@
 import type { LevelState } from '../../preload/api/chat.ts'
-import { Failure } from '../base/failure.ts'
+import { Failure, retold } from '../base/failure.ts'
 import { Signal } from '../base/signal.ts'
 import type { ChatMessage, Engine, EngineState, GenerationOptions } from '../inference/engine.ts'
 import type { BackendEvent, ChatBackend } from './backend.ts'
@@ -29,13 +29,7 @@ async function* answer(
     }
   } catch (thrown) {
     if (!(thrown instanceof Failure && thrown.code === 'context-too-small') || state.status !== 'ready') throw thrown
-    const { advice, message, money } = thrown
-    throw new Failure(thrown.code, message, {
-      ...(advice === undefined ? {} : { advice }),
-      ...(money === undefined ? {} : { money }),
-      cause: thrown,
-      values: { most: state.contextTokens },
-    })
+    throw retold(thrown, { words: { code: thrown.code, values: { most: state.contextTokens } } })
   }
 }
 

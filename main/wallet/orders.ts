@@ -1,6 +1,6 @@
 import type { Address, Message, Transaction } from '@ton/core'
 import { exitCodeSentence } from '../../contracts/common.ts'
-import { Failure } from '../base/failure.ts'
+import { Failure, retold } from '../base/failure.ts'
 import { newestFirst } from '../base/newest-first.ts'
 import { pause } from '../base/pause.ts'
 import type { Chain } from '../ton/chain.ts'
@@ -96,16 +96,12 @@ async function unsent<T>(work: () => Promise<T>): Promise<T> {
     return await work()
   } catch (thrown) {
     if (!(thrown instanceof Failure) || thrown.money !== undefined) throw thrown
-    throw failureWith(thrown, nothingSent)
+    throw retold(thrown, { money: nothingSent })
   }
 }
 
 function partlySent(failure: Failure, sent: number, all: number): Failure {
-  return failureWith(failure, `${sent} of ${all} messages had left the wallet before. ${failure.money ?? ''}`.trim())
-}
-
-function failureWith({ code, message, advice, retryable, words, cause }: Failure, money: string): Failure {
-  return new Failure(code, message, { money, retryable, words, cause, ...(advice === undefined ? {} : { advice }) })
+  return retold(failure, { money: `${sent} of ${all} messages had left the wallet before. ${failure.money ?? ''}`.trim() })
 }
 
 async function newestLt(chain: Chain, address: Address): Promise<bigint> {

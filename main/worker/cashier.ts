@@ -3,7 +3,7 @@ import { beginCell } from '@ton/core'
 import { ATTACH } from '../../contracts/common.ts'
 import type { Payout } from '../../preload/api/earn.ts'
 import { exactTon } from '../base/exact-ton.ts'
-import { asError, Failure } from '../base/failure.ts'
+import { asError, Failure, retold } from '../base/failure.ts'
 import { pause } from '../base/pause.ts'
 import type { BalanceStore, WorkerContractRecord } from './balance-store.ts'
 import type { KnownProxy } from './handshake.ts'
@@ -25,17 +25,12 @@ export interface CashierContext {
 /** Some contracts have paid, and one has not. */
 function partly(failure: Error, payouts: readonly Payout[]): Error {
   if (!(failure instanceof Failure)) return failure
-  const { code, advice, retryable, words } = failure
   const received = payouts.reduce((sum, { ownerReceived = 0n }) => sum + ownerReceived, 0n)
-  return new Failure(code, failure.message, {
-    ...(advice === undefined ? {} : { advice }),
+  return retold(failure, {
     money: {
       text: `The other payouts went through: ${exactTon(received)}.`,
       words: { code: 'others-paid-out', values: { receivedNano: received.toString() } },
     },
-    retryable,
-    words,
-    cause: failure,
   })
 }
 

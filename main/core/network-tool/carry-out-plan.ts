@@ -1,5 +1,5 @@
 import { type Address, fromNano, type Transaction } from '@ton/core'
-import { asError, Failure } from '../../base/failure.ts'
+import { asError, Failure, retold } from '../../base/failure.ts'
 import { pause } from '../../base/pause.ts'
 import { costsOf } from '../../network/costs.ts'
 import { funded } from '../../network/funding.ts'
@@ -120,17 +120,16 @@ export async function carryOutStages(
   } catch (thrown) {
     if (!(thrown instanceof Failure)) throw thrown
     const before = done.length === 0 ? '' : ` ${done.length} of ${all} messages were carried out before.`
-    throw new Failure(thrown.code, thrown.message, {
+    throw retold(thrown, {
       money: `${thrown.money ?? 'It is not known whether a message left the wallet.'}${before}`,
-      advice: thrown.advice ?? 'Run the same command again: what is on chain is not sent twice.',
-      retryable: thrown.retryable,
-      cause: thrown,
+      advice: thrown.advice ?? runAgain,
     })
   } finally {
     await faucet?.close()
   }
 }
 
+const runAgain = 'Run the same command again: what is on chain is not sent twice.'
 const catchUpMs = 60_000
 
 /** Reads after the endpoint shows what was done: behind one address there are often several servers, some of them late. */
@@ -152,15 +151,8 @@ export async function afterMoney<T>(money: string, work: () => Promise<T>): Prom
   try {
     return await work()
   } catch (thrown) {
-    const failure = asError(thrown)
-    const code = failure instanceof Failure ? failure.code : 'not-read-back'
-    throw new Failure(code, failure.message, {
-      money,
-      advice:
-        (failure instanceof Failure ? failure.advice : undefined) ??
-        'Run the same command again: what is on chain is not sent twice.',
-      cause: thrown,
-    })
+    const failure = thrown instanceof Failure ? thrown : new Failure('not-read-back', asError(thrown).message, { cause: thrown })
+    throw retold(failure, { money, advice: failure.advice ?? runAgain, retryable: false })
   }
 }
 
