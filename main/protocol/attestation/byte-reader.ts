@@ -17,7 +17,8 @@ export class ByteReader {
   take(length: number): Uint8Array {
     const end = this.#at + length
     if (end > this.#bytes.length) throw new RangeError(`${length} bytes wanted, ${this.#bytes.length - this.#at} left`)
-    const part = this.#bytes.slice(this.#at, end)
+    // The slice of a Buffer would be the same memory.
+    const part = new Uint8Array(this.#bytes.subarray(this.#at, end))
     this.#at = end
     return part
   }
@@ -25,6 +26,11 @@ export class ByteReader {
   u16(): number {
     this.take(2)
     return this.#view.getUint16(this.#at - 2, true)
+  }
+
+  i32(): number {
+    this.take(4)
+    return this.#view.getInt32(this.#at - 4, true)
   }
 
   u32(): number {

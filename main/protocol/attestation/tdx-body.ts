@@ -32,14 +32,7 @@ export function readTdxBody(type: TdxBody['type'], bytes: Uint8Array): TdxBody {
     tdAttributes: reader.take(8),
     xfam: reader.take(8),
   }
-  const measured: TdxMeasurements = {
-    mrTd: measurement(),
-    mrConfigId: measurement(),
-    mrOwner: measurement(),
-    mrOwnerConfig: measurement(),
-    rtmrs: [measurement(), measurement(), measurement(), measurement()],
-    reportData: reader.take(reportDataBytes),
-  }
+  const measured = readMeasurements(reader)
   const isNewer = type === 'tdx-1.5'
   const body = {
     type,
@@ -50,4 +43,17 @@ export function readTdxBody(type: TdxBody['type'], bytes: Uint8Array): TdxBody {
   }
   reader.end()
   return body
+}
+
+/** What attests what software runs, in the order of quotes and of peer information (10 §9.2). @throws RangeError when bytes are missing */
+export function readMeasurements(reader: ByteReader): TdxMeasurements {
+  const next = (): Uint8Array => reader.take(measurementBytes)
+  return {
+    mrTd: next(),
+    mrConfigId: next(),
+    mrOwner: next(),
+    mrOwnerConfig: next(),
+    rtmrs: [next(), next(), next(), next()],
+    reportData: reader.take(reportDataBytes),
+  }
 }

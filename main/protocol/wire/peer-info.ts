@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import { ByteReader } from '../attestation/byte-reader.ts'
 import { imageHash, measurementBytes, noImageHash, reportDataBytes, type TdxMeasurements } from '../attestation/image-hash.ts'
+import { readMeasurements } from '../attestation/tdx-body.ts'
 import { WireError } from './wire-error.ts'
 
 /** What a router tells the runner behind it about the peer, before the first frame (10 §6.3). */
@@ -65,8 +67,15 @@ export function readPeerInfoLength(header: Uint8Array): number {
  * @throws WireError `protocol-violation`
  */
 export function readPeerInfo(body: Uint8Array): PeerInfo {
-  const reader = new Reader(body)
-  const form = reader.int()
+  try {
+    return read(new Reader(body))
+  } catch (thrown) {
+    throw thrown instanceof RangeError ? violation(thrown.message) : thrown
+  }
+}
+
+function read(reader: Reader): PeerInfo {
+  const form = reader.i32()
   const value =
     form === 0
       ? { attestation: undefined, collateralRootHash: reader.take(hashBytes) }
@@ -113,9 +122,9 @@ function attestationParts(attestation: PeerAttestation | undefined): Uint8Array[
 type Attested = Pick<PeerInfo, 'attestation' | 'collateralRootHash'>
 
 function presentForm(reader: Reader): Attested {
-  const kind = reader.int()
+  const kind = reader.i32()
   if (kind === kinds.tdx)
-    return { attestation: { kind: 'tdx', measured: measurements(reader) }, collateralRootHash: reader.take(hashBytes) }
+    return { attestation: { kind: 'tdx', measured: readMeasurements(reader) }, collateralRootHash: reader.take(hashBytes) }
   if (kind !== kinds.sgx) throw violation(`attestation of kind ${kind}`)
   const mrEnclave = reader.take(enclaveBytes)
   return {
@@ -125,9 +134,9 @@ function presentForm(reader: Reader): Attested {
 }
 
 function newerForm(reader: Reader): Attested {
-  const kind = reader.int()
+  const kind = reader.i32()
   if (kind === kinds.tdx)
-    return { attestation: { kind: 'tdx', measured: measurements(reader) }, collateralRootHash: reader.take(hashBytes) }
+    return { attestation: { kind: 'tdx', measured: readMeasurements(reader) }, collateralRootHash: reader.take(hashBytes) }
   if (kind !== kinds.sev) throw violation(`attestation of kind ${kind}`)
   const measurement = reader.take(measurementBytes)
   return {
@@ -136,42 +145,8 @@ function newerForm(reader: Reader): Attested {
   }
 }
 
-function measurements(reader: Reader): TdxMeasurements {
-  const next = (): Uint8Array => reader.take(measurementBytes)
-  return {
-    mrTd: next(),
-    mrConfigId: next(),
-    mrOwner: next(),
-    mrOwnerConfig: next(),
-    rtmrs: [next(), next(), next(), next()],
-    reportData: reader.take(reportDataBytes),
-  }
-}
-
-/** The few things a body is made of; every read is bounded by the body. */
-class Reader {
-  readonly #bytes: Uint8Array
-  readonly #view: DataView
-  #at = 0
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  }
-
-  take(length: number): Uint8Array {
-    const end = this.#at + length
-    if (end > this.#bytes.length) throw violation('too few bytes')
-    const part = new Uint8Array(this.#bytes.subarray(this.#at, end))
-    this.#at = end
-    return part
-  }
-
-  int(): number {
-    this.take(4)
-    return this.#view.getInt32(this.#at - 4, true)
-  }
-
+/** The few things a body is made of. */
+class Reader extends ByteReader {
   /** A TL string of less than 254 bytes (20 §1); nothing here is longer. */
   string(most: number): Uint8Array {
     const length = this.take(1)[0] ?? 0
@@ -183,13 +158,9 @@ class Reader {
 
   endpoint(): Endpoint {
     const ip = Buffer.from(this.string(longestIpBytes)).toString('latin1')
-    const port = this.int()
+    const port = this.i32()
     if (port < 0 || port > 65_535) throw violation(`port ${port}`)
     return { ip, port }
-  }
-
-  end(): void {
-    if (this.#at !== this.#bytes.length) throw violation('too many bytes')
   }
 }
 

@@ -1,12 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { silentLogger } from '../../base/logger.ts'
 import type { ClientOptions } from '../../client/options.ts'
-import { clientPeer, completeHandshake } from '../../client/testing/client-peer.ts'
 import { decodeHttpRequest, encodeHttpResponse } from '../../protocol/http/http-message.ts'
-import { scriptedNetwork } from '../../protocol/testing/scripted-network.ts'
 import type { TlObject } from '../../protocol/tl/types.ts'
-import { exchange, requestBytes } from '../testing/http-exchange.ts'
-import { openClientHttp } from './client-http.ts'
+import { clientAddress } from '../testing/client-address.ts'
 import { DebugLog, QueryDebug } from './query-debug.ts'
 
 const closers: (() => Promise<void>)[] = []
@@ -18,25 +14,9 @@ const none = { prompt_tokens_used: 0n, cached_tokens_used: 0n, completion_tokens
 const used: TlObject<'tokensUsed'> = { '@type': 'tokensUsed', ...none, total_tokens_used: 0n }
 const hops = { proxy_debug: '{"type":"proxy_stats","start_time":1}', worker_debug: '{"type":"worker_stats"}' }
 
-async function start(proto_version = 4, options: Partial<ClientOptions> = {}) {
-  const peer = await clientPeer(options)
-  const { client } = peer
-  const http = await openClientHttp({
-    ...{ host: '127.0.0.1', port: 0, client, accessHash: 'secret', logger: silentLogger },
-    stats: async () => ({}),
-    topUpNano: () => undefined,
-    network: () => scriptedNetwork.root.address,
-  })
-  closers.push(async () => {
-    await http.close()
-    await peer.dispose()
-  })
-  client.start()
-  const connection = await peer.proxy.accept()
-  await completeHandshake(connection, { params: { proto_version } })
-  await client.whenReady(AbortSignal.timeout(2_000))
-  const post = (body: object) => exchange(http.port, requestBytes('POST', '/v1/chat/completions', JSON.stringify(body)))
-  const get = (path: string) => exchange(http.port, requestBytes('GET', path))
+async function start(protoVersion = 4, client: Partial<ClientOptions> = {}) {
+  const { connection, post, get, close } = await clientAddress({ client, protoVersion })
+  closers.push(close)
   const asked = () => connection.nextPacket('client.runQueryEx')
   /** Answers the next question; `body` as its parts, the hops' words where they were asked for. */
   const answer = async (type: string, parts: readonly string[], debug: typeof hops | undefined = hops) => {

@@ -1,12 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { createLogger } from '../../base/logger.ts'
-import { clientPeer, completeHandshake } from '../../client/testing/client-peer.ts'
 import { encodeHttpResponse } from '../../protocol/http/http-message.ts'
-import { scriptedNetwork } from '../../protocol/testing/scripted-network.ts'
 import type { ScriptedConnection } from '../../protocol/testing/scripted-proxy.ts'
 import type { TlObject } from '../../protocol/tl/types.ts'
-import { exchange, requestBytes } from '../testing/http-exchange.ts'
-import { openClientHttp } from './client-http.ts'
+import { clientAddress } from '../testing/client-address.ts'
 
 const closers: (() => Promise<void>)[] = []
 afterEach(async () => {
@@ -18,31 +15,15 @@ const tokens_used: TlObject<'tokensUsed'> = { '@type': 'tokensUsed', ...none, to
 
 /** The address of a client before a scripted proxy, and a question whose answer has begun. */
 async function answering() {
-  const peer = await clientPeer()
   const lines: string[] = []
-  const http = await openClientHttp({
-    ...{ host: '127.0.0.1', port: 0, client: peer.client, accessHash: 'secret' },
-    logger: createLogger((line) => lines.push(line), 'debug'),
-    stats: async () => ({}),
-    topUpNano: () => undefined,
-    network: () => scriptedNetwork.root.address,
-  })
-  closers.push(async () => {
-    await http.close()
-    await peer.dispose()
-  })
-  peer.client.start()
-  const connection = await peer.proxy.accept()
-  await completeHandshake(connection)
-  await peer.client.whenReady(AbortSignal.timeout(2_000))
-  const body = JSON.stringify({ model: 'M', messages: [{ role: 'user', content: 'hi' }], stream: true })
-  const response = exchange(http.port, requestBytes('POST', '/v1/chat/completions', body))
+  const { connection, post, get, close } = await clientAddress({ logger: createLogger((line) => lines.push(line), 'debug') })
+  closers.push(close)
+  const response = post({ model: 'M', messages: [{ role: 'user', content: 'hi' }], stream: true })
   response.catch(() => undefined)
   const { request_id } = await connection.nextPacket('client.runQueryEx')
   const answer = encodeHttpResponse({ status: 200, reason: 'OK', headers: [['content-type', 'text/event-stream']] })
   await connection.send({ '@type': 'client.queryAnswerEx', request_id, answer, flags: 0 })
-  const stats = async (): Promise<Record<string, number[]>> =>
-    JSON.parse((await exchange(http.port, requestBytes('GET', '/jsonstats'))).body).stats
+  const stats = async (): Promise<Record<string, number[]>> => JSON.parse((await get('/jsonstats')).body).stats
   return { connection, request_id, response, stats, lines }
 }
 
