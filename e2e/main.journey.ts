@@ -8,6 +8,7 @@ import {
   answered,
   answerOf,
   ask,
+  askAndWatch,
   chooseLevel,
   computer,
   exactFigure,
@@ -21,7 +22,6 @@ import {
   settle,
   someText,
   type TurnFigures,
-  watchAnswer,
   windowOptions,
 } from './support/screens.ts'
 
@@ -87,8 +87,7 @@ test('an answer of this computer comes word by word and is free', async () => {
   await goTo(chat, 'Chat')
   await expect(chat.getByRole('button', { name: /^Privacy: On this computer/ })).toBeVisible()
   const question = 'Tell me about the sea in three sentences.'
-  const turn = await ask(chat, question)
-  const steps = await watchAnswer(turn, question)
+  const { turn, steps } = await askAndWatch(chat, question)
   expect(steps.length).toBeGreaterThan(4)
   expect(steps.at(-1)?.text.length).toBeGreaterThan(10)
   await expect(turn.getByText('Free', { exact: true })).toBeVisible()
@@ -111,8 +110,7 @@ test('the same chat goes on over the practice network and says what it cost', as
   const requests = await observe(earn, '[aria-label="Requests"] tbody tr')
   await chat.bringToFront()
   const question = 'Name two colours and say why people like them.'
-  const turn = await ask(chat, question)
-  const steps = await watchAnswer(turn, question)
+  const { turn, steps } = await askAndWatch(chat, question)
   seen = { request: requests, answeredAtMs: steps.find(({ text }) => !text.endsWith('(busy)'))?.atMs ?? Number.NaN }
   expect(steps.length).toBeGreaterThan(4)
   const figures = await figuresOf(turn)

@@ -63,14 +63,19 @@ export async function answeredInPart(turn: Locator): Promise<void> {
   await answered(turn)
 }
 
-/** How many states of the answer's text the page showed while it came; noted inside the page, which a look from outside would slow down. */
-export async function watchAnswer(turn: Locator, question: string): Promise<Seen[]> {
-  const seen = await observe(turn.page(), `article[aria-label=${JSON.stringify(`Question: ${question}`)}] [data-testid="answer"]`)
+/**
+ * Asks, and says which states of the answer's text the page showed while it came. They are noted inside the page, which a look from outside would
+ * slow down, and from before the question on: a short answer may be whole before a later watch begins.
+ */
+export async function askAndWatch(page: Page, question: string): Promise<{ turn: Locator; steps: Seen[] }> {
+  const seen = await observe(page, `article[aria-label=${JSON.stringify(`Question: ${question}`)}] [data-testid="answer"]`)
+  const turn = await ask(page, question)
   await answered(turn)
   const states = await seen()
-  return states.filter(
+  const steps = states.filter(
     ({ text }, index) => text.trim() !== '' && text !== states[index - 1]?.text && !/^Waiting for the first word/.test(text),
   )
+  return { turn, steps }
 }
 
 /** Waits until the answer has begun and some of it has come. */
