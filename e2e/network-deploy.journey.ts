@@ -133,6 +133,7 @@ test('under a new price the app goes on by itself, and nothing of the former acc
   expect(await exactFigure(page, 'Chat balance')).toBe(5_000_000_000n)
   await expect(chat.getByText('not charged on chain yet')).toHaveCount(0)
   await goTo(page, 'Chat')
+  await chooseLevel(page, practice)
   const turn = await ask(page, 'Name a fruit and say why people like it.')
   await answered(turn)
   const { adjusted, costNano } = await figuresOf(turn)
