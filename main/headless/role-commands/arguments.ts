@@ -1,5 +1,5 @@
+import type { HttpPlace } from '../../base/http-listener.ts'
 import { newestVersion, type VersionRange } from '../../protocol/handshake/versions.ts'
-import type { HttpPlace } from '../../roles/http/listener.ts'
 
 /** The command line is wrong; the message says what is expected. */
 export class UsageError extends Error {}

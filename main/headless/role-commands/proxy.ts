@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
+import { isLoopback } from '../../base/http-listener.ts'
 import type { ChildEntries } from '../../child-entries.ts'
-import { isLoopback } from '../../roles/http/listener.ts'
 import { startProxyRole } from '../../roles/proxy-role.ts'
 import { hostAndPort, required, UsageError, versionRange, wholeNumber } from './arguments.ts'
 import { commonHelp, commonOptions, policyOf, readCommon } from './common.ts'

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { Asked } from './listener.ts'
+import type { Asked } from '../../base/http-listener.ts'
 
 /** Whether the request carries the role's access hash (`?access_hash=`, protocol 30 §8), compared in constant time. */
 export function hasAccess({ search }: Asked, accessHash: string): boolean {

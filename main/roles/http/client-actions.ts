@@ -1,9 +1,9 @@
 import type { Address } from '@ton/core'
 import { asError } from '../../base/failure.ts'
+import { type Asked, sendText } from '../../base/http-listener.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { AccountRecord } from '../../client/account-store.ts'
 import type { Client } from '../../client/client.ts'
-import { type Asked, sendText } from './listener.ts'
 
 export interface ClientActionsOptions {
   readonly client: Client

@@ -1,5 +1,15 @@
 import type { Address } from '@ton/core'
 import { asError, Failure } from '../../base/failure.ts'
+import {
+  type Asked,
+  type HttpPlace,
+  isLoopback,
+  type Listener,
+  listenHttp,
+  readBody,
+  sendJson,
+  sendText,
+} from '../../base/http-listener.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Client } from '../../client/client.ts'
 import type { QueryHandle } from '../../client/running-query.ts'
@@ -8,7 +18,6 @@ import { hasAccess } from './access.ts'
 import { clientActions } from './client-actions.ts'
 import { clientError } from './client-error.ts'
 import { readClientRequest } from './client-request.ts'
-import { type Asked, type HttpPlace, isLoopback, type Listener, listenHttp, readBody, sendJson, sendText } from './listener.ts'
 import { passAnswer } from './pass-answer.ts'
 import { performanceText } from './performance-text.ts'
 import { DebugLog, QueryDebug } from './query-debug.ts'

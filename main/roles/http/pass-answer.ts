@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { Failure } from '../../base/failure.ts'
+import { writable } from '../../base/http-listener.ts'
 import { type QueryHandle, stoppedFailure } from '../../client/running-query.ts'
 import {
   type HeaderList,
@@ -88,17 +89,4 @@ function safeHeaders(head: HttpResponseHead, startedAtMs: number): string[] {
 
 function safeReason(reason: string): string {
   return values.test(reason) ? reason : ''
-}
-
-function writable(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    if (response.destroyed) return resolve()
-    const done = (): void => {
-      response.off('drain', done)
-      response.off('close', done)
-      resolve()
-    }
-    response.on('drain', done)
-    response.on('close', done)
-  })
 }

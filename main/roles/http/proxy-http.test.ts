@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Listener } from '../../base/http-listener.ts'
 import { silentLogger } from '../../base/logger.ts'
 import { Signal } from '../../base/signal.ts'
 import type { CocoonProxy } from '../../proxy/proxy.ts'
@@ -6,7 +7,6 @@ import { goldenOwner, goldenRoot, goldenWallet, pseudoProxy, temporaryFolder } f
 import { readyClient, readyWorker, runQuery } from '../../proxy/testing/scripted.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import { asJson, exchange, requestBytes } from '../testing/http-exchange.ts'
-import type { Listener } from './listener.ts'
 import { openProxyHttp } from './proxy-http.ts'
 
 const root = new Signal<RootConfig | null>(goldenRoot())

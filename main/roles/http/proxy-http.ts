@@ -1,12 +1,21 @@
 import type { ServerResponse } from 'node:http'
 import { Address } from '@ton/core'
 import { parseProxyState } from '../../../contracts/proxy.ts'
+import {
+  type Asked,
+  type HttpPlace,
+  isLoopback,
+  type Listener,
+  listenHttp,
+  readBody,
+  sendJson,
+  sendText,
+} from '../../base/http-listener.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { CocoonProxy } from '../../proxy/proxy.ts'
 import { version } from '../../version.ts'
 import { type RoleWallet, walletStats } from '../role-wallet.ts'
 import { hasAccess } from './access.ts'
-import { type Asked, type HttpPlace, isLoopback, type Listener, listenHttp, readBody, sendJson, sendText } from './listener.ts'
 import { performanceText } from './performance-text.ts'
 import { statsPage } from './stats-page.ts'
 

@@ -1,6 +1,15 @@
 import { createHash } from 'node:crypto'
 import type { Address } from '@ton/core'
 import { asError } from '../../base/failure.ts'
+import {
+  type Asked,
+  type HttpPlace,
+  isLoopback,
+  type Listener,
+  listenHttp,
+  sendJson,
+  sendText,
+} from '../../base/http-listener.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import { jsonNumber, rootJson } from '../../ton/root-json.ts'
@@ -9,7 +18,6 @@ import type { Worker } from '../../worker/worker.ts'
 import { type RoleWallet, walletStats } from '../role-wallet.ts'
 import type { WorkerMeter } from '../worker-meter.ts'
 import { hasAccess } from './access.ts'
-import { type Asked, type HttpPlace, isLoopback, type Listener, listenHttp, sendJson, sendText } from './listener.ts'
 import { performanceText } from './performance-text.ts'
 import { statsPage } from './stats-page.ts'
 

@@ -1,7 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { asError, Failure } from '../../base/failure.ts'
-import type { Logger } from '../../base/logger.ts'
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { asError, Failure } from './failure.ts'
+import type { Logger } from './logger.ts'
 
 export interface HttpPlace {
   readonly host: string
@@ -12,6 +12,14 @@ export interface HttpPlace {
 export interface ListenerOptions extends HttpPlace {
   /** Pages of this origin may ask; `*` for every page. Without it a request of any page is refused: it would spend money unasked. */
   readonly allowOrigin?: string
+  /** The handler itself judges which pages may ask; `allowOrigin` counts for nothing then. */
+  readonly judgesOrigins?: boolean
+  /** What a refusal that is made here looks like as JSON. Default `{"error": text}`. */
+  readonly refusal?: (status: number, text: string) => unknown
+  /** Connections at once; more are closed. Default: no limit. */
+  readonly mostConnections?: number
+  /** How long the head and the whole of a request may take to come. Default 20 s and 60 s. */
+  readonly limits?: { readonly headMs: number; readonly requestMs: number }
   readonly logger: Logger
 }
 
@@ -43,11 +51,18 @@ export function isLoopback(host: string): boolean {
  * @throws Failure `port-taken`
  */
 export async function listenHttp(options: ListenerOptions, handle: (asked: Asked) => Promise<void>): Promise<Listener> {
-  const { logger } = options
-  const server = createServer({ noDelay: true, requestTimeout: 60_000, headersTimeout: 20_000 }, (request, response) => {
-    const refusal = refusalOf(request, options)
-    if (refusal !== undefined) return sendJson(response, refusal.status, { error: refusal.text })
-    if (options.allowOrigin !== undefined) allowPages(response, options.allowOrigin)
+  const { logger, limits = { headMs: 20_000, requestMs: 60_000 }, refusal = (_status, text) => ({ error: text }) } = options
+  const settings = {
+    noDelay: true,
+    headersTimeout: limits.headMs,
+    requestTimeout: limits.requestMs,
+    // How often Node looks at these times.
+    connectionsCheckingInterval: Math.min(5_000, limits.headMs),
+  }
+  const server = createServer(settings, (request, response) => {
+    const refused = refusalOf(request, options)
+    if (refused !== undefined) return sendJson(response, refused.status, refusal(refused.status, refused.text))
+    if (options.allowOrigin !== undefined && !options.judgesOrigins) allowPages(response, options.allowOrigin)
     const target = request.url ?? '/'
     const mark = target.indexOf('?')
     const asked: Asked = {
@@ -60,9 +75,11 @@ export async function listenHttp(options: ListenerOptions, handle: (asked: Asked
     handle(asked).catch((thrown: unknown) => {
       logger.error('a request could not be handled', { reason: asError(thrown).message })
       if (response.headersSent) response.destroy()
-      else sendJson(response, 500, { error: 'internal error' })
+      else sendJson(response, 500, refusal(500, 'internal error'))
     })
   })
+  if (options.mostConnections !== undefined) server.maxConnections = options.mostConnections
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuseBroken(error, socket, refusal))
   await listening(server, options)
   const { port } = server.address() as AddressInfo
   return {
@@ -96,14 +113,23 @@ function listening(server: Server, { host, port }: HttpPlace): Promise<void> {
 
 function refusalOf(
   { headers }: IncomingMessage,
-  { host, allowOrigin }: ListenerOptions,
+  { host, allowOrigin, judgesOrigins }: ListenerOptions,
 ): { status: number; text: string } | undefined {
   if (isLoopback(host) && !isLoopback((headers.host ?? host).replace(/:\d+$/, '').replace(/^\[|\]$/g, '')))
     return { status: 403, text: 'this address is for programs of this computer only' }
   const { origin } = headers
-  if (origin !== undefined && allowOrigin !== '*' && allowOrigin !== origin)
+  if (!judgesOrigins && origin !== undefined && allowOrigin !== '*' && allowOrigin !== origin)
     return { status: 403, text: 'web pages may not use this address; see --allow-origin' }
   return undefined
+}
+
+/** Answers what is no request that Node can read, and ends its connection. */
+function refuseBroken(error: NodeJS.ErrnoException, socket: Socket, refusal: (status: number, text: string) => unknown): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
+  const body = JSON.stringify(refusal(status, status === 400 ? 'this is no HTTP request' : (STATUS_CODES[status] ?? '')))
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json`
+  socket.end(`${head}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
 }
 
 function allowPages(response: ServerResponse, origin: string): void {
@@ -139,5 +165,21 @@ export function readBody(request: IncomingMessage, mostBytes: number): Promise<B
     request.on('close', () => {
       if (!request.complete) reject(new Failure('stopped', 'The request was broken off.'))
     })
+  })
+}
+
+/** Resolves when more may be written, or the reader is gone, or `mostMs` passed. */
+export function writable(response: ServerResponse, mostMs?: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (response.destroyed) return resolve()
+    const done = (): void => {
+      clearTimeout(timer)
+      response.off('drain', done)
+      response.off('close', done)
+      resolve()
+    }
+    const timer = mostMs === undefined ? undefined : setTimeout(done, mostMs)
+    response.on('drain', done)
+    response.on('close', done)
   })
 }
