@@ -1,12 +1,8 @@
 /**
- * The rest of the reference's schema: what client, proxy and worker never send each other (20 §4.6 to §4.8). The product has no use for it;
+ * The rest of the reference's schema: what nobody sends (20 §4.7, §4.8). The product has no use for it;
  * the codec must be able to handle all of it.
  */
 export const offWireDeclarations = [
-  'keyManager.privateKey valid_until_utime:int private_key:int256 = keyManager.PrivateKey',
-  'keyManager.privateKeys keys:(vector keyManager.privateKey) = keyManager.PrivateKeys',
-  'keyManager.getWorkerPrivateKeys min_config_version:int = keyManager.PrivateKeys',
-  'keyManager.getProxyPrivateKeys min_config_version:int = keyManager.PrivateKeys',
   'proxyRunner.config is_test:Bool is_testnet:Bool workers_rpc_port:int client_rpc_port:int http_port:int owner_address:string root_contract_address:string machine_specific_private_key:int256 node_wallet_key:int256 ton_config_filename:string db_path:string check_worker_hashes:Bool image_hash:int256 http_access_hash:string = proxyRunner.Config',
   'workerRunner.config is_test:Bool is_testnet:Bool http_port:int owner_address:string proxy_connections:int connect_to_proxy_via:string model_name:string coefficient:int root_contract_address:string node_wallet_key:int256 forward_requests_to:string ton_config_filename:string check_proxy_hashes:Bool max_active_requests:int image_hash:int256 http_access_hash:string = workerRunner.Config',
   'clientRunner.config is_test:Bool is_testnet:Bool http_port:int owner_address:string proxy_connections:int connect_to_proxy_via:string root_contract_address:string node_wallet_key:int256 check_proxy_hashes:Bool secret_string:string ton_config_filename:string http_access_hash:string = clientRunner.Config',

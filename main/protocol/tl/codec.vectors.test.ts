@@ -47,7 +47,11 @@ describe('ids', () => {
 
   it('are all of them, and ours are those, what newer revisions add, and the extension', () => {
     const known = new Set(constructors.map(({ name }) => name))
-    const added = ['worker.changedModel', 'worker.changeModel', 'client.cancelQuery', 'proxy.cancelQuery']
+    const added = [
+      ...['worker.changedModel', 'worker.changeModel'],
+      ...['keyManager.getWorkerPrivateKeysNewer', 'keyManager.getProxyPrivateKeysNewer'],
+      ...['client.cancelQuery', 'proxy.cancelQuery'],
+    ]
     expect([...wholeSchema.keys()].filter((name) => !known.has(name))).toEqual(added)
     expect(new Set([...wholeSchema.values()].map((plan) => plan.id)).size).toBe(declarations.length + offWireDeclarations.length)
     expect(notRun(ids)).toEqual([])

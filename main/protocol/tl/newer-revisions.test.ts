@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { decode, encode } from './codec.ts'
-import { plans } from './plan.ts'
+import { constructorId, plans } from './plan.ts'
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 const key = new Uint8Array(32).fill(0xab)
@@ -12,7 +12,14 @@ describe('what newer revisions add to the schema', () => {
     ['client.runQueryEx', 'f54cb74b'],
     ['proxy.runQueryEx', 'c805e7e2'],
     ['worker.params', '869c73ed'],
+    ['keyManager.getWorkerPrivateKeysNewer', '4b90e9b1'],
+    ['keyManager.getProxyPrivateKeysNewer', '4135d0bd'],
   ])('%s is %s', (name, id) => expect(plans.get(name)?.id.toString(16)).toBe(id))
+
+  it.each(['Worker', 'Proxy'])('the newer question of a %s for private keys has the id of its own text', (who) => {
+    const id = constructorId(`keyManager.get${who}PrivateKeys proto_version:int = keyManager.PrivateKeys`)
+    expect(plans.get(`keyManager.get${who}PrivateKeysNewer`)?.id).toBe(id)
+  })
 
   it('a query carries its key behind enable_debug, and nothing where the bit is not set', () => {
     const query = {

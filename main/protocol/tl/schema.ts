@@ -1,6 +1,6 @@
 /**
- * Every constructor and function of the Cocoon protocol that travels between client, proxy and worker: one TL declaration a line
- * (protocol file 20 §4.2 to §4.5). Ids are the CRC-32 of a line (20 §3) unless `name#id` states it; TypeScript types are inferred
+ * Every constructor and function of the Cocoon protocol that travels between client, proxy, worker and key manager: one TL declaration a
+ * line (protocol file 20 §4.2 to §4.6). Ids are the CRC-32 of a line (20 §3) unless `name#id` states it; TypeScript types are inferred
  * from the same text. Fields and messages of newer revisions (95 §1) are in their places; a frozen id is stated. The last two lines are an
  * extension, see docs/protocol-extensions.md.
  */
@@ -84,6 +84,13 @@ export const declarations = [
   'worker.proxyHandshakeComplete is_disabled:Bool = worker.HandshakeCompleted',
   'worker.updatePaymentStatus = worker.PaymentStatus',
   'worker.changeModel new_model:string = worker.ChangedModel',
+  // Key manager (20 §4.6); newer revisions changed the argument and kept the name (95 §1)
+  'keyManager.privateKey valid_until_utime:int private_key:int256 = keyManager.PrivateKey',
+  'keyManager.privateKeys keys:(vector keyManager.privateKey) = keyManager.PrivateKeys',
+  'keyManager.getWorkerPrivateKeys min_config_version:int = keyManager.PrivateKeys',
+  'keyManager.getProxyPrivateKeys min_config_version:int = keyManager.PrivateKeys',
+  'keyManager.getWorkerPrivateKeysNewer#4b90e9b1 proto_version:int = keyManager.PrivateKeys',
+  'keyManager.getProxyPrivateKeysNewer#4135d0bd proto_version:int = keyManager.PrivateKeys',
   // Cancel extension (docs/protocol-extensions.md)
   'client.cancelQuery request_id:int256 = client.CancelQuery',
   'proxy.cancelQuery request_id:int256 = proxy.CancelQuery',
