@@ -57,7 +57,7 @@ const core = await startCore({
 })
 try {
   await ready(core)
-  const results: Record<PrivacyLevel, { firstMs: number; tokensPerSecond: number }[]> = { computer: [], practice: [] }
+  const results: Record<'computer' | 'practice', { firstMs: number; tokensPerSecond: number }[]> = { computer: [], practice: [] }
   for (let round = -2; round < rounds; round++) {
     for (const level of ['computer', 'practice'] as const) {
       const result = await ask(

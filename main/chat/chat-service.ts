@@ -19,7 +19,7 @@ import { type ChatStore, openChatStore, type PlacedTurn, type StoredChat } from 
 import { ConversationQueue } from './conversation-queue.ts'
 import { exportMarkdown } from './export-markdown.ts'
 import { LiveTurn } from './live-turn.ts'
-import { levelsByWidth, widest } from './privacy.ts'
+import { levelsByWidth, widest } from './privacy/levels.ts'
 import { titleFrom } from './title.ts'
 import { notSaved } from './turn-errors.ts'
 

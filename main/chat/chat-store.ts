@@ -157,7 +157,7 @@ function damagedChat(id: string): StoredChat {
     title: 'Chat with damaged data',
     titledBy: 'user',
     level: 'computer',
-    widestLevel: 'practice',
+    widestLevel: 'open',
     pinned: false,
     updatedAtMs: 0,
   }

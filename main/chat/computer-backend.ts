@@ -24,7 +24,7 @@ async function* answer(
   try {
     for await (const event of engine.chat(messages, options, signal)) {
       if (event.type === 'text') yield { type: 'text', text: event.text }
-      else
+      else if (event.type === 'done')
         yield { type: 'final', usage: event.usage, reason: event.reason, ...(event.reason === 'cancelled' && { stop: 'ended' }) }
     }
   } catch (thrown) {

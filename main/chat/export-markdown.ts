@@ -1,7 +1,7 @@
 import type { Conversation, Turn } from '../../preload/api/chat.ts'
 import { exactTon } from '../base/exact-ton.ts'
 import { sentences } from '../base/failure.ts'
-import { levelNames } from './privacy.ts'
+import { levelNames } from './privacy/levels.ts'
 
 /** A conversation as Markdown. Each answer keeps the level it was given at (ui.md §3.5). */
 export function exportMarkdown(conversation: Conversation): { fileName: string; markdown: string } {

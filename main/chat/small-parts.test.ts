@@ -4,7 +4,7 @@ import { Signal } from '../base/signal.ts'
 import type { Engine, EngineEvent, EngineState } from '../inference/engine.ts'
 import { computerBackend } from './computer-backend.ts'
 import { exportMarkdown } from './export-markdown.ts'
-import { isWider, levelsByWidth, widest } from './privacy.ts'
+import { isWider, levelsByWidth, widest } from './privacy/levels.ts'
 import { titleFrom } from './title.ts'
 
 describe('titleFrom', () => {
@@ -20,7 +20,7 @@ describe('titleFrom', () => {
 
 describe('privacy', () => {
   it('knows which level is wider', () => {
-    expect(levelsByWidth).toEqual(['computer', 'practice'])
+    expect(levelsByWidth).toEqual(['computer', 'practice', 'devices', 'attested', 'open'])
     expect(widest('practice', 'computer')).toBe('practice')
     expect(widest('computer', 'computer')).toBe('computer')
     expect(isWider('computer', 'practice')).toBe(true)

@@ -5,7 +5,7 @@ import { id, nano, timeMs, words } from './scalars.ts'
  * Where a turn is answered, and thereby who can read it (ui.md §3.1 and §13.2).
  * `practice` is the local network: all roles run on this computer and pay each other test coins.
  */
-export const privacyLevel = z.enum(['computer', 'practice'])
+export const privacyLevel = z.enum(['computer', 'devices', 'attested', 'open', 'practice'])
 export type PrivacyLevel = z.infer<typeof privacyLevel>
 
 export const turnError = z.object({

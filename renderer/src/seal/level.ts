@@ -2,23 +2,35 @@ import type { LevelState, PrivacyLevel } from '../../../preload/api/chat.ts'
 import type { MessageId } from '../messages/texts.tsx'
 
 /**
- * How a seal looks. `earned` (green) only for a level whose promise is kept right now; `checking` while that is not known, and nothing
- * is sent; `neutral` for the practice network, which proves nothing about who could read on a real one.
+ * How a seal looks. `earned` (green) only for a level whose promise is kept right now; `open` (amber) for the Open network; `checking` while
+ * nothing is known, and nothing is sent; `failed` when a check did not pass; `neutral` for the practice network, which proves nothing about who
+ * could read on a real one.
  */
-export type SealTone = 'earned' | 'neutral' | 'checking'
+export type SealTone = 'earned' | 'open' | 'neutral' | 'checking' | 'failed'
 
-export const levelOrder: readonly PrivacyLevel[] = ['computer', 'practice']
+/** As Alt 1 to 5 count them. */
+export const levelOrder: readonly PrivacyLevel[] = ['computer', 'devices', 'attested', 'open', 'practice']
 
 export const levelName: Record<PrivacyLevel, MessageId> = {
   computer: 'level.computer.name',
+  devices: 'level.devices.name',
+  attested: 'level.attested.name',
+  open: 'level.open.name',
   practice: 'level.practice.name',
+}
+
+const earnedTone: Record<PrivacyLevel, SealTone> = {
+  computer: 'earned',
+  devices: 'earned',
+  attested: 'earned',
+  open: 'open',
+  practice: 'neutral',
 }
 
 /** Tone of a level as the place of the next message. */
 export function sealTone(level: PrivacyLevel, state: LevelState | undefined): SealTone {
-  if (state?.state !== 'ready') return 'checking'
-  return level === 'computer' ? 'earned' : 'neutral'
+  return state?.state === 'ready' ? earnedTone[level] : 'checking'
 }
 
 /** Tone of an answer that was given at a level; it keeps it for ever. */
-export const pastTone = (level: PrivacyLevel): SealTone => (level === 'computer' ? 'earned' : 'neutral')
+export const pastTone = (level: PrivacyLevel): SealTone => earnedTone[level]

@@ -62,6 +62,83 @@ export function CheckingGlyph({ size = 16 }: GlyphProps) {
   )
 }
 
+/** Two cocoons: a device of one's own. */
+export function DevicesGlyph({ size = 16 }: GlyphProps) {
+  const mask = useId()
+  return (
+    <svg {...svg} aria-hidden="true" width={size} height={size}>
+      <defs>
+        <mask id={mask}>
+          <rect width="20" height="20" fill="#fff" />
+          <g transform="translate(13.2 11.8) rotate(36)">
+            <ellipse rx="4.9" ry="6.7" fill="#000" />
+          </g>
+        </mask>
+      </defs>
+      <g mask={`url(#${mask})`}>
+        <g transform="translate(7.2 8) rotate(36)">
+          <ellipse rx="3.9" ry="5.7" fill="currentColor" />
+        </g>
+      </g>
+      <g stroke="currentColor" strokeWidth="1.5" transform="translate(13.2 11.8) rotate(36)">
+        <ellipse rx="3.4" ry="5.2" />
+      </g>
+    </svg>
+  )
+}
+
+/** Cocoon with a check: verified machines. */
+export function AttestedGlyph({ size = 16, winding = false }: GlyphProps) {
+  return (
+    <svg {...svg} aria-hidden="true" width={size} height={size}>
+      <g stroke="currentColor" strokeLinecap="round" strokeLinejoin="round" strokeWidth="1.6">
+        <g transform={turned}>
+          <ellipse rx="5.4" ry="7.9" className={winding ? 'winding' : ''} />
+        </g>
+        <path d="M7 10.3l2.2 2.2 4-4.6" />
+      </g>
+    </svg>
+  )
+}
+
+/** Unwound cocoon with an eye: somebody else could read. */
+export function OpenGlyph({ size = 16 }: GlyphProps) {
+  return (
+    <svg {...svg} aria-hidden="true" width={size} height={size}>
+      <g stroke="currentColor" strokeLinecap="round" strokeLinejoin="round" strokeWidth="1.6">
+        <g transform="translate(10 9) rotate(36)">
+          <path d="M-1.4 7.3A4.9 7.2 0 1 1 3.4 5.2" />
+        </g>
+        <path d="M7.2 14.2C8 17.2 12.6 18.8 18 16.4" />
+        <circle cx="10.2" cy="8.6" r="1.4" fill="currentColor" stroke="none" />
+      </g>
+    </svg>
+  )
+}
+
+/** Cocoon with a cross: a check failed. */
+export function FailedGlyph({ size = 16 }: GlyphProps) {
+  return (
+    <svg {...svg} aria-hidden="true" width={size} height={size}>
+      <g stroke="currentColor" strokeLinecap="round" strokeLinejoin="round" strokeWidth="1.6">
+        <g transform={turned}>
+          <ellipse rx="5.4" ry="7.9" />
+        </g>
+        <path d="M7.8 7.8l4.4 4.4M12.2 7.8l-4.4 4.4" />
+      </g>
+    </svg>
+  )
+}
+
+const glyphs: Record<PrivacyLevel, (props: GlyphProps) => React.ReactNode> = {
+  computer: LocalGlyph,
+  devices: DevicesGlyph,
+  attested: AttestedGlyph,
+  open: OpenGlyph,
+  practice: PracticeGlyph,
+}
+
 export function LevelGlyph({ level, ...rest }: GlyphProps & { level: PrivacyLevel }) {
-  return level === 'computer' ? <LocalGlyph {...rest} /> : <PracticeGlyph {...rest} />
+  const Glyph = glyphs[level]
+  return <Glyph {...rest} />
 }

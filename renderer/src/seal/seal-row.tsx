@@ -47,7 +47,7 @@ export function SealRow({ level, state, levels, lastTurn, onLevel }: SealRowProp
   return (
     <div className={`seal-row tone-${tone}`}>
       <span ref={pill} className="seal-pill">
-        <button type="button" aria-label={t('seal.open', { level: name, consequence })} onClick={() => setSheetOpen(true)}>
+        <button type="button" aria-label={t('seal.details', { level: name, consequence })} onClick={() => setSheetOpen(true)}>
           {tone === 'checking' ? <CheckingGlyph /> : <LevelGlyph level={level} winding={winding} />}
           {level === 'practice' ? t('level.practice.short') : name}
         </button>

@@ -1,11 +1,14 @@
-import { type PrivacyLevel, privacyLevel } from '../../preload/api/chat.ts'
+import { type PrivacyLevel, privacyLevel } from '../../../preload/api/chat.ts'
 
-/** From the fewest possible readers to the most (ui.md §3.1). A level that is added takes its place here. */
-const narrowToWide: Record<PrivacyLevel, number> = { computer: 0, practice: 1 }
+/** From the fewest possible readers to the most (ui.md §3.1). The practice network is this computer, with its roles as processes of their own. */
+const narrowToWide: Record<PrivacyLevel, number> = { computer: 0, practice: 1, devices: 2, attested: 3, open: 4 }
 
 export const levelNames: Record<PrivacyLevel, string> = {
   computer: 'On this computer',
   practice: 'Practice network, all roles on this computer',
+  devices: 'Your devices',
+  attested: 'Attested network',
+  open: 'Open network',
 }
 
 /** All levels, narrowest first. */
