@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { setPriority } from 'node:os'
+import type { ZodError } from 'zod'
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import type { EngineEvent, GenerationOptions } from './engine.ts'
@@ -17,7 +18,7 @@ export interface EngineChildOptions {
 }
 
 export type Loaded = Omit<FromEngine & { t: 'loaded' }, 't'>
-type Answer = FromEngine & { t: 'text' | 'done' | 'failed' }
+type Answer = FromEngine & { t: 'event' | 'failed' }
 
 /** Half way to the usual "below normal": others go first, but an answer still comes on a busy machine. */
 const background = 5
@@ -64,12 +65,8 @@ export class EngineChild {
 
   async *generate(input: GenerationInput, options: GenerationOptions, signal: AbortSignal): AsyncGenerator<EngineEvent> {
     const id = this.#nextId++
-    const request = toEngine.safeParse({ t: 'generate', id, input, options })
-    if (!request.success)
-      throw new Failure(
-        'generation-failed',
-        `The request cannot be answered: ${request.error.issues[0]?.message ?? 'bad value'}.`,
-      )
+    const request = toEngine.safeParse({ t: 'generate', id, input, options: withoutUndefined(options) })
+    if (!request.success) throw badRequest(request.error)
     const inbox = new Inbox<Answer>()
     if (this.#over) inbox.fail(this.#crash('it is gone'))
     this.#open.set(id, inbox)
@@ -82,14 +79,10 @@ export class EngineChild {
       else signal.addEventListener('abort', cancel, { once: true })
       while (!ended) {
         const message = await inbox.take()
-        if (message.t === 'text') {
-          tokens += message.tokens
-          yield { type: 'text', text: message.text, tokens: message.tokens }
-        } else {
-          ended = true
-          if (message.t === 'failed') throw generationFailure(message)
-          yield { type: 'done', reason: message.reason, usage: message.usage }
-        }
+        ended = message.t === 'failed' || message.event.type === 'done'
+        if (message.t === 'failed') throw generationFailure(message)
+        if ('tokens' in message.event) tokens += message.event.tokens
+        yield message.event
       }
     } catch (error) {
       const gone = !ended
@@ -123,7 +116,7 @@ export class EngineChild {
       case 'progress':
         return onProgress(message.progress)
       case 'loaded':
-        return this.#ready.resolve({ contextTokens: message.contextTokens, backend: message.backend, threads: message.threads })
+        return this.#ready.resolve(message)
       case 'load-failed':
         this.#logger.warn('model not loaded', { reason: message.message })
         return this.#ready.reject(loadFailure(message.message))
@@ -170,10 +163,23 @@ export class EngineChild {
   }
 }
 
-function generationFailure(message: FromEngine & { t: 'failed' }): Failure {
-  if (message.code === 'context-too-small')
-    return new Failure('context-too-small', message.message, { advice: 'Shorten the text, or start a new chat.' })
-  return new Failure('generation-failed', `The answer could not be generated: ${message.message}`, { retryable: true })
+function badRequest(error: ZodError): Failure<'bad-request'> {
+  const [issue] = error.issues
+  const path = issue?.path.slice(1).join('.') ?? ''
+  return new Failure(
+    'bad-request',
+    `The request cannot be answered: ${path === '' ? '' : `${path}: `}${issue?.message ?? 'bad value'}`,
+  )
+}
+
+function withoutUndefined(options: GenerationOptions): Partial<GenerationOptions> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
+function generationFailure({ code, message }: FromEngine & { t: 'failed' }): Failure {
+  if (code === 'context-too-small') return new Failure(code, message, { advice: 'Shorten the text, or start a new chat.' })
+  if (code !== 'generation-failed') return new Failure(code, message)
+  return new Failure(code, `The answer could not be generated: ${message}`, { retryable: true })
 }
 
 function loadFailure(reason: string): Failure<'model-load-failed'> {

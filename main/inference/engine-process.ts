@@ -3,7 +3,7 @@
  * memory back. It ends with its parent, whatever way the parent ends.
  */
 import { asError, Failure } from '../base/failure.ts'
-import { type FromEngine, type ToEngine, toEngine } from './engine-messages.ts'
+import { type FromEngine, requestFault, type ToEngine, toEngine } from './engine-messages.ts'
 import type { LoadedModel } from './loaded-model.ts'
 
 const running = new Map<number, AbortController>()
@@ -28,7 +28,8 @@ async function load(order: (ToEngine & { t: 'load' })['order']): Promise<void> {
       (progress) => tell({ t: 'progress', progress: Math.min(1, Math.max(0, progress)) }),
       (line) => tell({ t: 'log', level: 'warn', message: line.trim().slice(0, 500) }),
     )
-    tell({ t: 'loaded', contextTokens: model.contextTokens, backend: model.backend, threads: model.threads })
+    const { contextTokens, backend, threads, capabilities } = model
+    tell({ t: 'loaded', contextTokens, backend, threads, capabilities })
   } catch (error) {
     tell({ t: 'load-failed', message: asError(error).message.slice(0, 500) })
   }
@@ -39,21 +40,13 @@ async function answer({ id, input, options }: ToEngine & { t: 'generate' }): Pro
   running.set(id, abort)
   try {
     if (model === undefined) throw new Failure('generation-failed', 'No model is loaded.')
-    for await (const event of model.answer(input, withoutUndefined(options), abort.signal)) {
-      if (event.type === 'text') tell({ t: 'text', id, text: event.text, tokens: event.tokens })
-      else tell({ t: 'done', id, reason: event.reason, usage: event.usage })
-    }
+    for await (const event of model.answer(input, options, abort.signal)) tell({ t: 'event', id, event })
   } catch (error) {
-    const code = error instanceof Failure && error.code === 'context-too-small' ? error.code : 'generation-failed'
-    tell({ t: 'failed', id, code, message: asError(error).message.slice(0, 500) })
+    const fault = requestFault.safeParse(error instanceof Failure ? error.code : undefined)
+    tell({ t: 'failed', id, code: fault.data ?? 'generation-failed', message: asError(error).message.slice(0, 500) })
   } finally {
     running.delete(id)
   }
-}
-
-type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> }
-function withoutUndefined<T extends object>(value: T): Defined<T> {
-  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as Defined<T>
 }
 
 process.on('message', (raw) => {

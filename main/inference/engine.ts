@@ -1,25 +1,79 @@
 import type { Words } from '../base/failure.ts'
 import type { Watchable } from '../base/signal.ts'
+import type { EngineCapabilities } from './capabilities.ts'
 
-export interface ChatMessage {
-  readonly role: 'system' | 'user' | 'assistant'
-  readonly content: string
+/** A call that a model made. `arguments` is JSON text, as the model wrote it. */
+export interface ToolCall {
+  /** Unique in its conversation; names the result of the call. */
+  readonly id: string
+  readonly name: string
+  readonly arguments: string
 }
 
-/** Sampling and limits; absent values take the model's defaults. */
+/** A function that the model may call. */
+export interface Tool {
+  readonly name: string
+  readonly description?: string
+  /** JSON schema of the arguments, an object; absent: no arguments. What it may hold: json-schema.ts. */
+  readonly parameters?: unknown
+}
+
+export interface ChatMessage {
+  /** `tool`: the result of a call of the assistant's message before. */
+  readonly role: 'system' | 'user' | 'assistant' | 'tool'
+  readonly content: string
+  /** Of the assistant: calls that it made after `content`. Each needs its result among the messages that follow. */
+  readonly toolCalls?: readonly ToolCall[]
+  /** Of role `tool`: whose result this is. */
+  readonly toolCallId?: string
+}
+
+/** Binds the whole answer to a form. Not together with tools. */
+export type OutputForm =
+  | { readonly kind: 'json' }
+  | { readonly kind: 'json-schema'; readonly schema: unknown }
+  /** `grammar` in GBNF, the notation of llama.cpp. */
+  | { readonly kind: 'grammar'; readonly grammar: string }
+
+/** Sampling and limits; absent values take the model's defaults. What an engine cannot do is refused with `not-capable` (see `capabilities`). */
 export interface GenerationOptions {
   readonly maxTokens?: number
   readonly temperature?: number
   readonly topP?: number
+  /** Only the so many likeliest tokens; 0: all. */
+  readonly topK?: number
+  /** Only tokens at least so likely, as part of the likeliest one's probability. */
+  readonly minP?: number
   readonly seed?: number
   readonly frequencyPenalty?: number
   readonly presencePenalty?: number
   readonly stop?: readonly string[]
+  /** Added to the logits of tokens by their numbers in the model's vocabulary, -100 (never) to 100. */
+  readonly logitBias?: Readonly<Record<string, number>>
+  /** Tells of each token how likely it was, and of so many alternatives (0: of none). */
+  readonly logprobs?: number
+  readonly output?: OutputForm
+  readonly tools?: readonly Tool[]
+  /** `auto` (default): the model decides. `none`: tools are only history. Else it must call: any tool, or the named one. */
+  readonly toolChoice?: 'auto' | 'none' | 'required' | { readonly name: string }
+  /** `split`: the model's thoughts come as events of their own, without their marks. Default `inline`: as the model wrote them. */
+  readonly reasoning?: 'inline' | 'split'
   /**
-   * Who asks. When all places are taken the lanes take turns, so that served queries cannot starve the user's own chat.
-   * Absent: the lane `own`.
+   * What becomes of a chat that does not fit the context with `maxTokens` (or a quarter of the context) of room for the answer. `drop-oldest`
+   * leaves out the oldest messages except the system's, and says so by the event `context`. Default `fail`: `context-too-small`.
+   */
+  readonly whenFull?: 'fail' | 'drop-oldest'
+  /**
+   * Who asks. The lane `own` (the default) goes before all others, which take turns when all places are taken: served queries never keep the
+   * user's own chat waiting longer than it takes for a place to become free.
    */
   readonly lane?: string
+  /**
+   * Whose prompt it is. A beginning shared with an earlier prompt of the same scope is not read again. Prompts of different scopes share
+   * nothing but the template's opening, or an earlier prompt as a whole: what is found in the cache must not tell one caller what
+   * another one wrote. Default: `own` for the lane `own`, else none.
+   */
+  readonly cacheScope?: string
 }
 
 /** Exact counts by the engine's own tokenizer. */
@@ -33,11 +87,36 @@ export interface EngineUsage {
   readonly reasoningTokens: number
 }
 
+/** How likely a token was: natural logarithm of its probability after the sampling settings (temperature, penalties, grammar) of the request. */
+export interface TokenLogprob {
+  readonly text: string
+  /** The token's own bytes; a token may be a part of a character. */
+  readonly bytes: readonly number[]
+  readonly logprob: number
+  /** The likeliest tokens at this place, the likeliest first. */
+  readonly top: readonly { readonly text: string; readonly bytes: readonly number[]; readonly logprob: number }[]
+}
+
 export type EngineEvent =
-  /** `tokens`: sampled since the last text event. Their sum may stay below `completionTokens` (end token, stop string). */
-  | { readonly type: 'text'; readonly text: string; readonly tokens: number }
+  /**
+   * `tokens`: sampled since the last event with tokens. Their sum may stay below `completionTokens` (end token, stop string).
+   * `logprobs`: of those tokens, when asked for.
+   */
+  | { readonly type: 'text'; readonly text: string; readonly tokens: number; readonly logprobs?: readonly TokenLogprob[] }
+  /** A piece of the model's thoughts; only with `reasoning: 'split'`. */
+  | { readonly type: 'reasoning'; readonly text: string; readonly tokens: number }
+  /** A call of one of the tools, whole; only with `tools`. The answer ends after it with `stop`. */
+  | { readonly type: 'tool-call'; readonly call: ToolCall; readonly tokens: number }
+  /** Comes first, only with `whenFull: 'drop-oldest'`, when messages were left out. */
+  | { readonly type: 'context'; readonly droppedMessages: number; readonly promptTokens: number; readonly contextTokens: number }
   /** Always the last event, also after an abort (`cancelled`): the usage so far. */
   | { readonly type: 'done'; readonly reason: 'stop' | 'length' | 'cancelled'; readonly usage: EngineUsage }
+
+export interface Embeddings {
+  /** One for each input, in order; of length 1 by the Euclidean norm. */
+  readonly vectors: readonly (readonly number[])[]
+  readonly promptTokens: number
+}
 
 export type EngineState =
   | { readonly status: 'no-model' }
@@ -57,4 +136,12 @@ export interface Engine {
   chat(messages: readonly ChatMessage[], options: GenerationOptions, signal: AbortSignal): AsyncIterable<EngineEvent>
   /** Plain continuation of `prompt` (OpenAI's /v1/completions). */
   complete(prompt: string, options: GenerationOptions, signal: AbortSignal): AsyncIterable<EngineEvent>
+}
+
+/** An engine of which the caller can ask before what it can do. */
+export interface CapableEngine extends Engine {
+  /** Of the loaded model; `noCapabilities` while there is none. */
+  readonly capabilities: EngineCapabilities
+  /** Throws `Failure` as `chat`, and `not-capable`. An abort rejects with `Failure` `cancelled`. */
+  embed(inputs: readonly string[], signal: AbortSignal): Promise<Embeddings>
 }

@@ -1,5 +1,6 @@
 import { type ChatWrapper, getLlama, type Llama, type LlamaContext, LlamaLogLevel, type LlamaModel } from 'node-llama-cpp'
 import { Failure } from '../base/failure.ts'
+import { checkCapable, type EngineCapabilities, noCapabilities } from './capabilities.ts'
 import type { EngineEvent, GenerationOptions } from './engine.ts'
 import type { GenerationInput, GpuChoice, LoadOrder, SamplingAdvice } from './engine-messages.ts'
 import { generate, PromptPace, type SamplingDefaults } from './generation.ts'
@@ -11,6 +12,7 @@ export class LoadedModel {
   readonly contextTokens: number
   readonly backend: string
   readonly threads: number
+  readonly capabilities: EngineCapabilities
   readonly #model: LlamaModel
   readonly #template: ChatWrapper
   readonly #places: SequencePlaces
@@ -26,6 +28,10 @@ export class LoadedModel {
     this.contextTokens = context.contextSize
     this.backend = llama.gpu === false ? 'cpu' : llama.gpu
     this.threads = context.idealThreads
+    this.capabilities = {
+      ...noCapabilities,
+      ...{ contextTokens: context.contextSize, chat: true, complete: true, seed: true, stop: true, penalties: true },
+    }
   }
 
   static async load(
@@ -46,6 +52,7 @@ export class LoadedModel {
 
   /** Throws `Failure` `context-too-small` before anything is generated when the prompt leaves no room for an answer. */
   async *answer(input: GenerationInput, options: GenerationOptions, signal: AbortSignal): AsyncGenerator<EngineEvent> {
+    checkCapable(this.capabilities, input.kind === 'chat' ? input.messages : [], options)
     const prompt =
       input.kind === 'chat'
         ? chatTokens(this.#model, this.#template, input.messages)

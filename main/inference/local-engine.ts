@@ -1,7 +1,8 @@
 import { asError, Failure, wordsOf } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
-import type { ChatMessage, Engine, EngineEvent, EngineState, GenerationOptions } from './engine.ts'
+import { type EngineCapabilities, noCapabilities } from './capabilities.ts'
+import type { CapableEngine, ChatMessage, Embeddings, EngineEvent, EngineState, GenerationOptions, ToolCall } from './engine.ts'
 import { EngineChild, type Loaded } from './engine-child.ts'
 import type { GenerationInput, GpuChoice, SamplingAdvice } from './engine-messages.ts'
 
@@ -38,11 +39,12 @@ const stableMs = 60_000
 const mostCrashesWhileLoading = 3
 
 /** The engine in a process of its own, kept alive: see `Engine`. */
-export class LocalEngine implements Engine {
+export class LocalEngine implements CapableEngine {
   readonly state = new Signal<EngineState>({ status: 'no-model' })
   readonly #options: LocalEngineOptions
   readonly #logger: Logger
   #child: EngineChild | undefined
+  #capabilities = noCapabilities
   /** Changes with each load, unload and dispose: what was begun before gives up. */
   #turn = 0
   #restartTimer: NodeJS.Timeout | undefined
@@ -56,6 +58,11 @@ export class LocalEngine implements Engine {
   /** Process id of the engine, while there is one. */
   get pid(): number | undefined {
     return this.#child?.pid
+  }
+
+  /** Stays during a restart: the same model comes back. */
+  get capabilities(): EngineCapabilities {
+    return this.#capabilities
   }
 
   /**
@@ -87,11 +94,15 @@ export class LocalEngine implements Engine {
   }
 
   chat(messages: readonly ChatMessage[], options: GenerationOptions, signal: AbortSignal): AsyncIterable<EngineEvent> {
-    return this.#generate({ kind: 'chat', messages: messages.map(({ role, content }) => ({ role, content })) }, options, signal)
+    return this.#generate({ kind: 'chat', messages: messages.map(plain) }, options, signal)
   }
 
   complete(prompt: string, options: GenerationOptions, signal: AbortSignal): AsyncIterable<EngineEvent> {
     return this.#generate({ kind: 'complete', prompt }, options, signal)
+  }
+
+  async embed(): Promise<Embeddings> {
+    throw new Failure('not-capable', 'The engine cannot embed.')
   }
 
   async *#generate(input: GenerationInput, options: GenerationOptions, signal: AbortSignal): AsyncGenerator<EngineEvent> {
@@ -103,6 +114,7 @@ export class LocalEngine implements Engine {
 
   async #reset(failure: Failure): Promise<number> {
     const turn = ++this.#turn
+    this.#capabilities = noCapabilities
     clearTimeout(this.#restartTimer)
     const child = this.#child
     this.#child = undefined
@@ -136,6 +148,7 @@ export class LocalEngine implements Engine {
       throw error
     }
     if (turn !== this.#turn) throw notReady('Another model was chosen.', true)
+    this.#capabilities = loaded.capabilities
     const readyAtMs = performance.now()
     this.#logger.info('model loaded', {
       model: model.name,
@@ -169,6 +182,11 @@ export class LocalEngine implements Engine {
       })
     }, pauseMs)
   }
+}
+
+/** Only what is a message's own: the caller's may carry more. */
+function plain({ role, content, toolCalls, toolCallId }: ChatMessage): ChatMessage & { toolCalls?: ToolCall[] } {
+  return { role, content, ...(toolCalls && { toolCalls: [...toolCalls] }), ...(toolCallId !== undefined && { toolCallId }) }
 }
 
 function notReady(message: string, retryable: boolean): Failure<'engine-not-ready'> {

@@ -66,7 +66,7 @@ export function createEngineBackend({ engine, model, lane = 'served' }: EngineBa
           const event = next.value
           if (event.type === 'text') {
             yield sse(shape.chunk({ content: event.text }, null))
-          } else {
+          } else if (event.type === 'done') {
             // A stopped answer ends without a finish reason, but what it used is still told: somebody may have to pay for it.
             if (event.reason !== 'cancelled') yield sse(shape.chunk({}, event.reason))
             if (parsed.includeUsage) yield sse(shape.usageChunk(event.usage))
@@ -95,8 +95,9 @@ export function createEngineBackend({ engine, model, lane = 'served' }: EngineBa
       for (let next = first; !next.done; next = await rest.next()) {
         const event = next.value
         if (event.type === 'text') text += event.text
-        else if (event.reason === 'cancelled') throw cancelled()
-        else return jsonResponse(200, new AnswerShape(parsed, model).whole(text, event.reason, event.usage))
+        if (event.type !== 'done') continue
+        if (event.reason === 'cancelled') throw cancelled()
+        return jsonResponse(200, new AnswerShape(parsed, model).whole(text, event.reason, event.usage))
       }
     } finally {
       // The engine lets go of a request when its events are read to their end, or given up.

@@ -1,5 +1,4 @@
 import {
-  type ChatHistoryItem,
   type ChatWrapper,
   GeneralChatWrapper,
   JinjaTemplateChatWrapper,
@@ -9,6 +8,7 @@ import {
   SpecialTokensText,
   type Token,
 } from 'node-llama-cpp'
+import { chatHistory } from './chat-history.ts'
 import type { ChatMessage } from './engine.ts'
 import type { ThoughtMarks } from './reasoning-counter.ts'
 
@@ -40,12 +40,7 @@ export function chatTemplate(model: LlamaModel): ChatWrapper {
 
 /** Message text never becomes a control token, whatever it contains. No system message is added beyond what the template itself has. */
 export function chatTokens(model: LlamaModel, template: ChatWrapper, messages: readonly ChatMessage[]): PromptTokens {
-  const history: ChatHistoryItem[] = messages.map((message) => {
-    if (message.role === 'assistant') return { type: 'model', response: [message.content] }
-    return { type: message.role, text: message.content }
-  })
-  if (messages.at(-1)?.role !== 'assistant') history.push({ type: 'model', response: [] })
-  const state = template.generateContextState({ chatHistory: history })
+  const state = template.generateContextState({ chatHistory: chatHistory(messages) })
   const tokens = withBegin(model, state.contextText.tokenize(model.tokenizer))
   const stopTokens = new Set<Token>()
   const stopTexts: string[] = []
