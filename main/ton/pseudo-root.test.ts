@@ -9,6 +9,7 @@ import { publicKeyOfSeed } from '../../contracts/signed.ts'
 import { workerInit } from '../../contracts/worker.ts'
 import { Failure } from '../base/failure.ts'
 import { pseudoRootConfig } from './pseudo-root.ts'
+import { rootJson } from './root-json.ts'
 
 interface Golden {
   readonly inputs: {
@@ -57,6 +58,28 @@ const shipped = {
 }
 
 describe('a network without a chain', () => {
+  it('of newer revisions lists keys and where the key manager is', () => {
+    expect(pseudoRootConfig(shipped).keyManager).toBeNull()
+    const key = { public_key: base64('ab'.repeat(32)), key_type: 1, expire_at: '2000000000' }
+    const newer = { ...shipped, registered_public_keys: [key], key_manager_address: '127.0.0.1:13001' }
+    const { keyManager } = pseudoRootConfig(newer)
+    expect(keyManager?.keys).toEqual([{ publicKey: 'ab'.repeat(32), type: 1, expiresAtSec: 2_000_000_000 }])
+    expect(keyManager?.endpoints?.forWorkers).toEqual({ host: '127.0.0.1', port: 13_001 })
+    expect(rootJson(pseudoRootConfig(newer), String)).toMatchObject({
+      registered_public_keys: [{ public_key: 'ab'.repeat(32), key_type: 1, expire_at: 2_000_000_000 }],
+      key_manager_address: '127.0.0.1:13001',
+    })
+    expect(rootJson(pseudoRootConfig(shipped), String)).not.toHaveProperty('registered_public_keys')
+  })
+
+  it.each([
+    [{ registered_public_keys: [{ public_key: 'AAAA', key_type: 1, expire_at: 1 }] }, 'registered_public_keys.0.public_key'],
+    [{ registered_public_keys: [{ public_key: base64('ab'.repeat(32)), key_type: 300 }] }, 'registered_public_keys.0.key_type'],
+    [{ key_manager_address: 'somewhere' }, 'key_manager_address'],
+  ])('names what is wrong with its keys: %j', (change, field) => {
+    expect(() => pseudoRootConfig({ ...shipped, ...change })).toThrow(`pseudoRoot.${field}`)
+  })
+
   it('has the params of the reference, and so all of its addresses', () => {
     const root = pseudoRootConfig(shipped)
     expect(storeParams(root.params, 'root').hash().toString('hex').toUpperCase()).toBe(

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Address, Cell } from '@ton/core'
 import { z } from 'zod'
 import { parseEndpoints } from '../../contracts/net-address.ts'
-import type { RegisteredProxy } from '../../contracts/root.ts'
+import type { KeyManager, RegisteredProxy, RegisteredPublicKey } from '../../contracts/root.ts'
 import { asError, Failure } from '../base/failure.ts'
 import type { RootConfig } from './root-config.ts'
 
@@ -49,6 +49,19 @@ const proxyEntry = z
     context.addIssue(`"${address}" is no "ip:port" or "ip:port ip:port" (workers first)`)
     return z.NEVER
   })
+/** Of newer revisions (protocol 95 §1). */
+const publicKey = z
+  .object({ public_key: int256, key_type: tlInt(0, 255).default(0), expire_at: nat })
+  .transform((key): RegisteredPublicKey => ({ publicKey: key.public_key, type: key.key_type, expiresAtSec: key.expire_at }))
+const managerAddress = z
+  .string()
+  .default('')
+  .transform((text, context) => {
+    const endpoints = text === '' ? null : parseEndpoints(text)
+    if (endpoints !== null || text === '') return endpoints
+    context.addIssue(`"${text}" is no "ip:port"`)
+    return z.NEVER
+  })
 const address = z.string().transform((text, context) => {
   try {
     return Address.parse(text)
@@ -71,6 +84,8 @@ const pseudoRoot = z.object({
   last_proxy_seqno: nat,
   version: nat,
   params_version: nat,
+  registered_public_keys: z.array(publicKey).default([]),
+  key_manager_address: managerAddress,
   proxy_sc_code: code,
   worker_sc_code: code,
   client_sc_code: code,
@@ -119,10 +134,17 @@ export function pseudoRootConfig(json: unknown, root: Address = Address.parse(sh
       minClientStake: oneTon,
       codes: { proxy: value.proxy_sc_code, worker: value.worker_sc_code, client: value.client_sc_code },
     },
-    keyManager: null,
+    keyManager: keyManagerOf(value),
     verifiedKeys: null,
     readAtMs: Date.now(),
   }
+}
+
+/** Such a file names neither the key nor the image of the key manager. */
+function keyManagerOf(value: z.output<typeof pseudoRoot>): KeyManager | null {
+  const { registered_public_keys: keys, key_manager_address: endpoints } = value
+  if (keys.length === 0 && endpoints === null) return null
+  return { keys, publicKey: '0'.repeat(64), imageHash: '0'.repeat(64), endpoints }
 }
 
 /** Model types are listed by the hash of their name up to `@`. */

@@ -1,5 +1,6 @@
 import type { Address, Cell } from '@ton/core'
 import { formatEndpoints } from '../../contracts/net-address.ts'
+import type { KeyManager } from '../../contracts/root.ts'
 import type { RootConfig } from './root-config.ts'
 
 /** A number that JSON cannot carry exactly is written as text. */
@@ -40,5 +41,16 @@ export function rootJson(root: RootConfig, address: (address: Address) => string
     proxy_code_hash: codeHash(params.codes.proxy),
     worker_code_hash: codeHash(params.codes.worker),
     client_code_hash: codeHash(params.codes.client),
+    ...(root.keyManager === null ? {} : keyManagerJson(root.keyManager)),
+  }
+}
+
+/** Of newer networks: which keys a program may encrypt for (protocol 95 §4.1), in the words of `rootConfig.pseudo`. */
+function keyManagerJson({ keys, publicKey, imageHash, endpoints }: KeyManager): Record<string, unknown> {
+  return {
+    registered_public_keys: keys.map((key) => ({ public_key: key.publicKey, key_type: key.type, expire_at: key.expiresAtSec })),
+    key_manager_address: endpoints === null ? '' : formatEndpoints(endpoints),
+    key_manager_public_key: publicKey,
+    key_manager_image_hash: imageHash,
   }
 }
