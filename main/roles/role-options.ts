@@ -78,10 +78,11 @@ export function dialerOptions(policy: Policy, root: () => RootConfig | null): Di
 }
 
 /** The lists of a network contract, as they were read. */
-export function listingOf({ proxyHashes, workerHashes, address, readAtMs, source }: RootConfig): RootListing {
+export function listingOf({ proxyHashes, workerHashes, keyManager, address, readAtMs, source }: RootConfig): RootListing {
   return {
     proxyHashes,
     workerHashes,
+    ...(keyManager === null ? {} : { keyManagerHash: keyManager.imageHash }),
     address: address.toString(),
     readAtMs,
     block: source?.block,

@@ -6,6 +6,8 @@ export interface RootListing {
   /** Image hashes in lower-case hex. */
   readonly proxyHashes: ReadonlySet<string>
   readonly workerHashes: ReadonlySet<string>
+  /** Of newer networks: the one image of the key manager (95 §3); zeros stand for none. */
+  readonly keyManagerHash?: string
   /** Text of the contract's address. */
   readonly address: string
   /** When this computer read it, Unix ms. */
@@ -18,7 +20,7 @@ export interface RootListing {
 
 /** That the network contract lists an image. What the endpoints say was believed: no block proof was checked. */
 export interface RootMembership {
-  readonly list: 'proxy_hashes' | 'worker_hashes'
+  readonly list: (typeof lists)[MembershipRules['part']]
   /** In hex. */
   readonly imageHash: string
   readonly root: string
@@ -31,7 +33,7 @@ export interface RootMembership {
 }
 
 export interface MembershipRules {
-  readonly part: 'proxy' | 'worker'
+  readonly part: 'proxy' | 'worker' | 'key manager'
   readonly nowMs: number
   /** Older readings are refused; ten minutes. */
   readonly mostAgeMs?: number
@@ -39,7 +41,7 @@ export interface MembershipRules {
   readonly mostAheadMs?: number
 }
 
-const lists = { proxy: 'proxy_hashes', worker: 'worker_hashes' } as const
+const lists = { proxy: 'proxy_hashes', worker: 'worker_hashes', 'key manager': 'key_manager_image_hash' } as const
 
 /**
  * Compares an image hash with the lists of the network contract (10 §8: the policy of TLS alone does not decide whether a peer is genuine).
@@ -62,10 +64,18 @@ export function checkRootMembership(
     })
   if (ageMs < -mostAheadMs)
     throw new AttestationError('root-from-the-future', 'The network contract is from the future; is this computer’s clock right?')
-  const { proxyHashes, workerHashes } = listing
-  if (!(part === 'proxy' ? proxyHashes : workerHashes).has(hash)) throw notListed(part, hash)
+  if (!isListed(listing, part, hash)) throw notListed(part, hash)
   const { block, readAtMs, endpoints, address: root } = listing
   return { list: lists[part], imageHash: hash, root, block, readAtMs, ageMs, endpoints, blockProof: 'not-checked' }
+}
+
+function isListed(
+  { proxyHashes, workerHashes, keyManagerHash }: RootListing,
+  part: MembershipRules['part'],
+  hash: string,
+): boolean {
+  if (part === 'key manager') return hash === keyManagerHash
+  return (part === 'proxy' ? proxyHashes : workerHashes).has(hash)
 }
 
 const advice = 'Do not trust it with your words, or allow every peer with --policy any.'
