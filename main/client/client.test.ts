@@ -190,6 +190,7 @@ describe('a query', () => {
     [651, 'no ready workers for model M', 'no-worker'],
     [651, 'can run this query with coefficient=1500', 'too-expensive'],
     [621, 'unknown model M', 'unknown-model'],
+    [602, 'unknown public key 0909', 'unknown-key'],
     [652, 'timeout in proxy', 'timeout'],
     [0, 'whatever', 'query-failed'],
   ])('fails with %i %j as %s, and costs nothing', async (code, error, name) => {

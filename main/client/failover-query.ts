@@ -11,6 +11,7 @@ const elsewhere: ReadonlySet<string> = new Set([
   'balance-too-low',
   'above-credit',
   'unknown-model',
+  'unknown-key',
   'too-expensive',
   'refused',
   'query-failed',

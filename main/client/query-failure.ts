@@ -13,6 +13,7 @@ export type QueryFailureCode =
   | 'proxy-not-ready'
   | 'worker-busy'
   | 'unknown-model'
+  | 'unknown-key'
   | 'invalid-request'
   | 'timeout'
   | 'cancelled'
@@ -73,6 +74,13 @@ export function remoteFailure(code: number, text: string, reservation?: Reservat
     return failure('no-worker', 'No worker is free for this model now.', 'Try again in a moment.', true)
   if (/unknown model/.test(text))
     return failure('unknown-model', 'This proxy has no worker with that model.', 'Choose another model.', false)
+  if (/unknown public key/.test(text))
+    return failure(
+      'unknown-key',
+      'The proxy does not know the key that the question was encrypted for.',
+      'Encrypt it for another key of the network, or try again in a moment.',
+      true,
+    )
   if (/too many active queries/.test(text)) return failure('worker-busy', 'The worker is full.', 'Try again in a moment.', true)
   if (/proxy is disabled/.test(text))
     return failure('proxy-not-ready', 'The proxy takes no requests now.', 'Try again later.', true)

@@ -110,6 +110,15 @@ describe('a client of a network with two proxies', () => {
     expect(await handle.end).toMatchObject({ cost: 2n })
   })
 
+  it('asks the other one when a proxy does not know the key of an encrypted question yet', async () => {
+    const { peer, meet } = await standBefore(2)
+    const [dear, cheap] = await meet()
+    const handle = peer.client.runChat(chat, never)
+    await refuse(cheap, 602, 'unknown public key 0909')
+    await answer(dear, 'opened')
+    expect(await textOf(handle.body)).toBe('opened')
+  })
+
   it('stays with a proxy that cannot list its models', async () => {
     const { peer, proxies } = await standBefore(2)
     const connections = await Promise.all(proxies.map((proxy) => proxy.accept()))

@@ -10,7 +10,7 @@ const sources = import.meta.glob<string>(
     '../../../main/**/*.ts',
     '!../../../main/**/*.test.ts',
     '!../../../main/**/testing/**',
-    '!../../../main/{roles,router,headless,desktop,network}/**',
+    '!../../../main/{roles,router,headless,desktop,network,keys}/**',
     '!../../../main/core/network-tool/**',
   ],
   { query: '?raw', import: 'default', eager: true },
