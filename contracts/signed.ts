@@ -1,7 +1,6 @@
 import { type Address, beginCell, Cell } from '@ton/core'
-import { keyPairFromSeed } from '@ton/crypto'
 import { bytes, LayoutError, loadBytes, parseWhole, uint } from './cells.ts'
-import { ed25519Signer, ed25519Verify } from './ed25519.ts'
+import { ed25519PublicKey, ed25519Signer, ed25519Verify } from './ed25519.ts'
 
 /** Operations whose payload a proxy signs (protocol 60 §4). */
 export const SIGNED_OPS = {
@@ -50,7 +49,7 @@ export function keySigner(key: Uint8Array): HashSigner {
 
 /** Public key (32 bytes) of a 32-byte seed. */
 export function publicKeyOfSeed(seed: Uint8Array): Uint8Array {
-  return new Uint8Array(keyPairFromSeed(bytes('seed', seed, 32)).publicKey)
+  return ed25519PublicKey(seed)
 }
 
 /** The cell that a proxy signs. */
