@@ -1,8 +1,8 @@
 /**
  * Every constructor and function of the Cocoon protocol that travels between client, proxy, worker and key manager: one TL declaration a
  * line (protocol file 20 §4.2 to §4.6). Ids are the CRC-32 of a line (20 §3) unless `name#id` states it; TypeScript types are inferred
- * from the same text. Fields and messages of newer revisions (95 §1) are in their places; a frozen id is stated. The last two lines are an
- * extension, see docs/protocol-extensions.md.
+ * from the same text. Fields and messages of newer revisions (95 §1) are in their places; a frozen id is stated. The last lines are
+ * extensions, see docs/protocol-extensions.md.
  */
 export const declarations = [
   'boolTrue = Bool',
@@ -94,6 +94,21 @@ export const declarations = [
   // Cancel extension (docs/protocol-extensions.md)
   'client.cancelQuery request_id:int256 = client.CancelQuery',
   'proxy.cancelQuery request_id:int256 = proxy.CancelQuery',
+  // Sealed queries extension (docs/protocol-extensions.md)
+  'worker.sealingKey signed_key:bytes = worker.SealingKey',
+  'client.getWorkerKeys model_name:string = client.WorkerKeys',
+  'client.workerKey signed_key:bytes coefficient:int active_requests:int max_active_requests:int = client.WorkerKey',
+  'client.workerKeys keys:(vector client.workerKey) = client.WorkerKeys',
+  'client.runSealedQuery model_name:string query:bytes max_coefficient:int max_tokens:int timeout:double request_id:int256 min_config_version:int flags:# enable_debug:flags.0?Bool worker_key:int256 = client.QueryAnswerEx',
+  'proxy.runSealedQuery query:bytes signed_payment:proxy.SignedPayment coefficient:long timeout:double request_id:int256 flags:# enable_debug:flags.0?Bool worker_key:int256 = proxy.QueryAnswer',
+  'sealed.walletW5 public_key:int256 wallet_id:int = sealed.Wallet',
+  'sealed.walletCocoon public_key:int256 owner:string = sealed.Wallet',
+  'sealed.key public_key:int256 created_at:long expires_at:long root:string owner:string wallet:sealed.Wallet model:string = sealed.Key',
+  'sealed.signedKey flags:# key:bytes signature:bytes quote:flags.0?bytes = sealed.SignedKey',
+  'sealed.head worker_key:int256 request_id:int256 proxy:string model:string max_tokens:int max_coefficient:int body_limit:int choices:int sealed_bytes:int = sealed.Head',
+  'sealed.request head:bytes enc:int256 sealed:bytes = sealed.Request',
+  'sealed.end prompt_tokens:long cached_tokens:long completion_tokens:long reasoning_tokens:long coefficient:int tokens_used:tokensUsed = sealed.End',
+  'sealed.error code:int text:string = sealed.Error',
 ] as const
 
 /**
@@ -101,3 +116,6 @@ export const declarations = [
  * `client.cancelQuery` / `proxy.cancelQuery`. It carries no field, so peers that do not know it are not disturbed (20 §2).
  */
 export const cancelExtensionFlag = 0x4000_0000
+
+/** Bit of the same fields by which a peer says that it takes part in sealed queries. It carries no field either. */
+export const sealedExtensionFlag = 0x2000_0000

@@ -1,0 +1,131 @@
+import { createDecipheriv, timingSafeEqual } from 'node:crypto'
+import { HeldBytes } from '../../http/held-bytes.ts'
+import { decodeHttpResponse, type HttpResponseHead } from '../../http/http-message.ts'
+import { decode } from '../../tl/codec.ts'
+import { TlError } from '../../tl/tl-error.ts'
+import type { TlObject } from '../../tl/types.ts'
+import { type AnswerKeys, answerHeadBytes, answerKeys, answerMagic, recordKinds } from './answer-keys.ts'
+import { isRecordBucket } from './padding.ts'
+import { SealBroken } from './seal-errors.ts'
+import { tagBytes } from './suite.ts'
+
+export type AnswerPiece =
+  | { readonly kind: 'head'; readonly head: HttpResponseHead }
+  | { readonly kind: 'data'; readonly bytes: Uint8Array }
+  /** The marker of the end, with the worker's own word on the usage. */
+  | { readonly kind: 'end'; readonly end: TlObject<'sealed.end'> }
+  /** Also an end: the worker gives up, and says why to the client alone. */
+  | { readonly kind: 'error'; readonly code: number; readonly text: string }
+
+const sizeBytes = 4
+const recordHeadBytes = 5
+
+/** The client's side of one answer: opens what comes, in any pieces, and believes nothing that was not sealed for it in this order. */
+export class AnswerOpener {
+  readonly #secret: Uint8Array
+  readonly #enc: Uint8Array
+  readonly #held = new HeldBytes()
+  #keys: AnswerKeys | undefined
+  #records = 0
+  #state: 'new' | 'headed' | 'ended' = 'new'
+
+  constructor(secret: Uint8Array, enc: Uint8Array) {
+    this.#secret = secret
+    this.#enc = enc
+  }
+
+  /** Whether the marker of the end, or the worker's error, has come. */
+  get ended(): boolean {
+    return this.#state === 'ended'
+  }
+
+  /** What these bytes complete. Throws `SealBroken`; nothing more may be read then. */
+  push(bytes: Uint8Array): AnswerPiece[] {
+    this.#held.append(bytes)
+    const pieces: AnswerPiece[] = []
+    if (this.#keys === undefined && !this.#begin()) return pieces
+    for (;;) {
+      if (this.#state === 'ended') {
+        if (this.#held.length > 0) throw new SealBroken('after-end', 'something came behind the end of the answer')
+        return pieces
+      }
+      const plain = this.#record()
+      if (plain === undefined) return pieces
+      pieces.push(this.#piece(plain))
+    }
+  }
+
+  /** No more will come. Throws `SealBroken` unless the end was marked. */
+  finish(): void {
+    if (this.#state !== 'ended')
+      throw new SealBroken(this.#keys === undefined ? 'not-sealed' : 'truncated', 'the answer ended without its marker')
+  }
+
+  #begin(): boolean {
+    const held = this.#held.bytes
+    const magic = held.subarray(0, answerMagic.length)
+    if (!timingSafeEqual(magic, answerMagic.subarray(0, magic.length)))
+      throw new SealBroken('not-sealed', 'the answer is not sealed')
+    if (held.length < answerHeadBytes) return false
+    this.#keys = answerKeys(this.#secret, this.#enc, held.slice(answerMagic.length, answerHeadBytes))
+    this.#held.drop(answerHeadBytes)
+    return true
+  }
+
+  /** The next record, opened; undefined while it is not whole. */
+  #record(): Buffer | undefined {
+    const held = this.#held.bytes
+    if (this.#keys === undefined || held.length < sizeBytes) return undefined
+    const size = Buffer.from(held.buffer, held.byteOffset, sizeBytes).readUInt32LE(0)
+    // Before anything is waited for: a stranger's size must not fill the memory.
+    if (!isRecordBucket(size - tagBytes)) throw new SealBroken('altered', 'a record has no size of a record')
+    if (held.length < sizeBytes + size) return undefined
+    const sealed = held.subarray(sizeBytes, sizeBytes + size)
+    const decipher = createDecipheriv('aes-256-gcm', this.#keys.key, this.#keys.nonce(this.#records), { authTagLength: tagBytes })
+    decipher.setAuthTag(sealed.subarray(-tagBytes))
+    let plain: Buffer
+    try {
+      plain = Buffer.concat([decipher.update(sealed.subarray(0, -tagBytes)), decipher.final()])
+    } catch {
+      // OpenSSL says no more than that the tag differs.
+      throw new SealBroken('altered', 'a record does not open')
+    }
+    this.#records += 1
+    this.#held.drop(sizeBytes + size)
+    return plain
+  }
+
+  #piece(plain: Buffer): AnswerPiece {
+    const end = recordHeadBytes + plain.readUInt32LE(1)
+    if (end > plain.length || plain.subarray(end).some((byte) => byte !== 0)) throw malformed('a record is padded wrongly')
+    const content = new Uint8Array(plain.buffer, plain.byteOffset + recordHeadBytes, end - recordHeadBytes)
+    try {
+      return this.#read(plain[0] ?? 0xff, content)
+    } catch (thrown) {
+      if (thrown instanceof TlError) throw malformed('a record cannot be read')
+      throw thrown
+    }
+  }
+
+  #read(kind: number, content: Uint8Array): AnswerPiece {
+    if (kind === recordKinds.error) {
+      const { code, text } = decode(content, 'sealed.error')
+      this.#state = 'ended'
+      return { kind: 'error', code, text }
+    }
+    if (kind === recordKinds.head) {
+      if (this.#state !== 'new') throw malformed('the answer began twice')
+      const { status, reason, headers, payload } = decodeHttpResponse(content)
+      if (payload.length > 0) throw malformed('the head carries a body')
+      this.#state = 'headed'
+      return { kind: 'head', head: { status, reason, headers } }
+    }
+    if (this.#state !== 'headed') throw malformed('the answer has no head')
+    if (kind === recordKinds.data) return { kind: 'data', bytes: content }
+    if (kind !== recordKinds.end) throw malformed('a record is of an unknown kind')
+    this.#state = 'ended'
+    return { kind: 'end', end: decode(content, 'sealed.end') }
+  }
+}
+
+const malformed = (message: string): SealBroken => new SealBroken('malformed', message)

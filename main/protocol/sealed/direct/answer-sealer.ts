@@ -1,0 +1,50 @@
+import { createCipheriv, randomBytes } from 'node:crypto'
+import { type AnswerKeys, answerKeys, answerMagic, answerNonceBytes, type RecordKind, recordKinds } from './answer-keys.ts'
+import { mostRecord, recordBucket } from './padding.ts'
+import { tagBytes } from './suite.ts'
+
+/** u8 kind and u32 length in front of the content. */
+const recordHeadBytes = 5
+/** Content of the largest record. */
+const mostContent = mostRecord - recordHeadBytes
+const sizeBytes = 4
+
+/** The worker's side of one answer: seals its records, each with the next number. */
+export class AnswerSealer {
+  readonly #keys: AnswerKeys
+  readonly #answerNonce: Uint8Array
+  #records = 0
+  #begun = false
+
+  constructor(secret: Uint8Array, enc: Uint8Array) {
+    this.#answerNonce = new Uint8Array(randomBytes(answerNonceBytes))
+    this.#keys = answerKeys(secret, enc, this.#answerNonce)
+  }
+
+  /** Bytes for the wire: content of any length as records of one kind, the first time behind the beginning of an answer. */
+  seal(kind: RecordKind, content: Uint8Array): Uint8Array {
+    const out: Uint8Array[] = []
+    if (!this.#begun) out.push(answerMagic, this.#answerNonce)
+    this.#begun = true
+    let at = 0
+    do {
+      out.push(...this.#record(kind, content.subarray(at, at + mostContent)))
+      at += mostContent
+    } while (at < content.length)
+    return Buffer.concat(out)
+  }
+
+  #record(kind: RecordKind, content: Uint8Array): Uint8Array[] {
+    const plain = Buffer.alloc(recordBucket(recordHeadBytes + content.length))
+    plain[0] = recordKinds[kind]
+    plain.writeUInt32LE(content.length, 1)
+    plain.set(content, recordHeadBytes)
+    const cipher = createCipheriv('aes-256-gcm', this.#keys.key, this.#keys.nonce(this.#records), { authTagLength: tagBytes })
+    this.#records += 1
+    const sealed = cipher.update(plain)
+    cipher.final()
+    const size = Buffer.allocUnsafe(sizeBytes)
+    size.writeUInt32LE(plain.length + tagBytes, 0)
+    return [size, sealed, cipher.getAuthTag()]
+  }
+}
