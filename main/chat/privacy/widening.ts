@@ -1,0 +1,79 @@
+import type { PrivacyLevel } from '../../../preload/api/chat.ts'
+import { Failure } from '../../base/failure.ts'
+import { isWider } from './levels.ts'
+
+/** What becomes of the messages that are there when a chat moves to a level where more people could read (ui.md §3.5). */
+export type Along = 'new-chat' | 'send-along'
+
+export interface Move {
+  readonly from: PrivacyLevel
+  readonly to: PrivacyLevel
+  /** Turns that a later question would take along. */
+  readonly messages: number
+  /** What the user chose; undefined when nobody asked. */
+  readonly along?: Along | undefined
+}
+
+/** Whether a move with messages has to be asked about: to the Attested network from this computer or a device of one's own, to the Open network always. */
+export function asksWhatGoesAlong({ from, to, messages }: Omit<Move, 'along'>): boolean {
+  return messages > 0 && isWider(from, to) && (to === 'attested' || to === 'open')
+}
+
+/**
+ * What a move becomes.
+ * @throws Failure `needs-choice` when the user has to choose first
+ */
+export function resolveMove(move: Move): 'same-chat' | 'new-chat' {
+  if (!asksWhatGoesAlong(move)) return 'same-chat'
+  if (move.along === undefined)
+    throw new Failure('needs-choice', 'This chat has messages already.', {
+      advice: 'Choose: start a new chat, or send them along.',
+    })
+  return move.along === 'new-chat' ? 'new-chat' : 'same-chat'
+}
+
+/**
+ * Consent to the Open network: for one chat, until the chat or the app ends. It is kept in memory alone, so that no setting, file or restart can
+ * consent for anybody.
+ */
+export class OpenConsent {
+  readonly #given = new Map<string, number>()
+  readonly #isForbidden: () => boolean
+
+  /** @param isForbidden whether the settings forbid the Open network altogether; read each time */
+  constructor(isForbidden: () => boolean) {
+    this.#isForbidden = isForbidden
+  }
+
+  give(chatId: string, nowMs: number): void {
+    this.#forbid()
+    this.#given.set(chatId, nowMs)
+  }
+
+  /** The chat has ended. */
+  end(chatId: string): void {
+    this.#given.delete(chatId)
+  }
+
+  /** Unix ms; undefined where there is none. */
+  givenAt(chatId: string): number | undefined {
+    return this.#isForbidden() ? undefined : this.#given.get(chatId)
+  }
+
+  /** @throws Failure `refused` when it is forbidden, `needs-consent` when it was not given. */
+  demand(level: PrivacyLevel, chatId: string): void {
+    if (level !== 'open') return
+    this.#forbid()
+    if (!this.#given.has(chatId))
+      throw new Failure('needs-consent', 'The Open network needs your consent in this chat.', {
+        advice: 'Nothing was sent.',
+      })
+  }
+
+  #forbid(): void {
+    if (this.#isForbidden())
+      throw new Failure('refused', 'The Open network is forbidden in the privacy settings.', {
+        words: { code: 'open-forbidden' },
+      })
+  }
+}
