@@ -1,5 +1,5 @@
 import { newestVersion } from '../protocol/handshake/versions.ts'
-import { decoder, encode } from '../protocol/tl/codec.ts'
+import { decoder, encode, nameOf } from '../protocol/tl/codec.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import { peerErrorCodes, TcpQueryError } from '../protocol/wire/wire-error.ts'
 import type { PrivateKey } from './key-ring.ts'
@@ -52,6 +52,25 @@ function readKeys(answer: Uint8Array): PrivateKey[] {
     .keys.slice(0, mostKeys)
     .map((key) => ({ seed: key.private_key, validUntilMs: key.valid_until_utime * 1000 }))
     .filter(({ seed, validUntilMs }) => validUntilMs > 0 && seed.some((byte) => byte !== 0))
+}
+
+/** A question for private keys. */
+export interface KeyQuestion {
+  readonly holder: KeyHolder
+  /** Of the network contract that the peer knows; 0 where it does not say. */
+  readonly leastRootVersion: number
+}
+
+const questionNames = [questions.proxy.newer, questions.proxy.older, questions.worker.newer, questions.worker.older] as const
+const decodeQuestion = decoder(...questionNames)
+
+/** Undefined for any other query. @throws TlError for a question that is cut or too long */
+export function readQuestion(data: Uint8Array): KeyQuestion | undefined {
+  const name = nameOf(data)
+  if (!questionNames.some((one) => one === name)) return undefined
+  const question = decodeQuestion(data)
+  const holder = question['@type'].includes('Proxy') ? 'proxy' : 'worker'
+  return { holder, leastRootVersion: 'min_config_version' in question ? question.min_config_version : 0 }
 }
 
 /** The answer to either form. @param keys valid ones, with a rest of at most 2^31 s since 1970 */
