@@ -69,7 +69,7 @@ describe('keys of the key manager', () => {
     reply(answer([1, inSeconds(60)], [2, inSeconds(60)]))
     await expect.poll(() => source.state.value).toEqual({ phase: 'ready', keys: 2 })
     expect(source.privateKeyOf(publicKey(1))).toEqual(seed(1))
-    expect(source.has(seed(2))).toBe(true)
+    expect(await source.knows(seed(2))).toBe(true)
     await give(connection, [2, inSeconds(60)], [3, inSeconds(60)])
     await expect.poll(() => source.privateKeyOf(publicKey(3))).toEqual(seed(3))
     expect(source.privateKeyOf(publicKey(1))).toBeUndefined()
@@ -96,10 +96,26 @@ describe('keys of the key manager', () => {
   it('expire, whether the key manager is there or not', async () => {
     const { manager, source } = await standBefore({ refreshMs: [60_000, 60_000] })
     await give(await manager.accept(), [1, inSeconds(1)], [2, inSeconds(60)])
-    await expect.poll(() => source.has(seed(2))).toBe(true)
+    await expect.poll(() => source.privateKeyOf(publicKey(2))).toEqual(seed(2))
     manager.cut()
     await expect.poll(() => source.privateKeyOf(publicKey(1)), { timeout: 3_000 }).toBeUndefined()
     expect(source.privateKeyOf(publicKey(2))).toEqual(seed(2))
+  })
+
+  it('that are not known yet are asked for at once, but not for each that somebody makes up', async () => {
+    const { manager, source } = await standBefore({ refreshMs: [60_000, 60_000] })
+    const connection = await manager.accept()
+    await give(connection, [1, inSeconds(60)])
+    await expect.poll(() => source.state.value.phase).toBe('ready')
+    // Just asked.
+    expect(await source.knows(seed(2))).toBe(false)
+    await new Promise((resolve) => setTimeout(resolve, 2_000))
+    const known = source.knows(seed(2))
+    await give(connection, [1, inSeconds(60)], [2, inSeconds(60)])
+    expect(await known).toBe(true)
+    expect(await source.knows(seed(1))).toBe(true)
+    for (let made = 10; made < 20; made++) expect(await source.knows(seed(made))).toBe(false)
+    expect(await connection.isSilent(50)).toBe(true)
   })
 
   it('outlive a lost connection, which is made again', async () => {
@@ -110,7 +126,7 @@ describe('keys of the key manager', () => {
     const again = await manager.accept()
     expect(source.privateKeyOf(publicKey(1))).toEqual(seed(1))
     await give(again, [2, inSeconds(60)])
-    await expect.poll(() => source.has(seed(2))).toBe(true)
+    await expect.poll(() => source.privateKeyOf(publicKey(2))).toEqual(seed(2))
   })
 
   it('never reach the log, nor does a refusal lose them', async () => {
@@ -165,12 +181,13 @@ describe('which key manager is asked', () => {
       { keyManager: null },
     )
     expect(source.state.value.phase).toBe('none')
+    expect(await source.knows(seed(1))).toBe(true)
     const change = (keyManager: KeyManager): void => root.update((config) => config && { ...config, keyManager })
     change(managerAt(11))
     await give(await manager.accept(), [1, inSeconds(60)])
     change(managerAt(12))
     await give(await manager.accept(), [2, inSeconds(60)])
-    await expect.poll(() => source.has(seed(2))).toBe(true)
+    await expect.poll(() => source.privateKeyOf(publicKey(2))).toEqual(seed(2))
     // The same place with another image: it is looked at again.
     change(managerAt(12, '11'.repeat(32)))
     await manager.accept()

@@ -37,6 +37,9 @@ export interface KeySourceState {
   readonly failure?: string
 }
 
+/** An unknown key is asked for at most so often, and waited for so long. */
+const restMs = 2_000
+const mostWaitMs = 5_000
 const usualRefreshMs = { proxy: [5_000, 10_000], worker: [60_000, 120_000] } as const
 
 /** Keeps the private keys of a network at hand, as its key manager gives them to attested proxies and workers (protocol 95 §4). */
@@ -44,6 +47,11 @@ export class KeySource {
   readonly #options: KeySourceOptions
   readonly #ring: KeyRing
   readonly #state = new Signal<KeySourceState>({ phase: 'none', keys: 0 })
+  #answers = 0
+  /** By `performance.now`. */
+  #askedAt = Number.NEGATIVE_INFINITY
+  /** Ends the pause before the next question. */
+  #hurry: (() => void) | undefined
   #running: { readonly stopping: AbortController; readonly ended: Promise<void> } | undefined
 
   constructor(options: KeySourceOptions) {
@@ -60,8 +68,17 @@ export class KeySource {
     return this.#ring.privateKeyOf(publicKey)
   }
 
-  /** Whether the key manager gave out this private key and it is valid. */
-  has(privateKey: Uint8Array): boolean {
+  /**
+   * Whether the key manager gave out this private key and it is valid. For one that is not known yet it is asked at once, as newer keys reach
+   * proxies before workers. True where the network has no key manager: there is nothing to compare with.
+   */
+  async knows(privateKey: Uint8Array): Promise<boolean> {
+    if (this.#ring.has(privateKey) || this.#state.value.phase === 'none') return true
+    // Whoever makes keys up cannot have the key manager asked for each.
+    if (performance.now() - this.#askedAt < restMs) return false
+    const before = this.#answers
+    this.#hurry?.()
+    for await (const _ of this.#state.values(AbortSignal.timeout(mostWaitMs))) if (this.#answers > before) break
     return this.#ring.has(privateKey)
   }
 
@@ -143,13 +160,15 @@ export class KeySource {
       connection.mostFrameBytes = mostAnswerBytes
       await connection.start({})
       for (let first = true; ; first = false) {
+        this.#askedAt = performance.now()
         const keys = await askForKeys(connection, holder, root.value?.version ?? 0, signal)
         this.#ring.replace(keys)
         for (const { seed } of keys) seed.fill(0)
         if (first) logger.info('the key manager gives keys', { keys: this.#ring.size })
+        this.#answers++
         this.#show('ready')
         const [least, most] = refreshMs
-        await pause(least + Math.random() * (most - least), gone.signal)
+        await this.#rest(least + Math.random() * (most - least), gone.signal)
         if (gone.signal.aborted) return await connection.closed
       }
     } finally {
@@ -157,6 +176,15 @@ export class KeySource {
       signal.removeEventListener('abort', leave)
       connection.close('The key manager is left')
     }
+  }
+
+  async #rest(ms: number, gone: AbortSignal): Promise<void> {
+    const over = new AbortController()
+    this.#hurry = () => over.abort()
+    gone.addEventListener('abort', this.#hurry)
+    await pause(ms, over.signal)
+    gone.removeEventListener('abort', this.#hurry)
+    this.#hurry = undefined
   }
 
   #image(): string | undefined {
