@@ -37,6 +37,9 @@ export const tensorTypes: ReadonlyMap<number, readonly [name: string, values: nu
   [42, ['Q2_0', 64, 18]],
 ])
 
+/** Numbers of types that once were: the native library has no size for them. */
+export const removedTensorTypes: ReadonlySet<number> = new Set([4, 5, 31, 32, 33, 36, 37, 38])
+
 /** `general.file_type`: the quantization of the file as a whole. */
 export const fileTypes: ReadonlyMap<number, string> = new Map([
   [0, 'F32'],

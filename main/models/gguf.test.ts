@@ -31,6 +31,30 @@ function changed(text: string, change: (view: DataView, at: number) => void): Ui
   return copy
 }
 
+/** A copy whose list `key` has lost its last item of `itemBytes`. */
+function fewer(key: string, itemBytes: number): Uint8Array {
+  const at = Buffer.from(whole.buffer).indexOf(key) + key.length
+  const view = new DataView(whole.buffer)
+  const items = Number(view.getBigUint64(at + 8, true))
+  const end = at + 16 + items * itemBytes
+  const copy = Buffer.concat([whole.subarray(0, end - itemBytes), whole.subarray(end), new Uint8Array(64)])
+  copy.writeBigUInt64LE(BigInt(items - 1), at + 8)
+  return copy
+}
+
+/** A copy with one more property, before all others: a text. */
+function withText(key: string, text: string): Uint8Array {
+  const pair = Buffer.alloc(8 + key.length + 4 + 8 + text.length)
+  pair.writeBigUInt64LE(BigInt(key.length))
+  pair.write(key, 8)
+  pair.writeUInt32LE(8, 8 + key.length)
+  pair.writeBigUInt64LE(BigInt(text.length), 12 + key.length)
+  pair.write(text, 20 + key.length)
+  const head = Buffer.from(whole.subarray(0, 24))
+  head.writeBigUInt64LE(head.readBigUInt64LE(16) + 1n, 16)
+  return Buffer.concat([head, pair, whole.subarray(24)])
+}
+
 describe('readGgufHeader', () => {
   it('describes a model', async () => {
     expect(await read(whole)).toEqual({
@@ -44,6 +68,20 @@ describe('readGgufHeader', () => {
       tokenizer: 'llama',
       vocabulary: 454,
       licence: null,
+      layout: {
+        architecture: 'llama',
+        embedding: 256,
+        heads: 8,
+        vocabulary: 454,
+        feedForward: 512,
+        contextTokens: 2048,
+        layers: Array.from({ length: 4 }, () => ({ bytes: 2_361_344, keyValues: 128, valueValues: 128, window: null })),
+        inputBytes: 464_896,
+        outputBytes: 464_896,
+        tiedOutput: false,
+        otherBytes: 1024,
+        recurrent: false,
+      },
     })
   })
 
@@ -78,7 +116,7 @@ describe('readGgufHeader', () => {
       changed('tokenizer.ggml.scores', (view, at) => view.setBigUint64(at + 8, (1n << 64n) - 1n, true)),
       'large',
     ],
-    ['an unknown value', changed('general.name', (view, at) => view.setUint32(at, 77, true)), 'unknown type'],
+    ['an unknown value', changed('llama.context_length', (view, at) => view.setUint32(at, 77, true)), 'unknown type'],
     ['a shape of nine dimensions', changed('output.weight', (view, at) => view.setUint32(at, 9, true)), 'impossible shape'],
     ['a tensor of no size', changed('output.weight', (view, at) => view.setBigUint64(at + 4, 0n, true)), 'impossible size'],
     ['a tensor beyond the file', changed('output.weight', (view, at) => view.setBigUint64(at + 24, 1n << 40n, true)), 'missing'],
@@ -87,6 +125,29 @@ describe('readGgufHeader', () => {
       changed('output.weight', (view, at) => view.setBigUint64(at + 24, 33n, true)),
       'impossible place',
     ],
+    // What the native library would take on trust: each of these ends its process or makes it read what is not the file's.
+    ['scores of another type', changed('tokenizer.ggml.scores', (view, at) => view.setUint32(at + 4, 5, true)), 'wrong type'],
+    [
+      'kinds of tokens as texts',
+      changed('tokenizer.ggml.token_type', (view, at) => view.setUint32(at + 4, 8, true)),
+      'wrong type',
+    ],
+    ['a text where a list must be', changed('tokenizer.ggml.tokens', (view, at) => view.setUint32(at, 8, true)), 'wrong type'],
+    ['a number as its name', changed('general.name', (view, at) => view.setUint32(at, 4, true)), 'wrong type'],
+    ['fewer scores than tokens', fewer('tokenizer.ggml.scores', 4), '454 tokens, but 453'],
+    ['fewer kinds than tokens', fewer('tokenizer.ggml.token_type', 4), '454 tokens, but 453'],
+    ['no layers', changed('llama.block_count', (view, at) => view.setUint32(at + 4, 0, true)), 'number of layers'],
+    ['a billion layers', changed('llama.block_count', (view, at) => view.setUint32(at + 4, 1e9, true)), 'number of layers'],
+    ['heads beyond number', changed('head_count_kv', (view, at) => view.setUint32(at + 4, 0xffff_ffff, true)), 'head_count_kv'],
+    ['a tensor of a type that is no more', changed('output.weight', (view, at) => view.setUint32(at + 20, 4, true)), 'any more'],
+    [
+      'two tensors at one place',
+      changed('output_norm.weight', (view, at) => view.setBigUint64(at + 4 + 8 + 4, 0n, true)),
+      'same place',
+    ],
+    ['a name that ends in its middle', changed('output_norm', (view, at) => view.setUint8(at - 1, 0)), 'impossible name'],
+    ['a template without end', withText('tokenizer.chat_template', 'x'.repeat(1024 * 1024 + 1)), 'impossibly long'],
+    ['a property twice', withText('general.name', 'Another'), 'twice'],
   ])('refuses %s with a clear sentence', async (_, contents, part) => {
     await expect(read(contents)).rejects.toMatchObject({ code: 'not-a-model', message: expect.stringContaining(part) })
   })

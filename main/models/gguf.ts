@@ -1,7 +1,10 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { asError, Failure } from '../base/failure.ts'
-import { fileTypes, tensorTypes } from './gguf-types.ts'
+import { checkExpectedTypes, checkTokenLists } from './gguf-expectations.ts'
+import { fileTypes, removedTensorTypes, tensorTypes } from './gguf-types.ts'
+import { type List, type Value, valueTypes } from './gguf-values.ts'
 import { BadHeader, HeaderReader, NeedMoreBytes } from './header-reader.ts'
+import { layoutOf, type ModelLayout, type TensorBytes } from './layout.ts'
 
 /** What the header of a GGUF file says about its model. */
 export interface GgufHeader {
@@ -18,16 +21,22 @@ export interface GgufHeader {
   readonly tokenizer: string | null
   readonly vocabulary: number | null
   readonly licence: string | null
+  /** What the memory need follows from; null for a kind of model that says too little about itself. */
+  readonly layout: ModelLayout | null
 }
 
 /** Larger headers do not occur: the biggest vocabularies with their merges take about 20 MB. */
 const mostHeaderBytes = 128 * 1024 * 1024
 const mostPairs = 100_000
 const mostTensors = 1_000_000
+/** The native library keeps names in 64 bytes, the last of which ends them. */
+const mostTensorNameBytes = 63
+/** Templates of real models stay below 100 kB. */
+const mostTemplateBytes = 1024 * 1024
+/** Lists of numbers up to this length are kept: one value a layer. The vocabulary's are passed over. */
+const mostKeptItems = 4096
+const { string, array, bool } = valueTypes
 const fixedSize: Record<number, number> = { 0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8 }
-const bool = 7
-const string = 8
-const array = 9
 
 /**
  * Reads and checks the header of a file: every count, length and offset against the size of the file, so that a truncated file is
@@ -86,14 +95,16 @@ export function parseGgufHeader(bytes: Uint8Array, fileBytes: number): GgufHeade
   const values = new Map<string, Value>()
   for (let i = 0; i < pairCount; i++) {
     const key = reader.text('A name in it', 65_535)
+    if (key.includes('\0')) throw new BadHeader('It has a property with an impossible name.')
     if (values.has(key)) throw new BadHeader(`It has the property "${key.slice(0, 60)}" twice.`)
-    values.set(key, value(reader, reader.u32(), 0))
+    const type = reader.u32()
+    checkExpectedTypes(key, type)
+    values.set(key, value(reader, type, 0, key))
   }
+  checkTokenLists(values)
   const weights = tensors(reader, tensorCount, alignment(values), fileBytes)
   return describe(version, values, weights)
 }
-
-type Value = string | number | boolean | { readonly items: number }
 
 function start(reader: HeaderReader, fileBytes: number): number {
   if (fileBytes === 0) throw new BadHeader('It is empty.')
@@ -106,19 +117,28 @@ function start(reader: HeaderReader, fileBytes: number): number {
   throw new BadHeader(`Its GGUF version ${version} is not supported.`)
 }
 
-function value(reader: HeaderReader, type: number, depth: number): Value {
-  if (type === string) return reader.text('A text in it', mostHeaderBytes)
+function value(reader: HeaderReader, type: number, depth: number, key: string): Value {
+  if (type === string) return reader.text('A text in it', key === 'tokenizer.chat_template' ? mostTemplateBytes : mostHeaderBytes)
   if (type === bool) return reader.u8() !== 0
   if (type !== array) return reader.number(type)
   if (depth > 2) throw new BadHeader('Its lists are nested too deeply.')
   const itemType = reader.u32()
+  checkExpectedTypes(key, type, itemType)
   const items = reader.u64('The length of a list in it')
   const size = fixedSize[itemType]
-  if (size !== undefined) reader.skip(items * size)
-  else if (itemType === string) for (let i = 0; i < items; i++) reader.skip(reader.u64('A text in it'))
-  else if (itemType === array) for (let i = 0; i < items; i++) value(reader, array, depth + 1)
+  if (size !== undefined) return { items, itemType, numbers: numbers(reader, itemType, items, size) }
+  if (itemType === string) for (let i = 0; i < items; i++) reader.skip(reader.u64('A text in it'))
+  else if (itemType === array) for (let i = 0; i < items; i++) value(reader, array, depth + 1, key)
   else throw new BadHeader('It contains a list of an unknown type.')
-  return { items }
+  return { items, itemType, numbers: null }
+}
+
+function numbers(reader: HeaderReader, itemType: number, items: number, size: number): List['numbers'] {
+  if (items > mostKeptItems) {
+    reader.skip(items * size)
+    return null
+  }
+  return Array.from({ length: items }, () => (itemType === bool ? reader.u8() : reader.number(itemType)))
 }
 
 function alignment(values: ReadonlyMap<string, Value>): number {
@@ -132,6 +152,7 @@ interface Weights {
   readonly parameters: number
   /** Type that holds most of the bytes. */
   readonly mainType: string | null
+  readonly tensors: readonly TensorBytes[]
 }
 
 function tensors(reader: HeaderReader, count: number, align: number, fileBytes: number): Weights {
@@ -139,8 +160,10 @@ function tensors(reader: HeaderReader, count: number, align: number, fileBytes: 
   let end = 0
   const names = new Set<string>()
   const bytesByType = new Map<string, number>()
+  const found: (TensorBytes & { readonly offset: number })[] = []
   for (let i = 0; i < count; i++) {
-    const name = reader.text('A name in it', 1024)
+    const name = reader.text('A name in it', mostTensorNameBytes)
+    if (name.includes('\0')) throw new BadHeader('It has a tensor with an impossible name.')
     if (names.has(name)) throw new BadHeader('It has a tensor twice.')
     names.add(name)
     const dimensions = reader.u32()
@@ -152,20 +175,32 @@ function tensors(reader: HeaderReader, count: number, align: number, fileBytes: 
     if (!Number.isSafeInteger(elements) || elements === 0) throw new BadHeader('It has a tensor of an impossible size.')
     if (offset % align !== 0) throw new BadHeader('It has a tensor at an impossible place.')
     parameters += elements
+    if (removedTensorTypes.has(type)) throw new BadHeader('Its weights are of a type that no engine reads any more.')
     // The size of types newer than this list is unknown; the engine checks those.
     const [typeName, perBlock, blockBytes] = tensorTypes.get(type) ?? [null, 1, 0]
     if (elements % perBlock !== 0) throw new BadHeader('It has a tensor of an impossible size.')
     const size = (elements / perBlock) * blockBytes
     end = Math.max(end, offset + size)
     if (typeName !== null) bytesByType.set(typeName, (bytesByType.get(typeName) ?? 0) + size)
+    found.push({ name, bytes: size, offset })
   }
   if (count === 0) throw new BadHeader('It holds no weights.')
   const needed = Math.ceil(reader.at / align) * align + end
   if (!Number.isSafeInteger(parameters) || !Number.isSafeInteger(needed))
     throw new BadHeader('It has a tensor of an impossible size.')
   if (needed > fileBytes) throw new BadHeader(`It is cut off: ${needed - fileBytes} bytes of its weights are missing.`)
+  checkPlaces(found)
   const [main] = [...bytesByType].sort((a, b) => b[1] - a[1])
-  return { parameters, mainType: main?.[0] ?? null }
+  return { parameters, mainType: main?.[0] ?? null, tensors: found }
+}
+
+/** Weights that lie in each other: what is read depends on who reads it. */
+function checkPlaces(tensors: readonly (TensorBytes & { readonly offset: number })[]): void {
+  let end = 0
+  for (const { offset, bytes } of tensors.toSorted((a, b) => a.offset - b.offset)) {
+    if (offset < end) throw new BadHeader('Two of its tensors lie at the same place.')
+    end = offset + bytes
+  }
 }
 
 function describe(version: number, values: ReadonlyMap<string, Value>, weights: Weights): GgufHeader {
@@ -195,5 +230,6 @@ function describe(version: number, values: ReadonlyMap<string, Value>, weights: 
     tokenizer: text('tokenizer.ggml.model')?.slice(0, 60) ?? null,
     vocabulary: typeof vocabulary === 'object' ? vocabulary.items : null,
     licence: text('general.license')?.slice(0, 100) ?? null,
+    layout: layoutOf(architecture, values, weights.tensors),
   }
 }

@@ -11,6 +11,7 @@ import { Failure } from '../../main/base/failure.ts'
 import { tinyGguf } from '../../main/inference/testing/tiny-gguf.ts'
 import { parseGgufHeader } from '../../main/models/gguf.ts'
 import { BadHeader, NeedMoreBytes } from '../../main/models/header-reader.ts'
+import { memoryNeed } from '../../main/models/memory-need.ts'
 import { JsonStreamCounter } from '../../main/protocol/accounting/json-stream-counter.ts'
 import { SseCounter } from '../../main/protocol/accounting/sse-counter.ts'
 import { UsageMeter } from '../../main/protocol/accounting/usage-meter.ts'
@@ -213,9 +214,14 @@ function collateral(input: Uint8Array): void {
 /** The part of a model file that is read before its weights. */
 const ggufHead = tinyGguf({ contextTokens: 2048 }).slice(0, 16 * 1024)
 
+/** What is taken must also have a need that can be counted: it is shown and compared before the file is loaded. */
 function gguf(input: Uint8Array): void {
-  refusing(() => void parseGgufHeader(input, input.length), BadHeader, NeedMoreBytes)
-  refusing(() => void parseGgufHeader(input, 10_000_000), BadHeader, NeedMoreBytes)
+  for (const fileBytes of [input.length, 10_000_000]) {
+    const header = refusing(() => parseGgufHeader(input, fileBytes), BadHeader, NeedMoreBytes)
+    if (!header?.layout) continue
+    const { totalBytes } = memoryNeed(header.layout, { contextTokens: 8192, sequences: 4 })
+    if (!Number.isSafeInteger(Math.round(totalBytes)) || totalBytes < 0) throw new Error(`a need of ${totalBytes} bytes`)
+  }
 }
 
 const counted = readVectors<{ counter: { steps: { in: string }[] }[] }>('accounting/token_counter').counter
@@ -336,7 +342,10 @@ export const fuzzTargets: readonly FuzzTarget[] = [
     name: 'gguf',
     regressions: 'main/models/regressions.json',
     corpus: [ggufHead, ggufHead.slice(0, 600)],
-    dictionary: ['GGUF', 'general.architecture', 'llama', 'tokenizer.ggml.tokens'].map(textBytes),
+    dictionary: [
+      ...['GGUF', 'general.architecture', 'llama', 'tokenizer.ggml.tokens', 'tokenizer.ggml.scores', 'llama.block_count'],
+      ...['llama.attention.head_count', 'llama.attention.sliding_window', 'llama.attention.kv_lora_rank', 'blk.0.'],
+    ].map(textBytes),
     run: gguf,
   },
 ]

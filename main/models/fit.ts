@@ -1,0 +1,111 @@
+import type { ModelLayout } from './layout.ts'
+import { contextOf, type MemoryNeed, type MemoryOptions, memoryNeed } from './memory-need.ts'
+
+/** Where a model would run. `gpu` null: on the processor. */
+export interface FitMachine {
+  readonly gpu: { readonly name: string; readonly memoryBytes: number } | null
+  /** Memory of the computer. */
+  readonly memoryBytes: number
+}
+
+/** `well`: at least a tenth of the device stays free. `tight`: it fits, the context may be shorter. `with-ram`: some layers run beside the GPU. */
+export type FitWord = 'well' | 'tight' | 'with-ram' | 'too-big'
+
+export interface Fit {
+  readonly word: FitWord
+  readonly device: 'gpu' | 'cpu'
+  /** Memory of the device. */
+  readonly deviceBytes: number
+  readonly weightsBytes: number
+  readonly contextBytes: number
+  /** What it takes in all. */
+  readonly needBytes: number
+  /** Of each answer; null where the shape of the model is not known yet. */
+  readonly contextTokens: number | null
+  /** Layers on the GPU of all layers, where not all fit. */
+  readonly split: { readonly onGpu: number; readonly of: number } | null
+  /** True when only the number of weights is known, not the header. */
+  readonly rough: boolean
+}
+
+/** Shorter than this no context is offered to make a model fit. */
+const leastContextTokens = 2048
+/** The computer's memory serves everything else too. */
+const shareOfMemory = { well: 0.75, tight: 0.9 } as const
+const shareOfGpu = { well: 0.9, tight: 1 } as const
+/** Of the weights, for context and computation, before the header is known. */
+const roughExtra = 0.2
+
+type Machine = Pick<FitMachine, 'gpu' | 'memoryBytes'>
+
+function deviceOf({ gpu, memoryBytes }: Machine): {
+  device: Fit['device']
+  deviceBytes: number
+  shares: { well: number; tight: number }
+} {
+  return gpu === null
+    ? { device: 'cpu', deviceBytes: memoryBytes, shares: shareOfMemory }
+    : { device: 'gpu', deviceBytes: gpu.memoryBytes, shares: shareOfGpu }
+}
+
+/**
+ * Whether a model fits, and how (ui.md §5.3): the wanted context if it can be, a shorter one if that is what it takes, else some layers beside the
+ * GPU.
+ */
+export function fitOf(layout: ModelLayout, machine: FitMachine, wanted: MemoryOptions): Fit {
+  const { device, deviceBytes, shares } = deviceOf(machine)
+  const trained = layout.contextTokens ?? wanted.contextTokens
+  const most = Math.min(wanted.contextTokens, trained)
+  const describe = (word: FitWord, contextTokens: number, need: MemoryNeed, split: Fit['split'] = null): Fit => ({
+    ...{ word, device, deviceBytes, contextTokens, split, rough: false, weightsBytes: need.weightsBytes },
+    ...{ contextBytes: need.totalBytes - need.weightsBytes, needBytes: need.totalBytes },
+  })
+  const whole = memoryNeed(layout, { ...wanted, contextTokens: most }, device)
+  if (whole.totalBytes <= deviceBytes * shares.well) return describe('well', most, whole)
+  for (let contextTokens = most; ; contextTokens = Math.max(leastContextTokens, Math.floor(contextTokens / 2))) {
+    const need = memoryNeed(layout, { ...wanted, contextTokens }, device)
+    if (need.totalBytes <= deviceBytes * shares.tight) return describe('tight', contextTokens, need)
+    if (contextTokens <= leastContextTokens) break
+  }
+  const shortest = { ...wanted, contextTokens: Math.min(most, leastContextTokens) }
+  const smallest = memoryNeed(layout, shortest, device)
+  if (machine.gpu === null) return describe('too-big', shortest.contextTokens, smallest)
+  const onGpu = layersOnGpu(layout, deviceBytes * shareOfGpu.well, shortest)
+  const beside = layout.layers.slice(onGpu).reduce((sum, layer) => sum + layer.bytes + contextOf(layer, shortest), 0)
+  const inMemory = beside + layout.inputBytes + smallest.processBytes
+  const fits = onGpu > 0 && inMemory <= machine.memoryBytes * shareOfMemory.well
+  const split = { onGpu, of: layout.layers.length }
+  return fits
+    ? describe('with-ram', shortest.contextTokens, smallest, split)
+    : describe('too-big', shortest.contextTokens, smallest)
+}
+
+/** How many of the last layers a GPU holds beside the output, the context of those layers and the computation. */
+export function layersOnGpu(layout: ModelLayout, gpuBytes: number, options: MemoryOptions): number {
+  const { computeBytes } = memoryNeed(layout, options)
+  let left = gpuBytes - computeBytes - layout.outputBytes - layout.otherBytes
+  let count = 0
+  for (const layer of layout.layers.toReversed()) {
+    left -= layer.bytes + contextOf(layer, options)
+    if (left < 0) break
+    count++
+  }
+  return count
+}
+
+/** The same before a model is here, when only the size of its weights is known or estimated. */
+export function roughFit(weightsBytes: number, machine: FitMachine): Fit {
+  const { device, deviceBytes, shares } = deviceOf(machine)
+  const contextBytes = Math.round(weightsBytes * roughExtra)
+  const needBytes = weightsBytes + contextBytes
+  const besides = machine.gpu === null ? 0 : machine.memoryBytes * shareOfMemory.well
+  const word =
+    needBytes <= deviceBytes * shares.well
+      ? 'well'
+      : needBytes <= deviceBytes * shares.tight
+        ? 'tight'
+        : needBytes <= deviceBytes * shares.well + besides
+          ? 'with-ram'
+          : 'too-big'
+  return { word, device, deviceBytes, weightsBytes, contextBytes, needBytes, contextTokens: null, split: null, rough: true }
+}
