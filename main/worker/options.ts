@@ -42,6 +42,11 @@ export interface WorkerOptions {
    * message is told to the proxy.
    */
   readonly changeModel?: (newModel: string) => Promise<void>
+  /**
+   * Whether a private key that a proxy passed on is one of the network (protocol 95 §4): no request is opened under any other. Every key
+   * passes without it.
+   */
+  readonly knowsPrivateKey?: (privateKey: Uint8Array) => Promise<boolean>
   /** Price factor in thousandths; 1000 by default. */
   readonly coefficient?: number
   /** Proxies to serve at once; 1 by default. */

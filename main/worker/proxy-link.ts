@@ -25,6 +25,8 @@ export interface ProxyLinkContext {
   readonly admit: () => { readonly release: () => void } | { readonly code: number; readonly text: string }
   /** See `WorkerOptions.changeModel`. */
   readonly changeModel: ((newModel: string) => Promise<void>) | undefined
+  /** See `WorkerOptions.knowsPrivateKey`. */
+  readonly knowsPrivateKey: ((privateKey: Uint8Array) => Promise<boolean>) | undefined
   readonly emit: (event: WorkerEvent) => void
   readonly now: () => number
 }
@@ -290,6 +292,8 @@ export class ProxyLink {
   ): Promise<QueryOutcome> {
     try {
       const privateKey = message['@type'] === 'proxy.runQueryEx' ? carriedKey(message.private_key) : undefined
+      if (privateKey !== undefined && (await this.#context.knowsPrivateKey?.(privateKey)) === false)
+        return await this.#refuseKey(reply)
       // Proxies of newer revisions bring requests of newer clients (protocol 95 §5).
       const revision = this.#proxy.protocol >= keysSince ? 'newest' : 'either'
       const query = { query: message.query, timeoutMs: message.timeout * 1000, privateKey, revision } as const
@@ -310,6 +314,15 @@ export class ProxyLink {
         reason: asError(thrown).message,
       }
     }
+  }
+
+  /** The key itself is nobody's to read. */
+  async #refuseKey(reply: QueryReply): Promise<QueryOutcome> {
+    const text = 'unknown private key'
+    const now = this.#context.now()
+    await reply.error(peerErrorCodes.error, text, { tokens: noTokens, startedAtMs: now, answeredAtMs: 0, endedAtMs: now })
+    const counts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
+    return { result: 'failed', counts, adjustedTokens: 0n, reason: text }
   }
 
   #remember(requestId: string, tokens: bigint): void {

@@ -96,6 +96,22 @@ describe('the worker and protocol versions', () => {
     expect(backend.requests).toEqual([])
   })
 
+  it('opens nothing under a key that is not of the network', async () => {
+    const asked: Uint8Array[] = []
+    const knowsPrivateKey = async (key: Uint8Array): Promise<boolean> => {
+      asked.push(key)
+      return key[0] === 1
+    }
+    const { connection, backend } = await ready({ versions: all, knowsPrivateKey }, 3)
+    await connection.send(question({ is_encrypted: 'v1' }, new Uint8Array(32).fill(2)))
+    expect(await errorOf(connection)).toMatchObject({ error_code: 602, error: 'worker: unknown private key' })
+    // A question that is not encrypted has none.
+    await connection.send({ ...question({}, new Uint8Array(32)), request_id: new Uint8Array(32).fill(6) })
+    await connection.nextPacket('proxy.queryAnswerEx')
+    expect(asked).toEqual([new Uint8Array(32).fill(2)])
+    expect(backend.requests).toHaveLength(1)
+  })
+
   it('judges by the newer rules from version 3 on, and takes what either takes below', async () => {
     const body = { messages: [{ role: 'robot', content: 'hi' }], seed: 5 }
     const { connection } = await ready({ versions: all }, 3)

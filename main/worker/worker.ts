@@ -282,6 +282,7 @@ export class Worker {
         return { release: () => this.#update({ running: --this.#running }) }
       },
       changeModel: this.#options.changeModel,
+      knowsPrivateKey: this.#options.knowsPrivateKey,
       emit: (event) => this.events.emit(event),
       now: Date.now,
     }
