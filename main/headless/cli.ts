@@ -18,6 +18,8 @@ Usage: cocoon-desktop serve [options]
 
   router                   Does proof of work and TLS for them: cocoon-desktop router --help and docs/router.md
 
+  key-manager              Makes the keys of a network's encrypted requests: cocoon-desktop key-manager --help
+
   network <command>        Deploys a network of your own and changes it as its owner: cocoon-desktop network --help
 
   vault <command>          Locks chats and wallets with a password, or takes it away: cocoon-desktop vault --help

@@ -15,6 +15,14 @@ const shapes = {
   client: z.strictObject({ version: z.literal(1), walletKey: seed, masterSecret: seed, accessHash: z.string().min(16) }),
   worker: z.strictObject({ version: z.literal(1), walletKey: seed, accessHash: z.string().min(16) }),
   proxy: z.strictObject({ version: z.literal(1), walletKey: seed, machineKey: seed, accessHash: z.string().min(16) }),
+  /** `machineKey` signs the public keys, `sealKey` closes the private ones on the disk. */
+  'key-manager': z.strictObject({
+    version: z.literal(1),
+    walletKey: seed,
+    machineKey: seed,
+    sealKey: seed,
+    accessHash: z.string().min(16),
+  }),
 }
 
 export type RoleName = keyof typeof shapes
@@ -50,7 +58,8 @@ function freshKeys(role: RoleName): Record<string, string | number> {
     version: 1,
     walletKey: seedText(),
     ...(role === 'client' ? { masterSecret: seedText() } : {}),
-    ...(role === 'proxy' ? { machineKey: seedText() } : {}),
+    ...(role === 'proxy' || role === 'key-manager' ? { machineKey: seedText() } : {}),
+    ...(role === 'key-manager' ? { sealKey: seedText() } : {}),
     accessHash: randomBytes(24).toString('base64url'),
   }
 }

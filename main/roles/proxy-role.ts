@@ -14,6 +14,7 @@ import { ownQuote, type PolicyName, policyNamedOf } from './attesting.ts'
 import { Closers } from './closers.ts'
 import { openProxyHttp } from './http/proxy-http.ts'
 import { openKeyFile } from './key-file.ts'
+import { type KeyManagerAccess, openKeySource } from './network-keys.ts'
 import { drained, type Role } from './role.ts'
 import { openRoleFolder } from './role-folder.ts'
 import { firstRoot, ownerOf, type RoleOptions } from './role-options.ts'
@@ -42,6 +43,8 @@ export interface ProxyRoleOptions extends RoleOptions {
   readonly acceptLostDatabase: boolean
   /** Protocol versions that peers may choose; those of `CocoonProxy` by default. */
   readonly versions?: VersionRange
+  /** Where the private keys of encrypted requests come from. Where neither it nor the network contract names a key manager, there are none. */
+  readonly keyManager?: KeyManagerAccess
   /** Status for the operator; none when left out. */
   readonly http?: HttpPlace
 }
@@ -68,6 +71,8 @@ export function startProxyRole(options: ProxyRoleOptions): Promise<Role> {
     const { address: contract } = proxyInit({ owner, publicKey, root: root.address, params: root.params })
     const stakeNano = wallet.money === undefined ? 0n : root.params.minProxyStake
     await waitForMoney(wallet, await neededNano(wallet, contract, root), { logger, signal })
+    const sealingKeys = openKeySource('proxy', options.keyManager ?? { policy: options.policyWorkers }, options)
+    closers.add(() => sealingKeys.stop())
     const proxy = new CocoonProxy(
       {
         owner,
@@ -90,11 +95,13 @@ export function startProxyRole(options: ProxyRoleOptions): Promise<Role> {
         key: { publicKey, signer: keySigner(keys.machineKey) },
         openWorkerPort: port(options, options.workersPort, options.policyWorkers),
         openClientPort: port(options, options.clientsPort, options.policyClients),
+        privateKeyOf: (key) => sealingKeys.privateKeyOf(key),
         openDatabase: (path, migrations) => openDatabase(path, migrations, { logger, chainId: network.chainId }),
         logger: logger.room('proxy'),
       },
     )
     closers.add(() => proxy.stop())
+    sealingKeys.start()
     const giveUp = (): void => wallet.money?.wallet.close()
     signal.addEventListener('abort', giveUp)
     try {

@@ -5,7 +5,7 @@ import type { ChildEntries } from '../child-entries.ts'
 import { type Dial, type DialerOptions, openDialer } from '../core/dialer.ts'
 import { openViaDialer } from '../core/via-dialer.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
-import { checkRootMembership, type RootListing } from '../protocol/attestation/root-membership.ts'
+import { checkRootMembership, type MembershipRules, type RootListing } from '../protocol/attestation/root-membership.ts'
 import type { RouterAddress } from '../protocol/wire/dial-via.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { type AttestingOptions, ownQuote, type PolicyName, policyNamedOf } from './attesting.ts'
@@ -61,8 +61,12 @@ export function proxyDialer({
   return proxyVia === undefined ? openDialer(entries.powThread, options) : openViaDialer(proxyVia, options)
 }
 
-/** How a client or worker looks at the proxies that it dials, and what it shows of itself (protocol 10 §8). */
-export function dialerOptions(policy: Policy, root: () => RootConfig | null): DialerOptions {
+/** How a role looks at the peers of that part that it dials, and what it shows of itself (protocol 10 §8). */
+export function dialerOptions(
+  policy: Policy,
+  root: () => RootConfig | null,
+  part: MembershipRules['part'] = 'proxy',
+): DialerOptions {
   if (policy.kind === 'any') return {}
   const quote = ownQuote(policy.kind)
   return {
@@ -72,7 +76,7 @@ export function dialerOptions(policy: Policy, root: () => RootConfig | null): Di
       const config = root()
       // Without a chain the lists are a file's: they have no age.
       const ages = config?.source === undefined ? { mostAgeMs: Number.POSITIVE_INFINITY } : {}
-      checkRootMembership(peer, config && listingOf(config), { part: 'proxy', nowMs: Date.now(), ...ages })
+      checkRootMembership(peer, config && listingOf(config), { part, nowMs: Date.now(), ...ages })
     },
   }
 }

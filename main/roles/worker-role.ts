@@ -13,6 +13,7 @@ import { modelChanger } from './change-model.ts'
 import { Closers } from './closers.ts'
 import { openWorkerHttp } from './http/worker-http.ts'
 import { openKeyFile } from './key-file.ts'
+import { type KeyManagerAccess, openKeySource } from './network-keys.ts'
 import { drained, type Role } from './role.ts'
 import { openRoleFolder } from './role-folder.ts'
 import { ownerOf, proxyDialer, type RoleOptions } from './role-options.ts'
@@ -37,6 +38,8 @@ export interface WorkerRoleOptions extends RoleOptions {
   readonly versions?: VersionRange
   /** Program that is run when a proxy asks for another model. */
   readonly changeModel?: string
+  /** Where the private keys of the network come from; without one here or in the network contract a proxy's word is taken for them. */
+  readonly keyManager?: KeyManagerAccess
   /** JSON text about this computer, for proxies. */
   readonly machine?: string
   readonly dial?: Dial
@@ -70,6 +73,8 @@ export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
     await waitForMoney(wallet, WALLET_MINIMUM + ATTACH.workerDeploy + ATTACH.workerPayout, { logger, signal })
     const database = openDatabase(folder.database, workerMigrations, { logger, chainId: network.chainId })
     closers.add(() => database.close())
+    const networkKeys = openKeySource('worker', options.keyManager ?? keyManagerOf(options), options)
+    closers.add(() => networkKeys.stop())
     const worker = new Worker({
       root: network.root,
       owner,
@@ -85,6 +90,7 @@ export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
       ...(options.versions === undefined ? {} : { versions: options.versions }),
       ...(options.machine === undefined ? {} : { machineDescription: options.machine }),
       ...(options.changeModel === undefined ? {} : { changeModel: modelChanger(options.changeModel, logger.room('worker')) }),
+      knowsPrivateKey: (key) => networkKeys.knows(key),
       ...(options.payoutAbove === undefined ? {} : { automaticPayoutAbove: options.payoutAbove }),
       logger: logger.room('worker'),
     })
@@ -114,6 +120,7 @@ export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
         logger: logger.room('http'),
       }))
     closers.add(() => address?.close())
+    networkKeys.start()
     worker.start()
     return {
       facts: [
@@ -133,4 +140,9 @@ export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
       },
     }
   })
+}
+
+/** Reached and judged like proxies. */
+function keyManagerOf({ policy, proxyVia }: WorkerRoleOptions): KeyManagerAccess {
+  return { policy, ...(proxyVia === undefined ? {} : { via: proxyVia }) }
 }

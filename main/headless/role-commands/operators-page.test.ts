@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { clientHelp } from './client.ts'
+import { keyManagerHelp } from './key-manager.ts'
 import { proxyHelp } from './proxy.ts'
 import { exitCodes } from './run-role.ts'
 import { workerHelp } from './worker.ts'
@@ -20,6 +21,7 @@ describe('the page for operators', () => {
     ['client', clientHelp],
     ['worker', workerHelp],
     ['proxy', proxyHelp],
+    ['key-manager', keyManagerHelp],
   ])('and the help name every option of %s', (role, help) => {
     const parsed = [...parsedBy(`./${role}.ts`), ...parsedBy('./common.ts')]
     expect(parsed.length).toBeGreaterThan(10)

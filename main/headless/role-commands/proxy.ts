@@ -4,6 +4,7 @@ import type { ChildEntries } from '../../child-entries.ts'
 import { startProxyRole } from '../../roles/proxy-role.ts'
 import { hostAndPort, required, UsageError, versionRange, wholeNumber } from './arguments.ts'
 import { commonHelp, commonOptions, policyOf, readCommon } from './common.ts'
+import { readKeyAccess } from './key-access.ts'
 import { runRole } from './run-role.ts'
 
 export const proxyHelp = `Usage: cocoon-desktop proxy --network <name or file> --workers-port <n> --clients-port <n> [options]
@@ -20,6 +21,9 @@ export const proxyHelp = `Usage: cocoon-desktop proxy --network <name or file> -
     --listed-models-only                     Refuses workers with models that the network contract does not list.
     --accept-lost-database                   Starts although the chain knows of more work than the database.
     --protocol <range>                       Protocol versions that peers may choose (default 0-4; 0-2 behaves as proxies of 2025).
+    --key-manager <host:port>                Where private keys of encrypted requests come from (default: as the network contract says).
+    --key-manager-policy <any|fake_tdx|tdx>  What the key manager must prove (default: as for workers).
+    --key-manager-via <host:port>            A router on this computer by which it is reached.
     --http <host:port>                       Status for the operator (default none).${commonHelp}
 `
 
@@ -40,6 +44,9 @@ export async function proxyCommand(args: readonly string[], entries: ChildEntrie
       'listed-models-only': { type: 'boolean', default: false },
       'accept-lost-database': { type: 'boolean', default: false },
       protocol: { type: 'string' },
+      'key-manager': { type: 'string' },
+      'key-manager-policy': { type: 'string' },
+      'key-manager-via': { type: 'string' },
       http: { type: 'string' },
     },
   })
@@ -49,11 +56,12 @@ export async function proxyCommand(args: readonly string[], entries: ChildEntrie
   const plain = values.plain || behindRouter
   const host = values.host ?? (plain ? '127.0.0.1' : '0.0.0.0')
   if (plain && !isLoopback(host)) throw new UsageError('--plain has no encryption; it listens on this computer only.')
+  const policyWorkers = policyOf('policy-workers', values['policy-workers'])
   const own = {
     host,
     workersPort: wholeNumber('workers-port', required('workers-port', values['workers-port']), 0, 65_535),
     clientsPort: wholeNumber('clients-port', required('clients-port', values['clients-port']), 0, 65_535),
-    policyWorkers: policyOf('policy-workers', values['policy-workers']),
+    policyWorkers,
     policyClients: policyOf('policy-clients', values['policy-clients']),
     plain,
     behindRouter,
@@ -62,6 +70,7 @@ export async function proxyCommand(args: readonly string[], entries: ChildEntrie
     listedModelsOnly: values['listed-models-only'],
     acceptLostDatabase: values['accept-lost-database'],
     ...(values.protocol === undefined ? {} : { versions: versionRange('protocol', values.protocol, 0) }),
+    keyManager: readKeyAccess(values, { policy: policyWorkers }),
     ...(values.http === undefined ? {} : { http: hostAndPort('http', values.http) }),
   }
   await runRole((signal) => startProxyRole({ ...common.roleOptions(signal), ...own }), common)

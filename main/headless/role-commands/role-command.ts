@@ -2,6 +2,7 @@ import { messageAndAdvice } from '../../base/failure.ts'
 import type { ChildEntries } from '../../child-entries.ts'
 import { UsageError } from './arguments.ts'
 import { clientCommand, clientHelp } from './client.ts'
+import { keyManagerCommand, keyManagerHelp } from './key-manager.ts'
 import { proxyCommand, proxyHelp } from './proxy.ts'
 import { routerCommand, routerHelp } from './router.ts'
 import { exitCodes } from './run-role.ts'
@@ -14,9 +15,10 @@ const commands: Readonly<
   worker: { run: workerCommand, help: workerHelp },
   proxy: { run: proxyCommand, help: proxyHelp },
   router: { run: routerCommand, help: routerHelp },
+  'key-manager': { run: keyManagerCommand, help: keyManagerHelp },
 }
 
-/** Runs `cocoon-desktop client|worker|proxy|router …`. False when it is none of them. Ends the process when the command line is wrong. */
+/** Runs `cocoon-desktop client|worker|proxy|router|key-manager …`. False when it is none of them. Ends the process when the command line is wrong. */
 export async function roleCommand([name = '', ...args]: readonly string[], entries: ChildEntries): Promise<boolean> {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command === undefined) return false

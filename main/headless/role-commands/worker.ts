@@ -3,6 +3,7 @@ import type { ChildEntries } from '../../child-entries.ts'
 import { startWorkerRole } from '../../roles/worker-role.ts'
 import { hostAndPort, jsonText, required, toncoin, versionRange, wholeNumber } from './arguments.ts'
 import { commonHelp, commonOptions, policyOf, readCommon } from './common.ts'
+import { readKeyAccess } from './key-access.ts'
 import { runRole } from './run-role.ts'
 
 export const workerHelp = `Usage: cocoon-desktop worker --network <name or file> --model <name> [options]
@@ -19,6 +20,8 @@ export const workerHelp = `Usage: cocoon-desktop worker --network <name or file>
     --protocol <range>        Protocol versions offered to proxies (default 1-2; from 3 on encrypted requests may come, which are refused here).
     --change-model <program>  Run with a model's name when a proxy asks for that model; without it proxies are refused.
     --machine <json>          Told about this computer to proxies of version 4 (with --protocol 4).
+    --key-manager <host:port>  Where the network's private keys come from (default: as the network contract says).
+    --key-manager-policy <any|fake_tdx|tdx>  What the key manager must prove (default: as a proxy).
     --http <host:port>        Status for the operator (default none).${commonHelp}
 `
 
@@ -38,19 +41,24 @@ export async function workerCommand(args: readonly string[], entries: ChildEntri
       protocol: { type: 'string' },
       'change-model': { type: 'string' },
       machine: { type: 'string' },
+      'key-manager': { type: 'string' },
+      'key-manager-policy': { type: 'string' },
       http: { type: 'string' },
     },
   })
   if (values.help) return console.log(workerHelp)
   const common = readCommon('worker', values, entries)
+  const policy = policyOf('policy', values.policy)
+  const via = values['proxy-via'] === undefined ? undefined : hostAndPort('proxy-via', values['proxy-via'])
   const own = {
     engine: values.engine,
     model: required('model', values.model),
     coefficient: wholeNumber('coefficient', values.coefficient, 0, 999_999_999),
     maxActive: wholeNumber('max-active', values['max-active'], 1, 100_000),
-    policy: policyOf('policy', values.policy),
+    policy,
+    keyManager: readKeyAccess(values, { policy, ...(via && { via }) }),
     proxies: wholeNumber('proxies', values.proxies, 1, 16),
-    ...(values['proxy-via'] === undefined ? {} : { proxyVia: hostAndPort('proxy-via', values['proxy-via']) }),
+    ...(via && { proxyVia: via }),
     payoutAbove: toncoin('payout-above', values['payout-above']),
     ...(values.protocol === undefined ? {} : { versions: versionRange('protocol', values.protocol, 0) }),
     ...(values['change-model'] === undefined ? {} : { changeModel: values['change-model'] }),
