@@ -28,6 +28,8 @@ export const loadOrder = z.object({
   threads: z.number().int().min(0).max(1024),
   gpu: gpuChoice,
   sampling: samplingAdvice.optional(),
+  /** One of the places is left to the lane `own`. */
+  keepOwn: z.boolean(),
 })
 export type LoadOrder = z.infer<typeof loadOrder>
 
@@ -99,7 +101,7 @@ export const engineUsage = z.object({
   reasoningTokens: count,
 })
 
-const alternative = z.object({ text: z.string(), bytes: z.array(count.max(255)).readonly(), logprob: z.number() })
+const alternative = z.object({ text: z.string(), bytes: z.array(count.max(255)).readonly().nullable(), logprob: z.number() })
 const tokenLogprob = alternative.extend({ top: z.array(alternative).readonly() })
 
 export const engineEvent = z.discriminatedUnion('type', [

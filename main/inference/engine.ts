@@ -90,11 +90,11 @@ export interface EngineUsage {
 /** How likely a token was: natural logarithm of its probability after the sampling settings (temperature, penalties, grammar) of the request. */
 export interface TokenLogprob {
   readonly text: string
-  /** The token's own bytes; a token may be a part of a character. */
-  readonly bytes: readonly number[]
+  /** UTF-8 of `text`; null for a token that is a part of a character, whose bytes the library does not tell. */
+  readonly bytes: readonly number[] | null
   readonly logprob: number
   /** The likeliest tokens at this place, the likeliest first. */
-  readonly top: readonly { readonly text: string; readonly bytes: readonly number[]; readonly logprob: number }[]
+  readonly top: readonly { readonly text: string; readonly bytes: readonly number[] | null; readonly logprob: number }[]
 }
 
 export type EngineEvent =

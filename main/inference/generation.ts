@@ -1,18 +1,12 @@
-import { randomInt } from 'node:crypto'
-import type { LlamaModel, SequenceEvaluateOptions, Token } from 'node-llama-cpp'
-import { AnswerText } from './answer-text.ts'
+import type { LlamaGrammarEvaluationState, LlamaModel, Token } from 'node-llama-cpp'
+import { AnswerEvents } from './answer-events.ts'
 import type { EngineEvent, EngineUsage, GenerationOptions } from './engine.ts'
-import type { PromptTokens } from './prompt-tokens.ts'
+import { tokenLogprob } from './logprobs.ts'
 import { ReasoningCounter } from './reasoning-counter.ts'
+import { grammarState, type PreparedRequest } from './request.ts'
+import { evaluateOptions, type SamplingDefaults } from './sampling.ts'
 import { type Place, reusableTokens } from './sequence-places.ts'
-
-/** Sampling values that a GGUF file may carry for its model; else those that suit small chat models. */
-export interface SamplingDefaults {
-  readonly temperature: number
-  readonly topP: number
-  readonly topK: number
-  readonly minP: number
-}
+import { callGrammar } from './tool-calls.ts'
 
 /** Longest time that one piece of a prompt may keep the other sequences, and an abort, waiting. */
 const pieceMs = 200
@@ -37,6 +31,11 @@ export class PromptPace {
   }
 }
 
+interface Sampled {
+  readonly token: Token
+  readonly probabilities?: ReadonlyMap<Token, number>
+}
+
 /**
  * Generates one answer in `place`, which must not be used by anybody else meanwhile. Ends with `done`; after an abort that comes
  * at once, while `settled` (called last) tells when the place is really free again.
@@ -44,7 +43,7 @@ export class PromptPace {
 export async function* generate(
   model: LlamaModel,
   place: Place,
-  prompt: PromptTokens,
+  { prompt, calls, grammar: wholeGrammar }: PreparedRequest,
   options: GenerationOptions,
   defaults: SamplingDefaults,
   pace: PromptPace,
@@ -53,12 +52,20 @@ export async function* generate(
 ): AsyncGenerator<EngineEvent> {
   const { sequence } = place
   const aborted = abortPromise(signal)
-  const reasoning = new ReasoningCounter(prompt.thoughts, model.detokenize(prompt.tokens.slice(-16), true))
-  const answer = new AnswerText<Token>(
-    (tokens, before) => model.detokenize(tokens, false, before),
-    [...(options.stop ?? []), ...prompt.stopTexts],
-    prompt.tokens.slice(-8),
-  )
+  const promptEndText = model.detokenize(prompt.tokens.slice(-16), true)
+  const reasoning = new ReasoningCounter(prompt.thoughts, promptEndText)
+  // Marks of calls and thoughts may be control tokens.
+  const isMarked = calls !== undefined || options.reasoning === 'split'
+  const answer = new AnswerEvents<Token>({
+    detokenize: (tokens, before) => model.detokenize(tokens, isMarked, before),
+    stops: [...(options.stop ?? []), ...prompt.stopTexts],
+    promptEnd: prompt.tokens.slice(-8),
+    promptEndText,
+    thoughts: prompt.thoughts,
+    calls,
+    reasoning: options.reasoning,
+  })
+  let grammar: LlamaGrammarEvaluationState | undefined = wholeGrammar
   const sampled: Token[] = []
   let cachedTokens = 0
   let evaluated = 0
@@ -69,25 +76,32 @@ export async function* generate(
     reasoningTokens: reasoning.tokens,
   })
   let running: Promise<unknown> = Promise.resolve()
-  let iterator: AsyncGenerator<Token, void, undefined> | undefined
+  let iterator: AsyncGenerator<Sampled | Token, void, undefined> | undefined
   try {
-    const keep = reusableTokens(place, prompt.tokens, prompt.publicPrefix)
+    const keep = reusableTokens(place, prompt.tokens, prompt.publicPrefix, scopeOf(options))
     if (keep < sequence.nextTokenIndex) await sequence.eraseContextTokenRanges([{ start: keep, end: sequence.nextTokenIndex }])
     // Some architectures can only go back further than asked.
     cachedTokens = sequence.nextTokenIndex
     const meter = sequence.tokenMeter.getState()
+    const sampling = evaluateOptions(model, options, defaults, sampled, () => grammar)
+    const priority = { ...(sampling.evaluationPriority && { evaluationPriority: sampling.evaluationPriority }) }
     let rest = prompt.tokens.slice(cachedTokens)
     while (rest.length > pace.tokens && !signal.aborted) {
       const piece = rest.slice(0, pace.tokens)
       const startedMs = performance.now()
-      running = sequence.evaluateWithoutGeneratingNewTokens(piece)
+      running = sequence.evaluateWithoutGeneratingNewTokens(piece, priority)
       await Promise.race([running, aborted])
       if (signal.aborted) break
       pace.measured(piece.length, performance.now() - startedMs)
       evaluated += piece.length
       rest = rest.slice(piece.length)
     }
-    if (!signal.aborted) iterator = sequence.evaluate(rest, evaluateOptions(options, defaults, sampled)) as typeof iterator
+    if (!signal.aborted)
+      iterator = (
+        options.logprobs === undefined
+          ? sequence.evaluate(rest, sampling)
+          : sequence.evaluateWithMetadata(rest, { probabilities: true }, sampling)
+      ) as typeof iterator
 
     const room = sequence.contextSize - 1 - prompt.tokens.length
     const limit = Math.min(options.maxTokens ?? room, room)
@@ -101,7 +115,7 @@ export async function* generate(
         reason = 'stop'
         break
       }
-      const token = next.value
+      const { token, probabilities }: Sampled = typeof next.value === 'object' ? next.value : { token: next.value }
       if (sampled.length === 0) evaluated = prompt.tokens.length - cachedTokens
       sampled.push(token)
       reasoning.push(model.detokenize([token], true))
@@ -109,8 +123,12 @@ export async function* generate(
         reason = 'stop'
         break
       }
-      const piece = answer.push(token)
-      if (piece !== undefined) yield { type: 'text', ...piece }
+      yield* answer.push(token, probabilities && tokenLogprob(model, token, probabilities, options.logprobs ?? 0))
+      if (calls !== undefined && grammar === undefined && answer.call !== undefined) {
+        const text = callGrammar(calls, answer.call)
+        if (text === undefined) answer.abandonCall()
+        else grammar = grammarState(model, text)
+      }
       if (answer.stopped) {
         reason = 'stop'
         break
@@ -120,8 +138,7 @@ export async function* generate(
         break
       }
     }
-    const last = answer.flush()
-    if (last !== undefined) yield { type: 'text', ...last }
+    yield* answer.end(reason === 'stop')
     if (reason !== 'cancelled') {
       const used = sequence.tokenMeter.diff(meter)
       if (used.usedOutputTokens !== sampled.length)
@@ -136,29 +153,9 @@ export async function* generate(
   }
 }
 
-function evaluateOptions(
-  options: GenerationOptions,
-  defaults: SamplingDefaults,
-  sampled: readonly Token[],
-): SequenceEvaluateOptions {
-  const penalties = (options.frequencyPenalty ?? 0) !== 0 || (options.presencePenalty ?? 0) !== 0
-  return {
-    temperature: options.temperature ?? defaults.temperature,
-    topP: options.topP ?? defaults.topP,
-    topK: defaults.topK,
-    minP: defaults.minP,
-    seed: options.seed ?? randomInt(0x7f_ff_ff_ff),
-    yieldEogToken: true,
-    ...(penalties && {
-      repeatPenalty: {
-        punishTokens: () => sampled.slice(-1024),
-        maxPunishTokens: 1024,
-        penalty: 1,
-        frequencyPenalty: options.frequencyPenalty ?? 0,
-        presencePenalty: options.presencePenalty ?? 0,
-      },
-    }),
-  }
+/** Whose prompt it is; see `cacheScope` of the options. */
+export function scopeOf({ cacheScope, lane = 'own' }: GenerationOptions): string | undefined {
+  return cacheScope ?? (lane === 'own' ? 'own' : undefined)
 }
 
 function abortPromise(signal: AbortSignal): Promise<undefined> {

@@ -1,11 +1,13 @@
 import { type ChatWrapper, getLlama, type Llama, type LlamaContext, LlamaLogLevel, type LlamaModel } from 'node-llama-cpp'
-import { Failure } from '../base/failure.ts'
-import { checkCapable, type EngineCapabilities, noCapabilities } from './capabilities.ts'
+import { checkCapable, type EngineCapabilities } from './capabilities.ts'
 import type { EngineEvent, GenerationOptions } from './engine.ts'
-import type { GenerationInput, GpuChoice, LoadOrder, SamplingAdvice } from './engine-messages.ts'
-import { generate, PromptPace, type SamplingDefaults } from './generation.ts'
-import { chatTemplate, chatTokens, completionTokens } from './prompt-tokens.ts'
-import { SequencePlaces } from './sequence-places.ts'
+import { type GenerationInput, type GpuChoice, type LoadOrder, mostTopLogprobs } from './engine-messages.ts'
+import { generate, PromptPace, scopeOf } from './generation.ts'
+import { chatTemplate, thoughtMarks } from './prompt-tokens.ts'
+import { prepare } from './request.ts'
+import { type SamplingDefaults, samplingDefaults } from './sampling.ts'
+import { ownLane, SequencePlaces } from './sequence-places.ts'
+import { knowsCalls } from './tool-calls.ts'
 
 /** A model with its context, inside the engine process. */
 export class LoadedModel {
@@ -19,18 +21,37 @@ export class LoadedModel {
   readonly #defaults: SamplingDefaults
   readonly #pace: PromptPace
 
-  private constructor(llama: Llama, model: LlamaModel, context: LlamaContext, advice: SamplingAdvice = {}) {
+  private constructor(llama: Llama, model: LlamaModel, context: LlamaContext, { sampling: advice = {}, keepOwn }: LoadOrder) {
     this.#model = model
     this.#template = chatTemplate(model)
-    this.#places = new SequencePlaces(context)
+    this.#places = new SequencePlaces(context, keepOwn)
     this.#defaults = samplingDefaults(model, advice)
     this.#pace = new PromptPace(context.batchSize)
     this.contextTokens = context.contextSize
     this.backend = llama.gpu === false ? 'cpu' : llama.gpu
     this.threads = context.idealThreads
+    const tools = knowsCalls(this.#template)
     this.capabilities = {
-      ...noCapabilities,
-      ...{ contextTokens: context.contextSize, chat: true, complete: true, seed: true, stop: true, penalties: true },
+      contextTokens: context.contextSize,
+      chat: true,
+      complete: true,
+      embeddings: false,
+      tools,
+      parallelToolCalls: false,
+      json: true,
+      jsonSchema: true,
+      grammar: true,
+      seed: true,
+      stop: true,
+      penalties: true,
+      topK: true,
+      minP: true,
+      logitBias: true,
+      topLogprobs: mostTopLogprobs,
+      reasoningSplit: thoughtMarks(this.#template) !== undefined,
+      dropOldest: true,
+      images: false,
+      answers: 1,
     }
   }
 
@@ -47,31 +68,27 @@ export class LoadedModel {
       contextSize: { min: Math.min(512, order.contextTokens), max: Math.min(order.contextTokens, model.trainContextSize) },
       threads: { ideal: threads, min: 1 },
     })
-    return new LoadedModel(llama, model, context, order.sampling)
+    return new LoadedModel(llama, model, context, order)
   }
 
-  /** Throws `Failure` `context-too-small` before anything is generated when the prompt leaves no room for an answer. */
+  /**
+   * Before anything is generated it throws `Failure` `not-capable`, and what `prepare` throws. An abort while the request waits for a place
+   * ends it with nothing used.
+   */
   async *answer(input: GenerationInput, options: GenerationOptions, signal: AbortSignal): AsyncGenerator<EngineEvent> {
     checkCapable(this.capabilities, input.kind === 'chat' ? input.messages : [], options)
-    const prompt =
-      input.kind === 'chat'
-        ? chatTokens(this.#model, this.#template, input.messages)
-        : completionTokens(this.#model, input.prompt)
-    // One token of room for the answer, and one that the library keeps free.
-    if (prompt.tokens.length === 0) throw new Failure('generation-failed', 'The prompt is empty.')
-    if (prompt.tokens.length > this.contextTokens - 2)
-      throw new Failure(
-        'context-too-small',
-        `The text has ${prompt.tokens.length} tokens, but the model reads at most ${this.contextTokens} with its answer.`,
-      )
-    const place = await this.#places.acquire(options.lane ?? 'own', prompt.tokens, prompt.publicPrefix, signal)
+    const request = prepare(this.#model, this.#template, this.contextTokens, input, options)
+    if (request.notice !== undefined) yield request.notice
+    const { tokens, publicPrefix } = request.prompt
+    const scope = scopeOf(options)
+    const place = await this.#places.acquire({ lane: options.lane ?? ownLane, tokens, publicPrefix, scope }, signal)
     if (place === undefined) {
       const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
       yield { type: 'done', reason: 'cancelled', usage }
       return
     }
-    const settled = (): void => this.#places.release(place, prompt.tokens.length)
-    yield* generate(this.#model, place, prompt, options, this.#defaults, this.#pace, signal, settled)
+    const settled = (): void => this.#places.release(place, tokens.length, scope)
+    yield* generate(this.#model, place, request, options, this.#defaults, this.#pace, signal, settled)
   }
 }
 
@@ -98,20 +115,4 @@ async function library(gpu: GpuChoice, onWarning: (line: string) => void): Promi
  */
 function defaultThreads(mathCores: number): number {
   return Math.max(1, mathCores - 1)
-}
-
-function samplingDefaults(model: LlamaModel, advice: SamplingAdvice): SamplingDefaults {
-  const general: Record<string, unknown> = { ...model.fileInfo.metadata.general }
-  const raw = general.sampling
-  const sampling: Record<string, unknown> = typeof raw === 'object' && raw !== null ? { ...raw } : {}
-  const number = (name: string, fallback: number, most: number): number => {
-    const value = sampling[name]
-    return typeof value === 'number' && Number.isFinite(value) && value >= 0 && value <= most ? value : fallback
-  }
-  return {
-    temperature: advice.temperature ?? number('temp', 0.7, 5),
-    topP: advice.topP ?? number('top_p', 0.95, 1),
-    topK: number('top_k', 40, 1_000_000),
-    minP: number('min_p', 0.05, 1),
-  }
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Failure } from '../base/failure.ts'
-import type { ChatMessage, EngineEvent, EngineUsage } from './engine.ts'
+import type { ChatMessage, EngineEvent, EngineUsage, GenerationOptions } from './engine.ts'
 import { LocalEngine } from './local-engine.ts'
 import { tinyGguf, tinyGgufFile } from './testing/tiny-gguf.ts'
 
@@ -92,11 +92,24 @@ describe('LocalEngine with a tiny model', () => {
     expect(next.usage.cachedTokens).toBeLessThan(next.usage.promptTokens)
   })
 
-  it('does not reveal by the cache how much of an earlier prompt was guessed', async () => {
-    await collect(engine.chat(ask('My secret number is 4821 and nobody knows it'), { maxTokens: 2 }, never))
-    const guess = await collect(engine.chat(ask('My secret number is 4821'), { maxTokens: 2 }, never))
+  it('does not reveal by the cache how much of another prompt was guessed', async () => {
+    const cached = async (content: string, options: GenerationOptions): Promise<number> =>
+      (await collect(engine.chat(ask(content), { maxTokens: 2, ...options }, never))).usage.cachedTokens
+    await cached('My secret number is 4821 and nobody knows it', { lane: 'served' })
     // Only the opening of the template, "<|im_start|>user\n", is shared.
-    expect(guess.usage.cachedTokens).toBeLessThan(10)
+    expect(await cached('My secret number is 4821', { lane: 'served' })).toBeLessThan(10)
+    expect(await cached('My secret number is 4', { lane: 'served', cacheScope: 'somebody' })).toBeLessThan(10)
+    expect(await cached('My secret number is', {})).toBeLessThan(10)
+  })
+
+  it('reads a long beginning once for each scope', async () => {
+    const rules = 'Rules of the house. '.repeat(40)
+    const cached = async (content: string, options: GenerationOptions): Promise<number> =>
+      (await collect(engine.chat(ask(`${rules}${content}`), { maxTokens: 2, ...options }, never))).usage.cachedTokens
+    const app = { lane: 'app', cacheScope: 'app 1' }
+    expect(await cached('One?', app)).toBeLessThan(10)
+    expect(await cached('Two, and more?', app)).toBeGreaterThan(rules.length)
+    expect(await cached('Three?', { lane: 'app', cacheScope: 'app 2' })).toBeLessThan(10)
   })
 
   it('answers two at the same time, each as if it were alone', async () => {
@@ -117,16 +130,17 @@ describe('LocalEngine with a tiny model', () => {
     expect(new Set(order.slice(0, 20))).toEqual(new Set(['one', 'two']))
   })
 
-  it('lets lanes take turns when more wait than fit', async () => {
+  it('lets lanes take turns when more wait than fit, and the own chat go first', async () => {
     const finished: string[] = []
     const job = async (name: string, lane: string): Promise<void> => {
       await collect(engine.chat(ask(name), { maxTokens: 10, lane }, never))
       finished.push(name)
     }
     const served = Array.from({ length: 8 }, (_, index) => job(`served ${index}`, 'served'))
-    await Promise.all([...served, job('mine', 'own')])
-    expect(finished).toHaveLength(9)
-    expect(finished.indexOf('mine')).toBeLessThan(5)
+    await Promise.all([...served, job('app', 'app'), job('mine', 'own'), job('mine too', 'own')])
+    expect(finished).toHaveLength(11)
+    expect(Math.max(finished.indexOf('mine'), finished.indexOf('mine too'))).toBeLessThan(4)
+    expect(finished.indexOf('app')).toBeLessThan(7)
   })
 
   it('stops within a few milliseconds and reports the usage so far', async () => {
@@ -209,6 +223,27 @@ describe('LocalEngine with a tiny model', () => {
     expect(plain.usage.promptTokens).toBe(templateTokens + 3 + 4 + 1 + 8 + 1 + 6)
     const control = await collect(engine.chat(ask('<|im_end|>'), { maxTokens: 2 }, never))
     expect(control.usage.promptTokens).toBe(templateTokens + 10)
+  })
+})
+
+describe('LocalEngine with a place kept for the own chat', () => {
+  it('answers the own chat while the others wait for each other', async () => {
+    const engine = new LocalEngine({ entryPath, gpu: false, threads: 1, sequences: 1, keepOwn: true, background: false })
+    await engine.load({ path: await tinyGgufFile(), name: 'tiny' })
+    const abort = new AbortController()
+    const order: string[] = []
+    const served = [1, 2].map((n) =>
+      collect(engine.chat(ask(`served ${n}`), { maxTokens: n === 1 ? 1500 : 2, lane: 'served' }, abort.signal)).then(
+        ({ reason }) => order.push(`served ${n} ${reason}`),
+      ),
+    )
+    for (const name of ['one', 'two'])
+      order.push(`${name} ${(await collect(engine.chat(ask(name), { maxTokens: 5 }, never))).tokens}`)
+    abort.abort()
+    await Promise.all(served)
+    expect(order.slice(0, 2)).toEqual(['one 5', 'two 5'])
+    expect(order.slice(2).sort()).toEqual(['served 1 cancelled', 'served 2 cancelled'])
+    await engine.dispose()
   })
 })
 

@@ -13,6 +13,8 @@ export interface LocalEngineOptions {
   readonly gpu?: GpuChoice
   /** Answers generated at the same time, batched in one context; more wait in line. Default 2. */
   readonly sequences?: number
+  /** One more place is left to the user's own chat, so that it never waits for the end of other answers. Default false. */
+  readonly keepOwn?: boolean
   /** Default 0: as measured best for this machine. */
   readonly threads?: number
   /** Upper bound of the context of each sequence, in tokens. Default 8192; the model's own limit is never exceeded. */
@@ -123,12 +125,27 @@ export class LocalEngine implements CapableEngine {
   }
 
   async #start(model: ModelToLoad, turn: number, crashes: number): Promise<void> {
-    const { entryPath, gpu = 'auto', sequences = 2, threads = 0, contextTokens = 8192, background = true } = this.#options
+    const {
+      entryPath,
+      gpu = 'auto',
+      sequences = 2,
+      threads = 0,
+      contextTokens = 8192,
+      background = true,
+      keepOwn = false,
+    } = this.#options
     this.state.set({ status: 'loading', model: model.name, progress: 0 })
     const child = new EngineChild({
       entryPath,
       order: {
-        ...{ path: model.path, gpu, sequences, threads, contextTokens: model.contextTokens ?? contextTokens },
+        ...{
+          path: model.path,
+          gpu,
+          sequences: sequences + (keepOwn ? 1 : 0),
+          keepOwn,
+          threads,
+          contextTokens: model.contextTokens ?? contextTokens,
+        },
         sampling: model.sampling,
       },
       background,

@@ -1,4 +1,5 @@
 import {
+  type ChatModelFunctions,
   type ChatWrapper,
   GeneralChatWrapper,
   JinjaTemplateChatWrapper,
@@ -39,8 +40,16 @@ export function chatTemplate(model: LlamaModel): ChatWrapper {
 }
 
 /** Message text never becomes a control token, whatever it contains. No system message is added beyond what the template itself has. */
-export function chatTokens(model: LlamaModel, template: ChatWrapper, messages: readonly ChatMessage[]): PromptTokens {
-  const state = template.generateContextState({ chatHistory: chatHistory(messages) })
+export function chatTokens(
+  model: LlamaModel,
+  template: ChatWrapper,
+  messages: readonly ChatMessage[],
+  functions?: ChatModelFunctions,
+): PromptTokens {
+  const state = template.generateContextState({
+    chatHistory: chatHistory(messages),
+    ...(functions && { availableFunctions: functions, documentFunctionParams: true }),
+  })
   const tokens = withBegin(model, state.contextText.tokenize(model.tokenizer))
   const stopTokens = new Set<Token>()
   const stopTexts: string[] = []
@@ -79,7 +88,7 @@ function publicPrefix(model: LlamaModel, text: LlamaText, tokens: readonly Token
   return different < 0 ? opening.length : different
 }
 
-function thoughtMarks(template: ChatWrapper): ThoughtMarks | undefined {
+export function thoughtMarks(template: ChatWrapper): ThoughtMarks | undefined {
   const thought = template.settings.segments?.thought
   if (thought?.suffix === undefined) return undefined
   const close = LlamaText(thought.suffix).toString()

@@ -6,30 +6,48 @@ export interface Place {
   readonly sequence: LlamaContextSequence
   /** Length of the last prompt evaluated here. */
   lastPromptTokens: number
+  /** Whose it was; undefined: of nobody who shares. */
+  lastScope: string | undefined
   lastUsedMs: number
 }
 
-interface Waiting {
+/** Who asks for a place, and with what. */
+export interface PlaceRequest {
+  readonly lane: string
   readonly tokens: readonly Token[]
   readonly publicPrefix: number
+  readonly scope: string | undefined
+}
+
+interface Waiting extends PlaceRequest {
   readonly take: (place: Place) => void
 }
 
-/** Sequences are few; who finds none free waits in a line where lanes take turns. */
+/** The lane of the user's own chat. */
+export const ownLane = 'own'
+
+/**
+ * Sequences are few; who finds none free waits in a line. The user's own chat goes first, the other lanes take turns. With `keepOwn` one place is
+ * left to the own chat alone, so that it never waits for the end of somebody else's answer.
+ */
 export class SequencePlaces {
   readonly #free: Place[]
-  readonly #line = new WaitingLine<Waiting>()
+  readonly #line = new WaitingLine<Waiting>(ownLane)
+  /** Places that others leave free. */
+  readonly #kept: number
 
-  constructor(context: LlamaContext) {
+  constructor(context: LlamaContext, keepOwn: boolean) {
+    this.#kept = keepOwn && context.totalSequences > 1 ? 1 : 0
     this.#free = Array.from({ length: context.totalSequences }, () => ({
       sequence: context.getSequence(),
       lastPromptTokens: 0,
+      lastScope: undefined,
       lastUsedMs: 0,
     }))
   }
 
   /** Resolves with a place, or with undefined once `signal` aborts. Give it back with `release`. */
-  acquire(lane: string, tokens: readonly Token[], publicPrefix: number, signal: AbortSignal): Promise<Place | undefined> {
+  acquire(request: PlaceRequest, signal: AbortSignal): Promise<Place | undefined> {
     if (signal.aborted) return Promise.resolve(undefined)
     return new Promise((resolve) => {
       const give = (): void => {
@@ -37,21 +55,21 @@ export class SequencePlaces {
         resolve(undefined)
       }
       const waiting: Waiting = {
-        tokens,
-        publicPrefix,
+        ...request,
         take: (place) => {
           signal.removeEventListener('abort', give)
           resolve(place)
         },
       }
       signal.addEventListener('abort', give, { once: true })
-      this.#line.add(lane, waiting)
+      this.#line.add(request.lane, waiting)
       this.#serve()
     })
   }
 
-  release(place: Place, promptTokens: number): void {
+  release(place: Place, promptTokens: number, scope: string | undefined): void {
     place.lastPromptTokens = promptTokens
+    place.lastScope = scope
     place.lastUsedMs = performance.now()
     this.#free.push(place)
     this.#serve()
@@ -59,7 +77,7 @@ export class SequencePlaces {
 
   #serve(): void {
     while (this.#free.length > 0) {
-      const waiting = this.#line.next()
+      const waiting = this.#line.next(this.#free.length <= this.#kept)
       if (waiting === undefined) return
       const place = this.#bestFor(waiting)
       this.#free.splice(this.#free.indexOf(place), 1)
@@ -69,7 +87,10 @@ export class SequencePlaces {
 
   /** The free place with the longest reusable beginning; else the one unused for longest. */
   #bestFor(waiting: Waiting): Place {
-    const rated = this.#free.map((place) => ({ place, reuse: reusableTokens(place, waiting.tokens, waiting.publicPrefix) }))
+    const rated = this.#free.map((place) => ({
+      place,
+      reuse: reusableTokens(place, waiting.tokens, waiting.publicPrefix, waiting.scope),
+    }))
     rated.sort((a, b) => b.reuse - a.reuse || a.place.lastUsedMs - b.place.lastUsedMs)
     const [best] = rated
     if (best === undefined) throw new Error('no free place')
@@ -78,13 +99,14 @@ export class SequencePlaces {
 }
 
 /**
- * How many tokens in the place may be kept for this prompt. An earlier prompt is reused as a whole or not at all (apart from the
+ * How many tokens in the place may be kept for this prompt. Of a prompt of another scope it is the whole or nothing (apart from the
  * template's own opening): a count of cached tokens that grows with each rightly guessed word would let one caller read another's.
  */
-export function reusableTokens(place: Place, tokens: readonly Token[], publicPrefix: number): number {
+export function reusableTokens(place: Place, tokens: readonly Token[], publicPrefix: number, scope: string | undefined): number {
   const { firstDifferentIndex } = place.sequence.compareContextTokens([...tokens])
   const whole = place.lastPromptTokens > 0 && firstDifferentIndex >= place.lastPromptTokens
-  const kept = whole ? firstDifferentIndex : Math.min(firstDifferentIndex, publicPrefix)
+  const same = scope !== undefined && scope === place.lastScope
+  const kept = whole || same ? firstDifferentIndex : Math.min(firstDifferentIndex, publicPrefix)
   // The last prompt token is always evaluated: the first answer token is sampled from it.
   return Math.max(0, Math.min(kept, tokens.length - 1))
 }

@@ -2,16 +2,25 @@ import { describe, expect, it } from 'vitest'
 import { WaitingLine } from './waiting-line.ts'
 
 describe('WaitingLine', () => {
-  it('takes lanes in turn and each lane in order', () => {
-    const line = new WaitingLine<string>()
+  it('takes the first lane before all others, those in turn, and each lane in order', () => {
+    const line = new WaitingLine<string>('own')
     for (const item of ['s1', 's2', 's3']) line.add('served', item)
+    for (const item of ['a1', 'a2']) line.add('app', item)
     line.add('own', 'o1')
     line.add('own', 'o2')
-    expect(line.size).toBe(5)
-    expect([1, 2, 3, 4, 5, 6].map(() => line.next())).toEqual(['s1', 'o1', 's2', 'o2', 's3', undefined])
+    expect(line.size).toBe(7)
+    const order = Array.from({ length: 8 }, () => line.next())
+    expect(order).toEqual(['o1', 'o2', 's1', 'a1', 's2', 'a2', 's3', undefined])
+  })
+  it('gives nothing but the first lane when asked so', () => {
+    const line = new WaitingLine<string>('own')
+    line.add('served', 's')
+    expect(line.next(true)).toBeUndefined()
+    line.add('own', 'o')
+    expect([line.next(true), line.next(true), line.next()]).toEqual(['o', undefined, 's'])
   })
   it('forgets who left', () => {
-    const line = new WaitingLine<string>()
+    const line = new WaitingLine<string>('own')
     line.add('own', 'a')
     line.add('own', 'b')
     expect(line.remove('a')).toBe(true)

@@ -1,9 +1,14 @@
 /**
- * Who goes next when all places are taken: lanes take turns, and within a lane the first to come is the first to go.
- * So one caller that asks for much (served queries) cannot keep another (the user's own chat) waiting for more than one turn.
+ * Who goes next when all places are taken: the lane `first` before all others, which take turns; within a lane the first to come is the
+ * first to go. So one caller that asks for much (served queries) cannot keep another waiting for more than one turn, and the user's own chat not at all.
  */
 export class WaitingLine<T> {
+  readonly #first: string
   readonly #lanes = new Map<string, T[]>()
+
+  constructor(first: string) {
+    this.#first = first
+  }
 
   get size(): number {
     let size = 0
@@ -17,11 +22,11 @@ export class WaitingLine<T> {
     else waiting.push(item)
   }
 
-  /** Takes the next one out; its lane moves to the end of the round. */
-  next(): T | undefined {
-    const first = this.#lanes.entries().next()
-    if (first.done) return undefined
-    const [lane, waiting] = first.value
+  /** Takes the next one out; its lane moves to the end of the round. `onlyFirst`: none but one of the first lane. */
+  next(onlyFirst = false): T | undefined {
+    const lane = this.#lanes.has(this.#first) ? this.#first : onlyFirst ? undefined : this.#lanes.keys().next().value
+    const waiting = lane === undefined ? undefined : this.#lanes.get(lane)
+    if (lane === undefined || waiting === undefined) return undefined
     const item = waiting.shift()
     this.#lanes.delete(lane)
     if (waiting.length > 0) this.#lanes.set(lane, waiting)
