@@ -1,0 +1,61 @@
+import type { PrivacyLevel } from '../../preload/api/chat.ts'
+import type { EngineCapabilities } from '../inference/capabilities.ts'
+import type { ApiRequest } from './api-request.ts'
+
+/** A model that can be asked at one place now. */
+export interface Offer {
+  /** Base name; in the API the back end's prefix stands before it. */
+  readonly model: string
+  readonly capabilities: EngineCapabilities
+}
+
+export interface AnswerHead {
+  readonly status: number
+  readonly contentType: string
+}
+
+/** How an answer ended, also one that failed. */
+export interface AnswerEnd {
+  /** nanoton; undefined where nobody told: it may be anything up to the worst case. */
+  readonly costNano: bigint | undefined
+  /** Real tokens, where the answer itself did not tell them. */
+  readonly usage?: { readonly promptTokens: number; readonly completionTokens: number }
+}
+
+/** An answer under way. */
+export interface RunningAnswer {
+  /** Rejects with a `Failure` when there is no answer. */
+  readonly head: Promise<AnswerHead>
+  /**
+   * OpenAI's form: one JSON document, or server-sent events whose last one before `[DONE]` tells the usage. Ends early when the signal aborts. To be read
+   * to its end or given up; only after `head` resolved.
+   */
+  readonly body: AsyncIterable<Uint8Array>
+  /** Never rejects. Settles when the body was read to its end or given up, or `head` rejected. */
+  readonly end: Promise<AnswerEnd>
+}
+
+export interface PreparedAnswer {
+  /** Most that it may cost, in nanoton; 0 for what is free. */
+  readonly worstCaseNano: bigint
+  /** Called once at most, and only after that much was put aside. */
+  run(signal: AbortSignal): RunningAnswer
+}
+
+/** One place where requests are answered: this computer, or a network. */
+export interface GatewayBackend {
+  readonly level: PrivacyLevel
+  /** Stands before its models' names, e.g. `local` in `local/SmolLM2`. */
+  readonly prefix: string
+  /** Whether the user has to agree once for each key before requests go there (ui.md §3.5). */
+  readonly needsConsent: boolean
+  /** Empty while nothing answers there. */
+  offers(): readonly Offer[]
+  /** A sentence for callers: why `offers` is empty. */
+  trouble(): string
+  /**
+   * @param request judged already by the offer's capabilities
+   * @throws ApiRefusal, Failure for what this place does not take; nothing was sent then
+   */
+  prepare(request: ApiRequest, offer: Offer): PreparedAnswer
+}

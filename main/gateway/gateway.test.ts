@@ -1,0 +1,465 @@
+import { readFileSync } from 'node:fs'
+import { request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { Failure } from '../base/failure.ts'
+import { createLogger } from '../base/logger.ts'
+import { pause } from '../base/pause.ts'
+import type { RunningAnswer } from './backend.ts'
+import {
+  documentAnswer,
+  eventsOf,
+  openStage,
+  type PaidPlace,
+  paidPlace,
+  type Stage,
+  textAnswer,
+} from './testing/gateway-stage.ts'
+
+const stages: Stage[] = []
+afterEach(async () => {
+  for (const stage of stages.splice(0)) await stage.close()
+})
+
+const lines: string[] = []
+async function stageOf(place: PaidPlace, options: Parameters<typeof openStage>[1] = {}): Promise<Stage> {
+  const stage = await openStage([place.backend], { logger: createLogger((line) => lines.push(line), 'debug'), ...options })
+  stages.push(stage)
+  return stage
+}
+const messages = [{ role: 'user', content: 'a question of the utmost secrecy' }]
+const question = { model: 'network/paid', messages }
+const usage = { prompt_tokens: 3, completion_tokens: 4 }
+const chunk = (content: string, more: object = {}) =>
+  `data: ${JSON.stringify({ id: 'c', model: 'foreign', choices: [{ index: 0, delta: { content } }], ...more })}\n\n`
+const usageChunk = `data: ${JSON.stringify({ id: 'c', model: 'foreign', choices: [], usage: { ...usage, total_cost: 99 } })}\n\n`
+const stream = { contentType: 'text/event-stream' }
+
+/** An answer that goes on until it is stopped, and what it then cost. */
+function endless(costNano: bigint | undefined, onStop: () => void = () => undefined) {
+  return (signal: AbortSignal): RunningAnswer => {
+    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+    void stopped.then(onStop)
+    return {
+      head: Promise.resolve({ status: 200, contentType: 'text/event-stream' }),
+      end: stopped.then(() => ({ costNano, usage: { promptTokens: 5, completionTokens: 6 } })),
+      body: {
+        async *[Symbol.asyncIterator]() {
+          while (!signal.aborted) {
+            yield Buffer.from(chunk('more '))
+            await pause(5, signal)
+          }
+        },
+      },
+    }
+  }
+}
+
+describe('a key', () => {
+  it('is needed for everything but the health', async () => {
+    const stage = await stageOf(paidPlace(1n))
+    const key = stage.key()
+    for (const [method, path] of [
+      ['GET', '/v1/models'],
+      ['POST', '/v1/chat/completions'],
+      ['GET', '/metrics'],
+      ['GET', '/nothing'],
+    ] as const) {
+      for (const headers of [
+        {},
+        { Authorization: 'Bearer sk-cocoon-wrong' },
+        { Authorization: `Basic ${key}` },
+        { Authorization: 'Bearer' },
+      ]) {
+        const reply = await stage.send(method, path, { headers: headers as Record<string, string>, body: question })
+        expect(reply.status).toBe(401)
+        expect(reply.json()).toMatchObject({ error: { type: 'authentication_error', code: 'invalid_api_key', param: null } })
+      }
+    }
+    expect((await stage.send('GET', '/health')).json()).toEqual({ status: 'ok', backends: { network: 'ready' } })
+  })
+
+  it('is nowhere on disk, and nothing of a question or answer is in books and logs', async () => {
+    const place = paidPlace(5n)
+    place.answer = () => documentAnswer({ choices: [{ message: { content: 'a word nobody may keep' } }], usage }, 5n)
+    const stage = await stageOf(place)
+    const key = stage.key({ level: 'practice', dailyLimit: 100n })
+    expect((await stage.send('POST', '/v1/chat/completions', { key, body: question })).status).toBe(200)
+    await stage.send('POST', '/v1/chat/completions', { key, body: { ...question, tools: 'utmost secrecy' } })
+    const kept = [stage.databasePath, `${stage.databasePath}-wal`].map((path) => readFileSync(path, 'latin1')).join('\n')
+    for (const secret of [key, key.slice('sk-cocoon-'.length), 'utmost secrecy', 'nobody may keep']) {
+      expect(kept).not.toContain(secret)
+      expect(lines.join('\n')).not.toContain(secret)
+      const metrics = await stage.send('GET', '/metrics', { key })
+      expect(metrics.text).not.toContain(secret)
+    }
+    expect(kept).toContain('api_key')
+  })
+
+  it('that is revoked opens nothing, and its requests under way end with the reason', async () => {
+    const place = paidPlace(5n)
+    place.answer = endless(2n)
+    const stage = await stageOf(place)
+    const key = stage.key({ level: 'practice', dailyLimit: 100n })
+    const running = stage.send('POST', '/v1/chat/completions', { key, body: { ...question, stream: true } })
+    await expect.poll(() => stage.gateway.view().running).toBe(1)
+    const [shown] = stage.gateway.view().keys
+    stage.gateway.revokeKey({ id: shown?.id ?? '' })
+    const { text } = await running
+    expect(eventsOf(text).at(-1)).toMatchObject({ error: { code: 'invalid_api_key' } })
+    expect(text).not.toContain('[DONE]')
+    expect((await stage.send('GET', '/v1/models', { key })).status).toBe(401)
+    expect(stage.gateway.view().keys).toEqual([])
+    expect(() => stage.gateway.revokeKey({ id: shown?.id ?? '' })).toThrow(/no such key/)
+  })
+
+  it('goes to no place that the user did not agree to', async () => {
+    const place = paidPlace(5n)
+    const local = { ...paidPlace(0n).backend, level: 'computer', prefix: 'local', needsConsent: false } as const
+    const stage = await openStage([local, place.backend])
+    stages.push(stage)
+    const terms = { name: 'x', models: null, origins: [], dailyLimit: 10n }
+    expect(() => stage.gateway.createKey({ ...terms, level: 'practice', consent: false })).toThrow(/agreed/)
+    expect(() => stage.gateway.createKey({ ...terms, level: 'open', consent: true })).toThrow(/cannot be used here/)
+    const narrow = stage.gateway.createKey({ ...terms, level: 'computer', consent: false })
+    const asked = async (key: string, model: string, headers = {}) => {
+      const reply = await stage.send('POST', '/v1/chat/completions', { key, headers, body: { ...question, model } })
+      return [reply.status, reply.headers['x-cocoon-level'], (reply.json() as { error?: { code: string } }).error?.code]
+    }
+    expect(await asked(narrow.secret, 'network/paid')).toEqual([403, undefined, 'level_not_allowed'])
+    expect(await asked(narrow.secret, 'paid', { 'X-Cocoon-Level': 'practice' })).toEqual([403, undefined, 'level_not_allowed'])
+    expect(place.asked).toEqual([])
+    expect(await asked(narrow.secret, 'paid')).toEqual([200, 'computer', undefined])
+    stage.gateway.changeKey({ id: narrow.id, ...terms, level: 'practice', consent: true })
+    expect(await asked(narrow.secret, 'paid')).toEqual([200, 'practice', undefined])
+    expect(await asked(narrow.secret, 'local/paid')).toEqual([200, 'computer', undefined])
+    expect(await asked(narrow.secret, 'paid', { 'X-Cocoon-Level': 'local' })).toEqual([200, 'computer', undefined])
+    expect(await asked(narrow.secret, 'local/paid', { 'X-Cocoon-Level': 'network' })).toEqual([400, undefined, null])
+    expect(await asked(narrow.secret, 'paid', { 'X-Cocoon-Level': 'moon' })).toEqual([400, undefined, null])
+    expect(await asked(narrow.secret, 'network/other')).toEqual([404, undefined, 'model_not_found'])
+    // The agreement was given for this key once; it holds when the level goes back and forth.
+    stage.gateway.changeKey({ id: narrow.id, ...terms, level: 'computer', consent: false })
+    expect(await asked(narrow.secret, 'network/paid')).toEqual([403, undefined, 'level_not_allowed'])
+    stage.gateway.changeKey({ id: narrow.id, ...terms, models: ['local/paid'], level: 'practice', consent: false })
+    expect(await asked(narrow.secret, 'network/paid')).toEqual([403, undefined, 'model_not_allowed'])
+    const listed = (await stage.send('GET', '/v1/models', { key: narrow.secret })).json() as { data: { id: string }[] }
+    expect(listed.data.map(({ id }) => id)).toEqual(['local/paid'])
+  })
+})
+
+describe('money', () => {
+  it('is reserved before anything is sent, and a limit that is reached sends nothing', async () => {
+    const place = paidPlace(60n)
+    const held: Array<() => void> = []
+    place.answer = () => {
+      const gate = new Promise<void>((resolve) => held.push(resolve))
+      return {
+        ...documentAnswer({ choices: [], usage }, 20n),
+        head: gate.then(() => ({ status: 200, contentType: 'application/json' })),
+        end: gate.then(() => ({ costNano: 20n })),
+      }
+    }
+    const stage = await stageOf(place)
+    const key = stage.key({ level: 'practice', dailyLimit: 100n })
+    const first = stage.send('POST', '/v1/chat/completions', { key, body: question })
+    await expect.poll(() => held.length).toBe(1)
+    expect(stage.gateway.view().keys[0]?.today).toMatchObject({ reserved: 60n, spent: 0n })
+    const refused = await stage.send('POST', '/v1/chat/completions', { key, body: question })
+    expect([refused.status, refused.headers['x-should-retry']]).toEqual([429, 'false'])
+    expect(refused.json()).toMatchObject({ error: { type: 'insufficient_quota', code: 'daily_limit_reached' } })
+    expect(place.asked.length).toBe(1)
+    held[0]?.()
+    const { headers } = await first
+    expect([headers['x-cocoon-cost-nano'], headers['x-cocoon-level']]).toEqual(['20', 'practice'])
+    expect(stage.gateway.view().keys[0]?.today).toMatchObject({ reserved: 0n, spent: 20n, promptTokens: 3, completionTokens: 4 })
+  })
+
+  it('nothing is spent where nothing was asked for: limit 0, wrong fields, a place that fails before it sends', async () => {
+    const place = paidPlace(60n)
+    const stage = await stageOf(place)
+    const poor = stage.key({ level: 'practice', dailyLimit: 0n })
+    expect((await stage.send('POST', '/v1/chat/completions', { key: poor, body: question })).status).toBe(429)
+    const key = stage.key({ level: 'practice', dailyLimit: 100n })
+    expect((await stage.send('POST', '/v1/chat/completions', { key, body: { ...question, audio: {} } })).status).toBe(400)
+    expect(place.asked).toEqual([])
+    place.answer = () => {
+      throw new Failure('no-connection', 'No proxy is connected.')
+    }
+    expect((await stage.send('POST', '/v1/chat/completions', { key, body: question })).status).toBe(503)
+    expect(stage.gateway.view().keys.map(({ today }) => [today.spent, today.unsure, today.reserved])).toEqual([
+      [0n, 0n, 0n],
+      [0n, 0n, 0n],
+    ])
+  })
+
+  it('an answer whose cost nobody told counts with the most that it may have cost', async () => {
+    const place = paidPlace(60n)
+    place.answer = () => ({
+      ...documentAnswer({}, undefined),
+      head: Promise.reject(
+        new Failure('connection-lost', 'The connection to the proxy was lost.', { money: 'It may be charged.' }),
+      ),
+    })
+    const stage = await stageOf(place)
+    const key = stage.key({ level: 'practice', dailyLimit: 100n })
+    const reply = await stage.send('POST', '/v1/chat/completions', { key, body: question })
+    expect(reply.status).toBe(502)
+    expect(reply.json()).toMatchObject({
+      error: { message: expect.stringContaining('It may be charged.'), code: 'connection_lost' },
+    })
+    expect(stage.gateway.view().keys[0]?.today).toMatchObject({ spent: 0n, unsure: 60n, reserved: 0n })
+  })
+
+  it('a caller that leaves stops the answer, and what it cost until then is counted', async () => {
+    const place = paidPlace(60n)
+    let stopped = 0
+    place.answer = endless(7n, () => stopped++)
+    const stage = await stageOf(place)
+    const key = stage.key({ level: 'practice', dailyLimit: 100n })
+    const request = httpRequest({
+      host: '127.0.0.1',
+      port: stage.port,
+      method: 'POST',
+      path: '/v1/chat/completions',
+      headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
+    })
+    request.once('response', (response) => response.once('data', () => request.destroy()))
+    request.once('error', () => undefined)
+    request.end(JSON.stringify({ ...question, stream: true }))
+    await expect.poll(() => stopped).toBe(1)
+    await expect.poll(() => stage.gateway.view().running).toBe(0)
+    const { keys, recent } = stage.gateway.view()
+    expect(keys[0]?.today).toMatchObject({ spent: 7n, reserved: 0n, promptTokens: 5, completionTokens: 6 })
+    expect(recent).toMatchObject([{ status: 499, cost: 7n, model: 'network/paid', level: 'practice' }])
+  })
+})
+
+describe('an answer', () => {
+  it('streams with the usage only for who asked, under the name that the caller knows, without a worker’s idea of the cost', async () => {
+    const place = paidPlace(5n)
+    place.answer = () => textAnswer([chunk('Hel'), chunk('lo', { usage: null }), usageChunk, 'data: [DONE]\n\n'], 5n, stream)
+    const stage = await stageOf(place)
+    const key = stage.key({ level: 'practice', dailyLimit: 100n })
+    const ask = async (more: object) => {
+      const reply = await stage.send('POST', '/v1/chat/completions', { key, body: { ...question, stream: true, ...more } })
+      expect(reply.headers['content-type']).toMatch(/^text\/event-stream/)
+      return eventsOf(reply.text)
+    }
+    const delta = (content: string) => ({ id: 'c', model: 'network/paid', choices: [{ index: 0, delta: { content } }] })
+    expect(await ask({})).toEqual([delta('Hel'), delta('lo'), ': cocoon-cost-nano 5', '[DONE]'])
+    expect(await ask({ stream_options: { include_usage: true } })).toEqual([
+      delta('Hel'),
+      { ...delta('lo'), usage: null },
+      { id: 'c', model: 'network/paid', choices: [], usage },
+      ': cocoon-cost-nano 5',
+      '[DONE]',
+    ])
+  })
+
+  it('of a foreign place may come in any pieces', async () => {
+    const text = chunk('é') + usageChunk
+    const place = paidPlace(5n)
+    const stage = await stageOf(place)
+    const key = stage.key({ level: 'practice', dailyLimit: 1000n })
+    const whole = Buffer.from(text)
+    place.answer = () => ({
+      ...textAnswer([], 5n, stream),
+      body: {
+        async *[Symbol.asyncIterator]() {
+          for (const byte of whole) yield Uint8Array.of(byte)
+        },
+      },
+    })
+    const { text: got } = await stage.send('POST', '/v1/chat/completions', { key, body: { ...question, stream: true } })
+    expect(eventsOf(got)).toMatchObject([{ choices: [{ delta: { content: 'é' } }] }, ': cocoon-cost-nano 5', '[DONE]'])
+  })
+
+  it.each([
+    ['breaks off', [chunk('a'), new Failure('connection-lost', 'The connection was lost.')], 'connection_lost'],
+    ['is no JSON', [chunk('a'), 'data: {oops\n\n'], 'answer_malformed'],
+    ['is no object', [chunk('a'), 'data: 5\n\n'], 'answer_malformed'],
+    ['tells an error', [chunk('a'), 'data: {"error":{"message":"out of memory"}}\n\n'], 'engine_refused'],
+    ['never ends an event', [chunk('a'), `data: ${'x'.repeat(3 << 20)}`], 'answer_malformed'],
+  ] as const)('that %s in the middle ends with an error in the stream, not as if it were whole', async (_name, parts, code) => {
+    const place = paidPlace(5n)
+    place.answer = () => textAnswer(parts, 3n, stream)
+    const stage = await stageOf(place)
+    const key = stage.key({ level: 'practice', dailyLimit: 100n })
+    const { status, text } = await stage.send('POST', '/v1/chat/completions', { key, body: { ...question, stream: true } })
+    expect(status).toBe(200)
+    const events = eventsOf(text)
+    expect(events[0]).toMatchObject({ choices: [{ delta: { content: 'a' } }] })
+    expect(events.at(-1)).toMatchObject({ error: { type: 'server_error', code } })
+    expect(text).not.toContain('[DONE]')
+    await expect.poll(() => stage.gateway.view().keys[0]?.today.spent).toBe(3n)
+  })
+
+  it.each([
+    [
+      'an error in OpenAI’s form',
+      400,
+      '{"error":{"message":"bad stop","param":"stop","code":"x"}}',
+      400,
+      { message: 'bad stop', param: 'stop' },
+    ],
+    ['an error in no form', 500, '<html>', 500, { message: 'The engine answered with the status 500.' }],
+    ['a redirect', 302, '', 502, {}],
+    ['a document that is none', 200, 'nothing', 502, { code: 'answer_malformed' }],
+    ['a list', 200, '[]', 502, { code: 'answer_malformed' }],
+  ])('in one document: %s', async (_name, status, body, told, error) => {
+    const place = paidPlace(5n)
+    place.answer = () => documentAnswer(body, 0n, status)
+    const stage = await stageOf(place)
+    const key = stage.key({ level: 'practice', dailyLimit: 100n })
+    const reply = await stage.send('POST', '/v1/chat/completions', { key, body: question })
+    expect(reply.status).toBe(told)
+    expect(reply.json()).toMatchObject({ error })
+  })
+
+  it('by a defect tells nothing of itself', async () => {
+    const place = paidPlace(5n)
+    place.answer = () => {
+      throw new TypeError('utmost secrecy of a defect')
+    }
+    const stage = await stageOf(place)
+    const key = stage.key({ level: 'practice', dailyLimit: 100n })
+    const reply = await stage.send('POST', '/v1/chat/completions', { key, body: question })
+    expect([reply.status, reply.text.includes('secrecy')]).toEqual([500, false])
+    expect(lines.join('\n')).not.toContain('secrecy')
+  })
+})
+
+describe('what is no request of a program', () => {
+  it.each([
+    ['GET', '/v1/chat/completions', {}, 405, 'method_not_allowed'],
+    ['POST', '/v1/models', {}, 405, 'method_not_allowed'],
+    ['DELETE', '/health', {}, 405, 'method_not_allowed'],
+    ['POST', '/v1/responses', {}, 404, 'unknown_url'],
+    ['GET', '/v1/models/network%2Fnone', {}, 404, 'model_not_found'],
+    ['GET', '/v1/models/%ff%', {}, 404, 'model_not_found'],
+    ['POST', '/v1/chat/completions', { 'Content-Type': 'text/plain' }, 415, 'unsupported_media_type'],
+    ['POST', '/v1/chat/completions', { 'Content-Encoding': 'gzip' }, 415, 'unsupported_media_type'],
+    ['GET', '/v1/models', { Host: 'evil.example' }, 403, null],
+    ['GET', '/health', { Host: 'evil.example:4811' }, 403, null],
+    ['GET', '/health', { Host: '127.0.0.1.evil.example' }, 403, null],
+    ['GET', '/v1/models', { Origin: 'https://evil.example' }, 403, 'origin_not_allowed'],
+    ['GET', '/v1/models', { Origin: 'null' }, 403, 'origin_not_allowed'],
+  ])('%s %s with %o', async (method, path, headers, status, code) => {
+    const stage = await stageOf(paidPlace(1n))
+    const key = stage.key({ level: 'practice' })
+    const body = method === 'POST' ? question : undefined
+    const reply = await stage.send(method, path, { key, headers: headers as Record<string, string>, ...(body && { body }) })
+    expect(reply.status).toBe(status)
+    expect(reply.json()).toEqual({
+      error: { message: expect.any(String), type: expect.any(String), param: expect.toBeOneOf([null, expect.any(String)]), code },
+    })
+    expect(reply.headers['access-control-allow-origin']).toBeUndefined()
+  })
+
+  it('names of this computer are taken', async () => {
+    const stage = await stageOf(paidPlace(1n))
+    for (const Host of ['localhost', `localhost:${stage.port}`, '127.0.0.1', '[::1]:80'])
+      expect((await stage.send('GET', '/health', { headers: { Host } })).status).toBe(200)
+  })
+
+  it('pages of listed origins alone may ask, and are told so beforehand', async () => {
+    const stage = await stageOf(paidPlace(1n))
+    const key = stage.key({ origins: ['http://localhost:3000'] })
+    const ask = (origin: string) => ({
+      Origin: origin,
+      'Access-Control-Request-Method': 'POST',
+      'Access-Control-Request-Headers': 'authorization, x-stainless-os',
+    })
+    const yes = await stage.send('OPTIONS', '/v1/chat/completions', { headers: ask('http://localhost:3000') })
+    expect([yes.status, yes.headers['access-control-allow-origin'], yes.headers['access-control-allow-headers']]).toEqual([
+      204,
+      'http://localhost:3000',
+      'authorization, x-stainless-os',
+    ])
+    const no = await stage.send('OPTIONS', '/v1/chat/completions', { headers: ask('http://localhost:3001') })
+    expect([no.status, no.headers['access-control-allow-origin']]).toEqual([403, undefined])
+    const other = stage.key()
+    const reply = await stage.send('GET', '/v1/models', { key, headers: { Origin: 'http://localhost:3000' } })
+    expect([reply.status, reply.headers['access-control-allow-origin'], reply.headers.vary]).toEqual([
+      200,
+      'http://localhost:3000',
+      'Origin',
+    ])
+    expect((await stage.send('GET', '/v1/models', { key: other, headers: { Origin: 'http://localhost:3000' } })).status).toBe(403)
+  })
+
+  it('a body beyond the limit is refused, told or not', async () => {
+    const stage = await stageOf(paidPlace(1n))
+    const key = stage.key({ level: 'practice' })
+    const huge = new Uint8Array((16 << 20) + 1).fill(0x20)
+    const told = await stage.send('POST', '/v1/chat/completions', { key, body: huge })
+    expect([told.status, (told.json() as { error: { code: string } }).error.code]).toEqual([413, 'request_too_large'])
+    const headers = { 'Content-Type': 'application/json', 'Transfer-Encoding': 'chunked' }
+    const untold = await stage.send('POST', '/v1/chat/completions', { key, headers, body: huge })
+    expect(untold.status).toBe(413)
+  })
+
+  it('requests that come by drops are ended', async () => {
+    const stage = await stageOf(paidPlace(1n), { limits: { headMs: 200, requestMs: 300 } })
+    const key = stage.key({ level: 'practice' })
+    const drip = (start: string) =>
+      new Promise<string>((resolve) => {
+        const socket = connect(stage.port, '127.0.0.1')
+        let text = ''
+        socket.on('data', (data) => {
+          text += data.toString()
+        })
+        socket.once('close', () => resolve(text))
+        socket.once('error', () => undefined)
+        socket.write(start)
+      })
+    const [head, body] = await Promise.all([
+      drip('GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A:'),
+      drip(
+        `POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${key}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
+      ),
+    ])
+    for (const text of [head, body]) {
+      expect(text).toMatch(/^HTTP\/1.1 408 /)
+      expect(JSON.parse(text.slice(text.indexOf('{')))).toMatchObject({ error: { type: 'invalid_request_error' } })
+    }
+    expect(await drip('GARBAGE\r\n\r\n')).toMatch(/^HTTP\/1.1 400 [\s\S]*"error"/)
+    expect(await drip(`GET /health HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`)).toMatch(
+      /^HTTP\/1.1 431 [\s\S]*"error"/,
+    )
+    expect(stage.gateway.view().running).toBe(0)
+  })
+})
+
+describe('the address', () => {
+  it('is closed and opened by the switch, and says when its port is taken', async () => {
+    const stage = await stageOf(paidPlace(1n))
+    const { gateway, port } = stage
+    await gateway.apply({ enabled: false, port })
+    await expect(stage.send('GET', '/health')).rejects.toThrow(/ECONNREFUSED/)
+    expect(gateway.view().status).toBe('off')
+    await gateway.apply({ enabled: true, port })
+    expect((await stage.send('GET', '/health')).status).toBe(200)
+    const other = await openStage([])
+    stages.push(other)
+    await other.gateway.apply({ enabled: true, port })
+    expect(other.gateway.view()).toMatchObject({ status: 'failed', error: expect.stringContaining(`Port ${port} is used`) })
+  })
+
+  it('tells Prometheus what happened', async () => {
+    const place = paidPlace(5n)
+    const stage = await stageOf(place)
+    const key = stage.key({ name: 'my "program"', level: 'practice', dailyLimit: 100n })
+    await stage.send('POST', '/v1/chat/completions', { key, body: question })
+    await stage.send('POST', '/v1/chat/completions', { key, body: { ...question, model: 'network/x' } })
+    const { text, headers } = await stage.send('GET', '/metrics', { key })
+    expect(headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8')
+    expect(text).toContain('cocoon_api_requests_total{endpoint="chat",level="practice",status="200"} 1\n')
+    expect(text).toContain('cocoon_api_requests_total{endpoint="chat",level="none",status="404"} 1\n')
+    expect(text).toContain('cocoon_api_tokens_total{level="practice",kind="completion"} 4\n')
+    expect(text).toContain('cocoon_api_spent_nanoton_total{level="practice"} 1\n')
+    expect(text).toMatch(/cocoon_api_request_duration_seconds_bucket\{endpoint="chat",level="practice",le="\+Inf"\} 1\n/)
+    expect(text).not.toContain('program')
+    for (const line of text.trimEnd().split('\n')) expect(line).toMatch(/^(# (HELP|TYPE) \w+ .+|\w+(\{[^{}]*\})? [0-9.e+-]+)$/)
+  })
+})

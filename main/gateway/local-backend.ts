@@ -1,0 +1,69 @@
+import type { PrivacyLevel } from '../../preload/api/chat.ts'
+import type { EngineCapabilities } from '../inference/capabilities.ts'
+import type { OpenAiBackend } from '../inference/openai-backend.ts'
+import { endpointPaths } from './api-request.ts'
+import type { GatewayBackend, RunningAnswer } from './backend.ts'
+import { withoutHints } from './fields.ts'
+
+export interface LocalBackendOptions {
+  /** The engine as an OpenAI backend; undefined while no model is loaded. */
+  readonly current: () => { readonly backend: OpenAiBackend; readonly capabilities: EngineCapabilities } | undefined
+  /** Why there is none. */
+  readonly trouble: () => string
+}
+
+const level: PrivacyLevel = 'computer'
+const free = Promise.resolve({ costNano: 0n })
+
+/** The model in this computer's own engine: nothing leaves it, nothing is paid. */
+export function localBackend({ current, trouble }: LocalBackendOptions): GatewayBackend {
+  return {
+    level,
+    prefix: 'local',
+    needsConsent: false,
+    trouble,
+    offers: () => {
+      const now = current()
+      return now?.backend.healthy() ? [{ model: now.backend.model, capabilities: now.capabilities }] : []
+    },
+    prepare: (request, offer) => {
+      const { endpoint, stream } = request
+      const body = { ...withoutHints(endpoint, request.body), model: offer.model }
+      // The usage is counted whoever asked for it; the caller sees it where it asked.
+      const counted = stream ? { ...body, stream_options: { include_usage: true } } : body
+      const asked = {
+        method: 'POST',
+        path: endpointPaths[endpoint],
+        headers: [['Content-Type', 'application/json']] as const,
+        body: new TextEncoder().encode(JSON.stringify(counted)),
+      }
+      const engine = current()?.backend
+      return {
+        worstCaseNano: 0n,
+        run: (signal) => answerOf(engine, asked, signal),
+      }
+    },
+  }
+}
+
+function answerOf(
+  engine: OpenAiBackend | undefined,
+  asked: Parameters<OpenAiBackend['handle']>[0],
+  signal: AbortSignal,
+): RunningAnswer {
+  const response = engine === undefined ? Promise.reject(new Error('The model is gone.')) : engine.handle(asked, signal)
+  const head = response.then(({ status, headers }) => ({
+    status,
+    contentType: headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '',
+  }))
+  head.catch(() => undefined)
+  return {
+    head,
+    end: free,
+    body: {
+      async *[Symbol.asyncIterator]() {
+        yield* (await response).body
+      },
+    },
+  }
+}

@@ -1,0 +1,61 @@
+import type { EngineCapabilities } from '../inference/capabilities.ts'
+import { isObject } from './api-request.ts'
+import { ApiRefusal } from './refusal.ts'
+
+const roles = new Set(['system', 'developer', 'user', 'assistant', 'tool'])
+const messageFields = new Set(['role', 'content', 'name', 'tool_calls', 'tool_call_id', 'refusal', 'function_call', 'audio'])
+const unsupported = 'unsupported_parameter'
+
+/**
+ * Judges the messages of a chat by what the model can read.
+ * @throws ApiRefusal whose `param` names the place, e.g. `messages[0].content[1]`
+ */
+export function checkMessages(messages: unknown, can: EngineCapabilities): void {
+  if (!Array.isArray(messages) || messages.length === 0)
+    throw new ApiRefusal("'messages' must be a list of at least one message.", {
+      param: 'messages',
+      ...(messages === undefined && { code: 'missing_required_parameter' }),
+    })
+  for (const [index, message] of messages.entries()) checkMessage(`messages[${index}]`, message, can)
+}
+
+function checkMessage(place: string, message: unknown, can: EngineCapabilities): void {
+  if (!isObject(message)) throw new ApiRefusal(`'${place}' must be an object.`, { param: place })
+  const { role, content, tool_calls: calls } = message
+  if (typeof role !== 'string' || !roles.has(role))
+    throw new ApiRefusal(`'${place}.role' must be one of ${[...roles].join(', ')}.`, { param: `${place}.role` })
+  for (const [name, value] of Object.entries(message)) {
+    if (!messageFields.has(name))
+      throw new ApiRefusal(`Unknown field: '${place}.${name.slice(0, 60)}'.`, {
+        param: `${place}.${name.slice(0, 60)}`,
+        code: 'unknown_parameter',
+      })
+    if (value !== null && (name === 'function_call' || name === 'audio'))
+      throw new ApiRefusal(`'${place}.${name}' is not supported by this model here.`, {
+        param: `${place}.${name}`,
+        code: unsupported,
+      })
+  }
+  const hasCalls = Array.isArray(calls) && calls.length > 0
+  if (!can.tools && (role === 'tool' || hasCalls))
+    throw new ApiRefusal('Tools are not supported by this model here.', {
+      param: hasCalls ? `${place}.tool_calls` : `${place}.role`,
+      code: unsupported,
+    })
+  if (Array.isArray(content)) for (const [index, part] of content.entries()) checkPart(`${place}.content[${index}]`, part, can)
+  else if (typeof content !== 'string' && !(content == null && hasCalls))
+    throw new ApiRefusal(`'${place}.content' must be a text or a list of parts.`, { param: `${place}.content` })
+}
+
+function checkPart(place: string, part: unknown, can: EngineCapabilities): void {
+  const type = isObject(part) ? part.type : undefined
+  if (isObject(part) && type === 'text' && typeof part.text === 'string') return
+  if (type === 'image_url' && can.images) return
+  const known = type === 'image_url' || type === 'input_audio' || type === 'file' || type === 'refusal'
+  throw new ApiRefusal(
+    known
+      ? `Parts of the type '${type}' are not supported by this model here.`
+      : `'${place}' must be a part with a type and its content.`,
+    { param: place, ...(known && { code: unsupported }) },
+  )
+}
