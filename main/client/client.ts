@@ -5,7 +5,9 @@ import { keepConnected } from '../protocol/handshake/keep-connected.ts'
 import { ProxyDirectory } from '../protocol/handshake/proxy-directory.ts'
 import { allVersions, checkVersions } from '../protocol/handshake/versions.ts'
 import type { JsonObject } from '../protocol/requests/json-text.ts'
-import { readSealed, validateRequest } from '../protocol/requests/validate-request.ts'
+import { type RequestLimits, requestLimits } from '../protocol/requests/request-limits.ts'
+import { readSealed, type ValidRequest, validateRequest } from '../protocol/requests/validate-request.ts'
+import type { SealedWorker } from '../protocol/sealed/outcome.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { AccountKeeper } from './account-keeper.ts'
 import { AccountStore } from './account-store.ts'
@@ -13,8 +15,8 @@ import { Consent } from './consent.ts'
 import { LinkPool } from './link-pool.ts'
 import { OldAccounts } from './old-accounts.ts'
 import type { ClientEvent, ClientOptions } from './options.ts'
-import type { ModelOffer } from './proxy-link.ts'
-import { paidNothing } from './query-failure.ts'
+import type { ModelOffer, SealWish } from './proxy-link.ts'
+import { localFailure, paidNothing } from './query-failure.ts'
 import type { QueryHandle } from './running-query.ts'
 import { type ClientConnectionState, type ClientState, sentences } from './state.ts'
 import { type Show, Visitor } from './visitor.ts'
@@ -37,6 +39,12 @@ export interface ChatRequest {
    * Only proxies that carry keys are asked.
    */
   readonly publicKey?: Uint8Array
+  /**
+   * What is asked of the seal (docs/protocol-extensions.md). `offered`, the default: sealed to a worker where proxy and worker take part, else
+   * readable on its way; which of both it was is in the handle's `seal`. `required`: sealed to a worker, or not sent. `attested`: to one whose
+   * quote was verified by `workerPolicy`, or not sent. `none`: readable. A body with `publicKey` is never sealed again.
+   */
+  readonly seal?: SealWish
   /** Asks every hop for its times: `debug` of the handle. */
   readonly debug?: boolean
 }
@@ -136,7 +144,13 @@ export class Client {
   runChat(request: ChatRequest, signal: AbortSignal): QueryHandle {
     const path = request.path ?? '/v1/chat/completions'
     const { publicKey, debug = false } = request
-    const valid = publicKey === undefined ? validateRequest(path, request.body) : readSealed(path, request.body)
+    const valid =
+      publicKey === undefined
+        ? readable(validateRequest(path, request.body))
+        : { ...readSealed(path, request.body), limits: noLimits }
+    const seal = publicKey === undefined && (this.#options.sealedQueries ?? true) ? (request.seal ?? 'offered') : 'none'
+    if (seal === 'none' && (request.seal === 'required' || request.seal === 'attested'))
+      throw localFailure('seal-unavailable', 'Sealing questions to workers is switched off.')
     if (publicKey !== undefined && publicKey.length !== 32) throw new RangeError('a key has 32 bytes')
     const refuse = (message: string): Failure<'invalid-request'> =>
       new Failure('invalid-request', message, { money: paidNothing })
@@ -148,7 +162,8 @@ export class Client {
     const timeoutMs = request.timeoutMs ?? 120_000
     if (!(timeoutMs > 0)) throw refuse('The time limit is out of range.')
     if (signal.aborted) throw new Failure('stopped', 'The answer was stopped before it began.', { money: paidNothing })
-    const chat = { model: request.model, body: valid.body, path, maxTokens, maxCoefficient, timeoutMs, publicKey, debug }
+    const { body, limits } = valid
+    const chat = { model: request.model, body, path, maxTokens, maxCoefficient, timeoutMs, publicKey, seal, limits, debug }
     return this.#pool.run(chat, signal, (account) => void this.#visitor.freeCredit(account))
   }
 
@@ -163,6 +178,14 @@ export class Client {
   /** Models of all ready proxies; workers of one model side by side. Throws `Failure` with `no-connection`, or what ended the question. */
   models(): Promise<ModelOffer[]> {
     return this.#pool.models(10_000)
+  }
+
+  /**
+   * Workers that a question to this model could be sealed to now, over all ready proxies: their keys are verified. Which one it is in the end
+   * shows in the handle's `seal`. Throws `Failure` with `no-connection`, or what ended the question.
+   */
+  sealableWorkers(model: string): Promise<SealedWorker[]> {
+    return this.#pool.sealableWorkers(model)
   }
 
   async #keepConnected(slot: number, directory: ProxyDirectory, signal: AbortSignal): Promise<void> {
@@ -231,5 +254,8 @@ export class Client {
     this.#state.update((state) => ({ ...state, running }))
   }
 }
+
+const noLimits: RequestLimits = { bodyLimit: undefined, choices: 1 }
+const readable = ({ model, body, value }: ValidRequest) => ({ model, body, limits: requestLimits(value) })
 
 const emptyConnection: ClientConnectionState = { endpoint: '', phase: 'waiting', sentence: sentences.waiting }

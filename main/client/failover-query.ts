@@ -1,5 +1,6 @@
 import { Failure } from '../base/failure.ts'
 import type { HttpResponseHead } from '../protocol/http/http-message.ts'
+import type { SealOutcome } from '../protocol/sealed/outcome.ts'
 import type { HopDebug, QueryEnd, QueryHandle } from './running-query.ts'
 
 /** Failures before the first word that cost nothing, and that another proxy may not have (protocol 30 §7.3). */
@@ -15,6 +16,9 @@ const elsewhere: ReadonlySet<string> = new Set([
   'too-expensive',
   'refused',
   'query-failed',
+  'worker-gone',
+  'seal-refused',
+  'seal-unavailable',
 ])
 
 /**
@@ -49,6 +53,10 @@ export class FailoverQuery implements QueryHandle {
 
   get debug(): HopDebug | undefined {
     return this.#current.debug
+  }
+
+  get seal(): SealOutcome {
+    return this.#current.seal
   }
 
   /** The attempt that was answered, or the last one that failed. */

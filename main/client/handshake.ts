@@ -4,7 +4,7 @@ import { proxyInit } from '../../contracts/proxy.ts'
 import { addressOf, handshakeFailure } from '../protocol/handshake/proxy-words.ts'
 import type { VersionRange } from '../protocol/handshake/versions.ts'
 import { decode, encode } from '../protocol/tl/codec.ts'
-import { cancelExtensionFlag } from '../protocol/tl/schema.ts'
+import { cancelExtensionFlag, sealedExtensionFlag } from '../protocol/tl/schema.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { RootConfig } from '../ton/root-config.ts'
@@ -19,6 +19,8 @@ export interface KnownProxy {
   readonly protocol: number
   /** Whether it takes `client.cancelQuery` (docs/protocol-extensions.md). */
   readonly cancels: boolean
+  /** Whether this client and it have agreed on sealed queries. */
+  readonly seals: boolean
   readonly auth: TlObject<'client.connectedToProxy'>['auth']
   /** Unchecked. */
   readonly payment: TlObject<'client.connectedToProxy'>['signed_payment']
@@ -30,17 +32,17 @@ export interface KnownProxy {
  */
 export async function introduceClient(
   connection: PacketConnection,
-  client: { readonly owner: Address; readonly versions: VersionRange },
+  client: { readonly owner: Address; readonly versions: VersionRange; readonly seals: boolean },
   root: RootConfig,
   timeoutMs: number,
 ): Promise<KnownProxy> {
   const { params } = root
-  const { owner, versions } = client
+  const { owner, versions, seals } = client
   const question = encode({
     '@type': 'client.connectToProxy',
     params: {
       '@type': 'client.params',
-      flags: 3 | cancelExtensionFlag,
+      flags: 3 | cancelExtensionFlag | (seals ? sealedExtensionFlag : 0),
       client_owner_address: owner.toString({ bounceable: false }),
       is_test: params.isTest,
       min_proto_version: versions.least,
@@ -71,6 +73,7 @@ export async function introduceClient(
     owner: proxyOwner,
     protocol: told.proto_version,
     cancels: (told.flags & cancelExtensionFlag) !== 0,
+    seals: seals && (told.flags & sealedExtensionFlag) !== 0,
     auth: answer.auth,
     payment: answer.signed_payment,
   }

@@ -2,6 +2,7 @@ import type { Address } from '@ton/core'
 import { Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { reservedTokens } from '../protocol/accounting/adjusted-tokens.ts'
+import type { SealedWorker } from '../protocol/sealed/outcome.ts'
 import type { Account } from './account.ts'
 import { FailoverQuery } from './failover-query.ts'
 import { rankLinks } from './link-choice.ts'
@@ -63,12 +64,21 @@ export class LinkPool {
       return handle
     }
     const [first, ...others] = this.#ranked(chat)
+    if (first === undefined && this.#sorted.length > 0 && chat.publicKey === undefined)
+      throw localFailure('seal-unavailable', 'No proxy that is connected passes sealed questions on.')
     if (first === undefined)
       throw localFailure(
         'no-connection',
         this.#sorted.length === 0 ? 'No proxy is connected.' : 'No proxy that is connected passes encrypted questions on.',
       )
+    let isSecond = false
     return new FailoverQuery(attempt(first), (failure) => {
+      // The worker has a new key, or another one serves the model now: the proxy knows.
+      if (failure.code === 'worker-gone' && !isSecond && this.#sorted.includes(first)) {
+        isSecond = true
+        first.workerKeys.forget(chat.model)
+        return attempt(first, Math.max(1, chat.timeoutMs - (performance.now() - startedAt)))
+      }
       for (let next = others.shift(); next !== undefined; next = others.shift()) {
         if (!this.#sorted.includes(next)) continue
         this.#logger.info('a question is asked at another proxy', { reason: failure.code })
@@ -101,13 +111,22 @@ export class LinkPool {
     return mergeOffers(offers)
   }
 
+  /** See `Client.sealableWorkers`. */
+  async sealableWorkers(model: string): Promise<SealedWorker[]> {
+    if (this.#sorted.length === 0) throw localFailure('no-connection', 'No proxy is connected.')
+    const lists = await Promise.all(this.#sorted.filter(({ seals }) => seals).map(({ workerKeys }) => workerKeys.of(model)))
+    return lists.flatMap(({ workers }) => workers.map(({ worker }) => worker))
+  }
+
   #sort(): void {
     this.#sorted = [...this.#links].sort(([one], [other]) => one - other).map(([, link]) => link)
   }
 
   #ranked(chat: ChatQuery): ProxyLink[] {
     const reserve = reservedTokens(chat.maxTokens, Buffer.byteLength(chat.body) + envelopeBytes, chat.maxCoefficient)
-    const fitting = chat.publicKey === undefined ? this.#sorted : this.#sorted.filter(({ carriesKeys }) => carriesKeys)
+    const fitting = this.#sorted.filter(
+      (link) => (chat.publicKey === undefined || link.carriesKeys) && (link.seals || !demandsSeal(chat)),
+    )
     if (fitting.length <= 1) return [...fitting]
     const views = fitting.map((link) => ({
       link,
@@ -118,9 +137,13 @@ export class LinkPool {
       successRate: link.quality.successRate,
     }))
     const wanted = { model: chat.model, reserve, maxCoefficient: chat.maxCoefficient }
-    return rankLinks(views, wanted).map(({ link }) => link)
+    const ranked = rankLinks(views, wanted).map(({ link }) => link)
+    // Fewer readers come before less time.
+    return chat.seal === 'none' ? ranked : [...ranked.filter(({ seals }) => seals), ...ranked.filter(({ seals }) => !seals)]
   }
 }
+
+const demandsSeal = ({ seal }: ChatQuery): boolean => seal === 'required' || seal === 'attested'
 
 /** One entry for each model, with the workers of all proxies, cheapest first. */
 function mergeOffers(offers: readonly (readonly ModelOffer[])[]): ModelOffer[] {

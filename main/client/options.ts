@@ -2,6 +2,7 @@ import type { Address } from '@ton/core'
 import type { NetAddress } from '../../contracts/net-address.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Watchable } from '../base/signal.ts'
+import type { Policy } from '../protocol/attestation/policy.ts'
 import type { VersionRange } from '../protocol/handshake/versions.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { Database } from '../storage/database.ts'
@@ -34,6 +35,13 @@ export interface ClientOptions {
    * (protocol 95 §2).
    */
   readonly versions?: VersionRange
+  /**
+   * Whether this client takes part in sealed queries (docs/protocol-extensions.md): it does, unless that is switched off. What each question asks
+   * for is `ChatRequest.seal`.
+   */
+  readonly sealedQueries?: boolean
+  /** How quotes in workers' keys are judged; without it they are shown as not checked. A quote that does not hold makes its key void. */
+  readonly workerPolicy?: Policy
   /**
    * nanoton put on each account that has to be opened, also under new terms: an agreement in advance. Without it nothing that costs money is
    * sent before `Client.openAccount`.

@@ -1,21 +1,29 @@
-import { asError } from '../base/failure.ts'
+import type { Address } from '@ton/core'
+import { asError, type Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { randomId } from '../base/random-id.ts'
 import { reservedTokens } from '../protocol/accounting/adjusted-tokens.ts'
+import type { Policy } from '../protocol/attestation/policy.ts'
 import { keyField, keysSince } from '../protocol/handshake/versions.ts'
 import { encodeHttpRequest } from '../protocol/http/http-message.ts'
+import type { RequestLimits } from '../protocol/requests/request-limits.ts'
+import { type SealedHead, sealedRequestBytes, sealRequest } from '../protocol/sealed/direct/request.ts'
+import type { Asked } from '../protocol/sealed/recount.ts'
 import { decode, encode, nameOf, sharingDecoder } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import { encodePacket } from '../protocol/wire/tcp-packets.ts'
+import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
 import type { Account } from './account.ts'
 import { fundsOf } from './budget.ts'
 import type { KnownProxy } from './handshake.ts'
 import { LinkQuality } from './link-quality.ts'
+import { Opening } from './opening-answer.ts'
 import type { ClientEvent } from './options.ts'
-import { localFailure } from './query-failure.ts'
+import { localFailure, type QueryFailureCode, remoteFailure } from './query-failure.ts'
 import { type QueryHandle, RunningQuery } from './running-query.ts'
 import { judgeUsage } from './usage-plausible.ts'
+import { chooseKey, type SealableWorker, WorkerKeys } from './worker-keys.ts'
 
 export interface ChatQuery {
   /** Base name as the proxy lists it. */
@@ -30,6 +38,10 @@ export interface ChatQuery {
   readonly timeoutMs: number
   /** The key that the body is encrypted for, 32 bytes (protocol 95 §4.1); undefined where it is not. */
   readonly publicKey: Uint8Array | undefined
+  /** What a question asks of its seal: see `ChatRequest.seal`. */
+  readonly seal: SealWish
+  /** What the body itself allows its answer. */
+  readonly limits: RequestLimits
   /** Asks every hop for its times (`debug` of the end). */
   readonly debug: boolean
 }
@@ -42,7 +54,11 @@ export interface ModelOffer {
   readonly workers: ReadonlyArray<{ readonly coefficient: number; readonly running: number; readonly mostRunning: number }>
 }
 
+export type SealWish = 'offered' | 'required' | 'attested' | 'none'
+
 export interface ClientLinkContext {
+  readonly root: Address
+  readonly workerPolicy: Policy | undefined
   readonly logger: Logger
   readonly rootVersion: () => number
   readonly cancelWaitMs: number
@@ -62,6 +78,24 @@ const incomingNames = [
   'proxy.signedPayment',
   'proxy.signedPaymentEmpty',
 ] as const
+
+interface SealedSending {
+  readonly query: ChatQuery
+  readonly id: Uint8Array
+  readonly request: Uint8Array
+  readonly running: RunningQuery
+  readonly asked: Asked
+  readonly signal: AbortSignal
+}
+
+const mostCoefficient = 0x7fff_ffff
+
+/** @param dearer a worker that would do, had it asked for less */
+function noKey(dearer: SealableWorker | undefined): Failure<QueryFailureCode> {
+  return dearer === undefined
+    ? localFailure('seal-unavailable', 'No worker is known that the question could be sealed to.')
+    : remoteFailure(peerErrorCodes.notReady, `can run this query with coefficient=${dearer.coefficient}`)
+}
 
 /** Of one answer so much may wait for its reader. */
 const mostWaitingBytes = 8 << 20
@@ -83,6 +117,7 @@ export class ProxyLink {
   /** Tokens that the answers of finished requests stated; undefined where none were. */
   readonly #finished = new Map<string, bigint | undefined>()
   readonly quality = new LinkQuality()
+  readonly #keys: WorkerKeys
   #offers: readonly ModelOffer[] | undefined
   /** Adjusted tokens that the proxy holds back for each running query. */
   readonly #reserved = new Map<string, bigint>()
@@ -93,6 +128,17 @@ export class ProxyLink {
     this.#proxy = proxy
     this.#account = account
     this.#context = context
+    this.#keys = new WorkerKeys({
+      root: context.root,
+      ask: async (model) =>
+        decode(
+          await connection.query(encode({ '@type': 'client.getWorkerKeys', model_name: model }), { timeoutMs: 10_000 }),
+          'client.workerKeys',
+        ),
+      policy: context.workerPolicy,
+      logger: context.logger,
+      now: Date.now,
+    })
     void connection.closed.then((reason) => {
       for (const query of [...this.#queries.values()])
         query.fail(localFailure('connection-lost', 'The connection to the proxy was lost while it answered.', reason))
@@ -115,6 +161,16 @@ export class ProxyLink {
   /** Whether questions can be encrypted here. */
   get carriesKeys(): boolean {
     return this.#proxy.protocol >= keysSince
+  }
+
+  /** Whether questions can be sealed to workers here. */
+  get seals(): boolean {
+    return this.#proxy.seals
+  }
+
+  /** Keys of the workers that this proxy knows, verified. Throws what ended the question. */
+  get workerKeys(): WorkerKeys {
+    return this.#keys
   }
 
   /** What the proxy offered when it was asked last; undefined before. */
@@ -143,7 +199,12 @@ export class ProxyLink {
     })
     const { pricePerToken, multipliers } = this.#account.record.params
     const asked = { queryBytes: request.length, maxTokens: query.maxTokens, maxCoefficient: query.maxCoefficient, multipliers }
-    const reserve = reservedTokens(query.maxTokens, request.length, query.maxCoefficient)
+    const isSealing = query.seal !== 'none' && this.#proxy.seals
+    const reserve = reservedTokens(
+      query.maxTokens,
+      isSealing ? this.#sealedBytes(query, id, request) : request.length,
+      query.maxCoefficient,
+    )
     const running = new RunningQuery({
       requestId,
       timeoutMs: query.timeoutMs,
@@ -166,6 +227,7 @@ export class ProxyLink {
       signal,
       cancelWaitMs: this.#context.cancelWaitMs,
       mostWaitingBytes,
+      seal: { scheme: 'none', reason: query.seal === 'none' ? 'not-wanted' : 'proxy-without' },
       onDone: () => this.#onDone(requestId),
     })
     this.quality.follow(running)
@@ -173,24 +235,85 @@ export class ProxyLink {
     this.#reserved.set(requestId, reserve)
     this.#reservedSum += reserve
     this.#context.onRunning()
-    const publicKey = keyField(this.#proxy.protocol, query.publicKey)
-    this.#connection
-      .sendPacket(
-        encodePacket({
-          '@type': 'client.runQueryEx',
-          model_name: query.model,
-          query: request,
-          max_coefficient: query.maxCoefficient,
-          max_tokens: query.maxTokens,
-          timeout: (query.timeoutMs / 1000) * 0.95,
-          request_id: id,
-          min_config_version: this.#context.rootVersion(),
-          enable_debug: query.debug,
-          ...(publicKey === undefined ? { flags: 1 } : { flags: 3, public_key: publicKey }),
-        }),
-      )
-      .catch((error: unknown) => running.fail(localFailure('connection-lost', 'The question could not be sent.', error)))
+    if (isSealing) void this.#sendSealed({ query, id, request, running, asked, signal })
+    else this.#sendPlain(query, id, request, running)
     return running
+  }
+
+  #sendPlain(query: ChatQuery, id: Uint8Array, request: Uint8Array, running: RunningQuery): void {
+    const publicKey = keyField(this.#proxy.protocol, query.publicKey)
+    this.#send(running, {
+      '@type': 'client.runQueryEx',
+      ...this.#shared(query, id),
+      query: request,
+      ...(publicKey === undefined ? { flags: 1 } : { flags: 3, public_key: publicKey }),
+    })
+  }
+
+  #shared(query: ChatQuery, id: Uint8Array) {
+    return {
+      model_name: query.model,
+      max_coefficient: query.maxCoefficient,
+      max_tokens: query.maxTokens,
+      timeout: (query.timeoutMs / 1000) * 0.95,
+      request_id: id,
+      min_config_version: this.#context.rootVersion(),
+      enable_debug: query.debug,
+    }
+  }
+
+  #send(running: RunningQuery, message: TlObject<'client.runQueryEx' | 'client.runSealedQuery'>): void {
+    this.#connection
+      .sendPacket(encodePacket(message))
+      .catch((error: unknown) => running.fail(localFailure('connection-lost', 'The question could not be sent.', error)))
+  }
+
+  #headOf(query: ChatQuery, id: Uint8Array, keyId: Uint8Array): SealedHead {
+    return {
+      keyId,
+      requestId: id,
+      proxy: this.#proxy.proxyContract,
+      model: query.model,
+      maxTokens: query.maxTokens,
+      maxCoefficient: query.maxCoefficient,
+      ...query.limits,
+    }
+  }
+
+  /** What the query will have sealed: the proxy reserves by it. */
+  #sealedBytes(query: ChatQuery, id: Uint8Array, request: Uint8Array): number {
+    return sealedRequestBytes(this.#headOf(query, id, id), request.length)
+  }
+
+  /** Seals to a worker of this proxy, and leaves unsealed only where that was wished for and nobody could be sealed to. Never rejects. */
+  async #sendSealed({ query, id, request, running, asked, signal }: SealedSending): Promise<void> {
+    try {
+      const { workers, refused } = await this.#keys.of(query.model)
+      const isDemanded = query.seal !== 'offered'
+      // Keys that are all false are no want of keys: that proxy is not to be told anything.
+      if (workers.length === 0 && refused === 0 && !isDemanded) {
+        if (signal.aborted) return running.neverLeft()
+        running.leavesUnsealed('no-keys')
+        return this.#sendPlain(query, id, request, running)
+      }
+      const { maxCoefficient } = query
+      const chosen = chooseKey(workers, { maxCoefficient, attested: query.seal === 'attested' })
+      if (chosen === undefined)
+        return running.fail(noKey(chooseKey(workers, { maxCoefficient: mostCoefficient, attested: query.seal === 'attested' })))
+      const { bytes, opener } = await sealRequest(request, this.#headOf(query, id, chosen.key.id), chosen.key)
+      if (signal.aborted) return running.neverLeft()
+      if (running.isDone) return
+      running.leavesSealed(new Opening({ opener, worker: chosen.worker, asked, requestBytes: bytes.length }))
+      this.#send(running, {
+        '@type': 'client.runSealedQuery',
+        ...this.#shared(query, id),
+        query: bytes,
+        flags: 1,
+        worker_key: chosen.key.id,
+      })
+    } catch (thrown) {
+      running.fail(localFailure('seal-unavailable', 'The keys of the workers could not be had.', thrown))
+    }
   }
 
   /** Handler of one-way packets; nothing waits for it. Throws for what is no message of the protocol. */

@@ -1,5 +1,6 @@
 import { exactTon } from '../base/exact-ton.ts'
 import { Failure, type Sentence } from '../base/failure.ts'
+import { pinRefusals, sealedQuery } from '../protocol/sealed/direct/refusals.ts'
 import type { Funds } from './budget.ts'
 
 export type QueryFailureCode =
@@ -23,6 +24,14 @@ export type QueryFailureCode =
   | 'engine-refused'
   | 'stopped'
   | 'query-failed'
+  /** No worker is known that the question could be sealed to as it was asked to be. Nothing was sent. */
+  | 'seal-unavailable'
+  /** The worker whose key was used is gone, or has a new one. */
+  | 'worker-gone'
+  /** The worker or the proxy did not take the sealed question. */
+  | 'seal-refused'
+  /** What came as the answer is not what the worker sealed: somebody on the way touched it. */
+  | 'seal-broken'
 
 export const paidNothing: Sentence = { text: 'You paid nothing.', words: { code: 'paid-nothing' } }
 const mayBeCharged: Sentence = {
@@ -84,6 +93,7 @@ export function remoteFailure(code: number, text: string, reservation?: Reservat
   if (/too many active queries/.test(text)) return failure('worker-busy', 'The worker is full.', 'Try again in a moment.', true)
   if (/proxy is disabled/.test(text))
     return failure('proxy-not-ready', 'The proxy takes no requests now.', 'Try again later.', true)
+  if (text.includes(sealedQuery)) return sealFailure(text, failure)
   switch (code) {
     case 621:
       return failure(
@@ -109,6 +119,16 @@ export function remoteFailure(code: number, text: string, reservation?: Reservat
     default:
       return failure('query-failed', `The answer failed: ${details(text)}`, 'Try again.', true)
   }
+}
+
+function sealFailure(
+  text: string,
+  failure: (name: QueryFailureCode, message: string, advice: string, retryable: boolean) => Failure<QueryFailureCode>,
+): Failure<QueryFailureCode> {
+  if (text.includes(pinRefusals.gone))
+    return failure('worker-gone', 'The worker that the question was sealed to is not there any more.', 'Try again.', true)
+  if (text.includes(pinRefusals.full)) return failure('worker-busy', 'The worker is full.', 'Try again in a moment.', true)
+  return failure('seal-refused', `The sealed question was not taken: ${details(text)}`, 'Try again.', true)
 }
 
 /** Too little money for the reservation: with the figures that this computer knows itself, and what helps. */
@@ -156,7 +176,7 @@ function shortage(reservation: Reservation | undefined, cause: Error): Failure<Q
 
 /** Failures that this computer states itself; what became of the money is not known then. */
 export function localFailure(name: QueryFailureCode, message: string, cause?: unknown): Failure<QueryFailureCode> {
-  const notSent = name === 'no-connection'
+  const notSent = name === 'no-connection' || name === 'seal-unavailable'
   return new Failure(name, message, {
     advice: 'Try again.',
     retryable: true,

@@ -1,9 +1,11 @@
 import { Failure } from '../base/failure.ts'
 import type { AdjustedTokens } from '../protocol/accounting/adjusted-tokens.ts'
-import { decodeHttpResponse, type HttpResponseHead } from '../protocol/http/http-message.ts'
+import { decodeHttpResponse, type HeaderList, type HttpResponseHead } from '../protocol/http/http-message.ts'
+import type { SealOutcome } from '../protocol/sealed/outcome.ts'
 import { TlError } from '../protocol/tl/tl-error.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import { BodyQueue } from './body-queue.ts'
+import type { Opening } from './opening-answer.ts'
 import { localFailure, paidNothing, type QueryFailureCode, type Reservation, remoteFailure } from './query-failure.ts'
 
 export interface QueryTimes {
@@ -43,6 +45,8 @@ export interface QueryHandle {
   readonly end: Promise<QueryEnd>
   /** Known when the query has ended, also with a failure; undefined where it was not asked for. */
   readonly debug: HopDebug | undefined
+  /** What became of the seal; final when the query has ended, also with a failure. */
+  readonly seal: SealOutcome
 }
 
 type FinalInfo = TlObject<'client.queryFinalInfo'>
@@ -62,6 +66,8 @@ export interface RunningQueryOptions {
   /** How long a cancelled query may take to end before it counts as hidden. */
   readonly cancelWaitMs: number
   readonly mostWaitingBytes: number
+  /** What is known of the seal before anything is sent. */
+  readonly seal: SealOutcome
   /** Called once, when nothing more is expected for this id. */
   readonly onDone: () => void
 }
@@ -87,9 +93,15 @@ export class RunningQuery implements QueryHandle {
   /** Tokens that the final info stated; 0 for a failure. Undefined until then. */
   #tokens: bigint | undefined
   #debug: HopDebug | undefined
+  /** Opens what comes; undefined where the question was not sealed. */
+  #opening: Opening | undefined
+  #seal: SealOutcome
+  /** Headers around a sealed answer: of the hops, not of the worker. */
+  #outerHeaders: HeaderList = []
 
   constructor(options: RunningQueryOptions) {
     this.#options = options
+    this.#seal = options.seal
     this.requestId = options.requestId
     this.head = this.#head.promise
     this.end = this.#end.promise
@@ -117,6 +129,27 @@ export class RunningQuery implements QueryHandle {
     return this.#debug
   }
 
+  get seal(): SealOutcome {
+    return this.#opening?.outcome ?? this.#seal
+  }
+
+  /** The question leaves unsealed after all. */
+  leavesUnsealed(reason: Extract<SealOutcome, { scheme: 'none' }>['reason']): void {
+    this.#seal = { scheme: 'none', reason }
+  }
+
+  /** The question leaves sealed: from now on only what opens is believed. */
+  leavesSealed(opening: Opening): void {
+    this.#opening = opening
+  }
+
+  /** It was stopped before anything was sent. */
+  neverLeft(): void {
+    if (this.#state === 'done') return
+    this.#tokens = 0n
+    this.#close(() => this.#end.resolve({ stopped: 'ended', cost: 0n }))
+  }
+
   get isDone(): boolean {
     return this.#state === 'done'
   }
@@ -132,7 +165,9 @@ export class RunningQuery implements QueryHandle {
       throw thrown
     }
     this.#state = 'answering'
-    this.#head.resolve({ status: response.status, reason: response.reason, headers: response.headers })
+    if (this.#opening === undefined)
+      this.#head.resolve({ status: response.status, reason: response.reason, headers: response.headers })
+    else this.#outerHeaders = response.headers
     this.onPart(response.payload, final)
   }
 
@@ -141,8 +176,18 @@ export class RunningQuery implements QueryHandle {
     if (this.#state === 'done') return
     if (this.#state === 'waiting' && !(this.#stopped && final !== undefined))
       return this.#malformed('A part came before its answer.')
-    this.#bodyBytes += bytes.length
-    if (!this.#hidden && !this.#body.push(bytes))
+    let body = bytes
+    if (this.#opening !== undefined && this.#state === 'answering') {
+      const opened = this.#opening.push(bytes, final !== undefined)
+      if (opened instanceof Failure) return this.fail(opened, { cancel: final === undefined })
+      if (opened.head !== undefined) {
+        const { status, reason, headers } = opened.head
+        this.#head.resolve({ status, reason, headers: [...headers, ...this.#outerHeaders.filter(isTimeOfProxy)] })
+      }
+      body = opened.body
+    }
+    this.#bodyBytes += body.length
+    if (!this.#hidden && !this.#body.push(body))
       return this.fail(localFailure('answer-too-large', 'The answer came faster than it was read.'), { cancel: true })
     if (final !== undefined) this.#finish(final)
   }
@@ -151,10 +196,12 @@ export class RunningQuery implements QueryHandle {
     if (this.#state === 'done') return
     this.#note(final)
     this.#tokens = 0n
+    const told = this.#opening?.error(code, text)
     // An error answer costs nothing, whoever wanted the end.
     if (this.#stopped)
       return this.#close(() => this.#end.resolve(this.#hidden ? { stopped: 'hidden' } : { stopped: 'ended', cost: 0n }))
-    this.fail(remoteFailure(code, text, this.#options.reservation()))
+    if (told instanceof Failure) return this.fail(told)
+    this.fail(remoteFailure(told?.code ?? code, told?.text ?? text, this.#options.reservation()))
   }
 
   /** Ends the query with a failure; only the first end counts. */
@@ -187,6 +234,7 @@ export class RunningQuery implements QueryHandle {
     // What it really costs then is what the account of the request says, if that is believable.
     if (this.#options.judge(tokens, this.#bodyBytes) === 'impossible') return this.#close(() => this.#end.resolve(stopped))
     this.#tokens = tokens.total
+    this.#opening?.judge(tokens)
     const { proxy_start_time, proxy_end_time, worker_start_time, worker_end_time } = final
     const times =
       proxy_start_time === undefined ||
@@ -228,6 +276,7 @@ export class RunningQuery implements QueryHandle {
     // A failure costs a stack trace, which an answer that has begun does not need.
     if (this.#state === 'waiting') this.#head.reject(failure ?? stoppedFailure())
     this.#state = 'done'
+    this.#opening?.closed()
     for (const timer of this.#timers) clearTimeout(timer)
     this.#options.signal.removeEventListener('abort', this.#onAbort)
     this.#body.end(failure)
@@ -239,6 +288,9 @@ export class RunningQuery implements QueryHandle {
     this.#timers.push(setTimeout(action, Math.min(ms, 2 ** 31 - 1)))
   }
 }
+
+/** What the proxy says of its own times stands outside the seal. */
+const isTimeOfProxy = ([name]: HeaderList[number]): boolean => name.toLowerCase().startsWith('x-cocoon-proxy-')
 
 export const stoppedFailure = (): Failure<'stopped'> =>
   new Failure('stopped', 'The answer was stopped before it began.', { money: paidNothing })

@@ -29,6 +29,8 @@ export interface ClientConnectionState {
   readonly pendingCharge?: bigint
   /** Whether Stop can end the generation itself. */
   readonly canCancel?: boolean
+  /** Whether questions can be sealed to workers past this proxy. */
+  readonly canSeal?: boolean
 }
 
 export interface ClientState {

@@ -74,7 +74,11 @@ export class Visitor {
       const askedAt = performance.now()
       const proxy = await introduceClient(
         connection,
-        { owner: this.#options.owner, versions: this.#options.versions ?? allVersions },
+        {
+          owner: this.#options.owner,
+          versions: this.#options.versions ?? allVersions,
+          seals: this.#options.sealedQueries ?? true,
+        },
         root,
         this.#options.handshakeTimeoutMs ?? 30_000,
       )
@@ -84,6 +88,8 @@ export class Visitor {
         emit({ type: 'deviation', clientContract: proxy.clientContract.toString(), deviation })
       await this.#refresh(account)
       link = new ProxyLink(connection, proxy, account, {
+        root: root.address,
+        workerPolicy: this.#options.workerPolicy,
         logger: this.#options.logger,
         rootVersion: () => this.#options.root.value?.version ?? root.version,
         cancelWaitMs: this.#options.cancelWaitMs ?? 5_000,
@@ -94,6 +100,7 @@ export class Visitor {
         proxyContract: proxy.proxyContract,
         clientContract: proxy.clientContract,
         canCancel: proxy.cancels,
+        canSeal: proxy.seals,
         latencyMs,
       }
       await this.#authorize(

@@ -17,15 +17,16 @@ import {
 import { ClientOutbox } from './client-outbox.ts'
 import { answerQuery, lostPromise } from './line.ts'
 import { workerTypes, workerTypesV2 } from './listings.ts'
-import { contractOf, type Office, proxyParams, standing, textOf } from './office.ts'
+import { agreeOnSealing, contractOf, type Office, proxyParams, standing, textOf } from './office.ts'
 import { pseudoClientState } from './pseudo.ts'
 import { Refusal } from './refusal.ts'
+import { workerKeys } from './sealed-desk.ts'
 import type { ClientSeat } from './seats.ts'
 import { errorsAreExtended } from './versions.ts'
 
 /** Bytes of one answer that may wait for a slow client. */
 const mostWaitingBytes = 2 * 1024 * 1024
-const decodeQuery = sharingDecoder('client.runQuery', 'client.runQueryEx')
+const decodeQuery = sharingDecoder('client.runQuery', 'client.runQueryEx', 'client.runSealedQuery')
 const noSecret = new Uint8Array(32)
 const emptySecretHash = new Uint8Array(createHash('sha256').digest())
 
@@ -96,6 +97,9 @@ export class ClientLine {
       case 'client.getWorkerTypesV2':
         this.#requireReady()
         return workerTypesV2(this.#office.exchange)
+      case 'client.getWorkerKeys':
+        if (!this.#requireReady().seals) throw lostPromise()
+        return workerKeys(this.#office.exchange.workersOf(decode(data, name).model_name), this.#office.now())
       case 'worker.connectToProxy':
         throw new Refusal(peerErrorCodes.protocolViolation, 'worker connect() from non worker')
       case undefined:
@@ -106,8 +110,9 @@ export class ClientLine {
     }
   }
 
-  #requireReady(): void {
+  #requireReady(): ClientSeat {
     if (this.#seat === undefined) throw new Refusal(peerErrorCodes.protocolViolation, 'expected client connection')
+    return this.#seat
   }
 
   #next(query: ClientQuery): void {
@@ -190,6 +195,7 @@ export class ClientLine {
       account,
       owner: profile.owner,
       version: profile.version,
+      seals: agreeOnSealing(this.#office, profile),
       extendedErrors: errorsAreExtended(profile.version, this.#office.versions),
       post: (key, message) => this.#outbox.post(key, message),
       running: new Map(),
@@ -202,10 +208,18 @@ export class ClientLine {
     const seat = this.#seat
     if (seat === undefined) return
     const name = nameOf(data)
-    if (name === 'client.runQuery' || name === 'client.runQueryEx') {
+    if (name === 'client.runSealedQuery' && !seat.seals) {
+      this.#connection.close('sealed queries were not agreed on')
+    } else if (name === 'client.runQuery' || name === 'client.runQueryEx' || name === 'client.runSealedQuery') {
       const query = decodeQuery(data)
-      // The id outlives the message, the rest is passed on and forgotten.
-      this.#office.exchange.submit(seat, { ...query, request_id: query.request_id.slice() })
+      // The ids outlive the message, the rest is passed on and forgotten.
+      const request_id = query.request_id.slice()
+      this.#office.exchange.submit(
+        seat,
+        query['@type'] === 'client.runSealedQuery'
+          ? { ...query, request_id, worker_key: query.worker_key.slice() }
+          : { ...query, request_id },
+      )
     } else if (name === 'client.cancelQuery') {
       this.#office.exchange.cancel(seat, decode(data, name).request_id)
     }

@@ -13,10 +13,11 @@ import type { Quarantine } from './quarantine.ts'
 import type { Rates } from './rates.ts'
 import { Refusal } from './refusal.ts'
 import type { Relay } from './relay.ts'
+import { pinnedSeats, sealedFacts } from './sealed-desk.ts'
 import { type ClientSeat, RunningQuery, type WorkerSeat } from './seats.ts'
 import { chooseWorker } from './worker-choice.ts'
 
-export type ClientQuery = TlObject<'client.runQuery' | 'client.runQueryEx'>
+export type ClientQuery = TlObject<'client.runQuery' | 'client.runQueryEx' | 'client.runSealedQuery'>
 
 export interface ExchangeOptions {
   readonly relay: Relay
@@ -141,7 +142,7 @@ export class Exchange {
     const style = {
       version: client.version,
       requestId: message.request_id,
-      enableDebug: message['@type'] === 'client.runQueryEx' && message.enable_debug === true,
+      enableDebug: message['@type'] !== 'client.runQuery' && message.enable_debug === true,
       extendedErrors: client.extendedErrors,
     }
     try {
@@ -183,8 +184,9 @@ export class Exchange {
     )
     const publicKey = message['@type'] === 'client.runQueryEx' ? carriedKey(message.public_key) : undefined
     const privateKey = publicKey && this.#privateKeyOf(publicKey)
-    const worker = this.#choose(message.model_name, message.max_coefficient, privateKey !== undefined)
-    const facts = readFacts(message.query)
+    const sealed = message['@type'] === 'client.runSealedQuery' ? message : undefined
+    const worker = this.#choose(message, privateKey !== undefined, sealed?.worker_key)
+    const facts = sealed === undefined ? readFacts(message.query) : sealedFacts(sealed)
     if (facts.bodyLimit !== undefined && facts.bodyLimit > message.max_tokens) {
       throw new Refusal(peerErrorCodes.error, 'the request allows more tokens than max_tokens of the query')
     }
@@ -198,6 +200,7 @@ export class Exchange {
       queryBytes: message.query.length,
       facts,
       privateKey,
+      sealedTo: sealed?.worker_key,
       startedMs: this.#o.now(),
     })
     this.#o.relay.start(query, Math.min(message.timeout, longestQuerySeconds), message.query)
@@ -214,11 +217,13 @@ export class Exchange {
     return { startSeconds: startedMs / 1000, answerStartSeconds: answerStartMs / 1000, endSeconds: this.#o.now() / 1000 }
   }
 
-  #choose(model: string, maxCoefficient: number, sealed: boolean): WorkerSeat {
+  /** @param carriesKey for workers with a place for a private key only @param sealedTo the one worker that has this key */
+  #choose({ model_name: model, max_coefficient }: ClientQuery, carriesKey: boolean, sealedTo?: Uint8Array): WorkerSeat {
     if (!this.#models.has(model)) throw new Refusal(peerErrorCodes.protocolViolation, `unknown model ${model}`)
     // Only they have a place for the key (95 §2).
-    const seats = [...this.workersOf(model)].filter(({ version }) => !sealed || version >= keysSince)
-    if (seats.length === 0) throw new Refusal(peerErrorCodes.notReady, `no workers for model ${model}`)
+    const able = [...this.workersOf(model)].filter(({ version }) => !carriesKey || version >= keysSince)
+    if (able.length === 0) throw new Refusal(peerErrorCodes.notReady, `no workers for model ${model}`)
+    const seats = sealedTo === undefined ? able : pinnedSeats(able, sealedTo)
     const nowMs = this.#o.now()
     const candidates = seats.map((seat) => ({
       seat,
@@ -230,7 +235,7 @@ export class Exchange {
       lastPick: seat.lastPick,
       quarantined: this.#o.quarantine.state(seat.faultKey, nowMs),
     }))
-    const { seat } = chooseWorker(candidates, model, maxCoefficient)
+    const { seat } = chooseWorker(candidates, model, max_coefficient)
     this.#picks += 1
     seat.lastPick = this.#picks
     return seat

@@ -2,7 +2,7 @@ import type { Address } from '@ton/core'
 import type { RootState } from '../../contracts/root.ts'
 import type { Logger } from '../base/logger.ts'
 import type { VersionRange } from '../protocol/handshake/versions.ts'
-import { cancelExtensionFlag } from '../protocol/tl/schema.ts'
+import { cancelExtensionFlag, sealedExtensionFlag } from '../protocol/tl/schema.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { Account, AccountKind } from './account.ts'
 import { type ProxyIdentity, peerContract, wireAddress } from './addresses.ts'
@@ -22,6 +22,8 @@ export interface Office {
   readonly nonces: Nonces
   readonly root: () => RootState
   readonly versions: VersionRange
+  /** Whether sealed queries are passed on. */
+  readonly sealedQueries: boolean
   readonly checkHashes: boolean
   readonly listedModelsOnly: boolean
   /** No blockchain (60 §10): every client is known and rich, long authorization always succeeds. */
@@ -40,7 +42,12 @@ export function contractOf(office: Office, kind: AccountKind, owner: Address): A
   return peerContract(office.identity, office.contract, kind, owner).address
 }
 
-/** `proxy.params` for a peer: bit 1 with a version above 0 (50 §2.1), the cancel bit for peers that announced it. */
+/** Whether a peer and this proxy have agreed on sealed queries; version 0 has no messages for their answers. */
+export function agreeOnSealing(office: Pick<Office, 'sealedQueries'>, peer: { version: number; flags: number }): boolean {
+  return office.sealedQueries && peer.version >= 1 && (peer.flags & sealedExtensionFlag) !== 0
+}
+
+/** `proxy.params` for a peer: bit 1 with a version above 0 (50 §2.1), the bits of extensions for peers that announced them. */
 export function proxyParams(office: Office, peer: { version: number; flags: number }): TlObject<'proxy.params'> {
   const shared = {
     '@type': 'proxy.params' as const,
@@ -49,9 +56,9 @@ export function proxyParams(office: Office, peer: { version: number; flags: numb
     proxy_sc_address: textOf(office, office.contract),
     is_test: office.identity.params.isTest,
   }
-  const cancel = peer.flags & cancelExtensionFlag
-  if (peer.version === 0) return { ...shared, flags: 1 | cancel }
-  return { ...shared, flags: 3 | cancel, proto_version: peer.version }
+  const extensions = (peer.flags & cancelExtensionFlag) | (agreeOnSealing(office, peer) ? sealedExtensionFlag : 0)
+  if (peer.version === 0) return { ...shared, flags: 1 | extensions }
+  return { ...shared, flags: 3 | extensions, proto_version: peer.version }
 }
 
 /**

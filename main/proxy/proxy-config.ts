@@ -46,6 +46,8 @@ export interface ProxyConfig {
    * (versions.ts).
    */
   readonly versions?: VersionRange
+  /** Whether sealed queries are passed on to workers that take part; true by default (docs/protocol-extensions.md). */
+  readonly sealedQueries?: boolean
   /** Addresses on the wire carry the test-only flag. */
   readonly testnet: boolean
   readonly databasePath: string

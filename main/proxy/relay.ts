@@ -79,13 +79,21 @@ export class Relay {
     })
   }
 
-  #forwarded(query: RunningQuery, timeout: number, bytes: Uint8Array): TlObject<'proxy.runQuery' | 'proxy.runQueryEx'> {
+  #forwarded(
+    query: RunningQuery,
+    timeout: number,
+    bytes: Uint8Array,
+  ): TlObject<'proxy.runQuery' | 'proxy.runQueryEx' | 'proxy.runSealedQuery'> {
     const shared = {
       query: bytes,
       signed_payment: this.#o.desk.signed(query.worker.account),
       coefficient: BigInt(query.worker.coefficient),
       timeout,
       request_id: query.workerRequestId,
+    }
+    if (query.sealedTo !== undefined) {
+      const worker_key = query.sealedTo
+      return { '@type': 'proxy.runSealedQuery', ...shared, flags: 1, enable_debug: query.style.enableDebug, worker_key }
     }
     if (query.worker.version === 0) return { '@type': 'proxy.runQuery', ...shared }
     const privateKey = keyField(query.worker.version, query.privateKey)

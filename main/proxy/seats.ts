@@ -1,5 +1,6 @@
 import type { Address } from '@ton/core'
 import { randomId } from '../base/random-id.ts'
+import type { ReadKey } from '../protocol/sealed/direct/worker-key.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { Account } from './account.ts'
 import { DecayingWindow } from './average-time.ts'
@@ -17,6 +18,10 @@ export class WorkerSeat {
   readonly version: number
   /** Understands `proxy.cancelQuery`. */
   readonly cancels: boolean
+  /** Takes part in sealed queries. */
+  readonly seals: boolean
+  /** Keys that questions can be sealed to, the newest last; read, not verified: that is for clients. */
+  sealingKeys: readonly ReadKey[] = []
   readonly imageHash: Uint8Array
   /** JSON text by which the worker describes its machine, unchecked. */
   readonly machine: string | undefined
@@ -40,6 +45,7 @@ export class WorkerSeat {
     limit: number
     version: number
     cancels: boolean
+    seals: boolean
     imageHash: Uint8Array
     machine: string | undefined
     send: (message: TlObject) => Promise<void>
@@ -53,6 +59,7 @@ export class WorkerSeat {
     this.limit = seat.limit
     this.version = seat.version
     this.cancels = seat.cancels
+    this.seals = seat.seals
     this.imageHash = seat.imageHash
     this.machine = seat.machine
     this.send = seat.send
@@ -70,6 +77,8 @@ export interface ClientSeat {
   readonly account: Account
   readonly owner: Address
   readonly version: number
+  /** Takes part in sealed queries. */
+  readonly seals: boolean
   /** Whether the proxy's own errors come with final info (versions.ts). */
   readonly extendedErrors: boolean
   /**
@@ -97,6 +106,8 @@ export class RunningQuery {
   readonly facts: QueryFacts
   /** For the worker: what opens the request; undefined where it is not encrypted (95 §2). Kept in memory only, never logged. */
   readonly privateKey: Uint8Array | undefined
+  /** The worker's key that the request is sealed to, by its id; undefined where it is not sealed. */
+  readonly sealedTo: Uint8Array | undefined
   readonly startedMs: number
   answerStartMs = 0
   /** The first answer was passed on, or would have been if anybody read it. */
@@ -119,6 +130,7 @@ export class RunningQuery {
     queryBytes: number
     facts: QueryFacts
     privateKey: Uint8Array | undefined
+    sealedTo: Uint8Array | undefined
     startedMs: number
   }) {
     this.client = query.client
@@ -133,6 +145,7 @@ export class RunningQuery {
     this.queryBytes = query.queryBytes
     this.facts = query.facts
     this.privateKey = query.privateKey
+    this.sealedTo = query.sealedTo
     this.startedMs = query.startedMs
     this.coefficient = query.worker.coefficient
   }

@@ -84,6 +84,7 @@ export class ServingDesk {
       versions: config.versions ?? ownVersions,
       checkHashes: this.checkHashes,
       listedModelsOnly: config.listedModelsOnly,
+      sealedQueries: config.sealedQueries ?? true,
       pseudo: deps.side.kind === 'pseudo',
       testnet: config.testnet,
       logger: deps.logger,

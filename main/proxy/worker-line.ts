@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { KeyRefused } from '../protocol/sealed/direct/seal-errors.ts'
 import { decode, nameOf, sharingDecoder } from '../protocol/tl/codec.ts'
 import { cancelExtensionFlag } from '../protocol/tl/schema.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
@@ -9,9 +10,10 @@ import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
 import { parseOwner } from './addresses.ts'
 import { hexKey } from './hex-key.ts'
 import { answerQuery, lostPromise } from './line.ts'
-import { contractOf, type Office, proxyParams, standing, textOf } from './office.ts'
+import { agreeOnSealing, contractOf, type Office, proxyParams, standing, textOf } from './office.ts'
 import { Refusal } from './refusal.ts'
 import type { Relay } from './relay.ts'
+import { acceptKey } from './sealed-desk.ts'
 import { WorkerSeat } from './seats.ts'
 import { readWorkerAnswer, workerAnswerNames } from './worker-answer.ts'
 import { acceptWorker, compareBalance, nextWorkerStage, type WorkerProfile, type WorkerStage } from './worker-handshake.ts'
@@ -161,6 +163,7 @@ export class WorkerLine {
       limit: profile.limit,
       version: profile.version,
       cancels: (profile.flags & cancelExtensionFlag) !== 0,
+      seals: agreeOnSealing(this.#office, profile),
       imageHash: this.#imageHash,
       machine: profile.machine,
       send: (message) => this.#send(message),
@@ -182,8 +185,20 @@ export class WorkerLine {
       this.#office.exchange.changed()
     } else if (name === 'worker.newCoefficient') {
       this.#newCoefficient(seat, decode(data, name).new_coefficient)
+    } else if (name === 'worker.sealingKey') {
+      this.#newKey(seat, decode(data, name).signed_key)
     } else if (name !== undefined && answerNames.has(name)) {
       this.#relay.workerAnswer(seat, readWorkerAnswer(decodeAnswer(data)))
+    }
+  }
+
+  #newKey(seat: WorkerSeat, signedKey: Uint8Array): void {
+    if (!seat.seals) return
+    try {
+      acceptKey(seat, signedKey, this.#office.now())
+    } catch (thrown) {
+      if (!(thrown instanceof KeyRefused)) throw thrown
+      this.#office.logger.warn('a key of a worker is of no use', { worker: seat.account.owner.toString(), reason: thrown.reason })
     }
   }
 

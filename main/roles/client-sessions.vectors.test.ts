@@ -295,7 +295,7 @@ function asked(query: TlObject<'client.runQueryEx'>) {
 
 function withoutExtension(object: TlObject): TlObject {
   if (object['@type'] !== 'client.connectToProxy') return object
-  expect(object.params.flags).toBe(0x4000_0003)
+  expect(object.params.flags).toBe(0x6000_0003)
   return { ...object, params: { ...object.params, flags: 3 } }
 }
 

@@ -5,7 +5,7 @@ import { workerInit } from '../../contracts/worker.ts'
 import { addressOf, handshakeFailure } from '../protocol/handshake/proxy-words.ts'
 import type { VersionRange } from '../protocol/handshake/versions.ts'
 import { decode, encode } from '../protocol/tl/codec.ts'
-import { cancelExtensionFlag } from '../protocol/tl/schema.ts'
+import { cancelExtensionFlag, sealedExtensionFlag } from '../protocol/tl/schema.ts'
 import type { TlName, TlObject } from '../protocol/tl/types.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { RootConfig } from '../ton/root-config.ts'
@@ -23,6 +23,8 @@ export interface WorkerIdentityOnWire {
   readonly versions: VersionRange
   /** JSON text; undefined for none. */
   readonly machine: string | undefined
+  /** Whether it takes part in sealed queries. */
+  readonly seals: boolean
 }
 
 /** The proxy as it introduced itself, with the addresses that were derived and compared. */
@@ -37,6 +39,8 @@ export interface KnownProxy {
   readonly protocol: number
   /** Whether it sends `proxy.cancelQuery` (docs/protocol-extensions.md). */
   readonly cancels: boolean
+  /** Whether this worker and it have agreed on sealed queries. */
+  readonly seals: boolean
 }
 
 /** From here on a worker describes its machine: to peers of which none may be older (protocol 95 §2). */
@@ -71,7 +75,7 @@ export async function introduceWorker(
       '@type': 'worker.connectToProxy',
       params: {
         '@type': 'worker.params',
-        flags: 3 | cancelExtensionFlag | (machine === undefined ? 0 : machineFlag),
+        flags: 3 | cancelExtensionFlag | (worker.seals ? sealedExtensionFlag : 0) | (machine === undefined ? 0 : machineFlag),
         worker_owner_address: worker.owner.toString({ bounceable: false }),
         model: worker.model,
         coefficient: worker.coefficient,
@@ -97,14 +101,16 @@ export async function introduceWorker(
   const contract = workerInit({ owner: worker.owner, proxy: proxyContract, publicKey, params })
   if (!addressOf(answer.worker_sc_address, 'worker contract').equals(contract.address))
     throw handshakeFailure("The proxy named a worker contract that is not this worker's.")
+  const protocol = Math.max(0, Math.min(told.proto_version ?? 0, worker.versions.most))
   return {
     proxyContract,
     workerContract: contract.address,
     workerInit: contract.init,
     publicKey,
     owner,
-    protocol: Math.max(0, Math.min(told.proto_version ?? 0, worker.versions.most)),
+    protocol,
     cancels: (told.flags & cancelExtensionFlag) !== 0,
+    seals: worker.seals && protocol >= 1 && (told.flags & sealedExtensionFlag) !== 0,
   }
 }
 

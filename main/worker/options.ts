@@ -4,6 +4,7 @@ import type { Logger } from '../base/logger.ts'
 import type { Watchable } from '../base/signal.ts'
 import type { OpenAiBackend } from '../inference/openai-backend.ts'
 import type { VersionRange } from '../protocol/handshake/versions.ts'
+import type { SealingIdentity } from '../protocol/sealed/direct/worker-key.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { Database } from '../storage/database.ts'
 import type { Chain } from '../ton/chain.ts'
@@ -35,6 +36,11 @@ export interface WorkerOptions {
    * they can be opened.
    */
   readonly versions?: VersionRange
+  /**
+   * The wallet that receives the payouts, as one that signs: with it clients can seal questions to this worker, past the proxy
+   * (docs/protocol-extensions.md). Without it the worker takes no part in that.
+   */
+  readonly sealing?: SealingIdentity
   /** JSON text about this computer, told to proxies where no version below 4 is offered (protocol 95 §2); never by itself. */
   readonly machineDescription?: string
   /**

@@ -4,6 +4,7 @@ import type { Logger } from '../base/logger.ts'
 import type { OpenAiBackend } from '../inference/openai-backend.ts'
 import type { Tariff } from '../protocol/accounting/usage-meter.ts'
 import { carriedKey, keysSince } from '../protocol/handshake/versions.ts'
+import type { KeyRing } from '../protocol/sealed/direct/key-ring.ts'
 import { decode, decoder, encode, nameOf } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
@@ -11,8 +12,9 @@ import { encodePacket } from '../protocol/wire/tcp-packets.ts'
 import { peerErrorCodes, QueryRefused, TcpQueryError } from '../protocol/wire/wire-error.ts'
 import type { KnownProxy } from './handshake.ts'
 import { type ProxyBalance, violation } from './proxy-balance.ts'
-import { noTokens, QueryReply } from './query-reply.ts'
+import { noCounts, noTokens, QueryReply } from './query-reply.ts'
 import { type QueryOutcome, serveQuery } from './serve-query.ts'
+import { serveSealed } from './serve-sealed.ts'
 import type { WorkerEvent } from './worker-event.ts'
 
 export interface ProxyLinkContext {
@@ -23,6 +25,8 @@ export interface ProxyLinkContext {
   readonly workerFeePerToken: () => bigint
   /** Takes a place for a request, or says why there is none; the place is free again after `release`. */
   readonly admit: () => { readonly release: () => void } | { readonly code: number; readonly text: string }
+  /** Keys that questions are sealed to; undefined where this worker takes no part in that. */
+  readonly keyRing: KeyRing | undefined
   /** See `WorkerOptions.changeModel`. */
   readonly changeModel: ((newModel: string) => Promise<void>) | undefined
   /** See `WorkerOptions.knowsPrivateKey`. */
@@ -31,9 +35,11 @@ export interface ProxyLinkContext {
   readonly now: () => number
 }
 
+type RunMessage = TlObject<'proxy.runQueryEx' | 'proxy.runQuery' | 'proxy.runSealedQuery'>
 type Incoming = TlObject<
   | 'proxy.runQueryEx'
   | 'proxy.runQuery'
+  | 'proxy.runSealedQuery'
   | 'proxy.cancelQuery'
   | 'proxy.workerRequestPayment'
   | 'proxy.signedPayment'
@@ -42,6 +48,7 @@ type Incoming = TlObject<
 const incomingNames = [
   'proxy.runQueryEx',
   'proxy.runQuery',
+  'proxy.runSealedQuery',
   'proxy.cancelQuery',
   'proxy.workerRequestPayment',
   'proxy.signedPayment',
@@ -70,6 +77,8 @@ export class ProxyLink {
   readonly #uncounted = new Map<string, bigint>()
   /** The proxy's total that the ledger was told last, by a count or as a total. */
   #ledgerTotal: bigint | undefined
+  /** Hex id of the key that the proxy was told last. */
+  #announcedKey: string | undefined
 
   constructor(connection: PacketConnection, proxy: KnownProxy, balance: ProxyBalance, context: ProxyLinkContext) {
     this.#connection = connection
@@ -91,6 +100,10 @@ export class ProxyLink {
     return this.#proxy.workerContract
   }
 
+  get #seals(): boolean {
+    return this.#proxy.seals && this.#context.keyRing !== undefined
+  }
+
   get running(): number {
     return this.#running.size
   }
@@ -108,6 +121,9 @@ export class ProxyLink {
     switch (message['@type']) {
       case 'proxy.runQueryEx':
       case 'proxy.runQuery':
+      case 'proxy.runSealedQuery':
+        if (message['@type'] === 'proxy.runSealedQuery' && !this.#seals)
+          throw violation('The proxy sent a sealed query, which was not agreed on.')
         this.#offer(message.signed_payment)
         this.#begin(message)
         return
@@ -185,6 +201,22 @@ export class ProxyLink {
     })
   }
 
+  /** Tells the proxy the key that questions are to be sealed to, where it is a new one. */
+  async announceKey(): Promise<void> {
+    const { keyRing } = this.#context
+    if (!this.#seals || keyRing === undefined) return
+    try {
+      const { signedKey, id } = await keyRing.current()
+      const name = hex(id)
+      if (name === this.#announcedKey) return
+      this.#announcedKey = name
+      await this.#connection.send(encode({ '@type': 'worker.sealingKey', signed_key: signedKey }))
+    } catch (thrown) {
+      // Questions that are not sealed are served all the same.
+      this.#context.logger.warn('the key for sealed questions was not announced', { reason: asError(thrown).message })
+    }
+  }
+
   #offer(payment: TlObject<'proxy.signedPayment' | 'proxy.signedPaymentEmpty'>): void {
     const refusal = this.#balance.offer(payment)
     if (refusal !== undefined) this.#context.logger.warn('signed payment ignored', { reason: refusal })
@@ -222,7 +254,7 @@ export class ProxyLink {
     })
   }
 
-  #begin(message: TlObject<'proxy.runQueryEx' | 'proxy.runQuery'>): void {
+  #begin(message: RunMessage): void {
     // A reader of the events, or the disk, may fail: that ends the connection, not the app.
     const serving: Promise<void> = this.#serve(message)
       .catch((thrown: unknown) => {
@@ -233,12 +265,12 @@ export class ProxyLink {
     this.#serving.add(serving)
   }
 
-  async #serve(message: TlObject<'proxy.runQueryEx' | 'proxy.runQuery'>): Promise<void> {
+  async #serve(message: RunMessage): Promise<void> {
     const { logger, now, emit } = this.#context
     const requestId = hex(message.request_id)
     if (this.#running.has(requestId) || this.#uncounted.has(requestId)) return logger.warn('a request came twice')
     const startedAtMs = now()
-    const isEx = message['@type'] === 'proxy.runQueryEx'
+    const isEx = message['@type'] !== 'proxy.runQuery'
     const reply = new QueryReply({
       send: (object) => this.#connection.sendPacket(encodePacket(object)),
       requestId: message.request_id,
@@ -248,7 +280,7 @@ export class ProxyLink {
     const place = this.#context.admit()
     if ('code' in place) {
       await reply
-        .error(place.code, place.text, { tokens: noTokens, startedAtMs, answeredAtMs: 0, endedAtMs: now() })
+        .error(place.code, place.text, { tokens: noTokens, counts: noCounts, startedAtMs, answeredAtMs: 0, endedAtMs: now() })
         .catch(() => undefined)
       return
     }
@@ -285,11 +317,7 @@ export class ProxyLink {
   }
 
   /** Never rejects. */
-  async #outcomeOf(
-    message: TlObject<'proxy.runQueryEx' | 'proxy.runQuery'>,
-    reply: QueryReply,
-    cancelled: AbortSignal,
-  ): Promise<QueryOutcome> {
+  async #outcomeOf(message: RunMessage, reply: QueryReply, cancelled: AbortSignal): Promise<QueryOutcome> {
     try {
       const privateKey = message['@type'] === 'proxy.runQueryEx' ? carriedKey(message.private_key) : undefined
       if (privateKey !== undefined && (await this.#context.knowsPrivateKey?.(privateKey)) === false)
@@ -297,19 +325,23 @@ export class ProxyLink {
       // Proxies of newer revisions bring requests of newer clients (protocol 95 §5).
       const revision = this.#proxy.protocol >= keysSince ? 'newest' : 'either'
       const query = { query: message.query, timeoutMs: message.timeout * 1000, privateKey, revision } as const
-      return await serveQuery(query, reply, {
+      const context = {
         backend: this.#context.backend,
         tariff: this.#context.tariff(),
         cancelled,
         lost: this.#lost.signal,
         now: this.#context.now,
-      })
+      }
+      const { keyRing } = this.#context
+      if (message['@type'] !== 'proxy.runSealedQuery' || keyRing === undefined) return await serveQuery(query, reply, context)
+      const through = { keyRing, keyId: message.worker_key, proxy: this.#proxy.proxyContract }
+      return await serveSealed(query, reply, context, through)
     } catch (thrown) {
       // The answer could not be sent: the connection ended, or the proxy reads too slowly.
       if (!this.#lost.signal.aborted) this.#connection.close('An answer could not be sent')
       return {
         result: 'failed',
-        counts: { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 },
+        counts: noCounts,
         adjustedTokens: 0n,
         reason: asError(thrown).message,
       }
@@ -320,9 +352,14 @@ export class ProxyLink {
   async #refuseKey(reply: QueryReply): Promise<QueryOutcome> {
     const text = 'unknown private key'
     const now = this.#context.now()
-    await reply.error(peerErrorCodes.error, text, { tokens: noTokens, startedAtMs: now, answeredAtMs: 0, endedAtMs: now })
-    const counts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
-    return { result: 'failed', counts, adjustedTokens: 0n, reason: text }
+    await reply.error(peerErrorCodes.error, text, {
+      tokens: noTokens,
+      counts: noCounts,
+      startedAtMs: now,
+      answeredAtMs: 0,
+      endedAtMs: now,
+    })
+    return { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: text }
   }
 
   #remember(requestId: string, tokens: bigint): void {

@@ -1,4 +1,4 @@
-import type { AdjustedTokens } from '../protocol/accounting/adjusted-tokens.ts'
+import type { AdjustedTokens, TokenCounts } from '../protocol/accounting/adjusted-tokens.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 
 type Outgoing = TlObject<
@@ -14,6 +14,8 @@ type Outgoing = TlObject<
 /** Usage and times that end a query (protocol 40 §4). */
 export interface FinalInfo {
   readonly tokens: AdjustedTokens
+  /** Real tokens that these follow from. */
+  readonly counts: TokenCounts
   readonly startedAtMs: number
   /** When the engine began to answer; 0 where it did not. */
   readonly answeredAtMs: number
@@ -21,11 +23,21 @@ export interface FinalInfo {
 }
 
 export const noTokens: AdjustedTokens = { prompt: 0n, cached: 0n, completion: 0n, reasoning: 0n, total: 0n }
+export const noCounts: TokenCounts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
+
+/** Takes the answer to one query, in order: `answer`, parts, the last one with `final`; or an error, which ends it. */
+export interface Reply {
+  /** The first message: a boxed `http.response`. */
+  answer(response: Uint8Array, final?: FinalInfo): Promise<void>
+  /** Bytes of the body; without bytes and without `final` nothing is sent. */
+  part(bytes: Uint8Array, final?: FinalInfo): Promise<void>
+  error(code: number, text: string, final: FinalInfo): Promise<void>
+}
 
 /** Parts stay far below the frame limit of 16 MiB (protocol 10 §1). */
 const mostPartBytes = 1 << 20
 
-function tokensUsed(tokens: AdjustedTokens): TlObject<'tokensUsed'> {
+export function tokensUsed(tokens: AdjustedTokens): TlObject<'tokensUsed'> {
   return {
     '@type': 'tokensUsed',
     prompt_tokens_used: tokens.prompt,
@@ -37,7 +49,7 @@ function tokensUsed(tokens: AdjustedTokens): TlObject<'tokensUsed'> {
 }
 
 /** Writes the answer to one query in the form that its protocol version wants: 0 has no `Ex` messages, 2 adds times (protocol 00 §6). */
-export class QueryReply {
+export class QueryReply implements Reply {
   readonly #send: (object: Outgoing) => Promise<void>
   readonly #requestId: Uint8Array
   readonly #protocol: number

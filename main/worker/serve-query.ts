@@ -12,10 +12,12 @@ import {
   timingHeader,
   withoutHopHeaders,
 } from '../protocol/http/http-message.ts'
+import type { JsonObject } from '../protocol/requests/json-text.ts'
+import { requestLimits } from '../protocol/requests/request-limits.ts'
 import type { Revision } from '../protocol/requests/request-tables.ts'
 import { type ValidRequest, validateRequest } from '../protocol/requests/validate-request.ts'
 import { TlError } from '../protocol/tl/tl-error.ts'
-import { type FinalInfo, noTokens, type QueryReply } from './query-reply.ts'
+import { type FinalInfo, noCounts, noTokens, type Reply } from './query-reply.ts'
 
 export interface QueryToServe {
   /** Boxed `http.request`, unchecked. */
@@ -26,6 +28,8 @@ export interface QueryToServe {
   readonly privateKey: Uint8Array | undefined
   /** Rules by which the request is judged. */
   readonly revision: Revision
+  /** What the head of a sealed request allows; the body may not ask for more (docs/protocol-extensions.md). */
+  readonly sealedLimits?: { readonly bodyLimit: number | undefined; readonly choices: number }
 }
 
 export interface ServeContext {
@@ -52,7 +56,7 @@ const promptTokensHeader = 'x-cocoon-prompt-tokens'
 /** How long a cancelled engine may take to end its stream, so that its own usage event still counts. */
 const cancelGraceMs = 150
 const longestTimeoutMs = 3_600_000
-const noCounts: TokenCounts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
+const unpaid = { tokens: noTokens, counts: noCounts }
 
 class Refused extends Error {
   readonly code: number
@@ -63,7 +67,7 @@ class Refused extends Error {
 }
 
 function readRequest(
-  { query, privateKey, revision }: QueryToServe,
+  { query, privateKey, revision, sealedLimits }: QueryToServe,
   backend: OpenAiBackend,
 ): { http: HttpRequest; valid: ValidRequest } {
   const refuse = (code: number, message: string): Refused => new Refused(code, `invalid http request: ${message}`)
@@ -72,6 +76,8 @@ function readRequest(
     if (privateKey !== undefined) throw refuse(621, 'encrypted requests are not opened here')
     const valid = validateRequest(http.path, new TextDecoder('utf-8', { fatal: true }).decode(http.body), revision)
     if (valid.model !== backend.model) throw refuse(621, 'model name mismatch')
+    if (sealedLimits !== undefined && !staysWithin(valid.value, sealedLimits))
+      throw refuse(621, 'the sealed request asks for more than its head says')
     return { http, valid }
   } catch (thrown) {
     // The text that the network's workers send for it.
@@ -81,6 +87,13 @@ function readRequest(
     if (thrown instanceof TypeError) throw refuse(621, 'expected json object')
     throw thrown
   }
+}
+
+/** Whether a body asks for no more than the head of its seal told the proxy, which judges the bill by it. */
+function staysWithin(value: JsonObject, limits: NonNullable<QueryToServe['sealedLimits']>): boolean {
+  const { bodyLimit, choices } = requestLimits(value)
+  const isLimited = limits.bodyLimit === undefined || (bodyLimit !== undefined && bodyLimit <= limits.bodyLimit)
+  return isLimited && choices <= limits.choices
 }
 
 /** Counts a body in the form that its Content-Type names. */
@@ -127,13 +140,19 @@ function engineError(thrown: unknown): { code: number; text: string } {
  * as the engine answers, every part as soon as it is complete and counted, usage and times at the end. Never throws for what the proxy or
  * the engine does. When the engine's stream ends before it has stated its usage, the worker counts itself (docs/protocol-extensions.md).
  */
-export async function serveQuery(query: QueryToServe, reply: QueryReply, context: ServeContext): Promise<QueryOutcome> {
+export async function serveQuery(query: QueryToServe, reply: Reply, context: ServeContext): Promise<QueryOutcome> {
   const startedAtMs = context.now()
   const meter = new UsageMeter(context.tariff)
   let answeredAtMs = 0
-  const final = (): FinalInfo => ({ tokens: meter.adjusted, startedAtMs, answeredAtMs, endedAtMs: context.now() })
+  const final = (): FinalInfo => ({
+    tokens: meter.adjusted,
+    counts: meter.counts,
+    startedAtMs,
+    answeredAtMs,
+    endedAtMs: context.now(),
+  })
   const failed = async (code: number, text: string, reason = text): Promise<QueryOutcome> => {
-    await reply.error(code, text, { ...final(), tokens: noTokens })
+    await reply.error(code, text, { ...final(), ...unpaid })
     return { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: `${code}: ${reason}` }
   }
   const lost: QueryOutcome = { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: 'connection lost' }
@@ -242,7 +261,7 @@ export async function serveQuery(query: QueryToServe, reply: QueryReply, context
     settle()
     // An engine's refusal is passed on as its answer, and is no work that anybody pays for, whatever usage it states.
     if (response.status >= 400) {
-      await finish(rest, { ...final(), tokens: noTokens })
+      await finish(rest, { ...final(), ...unpaid })
       return { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: `the engine answered ${response.status}` }
     }
     await finish(rest, final())

@@ -8,6 +8,8 @@ import { closeWithTerms, keepConnected, type ProxyVisit, requireCheckedHashes } 
 import { ProxyDirectory } from '../protocol/handshake/proxy-directory.ts'
 import { handshakeFailure } from '../protocol/handshake/proxy-words.ts'
 import { checkVersions, type VersionRange, versionsWithoutKeys } from '../protocol/handshake/versions.ts'
+import { KeyRing } from '../protocol/sealed/direct/key-ring.ts'
+import { walletAddress } from '../protocol/sealed/direct/owner-wallet.ts'
 import { peerErrorCodes, QueryRefused } from '../protocol/wire/wire-error.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { BalanceStore, type WorkerContractRecord } from './balance-store.ts'
@@ -39,6 +41,7 @@ export class Worker {
   readonly #state: Signal<WorkerState>
   readonly #links = new Set<ProxyLink>()
   readonly #cashier: Cashier
+  #keys: { readonly root: Address; readonly ring: KeyRing } | undefined
   #coefficient: number
   #running = 0
   #isDisabled: boolean
@@ -48,6 +51,8 @@ export class Worker {
   constructor(options: WorkerOptions) {
     if (options.modelName.split('@', 1)[0] !== options.backend.model)
       throw new Failure('model-mismatch', `The engine serves ${options.backend.model}, not ${options.modelName}.`)
+    if (options.sealing !== undefined && !walletAddress(options.sealing.wallet).equals(options.owner))
+      throw new RangeError('the wallet that signs sealing keys is not the one that receives the payouts')
     this.#options = options
     this.#store = new BalanceStore(options.database)
     this.#versions = options.versions ?? versionsWithoutKeys
@@ -211,6 +216,7 @@ export class Worker {
       const saidDisabled = this.#isDisabled
       const { lost } = await compareAndComplete(connection, balance, saidDisabled, timeoutMs)
       this.#links.add(link)
+      await link.announceKey()
       // Each time: what got lost with the last connection, on a full disk or with the ledger itself, is learnt now.
       link.tellTotal(lost)
       // What changed while the handshake ran.
@@ -241,6 +247,7 @@ export class Worker {
       maxActiveRequests: this.#options.maxActiveRequests ?? 8,
       versions: this.#versions,
       machine: this.#options.machineDescription,
+      seals: this.#options.sealing !== undefined,
     }
   }
 
@@ -265,6 +272,15 @@ export class Worker {
     })
   }
 
+  /** One for all proxies of a network: a question that was opened through one is not opened again through another. */
+  #keyRing({ address: root }: RootConfig): KeyRing | undefined {
+    const { sealing, owner, modelName: model } = this.#options
+    if (sealing === undefined) return undefined
+    if (this.#keys === undefined || !this.#keys.root.equals(root))
+      this.#keys = { root, ring: new KeyRing({ identity: sealing, root, owner, model, now: Date.now }) }
+    return this.#keys.ring
+  }
+
   #linkContext(root: RootConfig): ProxyLinkContext {
     return {
       backend: this.#options.backend,
@@ -281,6 +297,7 @@ export class Worker {
         this.#update({ running: ++this.#running })
         return { release: () => this.#update({ running: --this.#running }) }
       },
+      keyRing: this.#keyRing(root),
       changeModel: this.#options.changeModel,
       knowsPrivateKey: this.#options.knowsPrivateKey,
       emit: (event) => this.events.emit(event),
@@ -296,6 +313,7 @@ export class Worker {
       await pause(upToDate ? usualMs : Math.min(usualMs, catchUpMs), signal)
       if (signal.aborted) return
       upToDate = await link.updatePaymentStatus(60_000)
+      await link.announceKey()
     }
   }
 

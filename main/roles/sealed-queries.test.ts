@@ -1,0 +1,262 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { silentLogger } from '../base/logger.ts'
+import { Signal } from '../base/signal.ts'
+import { clientMigrations } from '../client/account-store.ts'
+import { type ChatRequest, Client } from '../client/client.ts'
+import type { QueryHandle } from '../client/running-query.ts'
+import { recordingPort } from '../protocol/sealed/testing/recording-port.ts'
+import { identity, owner } from '../protocol/sealed/testing/sealing-scene.ts'
+import type { CocoonProxy } from '../proxy/proxy.ts'
+import { goldenRoot, goldenWallet, pseudoProxy, temporaryFolder } from '../proxy/testing/fixtures.ts'
+import { type Database, openDatabase } from '../storage/database.ts'
+import type { RootConfig } from '../ton/root-config.ts'
+import { workerMigrations } from '../worker/balance-store.ts'
+import type { WorkerOptions } from '../worker/options.ts'
+import { ScriptedBackend } from '../worker/testing/scripted-backend.ts'
+import { modelName } from '../worker/testing/worker-peer.ts'
+import { Worker } from '../worker/worker.ts'
+
+const model = 'Qwen/Qwen3-8B'
+const secret = 'The canary sings at midnight'
+const never = new AbortController().signal
+
+const root = new Signal<RootConfig | null>({
+  ...goldenRoot(),
+  proxies: [{ seqno: 1, forWorkers: { host: '127.0.0.1', port: 1 }, forClients: { host: '127.0.0.1', port: 2 } }],
+})
+const shared = { root, money: undefined, logger: silentLogger, reconnectMs: 20, handshakeTimeoutMs: 2_000 }
+const request = (content: string, more: Partial<ChatRequest> & { stream?: boolean; max?: number } = {}): ChatRequest => {
+  const { stream = true, max = 100, ...rest } = more
+  return {
+    model,
+    maxTokens: 100,
+    body: JSON.stringify({ model, stream, max_tokens: max, messages: [{ role: 'user', content }] }),
+    ...rest,
+  }
+}
+const textOf = async (handle: QueryHandle): Promise<string> => {
+  let text = ''
+  for await (const bytes of handle.body) text += Buffer.from(bytes).toString()
+  return text
+}
+
+/** Our client, proxy and worker over real sockets; what goes through both of the proxy's ports is written down, as a proxy would see it. */
+describe('sealed queries through a whole network', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'cocoon-sealed-'))
+  let databases = 0
+  let closers: (() => Promise<void> | void)[] = []
+  let proxy: CocoonProxy
+  let seen: Awaited<ReturnType<typeof recordingPort>>[] = []
+
+  async function start(change: { proxy?: Parameters<typeof pseudoProxy>[1] } = {}): Promise<void> {
+    const storage = temporaryFolder()
+    proxy = pseudoProxy(storage.path, change.proxy)
+    await proxy.start()
+    seen = await Promise.all(
+      [proxy.status.value.workerPort, proxy.status.value.clientPort].map((port) => recordingPort(port ?? 0)),
+    )
+    closers.push(storage.remove, () => proxy.stop(), ...seen.map(({ close }) => close))
+  }
+  function databaseOf(migrations: readonly string[]): Database {
+    const database = openDatabase(join(folder, `${databases++}.sqlite`), migrations, { logger: silentLogger })
+    closers.push(() => database.close())
+    return database
+  }
+  beforeEach(() => {
+    closers = [() => rmSync(folder, { recursive: true, force: true })]
+  })
+  afterEach(async () => {
+    for (const close of closers.splice(0).reverse()) await close()
+  })
+
+  async function startWorker(change: Partial<WorkerOptions> = {}) {
+    const backend = new ScriptedBackend()
+    const database = databaseOf(workerMigrations)
+    const dial = () => seen[0]?.dial() ?? Promise.reject(new Error('no port'))
+    const worker = new Worker({ ...shared, owner, backend, modelName, database, dial, sealing: identity, ...change })
+    worker.start()
+    closers.push(() => worker.stop())
+    await expect.poll(() => worker.state.value.connections[0]?.phase).toBe('ready')
+    return { worker, backend }
+  }
+  async function startClient(change: Partial<ConstructorParameters<typeof Client>[0]> = {}): Promise<Client> {
+    const database = databaseOf(clientMigrations)
+    const dial = () => seen[1]?.dial() ?? Promise.reject(new Error('no port'))
+    const client = new Client({
+      ...shared,
+      owner: goldenWallet,
+      masterSecret: new Uint8Array(32).fill(1),
+      database,
+      dial,
+      ...change,
+    })
+    client.start()
+    closers.push(() => client.stop())
+    await client.whenReady(AbortSignal.timeout(3_000))
+    return client
+  }
+  const passedThrough = (): Buffer => Buffer.concat(seen.flatMap(({ bytes }) => bytes()))
+
+  it('a question is sealed by itself where all three take part, and the proxy sees nothing of it', async () => {
+    await start()
+    const { backend } = await startWorker()
+    const client = await startClient()
+    const handle = client.runChat(request(secret), never)
+    const text = await textOf(handle)
+    expect(text).toContain('"content":"Hello"')
+    expect(await handle.head).toMatchObject({
+      status: 200,
+      headers: expect.arrayContaining([['content-type', 'text/event-stream; charset=utf-8']]),
+    })
+    const end = await handle.end
+    expect(end.tokens?.total).toBeGreaterThan(0n)
+    expect(Buffer.from(backend.requests[0]?.body ?? []).toString()).toContain(secret)
+    for (const hidden of [secret, 'Hello', 'midnight', 'event-stream', 'messages']) {
+      expect([hidden, passedThrough().includes(hidden)]).toEqual([hidden, false])
+    }
+    expect(handle.seal).toMatchObject({
+      scheme: 'direct',
+      worker: { owner: owner.toRawString(), ownerProof: 'w5', model: modelName, attestation: { kind: 'none' } },
+      answer: { state: 'whole' },
+      usage: { statedTokens: end.tokens?.total.toString(), deviations: [], worker: { completionTokens: 5, promptTokens: 16 } },
+    })
+  })
+
+  it('it is not, where it was not wanted: then the proxy does see it', async () => {
+    await start()
+    await startWorker()
+    const client = await startClient()
+    const handle = client.runChat(request(secret, { seal: 'none' }), never)
+    expect(await textOf(handle)).toContain('Hello')
+    expect(handle.seal).toEqual({ scheme: 'none', reason: 'not-wanted' })
+    expect(passedThrough().includes(secret)).toBe(true)
+  })
+
+  it('one document is sealed as well as a stream, and a long question too', async () => {
+    await start()
+    const { backend } = await startWorker()
+    const client = await startClient()
+    const handle = client.runChat(request(`${secret}${'x'.repeat(300_000)}`, { stream: false, maxTokens: 1000 }), never)
+    expect(JSON.parse(await textOf(handle))).toMatchObject({ choices: [{ message: { content: 'Hello from fake AI' } }] })
+    expect(backend.requests[0]?.body.length).toBeGreaterThan(300_000)
+    expect(handle.seal).toMatchObject({ scheme: 'direct', answer: { state: 'whole' }, usage: { deviations: [] } })
+    expect(passedThrough().includes('Hello')).toBe(false)
+  })
+
+  it.each<
+    [string, Parameters<typeof start>[0], Partial<WorkerOptions>, Partial<ConstructorParameters<typeof Client>[0]>, string]
+  >([
+    ['the worker has no wallet that signs', {}, { sealing: undefined } as unknown as Partial<WorkerOptions>, {}, 'no-keys'],
+    ['the proxy takes no part', { proxy: { sealedQueries: false } }, {}, {}, 'proxy-without'],
+    ['the client has switched it off', {}, {}, { sealedQueries: false }, 'not-wanted'],
+    ['the worker speaks version 0 only', {}, { versions: { least: 0, most: 0 } }, {}, 'no-keys'],
+  ])(
+    'where %s, nobody is sent anything sealed, and a seal that is required is refused',
+    async (_name, change, worker, clientChange, reason) => {
+      await start(change)
+      await startWorker(worker)
+      const client = await startClient(clientChange)
+      const handle = client.runChat(request(secret), never)
+      expect(await textOf(handle)).toContain('Hello')
+      expect(handle.seal).toEqual({ scheme: 'none', reason })
+      const before = passedThrough().toString('latin1').split(secret).length
+      const demanded = async (): Promise<unknown> => client.runChat(request(secret, { seal: 'required' }), never).end
+      await expect(demanded()).rejects.toMatchObject({ code: 'seal-unavailable', money: 'You paid nothing.' })
+      expect(passedThrough().toString('latin1').split(secret).length).toBe(before)
+      expect(passedThrough().includes('CDA1')).toBe(false)
+    },
+  )
+
+  it('a seal to an attested worker is refused where none shows a quote', async () => {
+    await start()
+    await startWorker()
+    const client = await startClient()
+    const handle = client.runChat(request(secret, { seal: 'attested' }), never)
+    await expect(handle.end).rejects.toMatchObject({ code: 'seal-unavailable' })
+    expect(passedThrough().includes(secret)).toBe(false)
+  })
+
+  it('what is wrong with a question is told to its sender alone', async () => {
+    await start()
+    await startWorker()
+    const client = await startClient()
+    const unknown = request('hi', { body: `{"model":"${model}","messages":[],"n":2}` })
+    // The engine's own refusal travels as an answer.
+    const failing = client.runChat(request('FAIL500', { stream: false }), never)
+    expect((await failing.head).status).toBe(500)
+    expect(await textOf(failing)).toContain('boom')
+    expect((await failing.end).cost).toBe(0n)
+    expect(passedThrough().includes('boom')).toBe(false)
+    const crashed = client.runChat(request('CRASH'), never)
+    await expect(crashed.end).rejects.toMatchObject({ message: expect.stringContaining('The engine ended unexpectedly') })
+    expect(crashed.seal).toMatchObject({ scheme: 'direct', answer: { state: 'refused' } })
+    expect(passedThrough().includes('The engine ended')).toBe(false)
+    expect(await textOf(client.runChat(unknown, never))).toContain('Hello')
+  })
+
+  it('a cancel ends it as it ends any other: with the usage so far, sealed to the end', async () => {
+    await start()
+    const { backend } = await startWorker()
+    const client = await startClient()
+    const stop = new AbortController()
+    const handle = client.runChat(request('ENDLESS'), stop.signal)
+    await handle.head
+    for await (const _ of handle.body) stop.abort()
+    expect(await handle.end).toMatchObject({ stopped: 'ended' })
+    expect((await handle.end).cost).toBeGreaterThan(0n)
+    expect(handle.seal).toMatchObject({ scheme: 'direct', answer: { state: 'whole' } })
+    expect(backend.abortedAt).toHaveLength(1)
+  })
+
+  it('one that was stopped before it left costs nothing and is not sent', async () => {
+    await start()
+    const { backend } = await startWorker()
+    const client = await startClient()
+    const stop = new AbortController()
+    const handle = client.runChat(request(secret), stop.signal)
+    stop.abort()
+    expect(await handle.end).toEqual({ stopped: 'ended', cost: 0n })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(backend.requests).toEqual([])
+  })
+
+  it('after a restart of the worker the question goes to its new key, without anybody noticing', async () => {
+    await start()
+    const { worker } = await startWorker()
+    const client = await startClient()
+    const first = client.runChat(request('one'), never)
+    await textOf(first)
+    await worker.stop()
+    await startWorker()
+    const second = client.runChat(request('two'), never)
+    expect(await textOf(second)).toContain('Hello')
+    expect(second.seal).toMatchObject({ scheme: 'direct', answer: { state: 'whole' } })
+    const keys = [first, second].map(({ seal }) => (seal.scheme === 'direct' ? seal.worker.keyId : ''))
+    expect(new Set(keys).size).toBe(2)
+  })
+
+  it('a worker that asks more than the limit is named as too expensive before anything is sent', async () => {
+    await start()
+    await startWorker({ coefficient: 2000 })
+    const client = await startClient()
+    const handle = client.runChat(request(secret), never)
+    await expect(handle.end).rejects.toMatchObject({ code: 'too-expensive' })
+    expect(await textOf(client.runChat(request(secret, { maxCoefficient: 2000 }), never))).toContain('Hello')
+  })
+
+  it('workers whose keys are verified are told before a question', async () => {
+    await start()
+    await startWorker()
+    const client = await startClient()
+    expect(await client.sealableWorkers(model)).toMatchObject([{ owner: owner.toRawString(), model: modelName }])
+    expect(await client.sealableWorkers('Other/Model')).toEqual([])
+  })
+
+  it('a worker does not start with the seal of another wallet', async () => {
+    await start()
+    await expect(startWorker({ owner: goldenWallet })).rejects.toThrow(RangeError)
+  })
+})
