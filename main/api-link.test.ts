@@ -124,7 +124,7 @@ describe('the link between page and core', () => {
     const aborted: number[] = []
     const forever = (which: number) =>
       async function* (_input: object, signal: AbortSignal) {
-        yield { theme: 'dark' as const, language: 'en' as const, model: null, earningPaused: false }
+        yield { theme: 'dark' as const, language: 'en' as const, model: null, earningPaused: false, openNetworkForbidden: false }
         await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
         aborted.push(which)
       }
@@ -143,7 +143,13 @@ describe('the link between page and core', () => {
 
   it('lets a stream go that gave something else than its schema says', async () => {
     let signal: AbortSignal | undefined
-    const wrong = { theme: 'blue' } as unknown as { theme: 'dark'; language: 'en'; model: null; earningPaused: false }
+    const wrong = { theme: 'blue' } as unknown as {
+      theme: 'dark'
+      language: 'en'
+      model: null
+      earningPaused: false
+      openNetworkForbidden: false
+    }
     const { page, sent, settle } = openLink(
       handlersWith({
         streams: {
@@ -166,7 +172,7 @@ describe('the link between page and core', () => {
       handlersWith({
         streams: {
           settings: async function* (_input, signal) {
-            yield { theme: 'dark', language: 'en', model: null, earningPaused: false }
+            yield { theme: 'dark', language: 'en', model: null, earningPaused: false, openNetworkForbidden: false }
             await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
             aborted = true
           },

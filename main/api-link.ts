@@ -64,6 +64,10 @@ const apiCodes: Record<string, ApiErrorCode> = {
   'not-ready': 'not-ready',
   'nothing-to-settle': 'nothing-to-settle',
   refused: 'refused',
+  'not-verified': 'not-verified',
+  'needs-choice': 'needs-choice',
+  'needs-consent': 'needs-consent',
+  'looks-secret': 'looks-secret',
 }
 
 /** Failures of the rooms keep their sentence; anything else is a defect whose text may hold contents, so only its kind is told. */

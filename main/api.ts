@@ -4,6 +4,8 @@ import { Failure } from './base/failure.ts'
 import type { Logger } from './base/logger.ts'
 import type { Watchable } from './base/signal.ts'
 import type { ChatService } from './chat/chat-service.ts'
+import { writeEvidence } from './chat/privacy/evidence-file.ts'
+import type { Privacy } from './chat/privacy/privacy.ts'
 import type { AppNetwork } from './core/app-network.ts'
 import { changes } from './core/changes.ts'
 import type { ModelKeeper } from './core/model-keeper.ts'
@@ -32,13 +34,14 @@ export interface ApiParts {
   readonly role: Watchable<EarnRole>
   readonly network: AppNetwork
   readonly logger: Logger
+  readonly privacy: Privacy
 }
 
 const done = {} as const
 
 /** Implements preload/api over the roles: one line a call, so that this file is also the list of what a page can cause. */
 export function createHandlers(parts: ApiParts): Handlers {
-  const { chat, engine, info, ledger, library, models, network, progress, role, settings } = parts
+  const { chat, privacy, engine, info, ledger, library, models, network, progress, role, settings } = parts
 
   const worker = (): Worker => {
     const now = network.worker.value
@@ -81,6 +84,18 @@ export function createHandlers(parts: ApiParts): Handlers {
       'earn.resume': () => pause(false),
       'earn.settle': async () => {
         const payouts = await worker().settleAll()
+      'chat.checkAgain': ({ level }) => {
+        privacy.keeper(level)?.checkAgain()
+        return done
+      },
+      'chat.focused': () => {
+        privacy.focused()
+        return done
+      },
+      'chat.evidence': ({ level }) => {
+        const keeper = privacy.keeper(level)
+        return writeEvidence(level, keeper?.state.value, keeper?.inputs)
+      },
         return { ownerReceived: payouts.reduce((sum, { ownerReceived = 0n }) => sum + ownerReceived, 0n) }
       },
       'app.info': () => info,

@@ -7,7 +7,11 @@ import { untilAborted } from './base/until-aborted.ts'
 import { ChatService } from './chat/chat-service.ts'
 import { chatMigrations } from './chat/chat-tables.ts'
 import { computerBackend } from './chat/computer-backend.ts'
+import { Privacy } from './chat/privacy/privacy.ts'
+import { SealKeeper } from './chat/privacy/seal-keeper.ts'
 import type { ChildEntries } from './child-entries.ts'
+import { computerChecker } from './core/checks/computer-checker.ts'
+import { practiceChecker } from './core/checks/practice-checker.ts'
 import { earnRole } from './core/earn-role.ts'
 import { localSecrets } from './core/local-keys.ts'
 import { measured } from './core/measured-backend.ts'
@@ -151,7 +155,22 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
       logger.warn('the measured speed could not be kept', { reason: asError(thrown).message })
     }
   })
-  const chat = new ChatService({ database: chatDatabase, sealer, backends: [onComputer, practice], logger: logger.room('chat') })
+  const keptBy = vault.kind === 'password' ? 'Opened by a password' : 'Opened by a key file beside the data, for unattended start'
+  const checkers = [
+    computerChecker({ engine, library, model: () => models.current, dataDir, vault: keptBy }),
+    practiceChecker(network.live),
+  ]
+  const privacy = new Privacy({
+    keepers: checkers.map((checker) => new SealKeeper({ checker, logger: logger.room('seal') })),
+    isOpenForbidden: () => settings.value.openNetworkForbidden,
+  })
+  const chat = new ChatService({
+    database: chatDatabase,
+    sealer,
+    backends: [onComputer, practice],
+    privacy,
+    logger: logger.room('chat'),
+  })
 
   const networkUp = network.start().then(() => {
     networkIsUp = true
@@ -167,7 +186,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
       platform: process.platform,
       dataDir,
       nodeVersion: process.version,
-      vault: vault.kind === 'password' ? 'Opened by a password' : 'Opened by a key file beside the data, for unattended start',
+      vault: keptBy,
     },
     facts: () => facts,
     progress,
@@ -178,6 +197,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     chat,
     ledger,
     role: earnRole(engine, network, room.state),
+    privacy,
     network,
     logger,
   })
@@ -188,6 +208,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
       await chat.close()
       // All at once: a model that is being made ready may wait for the network, and either for the engine.
       await Promise.all([models.stop(), engine.dispose(), network.stop()])
+      privacy.close()
       recorder.close()
       room.close()
       chatDatabase.close()

@@ -1,6 +1,7 @@
 import type { LevelState, PrivacyLevel } from '../../preload/api/chat.ts'
 import type { Watchable } from '../base/signal.ts'
 import type { ChatMessage, EngineUsage } from '../inference/engine.ts'
+import type { Gate } from './privacy/seal-keeper.ts'
 
 export type BackendEvent =
   | { readonly type: 'text'; readonly text: string }
@@ -23,6 +24,8 @@ export interface ChatBackend {
    * Answers the last message. After an abort the iterable still ends with `final` (reason `cancelled`), promptly.
    * Throws `Failure`: its message, advice and money are shown to the user, so they never hold the conversation. `context-too-small` before
    * the first text makes the chat leave out its oldest turns and ask again.
+   * @param gate to be passed right before each sending of the conversation, in the same turn of the event loop; what it names is the connection to
+   * send over. A backend that waits, refills or tries again passes it anew.
    */
-  answer(messages: readonly ChatMessage[], signal: AbortSignal): AsyncIterable<BackendEvent>
+  answer(messages: readonly ChatMessage[], signal: AbortSignal, gate: Gate): AsyncIterable<BackendEvent>
 }

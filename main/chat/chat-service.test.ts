@@ -24,7 +24,7 @@ describe('a turn', () => {
     const { chat } = openChat([backend])
     const { id } = chat.create()
     const reader = new Reader(chat, id)
-    chat.send({ id, text: 'What is silk?' })
+    await chat.send({ id, text: 'What is silk?' })
     backend.finish()
     expect((await settled(reader)).status).toBe('done')
     expect(released).toBe(1)
@@ -35,7 +35,7 @@ describe('a turn', () => {
     const { chat, database, folder } = openChat([backend])
     const { id } = chat.create()
     const reader = new Reader(chat, id)
-    const sent = chat.send({ id, text: 'What is silk?' })
+    const sent = await chat.send({ id, text: 'What is silk?' })
     expect(sent).toMatchObject({ status: 'waiting', level: 'computer', model: 'test-model', answer: '' })
     for (const word of ['Silk ', 'is ', 'a ', 'fibre.']) backend.text(word)
     backend.finish()
@@ -67,7 +67,7 @@ describe('a turn', () => {
     const { chat } = openChat([backend])
     const { id } = chat.create()
     const reader = new Reader(chat, id)
-    chat.send({ id, text: 'Count' })
+    await chat.send({ id, text: 'Count' })
     const startedAt = performance.now()
     for (let i = 0; i < 100; i++) {
       backend.text('x')
@@ -87,7 +87,7 @@ describe('a turn', () => {
     const { chat } = openChat([backend])
     const { id } = chat.create()
     const readers = [new Reader(chat, id)]
-    chat.send({ id, text: 'Long one' })
+    await chat.send({ id, text: 'Long one' })
     let text = ''
     for (let i = 0; i < 60; i++) {
       backend.text(`${i} `)
@@ -115,27 +115,27 @@ describe('a turn', () => {
     const { chat } = openChat(backends)
     const a = chat.create()
     const b = chat.create({ level: 'practice' })
-    chat.send({ id: a.id, text: 'one' })
-    expect(() => chat.send({ id: a.id, text: 'two' })).toThrow(expect.objectContaining({ code: 'busy' }))
-    chat.send({ id: b.id, text: 'one' })
+    await chat.send({ id: a.id, text: 'one' })
+    await expect(chat.send({ id: a.id, text: 'two' })).rejects.toThrow(expect.objectContaining({ code: 'busy' }))
+    await chat.send({ id: b.id, text: 'one' })
     await chat.close()
-    chat.send({ id: a.id, text: 'two' })
+    await chat.send({ id: a.id, text: 'two' })
     await chat.close()
   })
 
-  it('is not started where nothing can answer, and leaves no trace then', () => {
+  it('is not started where nothing can answer, and leaves no trace then', async () => {
     const backend = new ControlledBackend()
     const { chat } = openChat([backend])
     const { id } = chat.create()
     backend.state.set({ level: 'computer', state: 'starting', reason: 'Loading, 40%' })
-    expect(() => chat.send({ id, text: 'hello' })).toThrow(
+    await expect(chat.send({ id, text: 'hello' })).rejects.toThrow(
       expect.objectContaining({ code: 'not-ready', message: 'Loading, 40%' }),
     )
     chat.setLevel({ id, level: 'practice' })
-    expect(() => chat.send({ id, text: 'hello' })).toThrow(expect.objectContaining({ code: 'not-ready' }))
+    await expect(chat.send({ id, text: 'hello' })).rejects.toThrow(expect.objectContaining({ code: 'not-ready' }))
     expect(chat.export({ id }).markdown).not.toContain('hello')
     expect(backend.asked).toEqual([])
-    expect(() => chat.send({ id: 'nobody', text: 'hello' })).toThrow(expect.objectContaining({ code: 'not-found' }))
+    await expect(chat.send({ id: 'nobody', text: 'hello' })).rejects.toThrow(expect.objectContaining({ code: 'not-found' }))
   })
 })
 
@@ -145,7 +145,7 @@ describe('stop', () => {
     const { chat } = openChat([backend])
     const { id } = chat.create()
     const reader = new Reader(chat, id)
-    const { id: turnId } = chat.send({ id, text: 'Tell' })
+    const { id: turnId } = await chat.send({ id, text: 'Tell' })
     backend.text('a part')
     await streamed(reader, 'a part')
     const stopped = await chat.stop({ id, turnId })
@@ -159,12 +159,12 @@ describe('stop', () => {
     const backend = new ControlledBackend('practice')
     const { chat } = openChat([backend])
     const { id } = chat.create({ level: 'practice' })
-    const first = chat.send({ id, text: 'Tell' })
+    const first = await chat.send({ id, text: 'Tell' })
     backend.obedient = false
     await vi.waitFor(() => expect(backend.asked).toHaveLength(1))
     backend.finish({ reason: 'cancelled', stop: 'hidden' })
     expect(await chat.stop({ id, turnId: first.id })).toMatchObject({ status: 'stopped', stop: 'hidden' })
-    const second = chat.send({ id, text: 'Tell' })
+    const second = await chat.send({ id, text: 'Tell' })
     const startedAt = performance.now()
     expect(await chat.stop({ id, turnId: second.id })).toMatchObject({ status: 'stopped', stop: 'hidden' })
     expect(performance.now() - startedAt).toBeLessThan(4_000)
@@ -177,7 +177,7 @@ describe('failures', () => {
     const { chat } = openChat([backend])
     const { id } = chat.create({ level: 'practice' })
     const reader = new Reader(chat, id)
-    const { id: turnId } = chat.send({ id, text: 'Tell' })
+    const { id: turnId } = await chat.send({ id, text: 'Tell' })
     backend.text('half an ')
     await streamed(reader, 'half an ')
     backend.fail(
@@ -189,7 +189,7 @@ describe('failures', () => {
       error: { code: 'engine-crashed', message: 'The engine crashed. Try again.', money: 'You paid nothing.', retryable: true },
     })
     chat.setLevel({ id, level: 'practice' })
-    expect(chat.retry({ id, turnId })).toMatchObject({ id: turnId, status: 'waiting', answer: '', question: 'Tell' })
+    expect(await chat.retry({ id, turnId })).toMatchObject({ id: turnId, status: 'waiting', answer: '', question: 'Tell' })
     await vi.waitFor(() => expect(backend.asked).toHaveLength(2))
     backend.text('whole')
     backend.finish({ money: { adjustedTokens: 850, cost: 170_000_000n } })
@@ -200,7 +200,7 @@ describe('failures', () => {
     // What was paid for an answer that is replaced stays told, however often it is asked for anew.
     for (const earlierCost of [170_000_000n, 340_000_000n]) {
       const asked = backend.asked.length
-      expect(chat.retry({ id, turnId })).toMatchObject({ earlierCost })
+      expect(await chat.retry({ id, turnId })).toMatchObject({ earlierCost })
       await vi.waitFor(() => expect(backend.asked).toHaveLength(asked + 1))
       backend.text('again')
       backend.finish({ money: { adjustedTokens: 850, cost: 170_000_000n } })
@@ -213,7 +213,7 @@ describe('failures', () => {
     const { chat } = openChat([backend])
     const { id } = chat.create()
     const reader = new Reader(chat, id)
-    chat.send({ id, text: 'a secret' })
+    await chat.send({ id, text: 'a secret' })
     await vi.waitFor(() => expect(backend.asked).toHaveLength(1))
     backend.fail(new TypeError('cannot read "a secret"'))
     const failed = await settled(reader)
@@ -234,7 +234,7 @@ describe('failures', () => {
     const { chat } = openChat([backend])
     const { id } = chat.create({ level: 'practice' })
     const reader = new Reader(chat, id)
-    chat.send({ id, text: 'Tell' })
+    await chat.send({ id, text: 'Tell' })
     await vi.waitFor(() => expect(backend.asked).toHaveLength(1))
     act(backend)
     const failed = await settled(reader)
@@ -250,16 +250,16 @@ describe('failures', () => {
     const reader = new Reader(chat, id)
     const ids: string[] = []
     for (const text of ['one', 'two']) {
-      ids.push(chat.send({ id, text }).id)
+      ids.push((await chat.send({ id, text })).id)
       await vi.waitFor(() => expect(backend.asked).toHaveLength(ids.length))
       backend.text(`answer to ${text}`)
       backend.finish()
       await settled(reader)
     }
-    expect(() => chat.retry({ id, turnId: ids[0] ?? '' })).toThrow(expect.objectContaining({ code: 'refused' }))
-    expect(() => chat.retry({ id, turnId: 'other' })).toThrow(expect.objectContaining({ code: 'not-found' }))
+    await expect(chat.retry({ id, turnId: ids[0] ?? '' })).rejects.toThrow(expect.objectContaining({ code: 'refused' }))
+    await expect(chat.retry({ id, turnId: 'other' })).rejects.toThrow(expect.objectContaining({ code: 'not-found' }))
     backend.state.set({ level: 'computer', state: 'unavailable', reason: 'No model.' })
-    expect(() => chat.retry({ id, turnId: ids[1] ?? '' })).toThrow(expect.objectContaining({ code: 'not-ready' }))
+    await expect(chat.retry({ id, turnId: ids[1] ?? '' })).rejects.toThrow(expect.objectContaining({ code: 'not-ready' }))
     expect(chat.export({ id }).markdown).toContain('answer to two')
   })
 })
@@ -272,7 +272,7 @@ describe('context', () => {
     const reader = new Reader(chat, id)
     const ask = async (text: string, act: () => void): Promise<void> => {
       const before = backend.asked.length
-      chat.send({ id, text })
+      await chat.send({ id, text })
       await vi.waitFor(() => expect(backend.asked.length).toBeGreaterThan(before))
       act()
       await settled(reader)
@@ -299,7 +299,7 @@ describe('context', () => {
     for (let i = 1; i <= 5; i++) {
       const before = backend.asked.length
       if (i === 5) for (let n = 0; n < 2; n++) backend.refusals.push(new Failure('context-too-small', 'Too long.'))
-      chat.send({ id, text: `q${i}` })
+      await chat.send({ id, text: `q${i}` })
       await vi.waitFor(() => expect(backend.asked.length).toBe(before + (i === 5 ? 3 : 1)))
       backend.text(`a${i}`)
       backend.finish()
@@ -320,14 +320,14 @@ describe('context', () => {
     await vi.waitFor(() => expect(stored.turns.at(-1)?.leftOut).toBe(3))
     // What may be reserved for a question at once bounds the history too.
     backend.refusals.push(new Failure('above-credit', 'Too much.'))
-    chat.send({ id, text: 'q6' })
+    await chat.send({ id, text: 'q6' })
     await vi.waitFor(() => expect(backend.asked.at(-1)?.length).toBe(2 + 2 * 2))
     backend.text('a6')
     backend.finish()
     expect(await settled(reader)).toMatchObject({ answer: 'a6', leftOut: 3 })
     // The question alone is too long: an honest failure, not a loop.
     for (let n = 0; n < 9; n++) backend.refusals.push(new Failure('context-too-small', 'Too long.'))
-    chat.send({ id, text: 'huge' })
+    await chat.send({ id, text: 'huge' })
     const failed = await settled(reader)
     expect(failed.error).toMatchObject({ code: 'context-too-small', words: { code: 'context-too-small' } })
     expect(failed.leftOut).toBeUndefined()
@@ -339,12 +339,12 @@ describe('chats', () => {
     const computer = new ControlledBackend()
     const practice = new ControlledBackend('practice')
     const { chat } = openChat([practice, computer])
-    expect(chat.levels.value.map(({ level }) => level)).toEqual(['computer', 'practice'])
+    expect(chat.levels.value.map(({ level }) => level)).toEqual(['computer', 'practice', 'devices', 'attested', 'open'])
     const { id } = chat.create()
     const reader = new Reader(chat, id)
     const ask = async (backend: ControlledBackend): Promise<void> => {
       const before = backend.asked.length
-      chat.send({ id, text: 'q' })
+      await chat.send({ id, text: 'q' })
       await vi.waitFor(() => expect(backend.asked.length).toBe(before + 1))
       backend.text('a')
       backend.finish()
@@ -353,7 +353,7 @@ describe('chats', () => {
     await ask(computer)
     expect(chat.setLevel({ id, level: 'practice' })).toMatchObject({ level: 'practice', widestLevel: 'computer' })
     practice.state.set({ level: 'practice', state: 'unavailable', reason: 'gone' })
-    expect(() => chat.send({ id, text: 'q' })).toThrow('gone')
+    await expect(chat.send({ id, text: 'q' })).rejects.toThrow('gone')
     expect(chat.list.value[0]).toMatchObject({ level: 'practice', widestLevel: 'computer' })
     practice.state.set({ level: 'practice', state: 'ready' })
     await ask(practice)
@@ -371,11 +371,11 @@ describe('chats', () => {
     const { id } = chat.create({ level: 'computer' })
     chat.setLevel({ id, level: 'practice' })
     const reader = new Reader(chat, id)
-    const { id: turnId } = chat.send({ id, text: 'q' })
+    const { id: turnId } = await chat.send({ id, text: 'q' })
     practice.finish()
     await settled(reader)
     chat.setLevel({ id, level: 'computer' })
-    chat.retry({ id, turnId })
+    await chat.retry({ id, turnId })
     computer.finish()
     expect(await settled(reader)).toMatchObject({ level: 'computer', status: 'done' })
     expect(chat.list.value[0]).toMatchObject({ level: 'computer', widestLevel: 'practice' })
@@ -392,7 +392,7 @@ describe('chats', () => {
     chat.list.onChange((list) => seen.push(list.map(({ title }) => title)))
     const reader = new Reader(chat, b.id)
     expect(() => z.encode(chatCalls['chat.rename'].output, chat.rename({ id: b.id, title: 'Mine' }))).not.toThrow()
-    chat.send({ id: b.id, text: 'A question that does not become the title' })
+    await chat.send({ id: b.id, text: 'A question that does not become the title' })
     await vi.waitFor(() => expect(reader.title).toBe('Mine'))
     chat.delete({ id: b.id })
     await vi.waitFor(() => expect(reader.events.at(-1)).toEqual({ type: 'deleted' }))

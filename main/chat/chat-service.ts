@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type {
+  Along,
   Conversation,
   ConversationEvent,
   ConversationSummary,
-  LevelState,
+  LevelView,
   PrivacyLevel,
   Turn,
 } from '../../preload/api/chat.ts'
@@ -19,7 +20,10 @@ import { type ChatStore, openChatStore, type PlacedTurn, type StoredChat } from 
 import { ConversationQueue } from './conversation-queue.ts'
 import { exportMarkdown } from './export-markdown.ts'
 import { LiveTurn } from './live-turn.ts'
-import { levelsByWidth, widest } from './privacy/levels.ts'
+import { Places } from './places.ts'
+import { isWider, widest } from './privacy/levels.ts'
+import type { Privacy } from './privacy/privacy.ts'
+import { resolveMove } from './privacy/widening.ts'
 import { titleFrom } from './title.ts'
 import { notSaved } from './turn-errors.ts'
 
@@ -30,6 +34,8 @@ export interface ChatOptions {
   readonly sealer: Sealer
   /** One for each level that turns can be answered at. */
   readonly backends: readonly ChatBackend[]
+  /** Seals and consents; without the seal of its level nothing is sent. */
+  readonly privacy: Privacy
   readonly logger: Logger
   /** Unix time in ms. */
   readonly now?: () => number
@@ -41,7 +47,8 @@ export interface ChatOptions {
  */
 export class ChatService {
   readonly #store: ChatStore
-  readonly #backends: ReadonlyMap<PrivacyLevel, ChatBackend>
+  readonly #places: Places
+  readonly #privacy: Privacy
   readonly #logger: Logger
   readonly #now: () => number
   readonly #chats: Map<string, StoredChat>
@@ -50,18 +57,15 @@ export class ChatService {
   /** Ended turns that could not be saved, by turn id: shown with that error, and saved as they were with the next change of their chat. */
   readonly #unsaved = new Map<string, { readonly shown: Turn; readonly placed: PlacedTurn }>()
   readonly #list: Signal<ConversationSummary[]>
-  readonly #levels: Signal<LevelState[]>
 
   constructor(options: ChatOptions) {
+    this.#privacy = options.privacy
     this.#logger = options.logger
     this.#now = options.now ?? Date.now
     this.#store = openChatStore(options.database, options.sealer, options.logger)
     this.#chats = new Map(this.#store.chats().map((chat) => [chat.id, chat]))
     this.#list = new Signal(this.#summaries())
-    this.#backends = new Map(options.backends.map((backend) => [backend.level, backend]))
-    const levels = (): LevelState[] => levelsByWidth.flatMap((level) => this.#backends.get(level)?.state.value ?? [])
-    this.#levels = new Signal(levels())
-    for (const backend of options.backends) backend.state.onChange(() => this.#levels.set(levels()))
+    this.#places = new Places(options.backends, options.privacy)
   }
 
   /** `chat.list`: pinned first, then the newest. */
@@ -69,9 +73,9 @@ export class ChatService {
     return this.#list
   }
 
-  /** `chat.levels`, narrowest first. */
-  get levels(): Watchable<LevelState[]> {
-    return this.#levels
+  /** `chat.levels`: every level, narrowest first. */
+  get levels(): Watchable<LevelView[]> {
+    return this.#places.views
   }
 
   /** `chat.conversation`: a snapshot with all text told so far, then what changes. Throws `not-found` at the call. */
@@ -91,9 +95,12 @@ export class ChatService {
     return queue.events(signal)
   }
 
-  create(input: { level?: PrivacyLevel | undefined } = {}): ConversationSummary {
+  create(input: { level?: PrivacyLevel | undefined; understood?: true | undefined } = {}): ConversationSummary {
     const level = input.level ?? 'computer'
-    const base = { id: newId(), title: 'New chat', titledBy: 'nobody', pinned: false } as const
+    const id = newId()
+    this.#takeConsent(level, id, input.understood)
+    this.#privacy.keeper(level)?.picked()
+    const base = { id, title: 'New chat', titledBy: 'nobody', pinned: false } as const
     return this.#save({ ...base, level, widestLevel: level, updatedAtMs: this.#now() })
   }
 
@@ -105,11 +112,29 @@ export class ChatService {
     return this.#save({ ...this.#chat(input.id), pinned: input.pinned })
   }
 
-  /** Counts from the next turn. The practice network is this computer, so moving a chat there with its messages needs no question. */
-  setLevel(input: { id: string; level: PrivacyLevel }): ConversationSummary {
+  /** Counts from the next turn (ui.md §3.5). Throws `Failure` `needs-choice` or `needs-consent`; the chat is then as before. */
+  setLevel(input: {
+    id: string
+    level: PrivacyLevel
+    along?: Along | undefined
+    understood?: true | undefined
+  }): ConversationSummary {
+    const { level, along, understood } = input
     const chat = this.#chat(input.id)
-    const empty = this.#turns(chat).length === 0
-    return this.#save({ ...chat, level: input.level, ...(empty && { widestLevel: input.level }) })
+    const messages = this.#turns(chat).length
+    const move = resolveMove({ from: chat.level, to: level, messages, along })
+    if (move === 'new-chat') return this.create({ level, understood })
+    this.#takeConsent(level, chat.id, understood)
+    // What waits to be sent was meant for the level of before.
+    this.#places.giveUp(chat.id)
+    this.#privacy.keeper(level)?.picked()
+    return this.#save({ ...chat, level, ...(messages === 0 && { widestLevel: level }) })
+  }
+
+  #takeConsent(level: PrivacyLevel, chatId: string, understood: true | undefined): void {
+    if (level !== 'open') return
+    if (understood) this.#privacy.consent.give(chatId, this.#now())
+    this.#privacy.consent.demand(level, chatId)
   }
 
   /** Ends a running answer too. */
@@ -119,15 +144,17 @@ export class ChatService {
     this.#chats.delete(chat.id)
     for (const { placed } of this.#unsavedOf(chat.id)) this.#unsaved.delete(placed.turn.id)
     this.#running.get(chat.id)?.live.stop()
+    this.#places.giveUp(chat.id)
+    this.#privacy.consent.end(chat.id)
     this.#emit(chat.id, { type: 'deleted' })
     this.#list.set(this.#summaries())
     return {}
   }
 
-  /** Adds a turn and starts to answer it; returns it as `waiting`. */
-  send(input: { id: string; text: string }): Turn {
+  /** Waits for the seal, adds a turn and starts to answer it; resolves with it as `waiting`. Before that nothing is stored or sent. */
+  async send(input: { id: string; text: string; secretsSeen?: true | undefined }): Promise<Turn> {
+    const backend = await this.#sealed(input.id, input.text, input.secretsSeen)
     const chat = this.#idleChat(input.id)
-    const backend = this.#readyBackend(chat.level)
     const earlier = this.#turns(chat)
     const turn = this.#waiting(newId(), input.text, backend)
     const title = chat.titledBy === 'nobody' ? { title: titleFrom(input.text), titledBy: 'question' as const } : {}
@@ -135,8 +162,17 @@ export class ChatService {
     return this.#start({ ...chat, ...title }, place, turn, backend, earlier)
   }
 
-  /** Answers the last turn again in its place, at the chat's present level. */
-  retry(input: { id: string; turnId: string }): Turn {
+  /** Answers the last turn again in its place, at the chat's present level and after its seal. */
+  async retry(input: { id: string; turnId: string; secretsSeen?: true | undefined }): Promise<Turn> {
+    const { question } = this.#lastQuestion(input).last.turn
+    const backend = await this.#sealed(input.id, question, input.secretsSeen)
+    const { chat, all, last } = this.#lastQuestion(input)
+    const earlierCost = (last.turn.earlierCost ?? 0n) + (last.turn.usage?.cost ?? 0n)
+    const turn = { ...this.#waiting(last.turn.id, last.turn.question, backend), ...(earlierCost > 0n && { earlierCost }) }
+    return this.#start(chat, { chatId: chat.id, position: last.position }, turn, backend, all.slice(0, -1))
+  }
+
+  #lastQuestion(input: { id: string; turnId: string }): { chat: StoredChat; all: PlacedTurn[]; last: PlacedTurn } {
     const chat = this.#idleChat(input.id)
     const all = this.#turns(chat)
     const last = all.at(-1)
@@ -145,10 +181,16 @@ export class ChatService {
       throw new Failure('refused', 'Only the last question of a chat can be answered again.', {
         words: { code: 'only-last-question' },
       })
-    const backend = this.#readyBackend(chat.level)
-    const earlierCost = (last.turn.earlierCost ?? 0n) + (last.turn.usage?.cost ?? 0n)
-    const turn = { ...this.#waiting(last.turn.id, last.turn.question, backend), ...(earlierCost > 0n && { earlierCost }) }
-    return this.#start(chat, { chatId: chat.id, position: last.position }, turn, backend, all.slice(0, -1))
+    return { chat, all, last }
+  }
+
+  /** The way to a chat's level, once nothing speaks against sending this question, and what goes along with it, there. */
+  #sealed(id: string, question: string, secretsSeen: true | undefined): Promise<ChatBackend> {
+    const chat = this.#idleChat(id)
+    const { level } = chat
+    const unread = this.#turns(chat).filter(({ turn }) => isWider(turn.level, level))
+    const texts = [question, ...unread.flatMap(({ turn }) => [turn.question, turn.answer])]
+    return this.#places.sealed({ chatId: id, level, texts, secretsSeen: secretsSeen ?? false })
   }
 
   /** Resolves with the turn as it was kept; at once for a turn that has ended. */
@@ -169,6 +211,7 @@ export class ChatService {
 
   /** Ends running answers and waits up to 2 s for them; the rest are found as drafts at the next start. Close the database after it. */
   async close(): Promise<void> {
+    this.#places.giveUpAll()
     const ended = [...this.#running.values()].map(({ live, ended }) => {
       live.stop()
       return ended
@@ -204,7 +247,9 @@ export class ChatService {
     this.#emit(chat.id, { type: 'turn', turn })
     this.#show(saved)
     const history = earlier.map((placed) => placed.turn)
-    const ended = live.start(backend, history).then((end) => this.#end({ ...place, turn: end }))
+    const ended = live
+      .start(backend, history, this.#privacy.gate(turn.level, chat.id))
+      .then((end) => this.#end({ ...place, turn: end }))
     this.#running.set(chat.id, { live, ended })
     return turn
   }
@@ -299,23 +344,12 @@ export class ChatService {
 
   #idleChat(id: string): StoredChat {
     const chat = this.#chat(id)
-    if (this.#running.has(id))
+    if (this.#running.has(id) || this.#places.isWaiting(id))
       throw new Failure('busy', 'This chat is still being answered.', {
         advice: 'Wait for the answer, or stop it.',
         retryable: true,
       })
     return chat
-  }
-
-  #readyBackend(level: PrivacyLevel): ChatBackend {
-    const backend = this.#backends.get(level)
-    const state = backend?.state.value
-    if (backend !== undefined && state?.state === 'ready') return backend
-    throw new Failure('not-ready', state?.reason ?? 'This place to answer is not set up on this computer.', {
-      advice: 'Nothing was sent.',
-      retryable: state?.state === 'starting',
-      words: state?.reasonWords,
-    })
   }
 
   #emit(chatId: string, event: ConversationEvent): void {

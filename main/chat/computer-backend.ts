@@ -3,6 +3,8 @@ import { Failure, retold } from '../base/failure.ts'
 import { Signal } from '../base/signal.ts'
 import type { ChatMessage, Engine, EngineState, GenerationOptions } from '../inference/engine.ts'
 import type { BackendEvent, ChatBackend } from './backend.ts'
+import { passed, unsent } from './privacy/passed.ts'
+import type { Gate } from './privacy/seal-keeper.ts'
 
 /** A small model may turn in circles for ever; the user is told where its answer was cut, and can ask it to go on. */
 const mostTokens = 2_048
@@ -11,7 +13,7 @@ const mostTokens = 2_048
 export function computerBackend(engine: Engine, options: GenerationOptions = { maxTokens: mostTokens }): ChatBackend {
   const state = new Signal<LevelState>(levelState(engine.state.value))
   engine.state.onChange((next) => state.set(levelState(next)))
-  return { level: 'computer', state, answer: (messages, signal) => answer(engine, messages, options, signal) }
+  return { level: 'computer', state, answer: (messages, signal, gate) => answer(engine, messages, options, signal, gate) }
 }
 
 async function* answer(
@@ -19,9 +21,14 @@ async function* answer(
   messages: readonly ChatMessage[],
   options: GenerationOptions,
   signal: AbortSignal,
+  gate: Gate,
 ): AsyncGenerator<BackendEvent> {
   const state = engine.state.value
   try {
+    if (!(await passed(gate, signal))) {
+      yield unsent
+      return
+    }
     for await (const event of engine.chat(messages, options, signal)) {
       if (event.type === 'text') yield { type: 'text', text: event.text }
       else if (event.type === 'done')

@@ -14,10 +14,10 @@ describe('a chat on this computer', () => {
 
   it('is answered, stopped, and goes on when its history no longer fits', async () => {
     const { chat } = openChat([computerBackend(engine, { maxTokens: 200, seed: 1 })])
-    expect(chat.levels.value).toEqual([{ level: 'computer', state: 'ready', model: 'tiny' }])
+    expect(chat.levels.value[0]).toMatchObject({ level: 'computer', state: 'ready', model: 'tiny' })
     const { id } = chat.create()
     const reader = new Reader(chat, id)
-    const first = chat.send({ id, text: 'Tell me a story' })
+    const first = await chat.send({ id, text: 'Tell me a story' })
     await vi.waitFor(() => expect(reader.turns[0]?.status).toBe('streaming'), { timeout: 60_000 })
     const startedAt = performance.now()
     const stopped = await chat.stop({ id, turnId: first.id })
@@ -27,7 +27,7 @@ describe('a chat on this computer', () => {
     expect(stopped.usage?.completionTokens).toBeLessThan(200)
     // The context is 2048 tokens of one letter each: the second question fits only without the first one.
     for (const text of ['a '.repeat(500), 'b '.repeat(500)]) {
-      chat.send({ id, text })
+      await chat.send({ id, text })
       const done = await settled(reader)
       expect(done).toMatchObject({ status: 'done', cut: true })
       expect(done.usage?.completionTokens).toBe(200)
@@ -35,7 +35,7 @@ describe('a chat on this computer', () => {
       expect(done.usage?.promptTokens).toBeLessThan(1_400)
       expect(done.answer.length).toBeGreaterThan(0)
     }
-    chat.send({ id, text: 'c '.repeat(3_000) })
+    await chat.send({ id, text: 'c '.repeat(3_000) })
     expect((await settled(reader)).error).toMatchObject({ code: 'context-too-small', money: 'You paid nothing.' })
   })
 
@@ -43,7 +43,7 @@ describe('a chat on this computer', () => {
     const { chat } = openChat([computerBackend(engine, { maxTokens: 200, seed: 1 })])
     const { id } = chat.create()
     const reader = new Reader(chat, id)
-    const { id: turnId } = chat.send({ id, text: 'Tell me a story' })
+    const { id: turnId } = await chat.send({ id, text: 'Tell me a story' })
     await vi.waitFor(() => expect(reader.turns[0]?.status).toBe('streaming'), { timeout: 60_000 })
     process.kill(engine.pid ?? expect.fail('no engine process'), 'SIGKILL')
     const failed = await settled(reader)
@@ -52,7 +52,7 @@ describe('a chat on this computer', () => {
       error: { code: 'engine-crashed', money: 'You paid nothing.', retryable: true },
     })
     await vi.waitFor(() => expect(chat.levels.value[0]?.state).toBe('ready'), { timeout: 60_000 })
-    chat.retry({ id, turnId })
+    await chat.retry({ id, turnId })
     expect(await settled(reader)).toMatchObject({ status: 'done', id: turnId })
   })
 })

@@ -2,6 +2,7 @@ import { type Turn, usage as usageSchema } from '../../preload/api/chat.ts'
 import { Failure } from '../base/failure.ts'
 import type { BackendEvent, ChatBackend } from './backend.ts'
 import { isTold, isTooMuch, messagesFor, newerHalf } from './context.ts'
+import type { Gate } from './privacy/seal-keeper.ts'
 import { turnErrorFrom, unknownMoney } from './turn-errors.ts'
 
 export interface LiveTurnEvents {
@@ -46,8 +47,8 @@ export class LiveTurn {
   }
 
   /** Never rejects. Resolves with the ended turn, after the last delta was told. */
-  start(backend: ChatBackend, earlier: readonly Turn[]): Promise<Turn> {
-    return this.#run(backend, earlier)
+  start(backend: ChatBackend, earlier: readonly Turn[], gate: Gate): Promise<Turn> {
+    return this.#run(backend, earlier, gate)
   }
 
   /** Asks the backend to end; the promise of `start` resolves soon after. */
@@ -64,11 +65,11 @@ export class LiveTurn {
     if (text !== '') this.#events.delta(this.#turn.id, text)
   }
 
-  async #run(backend: ChatBackend, earlier: readonly Turn[]): Promise<Turn> {
+  async #run(backend: ChatBackend, earlier: readonly Turn[], gate: Gate): Promise<Turn> {
     let end: Partial<Turn>
     try {
       const told = earlier.filter(isTold)
-      end = this.#ending(await this.#answer(backend, told, told.length))
+      end = this.#ending(await this.#answer({ backend, gate, all: told.length }, told))
     } catch (thrown) {
       if (!(thrown instanceof Failure)) this.#events.defect(thrown)
       end = this.#control.signal.aborted
@@ -84,14 +85,15 @@ export class LiveTurn {
   }
 
   /** Leaves out the older half of the history as often as the backend says that it is too much; the turn keeps how many were left out. */
-  async #answer(backend: ChatBackend, history: readonly Turn[], all: number): Promise<Outcome> {
+  async #answer(way: { backend: ChatBackend; gate: Gate; all: number }, history: readonly Turn[]): Promise<Outcome> {
+    const { backend, gate, all } = way
     if (history.length < all) this.#turn = { ...this.#turn, leftOut: all - history.length }
     try {
-      return await this.#read(backend.answer(messagesFor(history, this.#turn.question), this.#control.signal))
+      return await this.#read(backend.answer(messagesFor(history, this.#turn.question), this.#control.signal, gate))
     } catch (thrown) {
       if (!isTooMuch(thrown) || this.#turn.answer !== '' || history.length === 0 || this.#control.signal.aborted) throw thrown
     }
-    return this.#answer(backend, newerHalf(history), all)
+    return this.#answer(way, newerHalf(history))
   }
 
   async #read(events: AsyncIterable<BackendEvent>): Promise<Outcome> {

@@ -77,7 +77,8 @@ describe('computerBackend', () => {
       ]),
     )
     const events: unknown[] = []
-    for await (const event of backend.answer([], new AbortController().signal)) events.push(event)
+    const gate = async () => ({ level: 'computer' as const, connection: '1' })
+    for await (const event of backend.answer([], new AbortController().signal, gate)) events.push(event)
     expect(events).toEqual([
       { type: 'text', text: 'hi' },
       { type: 'final', reason: 'cancelled', stop: 'ended', usage },

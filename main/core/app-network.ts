@@ -13,6 +13,7 @@ import type { RootWatcher } from '../ton/root-config.ts'
 import type { Sender } from '../wallet/sender.ts'
 import type { Worker } from '../worker/worker.ts'
 import type { WorkerEvent } from '../worker/worker-event.ts'
+import type { PeerWatch } from './checks/seen-peer.ts'
 
 /** What the faces read while the roles of a network live. */
 export interface LiveNetwork {
@@ -21,6 +22,8 @@ export interface LiveNetwork {
   readonly root: RootWatcher
   readonly proxy: CocoonProxy
   readonly client: Client
+  /** Who answered when the client dialled. */
+  readonly peers: PeerWatch
   readonly topUps: TopUpKeeper
   readonly user: Address
   /** Pays the worker's gas; owned by the user. One object, because a wallet sends one message after the other. */

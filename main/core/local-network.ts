@@ -33,12 +33,14 @@ import { workerMigrations } from '../worker/balance-store.ts'
 import type { Worker } from '../worker/worker.ts'
 import type { WorkerEvent } from '../worker/worker-event.ts'
 import type { AppNetwork, LiveNetwork, SeenRoot } from './app-network.ts'
+import { PeerWatch } from './checks/seen-peer.ts'
 import { openDialer } from './dialer.ts'
 import { type EarlyPort, openEarly } from './early-port.ts'
 import { keptWords } from './kept-words.ts'
 import { forgetLocalEndpoint, tellLocalEndpoint } from './local-endpoint.ts'
 import type { LocalSecrets } from './local-keys.ts'
 import { LocalWorkers } from './local-workers.ts'
+import { w5Sealing } from './sealing-identity.ts'
 import type { StartProgress } from './start-progress.ts'
 
 /** Values of the local network that are not in its contracts (architecture, Networks). */
@@ -98,8 +100,9 @@ export class LocalNetwork implements AppNetwork {
 
   constructor(options: LocalNetworkOptions) {
     this.#options = options
-    const { paused, entries, progress, logger } = options
-    this.#workers = new LocalWorkers({ paused, reconnectMs, powThread: entries.powThread, progress, logger })
+    const { paused, entries, progress, logger, secrets } = options
+    const sealing = w5Sealing(secrets.user, this.chainKind)
+    this.#workers = new LocalWorkers({ paused, reconnectMs, powThread: entries.powThread, sealing, progress, logger })
     this.name = options.joined?.name ?? null
     this.seen = this.#seen
     this.live = this.#live
@@ -240,13 +243,14 @@ export class LocalNetwork implements AppNetwork {
     })
     signal.throwIfAborted()
 
+    const peers = new PeerWatch()
     const client = new Client({
       root: root.config,
       owner: wallet.address,
       money: { chain: chain.chain, wallet },
       masterSecret: secrets.clientMasterSecret,
       database: books.client,
-      dial: openDialer(entries.powThread),
+      dial: openDialer(entries.powThread, { check: peers.see }),
       // Test coins need no consent.
       accountTopUp: localTerms.amount,
       logger: logger.room('client'),
@@ -259,7 +263,7 @@ export class LocalNetwork implements AppNetwork {
     closeLater(() => topUps.stop())
     void this.#tellProgress(client)
     const nodeWallet = this.#keep(new CocoonWallet(chain.chain, secrets.workerWallet, wallet.address))
-    return { chain, contracts, root, proxy, client, topUps, user: wallet.address, nodeWallet }
+    return { chain, contracts, root, proxy, client, peers, topUps, user: wallet.address, nodeWallet }
   }
 
   /** Before the proxy starts: it may have to learn from them what it had told. */

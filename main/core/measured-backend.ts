@@ -11,9 +11,9 @@ export function measured(backend: ChatBackend, onSpeed: (tokensPerSecond: number
   return {
     level: backend.level,
     state: backend.state,
-    async *answer(messages, signal) {
+    async *answer(messages, signal, gate) {
       let firstAt: number | undefined
-      for await (const event of backend.answer(messages, signal)) {
+      for await (const event of backend.answer(messages, signal, gate)) {
         if (event.type === 'text') firstAt ??= performance.now()
         else if (firstAt !== undefined && event.usage.completionTokens >= leastTokens) {
           onSpeed((event.usage.completionTokens - 1) / ((performance.now() - firstAt) / 1000))

@@ -16,17 +16,35 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 describe('settings', () => {
   it('keep what was changed and tell watchers', () => {
     const settings = openSettings(path, { logger })
-    expect(settings.value).toEqual({ theme: 'system', language: 'system', model: null, earningPaused: false })
+    expect(settings.value).toEqual({
+      theme: 'system',
+      language: 'system',
+      model: null,
+      earningPaused: false,
+      openNetworkForbidden: false,
+    })
     const seen: unknown[] = []
     settings.onChange((value) => seen.push(value))
     settings.change({ theme: 'dark', language: undefined })
-    expect(seen).toEqual([{ theme: 'dark', language: 'system', model: null, earningPaused: false }])
-    expect(openSettings(path, { logger }).value).toEqual({ theme: 'dark', language: 'system', model: null, earningPaused: false })
+    expect(seen).toEqual([{ theme: 'dark', language: 'system', model: null, earningPaused: false, openNetworkForbidden: false }])
+    expect(openSettings(path, { logger }).value).toEqual({
+      theme: 'dark',
+      language: 'system',
+      model: null,
+      earningPaused: false,
+      openNetworkForbidden: false,
+    })
   })
 
   it('take defaults for fields of other versions and keep the rest', () => {
     writeFileSync(path, '{"theme":"sepia","language":"ru","fontSize":12}')
-    expect(openSettings(path, { logger }).value).toEqual({ theme: 'system', language: 'ru', model: null, earningPaused: false })
+    expect(openSettings(path, { logger }).value).toEqual({
+      theme: 'system',
+      language: 'ru',
+      model: null,
+      earningPaused: false,
+      openNetworkForbidden: false,
+    })
   })
 
   it('set an unreadable file aside', () => {
@@ -37,6 +55,7 @@ describe('settings', () => {
         language: 'system',
         model: null,
         earningPaused: false,
+        openNetworkForbidden: false,
       })
       const aside = readdirSync(folder).filter((name) => name.includes('unreadable'))
       expect(aside.some((name) => readFileSync(join(folder, name), 'utf8') === broken)).toBe(true)

@@ -4,7 +4,7 @@ import { writeFileAtomic } from '../base/atomic-file.ts'
 import type { Logger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 
-const defaults: Settings = { theme: 'system', language: 'system', model: null, earningPaused: false }
+const defaults: Settings = { theme: 'system', language: 'system', model: null, earningPaused: false, openNetworkForbidden: false }
 
 export interface SettingsStore extends Watchable<Settings> {
   /**

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { sealState } from './privacy.ts'
 import { id, nano, timeMs, words } from './scalars.ts'
 
 /**
@@ -105,26 +106,68 @@ export const levelState = z.object({
 })
 export type LevelState = z.infer<typeof levelState>
 
+/** A level as the page sees it: whether something can be sent, and whether its seal is earned. Both are needed. */
+export const levelView = levelState.extend({ seal: sealState })
+export type LevelView = z.infer<typeof levelView>
+
+/** What becomes of the messages that are there when more people could read from now on. */
+export const along = z.enum(['new-chat', 'send-along'])
+export type Along = z.infer<typeof along>
+
+/** The user read and ticked: "I understand that the worker's owner could read what I send." */
+const understood = z.literal(true)
+
 /** Of one question; nothing longer is taken. */
 export const mostQuestionLetters = 100_000
 
 export const chatCalls = {
-  'chat.create': { input: z.strictObject({ level: privacyLevel.optional() }), output: conversationSummary },
+  /** `understood` is needed for the Open network (`needs-consent`). */
+  'chat.create': {
+    input: z.strictObject({ level: privacyLevel.optional(), understood: understood.optional() }),
+    output: conversationSummary,
+  },
   'chat.rename': { input: z.strictObject({ id, title: z.string().trim().min(1).max(120) }), output: conversationSummary },
   'chat.pin': { input: z.strictObject({ id, pinned: z.boolean() }), output: conversationSummary },
   'chat.delete': { input: z.strictObject({ id }), output: z.object({}) },
-  'chat.setLevel': { input: z.strictObject({ id, level: privacyLevel }), output: conversationSummary },
-  /** Adds a turn and starts to answer it. Fails with `busy` while another turn of the chat runs. */
-  'chat.send': { input: z.strictObject({ id, text: z.string().trim().min(1).max(mostQuestionLetters) }), output: turn },
+  /**
+   * Moves a chat; the output is the chat at that level, a new one where `along` says so. Fails with `needs-choice` where messages would become
+   * readable to more people and `along` is missing, and with `needs-consent` for the Open network without `understood`.
+   */
+  'chat.setLevel': {
+    input: z.strictObject({ id, level: privacyLevel, along: along.optional(), understood: understood.optional() }),
+    output: conversationSummary,
+  },
+  /**
+   * Waits for the seal of the chat's level, then adds a turn and starts to answer it. Fails with `busy` while another turn of the chat runs or waits,
+   * with `not-verified` or `not-ready` (nothing was sent), `needs-consent`, and `looks-secret` unless `secretsSeen`.
+   */
+  'chat.send': {
+    input: z.strictObject({
+      id,
+      text: z.string().trim().min(1).max(mostQuestionLetters),
+      /** The user saw that it looks like a secret, and sends it all the same. */
+      secretsSeen: z.literal(true).optional(),
+    }),
+    output: turn,
+  },
   /** Ends the running turn; what was received stays. */
   'chat.stop': { input: z.strictObject({ id, turnId: id }), output: turn },
   /** Answers the last turn again, at the chat's present level. */
-  'chat.retry': { input: z.strictObject({ id, turnId: id }), output: turn },
+  'chat.retry': { input: z.strictObject({ id, turnId: id, secretsSeen: z.literal(true).optional() }), output: turn },
+  /** Checks the seal of a level now. */
+  'chat.checkAgain': { input: z.strictObject({ level: privacyLevel }), output: z.object({}) },
+  /** The app came to the front: checks that are aging are made anew. */
+  'chat.focused': { input: z.strictObject({}), output: z.object({}) },
+  /** What the last check of a level found, with all inputs, as JSON that `cocoon-desktop verify` reads. */
+  'chat.evidence': {
+    input: z.strictObject({ level: privacyLevel }),
+    output: z.object({ fileName: z.string(), json: z.string() }),
+  },
   'chat.export': { input: z.strictObject({ id }), output: z.object({ fileName: z.string(), markdown: z.string() }) },
 } as const
 
 export const chatStreams = {
   'chat.list': { input: z.strictObject({}), event: z.array(conversationSummary) },
   'chat.conversation': { input: z.strictObject({ id }), event: conversationEvent },
-  'chat.levels': { input: z.strictObject({}), event: z.array(levelState) },
+  'chat.levels': { input: z.strictObject({}), event: z.array(levelView) },
 } as const

@@ -52,6 +52,14 @@ export type ApiErrorCode =
   | 'not-ready'
   | 'nothing-to-settle'
   | 'refused'
+  /** A check failed: nothing was sent. */
+  | 'not-verified'
+  /** The user has to choose what goes along to a wider level. */
+  | 'needs-choice'
+  /** The Open network needs the user's consent in this chat. */
+  | 'needs-consent'
+  /** The message looks like it holds a secret. */
+  | 'looks-secret'
   /** A defect of ours; details are in the log, without contents. */
   | 'internal'
   | 'disconnected'

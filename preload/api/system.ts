@@ -195,6 +195,8 @@ export const appInfo = z.object({
   name: z.string(),
   version: z.string(),
   shell: z.enum(['desktop', 'browser']),
+  /** No chat may use the Open network. Nothing here can consent to it in advance. */
+  openNetworkForbidden: z.boolean(),
   platform: z.string(),
   dataDir: z.string(),
   nodeVersion: z.string(),
@@ -224,7 +226,10 @@ export type StartState = z.infer<typeof startState>
 export const systemCalls = {
   'app.info': { input: z.strictObject({}), output: appInfo },
   /** The model and the pause have calls of their own, which see to what follows from them. */
-  'settings.set': { input: z.strictObject(settings.pick({ theme: true, language: true }).partial().shape), output: settings },
+  'settings.set': {
+    input: z.strictObject(settings.pick({ theme: true, language: true, openNetworkForbidden: true }).partial().shape),
+    output: settings,
+  },
   'hardware.facts': { input: z.strictObject({}), output: hardwareFacts },
   /** Starts (or starts again) the download of a catalog model. Progress comes by `models.list`. */
   'models.download': { input: z.strictObject({ id: z.string().max(200) }), output: z.object({}) },

@@ -27,7 +27,7 @@ export interface Scene {
 }
 
 export const plainScene = (theme: Settings['theme'], language: Settings['language']): Scene => ({
-  settings: { theme, language, model: null, earningPaused: false },
+  settings: { theme, language, model: null, earningPaused: false, openNetworkForbidden: false },
   levels: sample.levels,
   earn: sample.earn,
   models: sample.models,

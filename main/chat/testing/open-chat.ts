@@ -4,11 +4,15 @@ import { join } from 'node:path'
 import { onTestFinished, vi } from 'vitest'
 import type { ConversationEvent, Turn } from '../../../preload/api/chat.ts'
 import { silentLogger } from '../../base/logger.ts'
+import { Signal } from '../../base/signal.ts'
 import { type Database, openDatabase } from '../../storage/database.ts'
 import { createSealer } from '../../storage/sealer.ts'
 import type { ChatBackend } from '../backend.ts'
 import { ChatService } from '../chat-service.ts'
 import { chatMigrations } from '../chat-tables.ts'
+import { Privacy } from '../privacy/privacy.ts'
+import { SealKeeper } from '../privacy/seal-keeper.ts'
+import { goodFindings } from './controlled-checker.ts'
 
 export const testKey = new Uint8Array(32).fill(5)
 
@@ -25,13 +29,29 @@ export interface OpenChat {
   readonly path: string
 }
 
+/** Seals of these levels that every check earns at once. */
+export function openPrivacy(backends: readonly ChatBackend[]): Privacy {
+  const keepers = backends.map(
+    ({ level }) =>
+      new SealKeeper({ checker: { level, connection: new Signal(`${level} 1`), check: async () => goodFindings(level) } }),
+  )
+  const privacy = new Privacy({ keepers })
+  onTestFinished(() => privacy.close())
+  return privacy
+}
+
 /** A chat room over a real database; the same folder again is a restart. */
-export function openChat(backends: readonly ChatBackend[], folder = temporaryFolder(), key = testKey): OpenChat {
+export function openChat(
+  backends: readonly ChatBackend[],
+  folder = temporaryFolder(),
+  key = testKey,
+  privacy = openPrivacy(backends),
+): OpenChat {
   const path = join(folder, 'chat.db')
   const database = openDatabase(path, chatMigrations, { logger: silentLogger })
   onTestFinished(() => database.close())
   return {
-    chat: new ChatService({ database, sealer: createSealer(key), backends, logger: silentLogger }),
+    chat: new ChatService({ database, sealer: createSealer(key), backends, privacy, logger: silentLogger }),
     database,
     folder,
     path,
