@@ -3,7 +3,7 @@ import { setPriority } from 'node:os'
 import type { ZodError } from 'zod'
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
-import type { EngineEvent, GenerationOptions } from './engine.ts'
+import type { Embeddings, EngineEvent, GenerationOptions } from './engine.ts'
 import { type FromEngine, fromEngine, type GenerationInput, type LoadOrder, type ToEngine, toEngine } from './engine-messages.ts'
 import { Inbox } from './inbox.ts'
 
@@ -18,7 +18,7 @@ export interface EngineChildOptions {
 }
 
 export type Loaded = Omit<FromEngine & { t: 'loaded' }, 't'>
-type Answer = FromEngine & { t: 'event' | 'failed' }
+type Answer = FromEngine & { t: 'event' | 'embeddings' | 'failed' }
 
 /** Half way to the usual "below normal": others go first, but an answer still comes on a busy machine. */
 const background = 5
@@ -65,32 +65,59 @@ export class EngineChild {
 
   async *generate(input: GenerationInput, options: GenerationOptions, signal: AbortSignal): AsyncGenerator<EngineEvent> {
     const id = this.#nextId++
-    const request = toEngine.safeParse({ t: 'generate', id, input, options: withoutUndefined(options) })
+    let tokens = 0
+    let ended = false
+    try {
+      const order = { t: 'generate', id, input, options: withoutUndefined(options) }
+      for await (const message of this.#answers(id, order, signal)) {
+        if (message.t !== 'event') continue
+        ended = message.event.type === 'done'
+        if ('tokens' in message.event) tokens += message.event.tokens
+        yield message.event
+        if (ended) return
+      }
+    } catch (error) {
+      const gone = error instanceof Failure && (error.code === 'engine-crashed' || error.code === 'engine-not-ready')
+      if (!gone || ended || !signal.aborted) throw error
+      // The engine died after the stop: what was seen is the usage so far.
+      const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: tokens, reasoningTokens: 0 }
+      yield { type: 'done', reason: 'cancelled', usage }
+    }
+  }
+
+  async embed(inputs: readonly string[], signal: AbortSignal): Promise<Embeddings> {
+    const id = this.#nextId++
+    try {
+      for await (const message of this.#answers(id, { t: 'embed', id, inputs }, signal))
+        if (message.t === 'embeddings') return message
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
+    throw new Failure('cancelled', 'The request was cancelled.')
+  }
+
+  /** What the process says to one order, until it is read no further. Throws what the process failed with. */
+  async *#answers(id: number, order: object, signal: AbortSignal): AsyncGenerator<Answer> {
+    const request = toEngine.safeParse(order)
     if (!request.success) throw badRequest(request.error)
     const inbox = new Inbox<Answer>()
     if (this.#over) inbox.fail(this.#crash('it is gone'))
     this.#open.set(id, inbox)
     const cancel = (): void => this.#tell({ t: 'cancel', id })
-    let tokens = 0
     let ended = false
     try {
       this.#tell(request.data)
       if (signal.aborted) cancel()
       else signal.addEventListener('abort', cancel, { once: true })
-      while (!ended) {
+      for (;;) {
         const message = await inbox.take()
-        ended = message.t === 'failed' || message.event.type === 'done'
+        ended = message.t !== 'event' || message.event.type === 'done'
         if (message.t === 'failed') throw generationFailure(message)
-        if ('tokens' in message.event) tokens += message.event.tokens
-        yield message.event
+        yield message
       }
     } catch (error) {
-      const gone = !ended
       ended = true
-      if (!gone || !signal.aborted) throw error
-      // The engine died after the stop: what was seen is the usage so far.
-      const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: tokens, reasoningTokens: 0 }
-      yield { type: 'done', reason: 'cancelled', usage }
+      throw error
     } finally {
       signal.removeEventListener('abort', cancel)
       if (!ended) cancel()

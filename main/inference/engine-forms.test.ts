@@ -91,6 +91,12 @@ describe('forms of answers', () => {
     expect((await run(ask('x'), { maxTokens: 2 })).reason).toBe('length')
   })
 
+  it('writes a JSON object when no schema is given', async () => {
+    // The model never ends a text by itself: that it is JSON shows at its beginning.
+    const { text } = await run(ask('x'), { temperature: 2, seed: 3, maxTokens: 24, output: { kind: 'json' } })
+    expect(text).toMatch(/^\{\s*("|\}$)/)
+  })
+
   it('refuses a bad schema before anything is generated', async () => {
     const schema = { type: 'object', properties: { a: { pattern: 'x' } } }
     await expect(run(ask('x'), { output: { kind: 'json-schema', schema } })).rejects.toMatchObject({

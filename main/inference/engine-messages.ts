@@ -90,6 +90,7 @@ export type GenerationInput = z.infer<typeof generationInput>
 export const toEngine = z.discriminatedUnion('t', [
   z.object({ t: z.literal('load'), order: loadOrder }),
   z.object({ t: z.literal('generate'), id, input: generationInput, options: generationOptions }),
+  z.object({ t: z.literal('embed'), id, inputs: z.array(z.string()).min(1).max(2048) }),
   z.object({ t: z.literal('cancel'), id }),
 ])
 export type ToEngine = z.infer<typeof toEngine>
@@ -155,6 +156,7 @@ export const fromEngine = z.discriminatedUnion('t', [
   }),
   z.object({ t: z.literal('load-failed'), message: z.string() }),
   z.object({ t: z.literal('event'), id, event: engineEvent }),
+  z.object({ t: z.literal('embeddings'), id, vectors: z.array(z.array(z.number())), promptTokens: count }),
   z.object({ t: z.literal('failed'), id, code: z.union([requestFault, z.literal('generation-failed')]), message: z.string() }),
   z.object({ t: z.literal('log'), level: z.enum(['warn', 'error']), message: z.string() }),
 ])

@@ -35,12 +35,25 @@ async function load(order: (ToEngine & { t: 'load' })['order']): Promise<void> {
   }
 }
 
-async function answer({ id, input, options }: ToEngine & { t: 'generate' }): Promise<void> {
+function answer({ id, input, options }: ToEngine & { t: 'generate' }): Promise<void> {
+  return run(id, async (loaded, signal) => {
+    for await (const event of loaded.answer(input, options, signal)) tell({ t: 'event', id, event })
+  })
+}
+
+function embed({ id, inputs }: ToEngine & { t: 'embed' }): Promise<void> {
+  return run(id, async (loaded, signal) => {
+    const { vectors, promptTokens } = await loaded.embed(inputs, signal)
+    tell({ t: 'embeddings', id, vectors: vectors.map((vector) => [...vector]), promptTokens })
+  })
+}
+
+async function run(id: number, work: (loaded: LoadedModel, signal: AbortSignal) => Promise<void>): Promise<void> {
   const abort = new AbortController()
   running.set(id, abort)
   try {
     if (model === undefined) throw new Failure('generation-failed', 'No model is loaded.')
-    for await (const event of model.answer(input, options, abort.signal)) tell({ t: 'event', id, event })
+    await work(model, abort.signal)
   } catch (error) {
     const fault = requestFault.safeParse(error instanceof Failure ? error.code : undefined)
     tell({ t: 'failed', id, code: fault.data ?? 'generation-failed', message: asError(error).message.slice(0, 500) })
@@ -53,6 +66,7 @@ process.on('message', (raw) => {
   const message = toEngine.parse(raw)
   if (message.t === 'load') void load(message.order)
   else if (message.t === 'generate') void answer(message)
+  else if (message.t === 'embed') void embed(message)
   else running.get(message.id)?.abort()
 })
 process.on('disconnect', end)

@@ -1,6 +1,7 @@
 import { type ChatWrapper, getLlama, type Llama, type LlamaContext, LlamaLogLevel, type LlamaModel } from 'node-llama-cpp'
 import { checkCapable, type EngineCapabilities } from './capabilities.ts'
-import type { EngineEvent, GenerationOptions } from './engine.ts'
+import { Embedder } from './embedder.ts'
+import type { Embeddings, EngineEvent, GenerationOptions } from './engine.ts'
 import { type GenerationInput, type GpuChoice, type LoadOrder, mostTopLogprobs } from './engine-messages.ts'
 import { generate, PromptPace, scopeOf } from './generation.ts'
 import { chatTemplate, thoughtMarks } from './prompt-tokens.ts'
@@ -20,6 +21,7 @@ export class LoadedModel {
   readonly #places: SequencePlaces
   readonly #defaults: SamplingDefaults
   readonly #pace: PromptPace
+  readonly #embedder: Embedder
 
   private constructor(llama: Llama, model: LlamaModel, context: LlamaContext, { sampling: advice = {}, keepOwn }: LoadOrder) {
     this.#model = model
@@ -30,12 +32,13 @@ export class LoadedModel {
     this.contextTokens = context.contextSize
     this.backend = llama.gpu === false ? 'cpu' : llama.gpu
     this.threads = context.idealThreads
+    this.#embedder = new Embedder(model, this.contextTokens, this.threads)
     const tools = knowsCalls(this.#template)
     this.capabilities = {
       contextTokens: context.contextSize,
       chat: true,
       complete: true,
-      embeddings: false,
+      embeddings: true,
       tools,
       parallelToolCalls: false,
       json: true,
@@ -89,6 +92,11 @@ export class LoadedModel {
     }
     const settled = (): void => this.#places.release(place, tokens.length, scope)
     yield* generate(this.#model, place, request, options, this.#defaults, this.#pace, signal, settled)
+  }
+
+  /** Throws what `Embedder.embed` throws. */
+  embed(inputs: readonly string[], signal: AbortSignal): Promise<Embeddings> {
+    return this.#embedder.embed(inputs, signal)
   }
 }
 

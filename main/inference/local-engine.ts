@@ -1,7 +1,7 @@
 import { asError, Failure, wordsOf } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
-import { type EngineCapabilities, noCapabilities } from './capabilities.ts'
+import { checkCapable, type EngineCapabilities, noCapabilities } from './capabilities.ts'
 import type { CapableEngine, ChatMessage, Embeddings, EngineEvent, EngineState, GenerationOptions, ToolCall } from './engine.ts'
 import { EngineChild, type Loaded } from './engine-child.ts'
 import type { GenerationInput, GpuChoice, SamplingAdvice } from './engine-messages.ts'
@@ -103,15 +103,21 @@ export class LocalEngine implements CapableEngine {
     return this.#generate({ kind: 'complete', prompt }, options, signal)
   }
 
-  async embed(): Promise<Embeddings> {
-    throw new Failure('not-capable', 'The engine cannot embed.')
+  async embed(inputs: readonly string[], signal: AbortSignal): Promise<Embeddings> {
+    if (signal.aborted) throw new Failure('cancelled', 'The request was cancelled.')
+    return this.#ready().embed(inputs, signal)
   }
 
   async *#generate(input: GenerationInput, options: GenerationOptions, signal: AbortSignal): AsyncGenerator<EngineEvent> {
-    const state = this.state.value
-    const child = this.#child
-    if (state.status !== 'ready' || child === undefined) throw notReadyIn(state)
+    const child = this.#ready()
+    checkCapable(this.#capabilities, input.kind === 'chat' ? input.messages : [], options)
     yield* child.generate(input, options, signal)
+  }
+
+  #ready(): EngineChild {
+    const state = this.state.value
+    if (state.status !== 'ready' || this.#child === undefined) throw notReadyIn(state)
+    return this.#child
   }
 
   async #reset(failure: Failure): Promise<number> {

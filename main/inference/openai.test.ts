@@ -36,7 +36,11 @@ async function text(response: BackendResponse): Promise<string> {
 interface Chunk {
   id: string
   object: string
-  choices: { delta: { role?: string; content?: string }; text?: string; finish_reason: string | null }[]
+  choices: {
+    delta: { role?: string; content?: string; tool_calls?: { function: { arguments: string } }[] }
+    text?: string
+    finish_reason: string | null
+  }[]
   usage?: { prompt_tokens: number; completion_tokens: number } | null
 }
 function events(body: string): Chunk[] {
@@ -139,6 +143,90 @@ describe('createEngineBackend', () => {
     expect(open).toBe(0)
   })
 
+  it('calls tools, whole and streamed', async () => {
+    const parameters = { type: 'object', properties: { city: { enum: ['Rome', 'Oslo'] } }, required: ['city'] }
+    const request = {
+      ...hello,
+      max_tokens: 200,
+      tools: [{ type: 'function', function: { name: 'weather', description: 'Of a city', parameters } }],
+      tool_choice: 'required',
+    }
+    const body = JSON.parse(await text(await post(backend, '/v1/chat/completions', request)))
+    const [{ message, finish_reason }] = body.choices
+    expect(finish_reason).toBe('tool_calls')
+    expect(message).toMatchObject({ content: null, tool_calls: [{ type: 'function', function: { name: 'weather' } }] })
+    const args = JSON.parse(message.tool_calls[0].function.arguments)
+    expect(['Rome', 'Oslo']).toContain(args.city)
+    const chunks = events(await text(await post(backend, '/v1/chat/completions', { ...request, stream: true })))
+    expect(chunks.at(-1)?.choices[0]?.finish_reason).toBe('tool_calls')
+    const [call] = chunks.flatMap((chunk) => chunk.choices[0]?.delta.tool_calls ?? [])
+    expect(call).toMatchObject({ index: 0, type: 'function', function: { name: 'weather' } })
+    expect(JSON.parse(call?.function.arguments ?? '')).toEqual(args)
+    const answered = {
+      ...hello,
+      messages: [
+        ...hello.messages,
+        { role: 'assistant', content: null, tool_calls: message.tool_calls },
+        { role: 'tool', tool_call_id: message.tool_calls[0].id, content: 'sunny' },
+      ],
+    }
+    const after = JSON.parse(await text(await post(backend, '/v1/chat/completions', answered)))
+    expect(after.usage.prompt_tokens).toBeGreaterThan(40)
+  })
+
+  it('answers in JSON, by a schema when given one', async () => {
+    const ask = async (response_format: object): Promise<unknown> => {
+      const response = await post(backend, '/v1/chat/completions', { ...hello, max_tokens: 400, temperature: 0, response_format })
+      return JSON.parse(JSON.parse(await text(response)).choices[0].message.content)
+    }
+    const schema = { type: 'object', properties: { ok: { type: 'boolean' } }, required: ['ok'] }
+    expect(await ask({ type: 'json_schema', json_schema: { name: 'n', strict: true, schema } })).toEqual({
+      ok: expect.any(Boolean),
+    })
+  })
+
+  it('tells log probabilities in the forms of both endpoints', async () => {
+    const chat = { ...hello, temperature: 0, logprobs: true, top_logprobs: 2 }
+    const body = JSON.parse(await text(await post(backend, '/v1/chat/completions', chat)))
+    const [{ logprobs, message }] = body.choices
+    expect(logprobs.content).toHaveLength(12)
+    expect(logprobs.content[0]).toMatchObject({
+      token: expect.any(String),
+      logprob: expect.any(Number),
+      bytes: expect.any(Array),
+    })
+    expect(logprobs.content.map(({ token }: { token: string }) => token).join('')).toContain(message.content.trim().slice(0, 5))
+    const plain = { model: hello.model, prompt: 'the day', max_tokens: 4, temperature: 0, logprobs: 2 }
+    const old = JSON.parse(await text(await post(backend, '/v1/completions', plain))).choices[0].logprobs
+    expect([old.tokens.length, old.token_logprobs.length, old.top_logprobs.length]).toEqual([4, 4, 4])
+  })
+
+  it('gives embeddings in both encodings', async () => {
+    const ask = async (body: object) =>
+      JSON.parse(await text(await post(backend, '/v1/embeddings', { model: hello.model, ...body })))
+    const { data, usage } = await ask({ input: ['the day', 'the day', 'water oil'] })
+    expect(data).toHaveLength(3)
+    const [first, again, other] = data.map(({ embedding }: { embedding: number[] }) => embedding)
+    expect(Math.hypot(...first)).toBeCloseTo(1, 5)
+    const likeness = (a: number[], b: number[]): number => a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0)
+    expect(likeness(first, again)).toBeCloseTo(1, 5)
+    expect(likeness(first, other)).toBeLessThan(0.99)
+    expect(usage.prompt_tokens).toBeGreaterThan(5)
+    const packed = await ask({ input: 'the day', encoding_format: 'base64' })
+    const floats = new Float32Array(new Uint8Array(Buffer.from(packed.data[0].embedding, 'base64')).buffer)
+    expect(floats[0]).toBeCloseTo(first[0], 5)
+    for (const [input, status] of [
+      ['', 400],
+      [[], 400],
+      ['x'.repeat(9000), 400],
+      [[1, 2], 400],
+    ] as const)
+      expect((await post(backend, '/v1/embeddings', { model: hello.model, input })).status).toBe(status)
+    expect((await post(backend, '/v1/embeddings', { model: 'other', input: 'x' })).status).toBe(404)
+    const gone = post(backend, '/v1/embeddings', { model: hello.model, input: 'x' }, AbortSignal.abort())
+    await expect(gone).rejects.toMatchObject({ code: 'cancelled' })
+  })
+
   it('lists its model while it is ready', async () => {
     const response = await backend.handle(
       { method: 'GET', path: '/v1/models', headers: [], body: new Uint8Array() },
@@ -160,10 +248,28 @@ describe('createEngineBackend', () => {
       400,
       'messages.0.content',
     ],
-    ['a tool role', { ...hello, messages: [{ role: 'tool', content: 'x' }] }, 400, 'messages.0.role'],
+    ['a result without a call', { ...hello, messages: [{ role: 'tool', content: 'x', tool_call_id: 'c' }] }, 400, null],
+    ['a result of nothing', { ...hello, messages: [{ role: 'tool', content: 'x' }] }, 400, 'messages.0.tool_call_id'],
+    ['an empty answer', { ...hello, messages: [{ role: 'assistant' }] }, 400, 'messages'],
     ['two answers', { ...hello, n: 2 }, 400, 'n'],
-    ['tools', { ...hello, tools: [{}] }, 400, 'tools'],
-    ['JSON output', { ...hello, response_format: { type: 'json_object' } }, 400, 'response_format.type'],
+    ['a tool of another type', { ...hello, tools: [{ type: 'web_search' }] }, 400, 'tools.0.type'],
+    ['a choice without tools', { ...hello, tool_choice: 'required' }, 400, 'tool_choice'],
+    ['a form that it does not know', { ...hello, response_format: { type: 'xml' } }, 400, 'response_format.type'],
+    [
+      'a schema that it cannot hold to',
+      { ...hello, response_format: { type: 'json_schema', json_schema: { name: 'n', schema: { minimum: 3, type: 'number' } } } },
+      400,
+      'response_format',
+    ],
+    [
+      'a tool whose schema it cannot hold to',
+      { ...hello, tools: [{ type: 'function', function: { name: 'f', parameters: { type: 'number', minimum: 3 } } }] },
+      400,
+      'tools',
+    ],
+    ['alternatives without log probabilities', { ...hello, top_logprobs: 2 }, 400, 'top_logprobs'],
+    ['a split that the model has no marks for', { ...hello, reasoning_format: 'deepseek' }, 400, 'reasoning_format'],
+    ['a bias of no token', { ...hello, logit_bias: { word: 1 } }, 400, 'logit_bias.word'],
     ['a hot temperature', { ...hello, temperature: 3 }, 400, 'temperature'],
     ['no tokens', { ...hello, max_tokens: 0 }, 400, 'max_tokens'],
     ['another model', { ...hello, model: 'other' }, 404, 'model'],
@@ -179,7 +285,7 @@ describe('createEngineBackend', () => {
   })
 
   it('refuses unknown paths and methods', async () => {
-    expect((await post(backend, '/v1/embeddings', hello)).status).toBe(404)
+    expect((await post(backend, '/v1/images', hello)).status).toBe(404)
     expect((await post(backend, '/v1/models', hello)).status).toBe(405)
   })
 

@@ -1,23 +1,26 @@
-import { randomUUID } from 'node:crypto'
 import { asError, Failure } from '../base/failure.ts'
-import type { Engine, EngineEvent, EngineUsage } from './engine.ts'
+import type { CapableEngine, Engine, EngineEvent } from './engine.ts'
+import { AnswerShape, embeddingsBody } from './openai-answer.ts'
 import type { BackendRequest, BackendResponse, OpenAiBackend } from './openai-backend.ts'
-import { BadRequest, type ParsedRequest, parseRequest } from './openai-request.ts'
+import { BadRequest, type ParsedRequest, parseEmbedding, parseRequest } from './openai-request.ts'
 
 export interface EngineBackendOptions {
-  readonly engine: Engine
+  /** Gives no embeddings unless it is one that can be asked for them. */
+  readonly engine: Engine | CapableEngine
   /** Base name of the served model; requests must name it. */
   readonly model: string
   /** Lane of these requests in the engine's line (see `GenerationOptions`). Default `served`. */
   readonly lane?: string
+  /** Whose request it is, for the prefix cache (see `GenerationOptions`). Default: nobody's. */
+  readonly cacheScope?: (request: BackendRequest) => string | undefined
 }
 
 /**
- * Speaks OpenAI's HTTP API for an engine: `POST /v1/chat/completions`, `POST /v1/completions` and `GET /v1/models`. Errors before the
+ * Speaks OpenAI's HTTP API for an engine: `POST /v1/chat/completions`, `POST /v1/completions`, `POST /v1/embeddings` and `GET /v1/models`. Errors before the
  * first token are responses with an OpenAI error body; a failure in the middle of a stream is thrown from the body; after an abort the
  * body ends with the usage so far, if usage was asked for, and without `[DONE]`. A request aborted before its answer began throws `Failure` `cancelled`.
  */
-export function createEngineBackend({ engine, model, lane = 'served' }: EngineBackendOptions): OpenAiBackend {
+export function createEngineBackend({ engine, model, lane = 'served', cacheScope }: EngineBackendOptions): OpenAiBackend {
   const startedS = Math.floor(Date.now() / 1000)
   return {
     model,
@@ -38,18 +41,30 @@ export function createEngineBackend({ engine, model, lane = 'served' }: EngineBa
       if (engine.state.value.status !== 'ready') throw new Failure('engine-not-ready', 'No model is ready.', { retryable: true })
       return jsonResponse(200, { object: 'list', data: [{ id: model, object: 'model', created: startedS, owned_by: 'cocoon' }] })
     }
+    if (request.path === '/v1/embeddings' && 'embed' in engine) {
+      if (method !== 'POST') throw wrongMethod(method)
+      const parsed = parseEmbedding(request.body, model)
+      return jsonResponse(200, embeddingsBody(parsed, await engine.embed(parsed.inputs, signal), model))
+    }
     const kind = request.path === '/v1/chat/completions' ? 'chat' : request.path === '/v1/completions' ? 'complete' : undefined
+    if (request.path === '/v1/audio/transcriptions')
+      throw new BadRequest('This engine does not turn audio into text: it runs text models only.', 'file', 'not_capable', 400)
     if (kind === undefined) throw new BadRequest(`Unknown path: ${request.path.slice(0, 200)}`, null, 'not_found', 404)
     if (method !== 'POST') throw wrongMethod(method)
     const parsed = parseRequest(kind, request.body, model)
-    const options = { ...parsed.options, lane }
+    const scope = cacheScope?.(request)
+    const options = { ...parsed.options, lane, ...(scope !== undefined && { cacheScope: scope }) }
     const events =
       parsed.input.kind === 'chat'
         ? engine.chat(parsed.input.messages, options, signal)
         : engine.complete(parsed.input.prompt, options, signal)
     const iterator = events[Symbol.asyncIterator]()
     // The first event decides between an error response and an answer.
-    const first = await iterator.next()
+    const first = await iterator.next().catch((thrown: unknown) => {
+      if (!(thrown instanceof Failure && thrown.code === 'bad-schema')) throw thrown
+      const param = options.output === undefined ? 'tools' : 'response_format'
+      throw new BadRequest(thrown.message, param, 'invalid_json_schema')
+    })
     return parsed.stream ? streamed(parsed, first, iterator) : await whole(parsed, first, iterator)
   }
 
@@ -61,17 +76,20 @@ export function createEngineBackend({ engine, model, lane = 'served' }: EngineBa
     const shape = new AnswerShape(parsed, model)
     const body = async function* (): AsyncGenerator<Uint8Array> {
       try {
-        if (parsed.input.kind === 'chat') yield sse(shape.chunk({ role: 'assistant', content: '' }, null))
+        const opening = shape.opening()
+        if (opening !== undefined) yield sse(opening)
         for (let next = first; !next.done; next = await rest.next()) {
           const event = next.value
-          if (event.type === 'text') {
-            yield sse(shape.chunk({ content: event.text }, null))
-          } else if (event.type === 'done') {
-            // A stopped answer ends without a finish reason, but what it used is still told: somebody may have to pay for it.
-            if (event.reason !== 'cancelled') yield sse(shape.chunk({}, event.reason))
-            if (parsed.includeUsage) yield sse(shape.usageChunk(event.usage))
-            if (event.reason !== 'cancelled') yield bytes('data: [DONE]\n\n')
+          if (event.type === 'context') continue
+          if (event.type !== 'done') {
+            shape.add(event)
+            yield sse(shape.piece(event))
+            continue
           }
+          // A stopped answer ends without a finish reason, but what it used is still told: somebody may have to pay for it.
+          if (event.reason !== 'cancelled') yield sse(shape.finish(event.reason))
+          if (parsed.includeUsage) yield sse(shape.usage(event.usage))
+          if (event.reason !== 'cancelled') yield bytes('data: [DONE]\n\n')
         }
       } finally {
         // A reader that leaves early ends the generation.
@@ -90,14 +108,17 @@ export function createEngineBackend({ engine, model, lane = 'served' }: EngineBa
     first: IteratorResult<EngineEvent>,
     rest: AsyncIterator<EngineEvent>,
   ): Promise<BackendResponse> {
-    let text = ''
+    const shape = new AnswerShape(parsed, model)
     try {
       for (let next = first; !next.done; next = await rest.next()) {
         const event = next.value
-        if (event.type === 'text') text += event.text
-        if (event.type !== 'done') continue
+        if (event.type === 'context') continue
+        if (event.type !== 'done') {
+          shape.add(event)
+          continue
+        }
         if (event.reason === 'cancelled') throw cancelled()
-        return jsonResponse(200, new AnswerShape(parsed, model).whole(text, event.reason, event.usage))
+        return jsonResponse(200, shape.whole(event.reason, event.usage))
       }
     } finally {
       // The engine lets go of a request when its events are read to their end, or given up.
@@ -107,57 +128,15 @@ export function createEngineBackend({ engine, model, lane = 'served' }: EngineBa
   }
 }
 
-/** The JSON objects of one answer. */
-class AnswerShape {
-  readonly #chat: boolean
-  readonly #head: { id: string; created: number; model: string }
-  readonly #usageLater: boolean
-
-  constructor(parsed: ParsedRequest, model: string) {
-    this.#chat = parsed.input.kind === 'chat'
-    this.#usageLater = parsed.stream && parsed.includeUsage
-    this.#head = { id: `${this.#chat ? 'chatcmpl' : 'cmpl'}-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model }
-  }
-
-  chunk(delta: { role?: string; content?: string }, finish_reason: string | null): object {
-    const choice = this.#chat ? { delta } : { text: delta.content ?? '' }
-    return {
-      ...this.#head,
-      object: this.#chat ? 'chat.completion.chunk' : 'text_completion',
-      choices: [{ index: 0, ...choice, logprobs: null, finish_reason }],
-      ...(this.#usageLater && { usage: null }),
-    }
-  }
-
-  usageChunk(usage: EngineUsage): object {
-    return {
-      ...this.#head,
-      object: this.#chat ? 'chat.completion.chunk' : 'text_completion',
-      choices: [],
-      usage: usageBody(usage),
-    }
-  }
-
-  whole(text: string, finish_reason: string, usage: EngineUsage): object {
-    const choice = this.#chat ? { message: { role: 'assistant', content: text, refusal: null } } : { text }
-    return {
-      ...this.#head,
-      object: this.#chat ? 'chat.completion' : 'text_completion',
-      choices: [{ index: 0, ...choice, logprobs: null, finish_reason }],
-      usage: usageBody(usage),
-    }
-  }
-}
-
-/** The fields a worker counts by (protocol 40 §6). */
-function usageBody(usage: EngineUsage): object {
-  return {
-    prompt_tokens: usage.promptTokens,
-    completion_tokens: usage.completionTokens,
-    total_tokens: usage.promptTokens + usage.completionTokens,
-    prompt_tokens_details: { cached_tokens: usage.cachedTokens },
-    completion_tokens_details: { reasoning_tokens: usage.reasoningTokens },
-  }
+/** Names of fields here by those of the engine. */
+const params: Readonly<Record<string, string>> = {
+  output: 'response_format',
+  frequencyPenalty: 'frequency_penalty',
+  presencePenalty: 'presence_penalty',
+  topK: 'top_k',
+  minP: 'min_p',
+  logitBias: 'logit_bias',
+  reasoning: 'reasoning_format',
 }
 
 function errorResponse(thrown: unknown): BackendResponse {
@@ -168,6 +147,14 @@ function errorResponse(thrown: unknown): BackendResponse {
     if (error.code === 'cancelled') throw error
     if (error.code === 'context-too-small')
       return jsonResponse(400, errorBody(error.message, 'invalid_request_error', 'messages', 'context_length_exceeded'))
+    if (error.code === 'not-capable') {
+      const field = String(error.words.values?.field ?? '')
+      return jsonResponse(
+        400,
+        errorBody(error.message, 'invalid_request_error', params[field] ?? (field || null), 'unsupported_parameter'),
+      )
+    }
+    if (error.code === 'bad-request') return jsonResponse(400, errorBody(error.message, 'invalid_request_error', null, null))
     const status = error.code === 'engine-not-ready' || error.code === 'engine-crashed' ? 503 : 500
     return jsonResponse(status, errorBody(error.message, 'server_error', null, error.code))
   }
