@@ -9,6 +9,7 @@ import type { Privacy } from './chat/privacy/privacy.ts'
 import type { AppNetwork } from './core/app-network.ts'
 import { changes } from './core/changes.ts'
 import type { ModelKeeper } from './core/model-keeper.ts'
+import { modelStates } from './core/model-view.ts'
 import { networkState } from './core/network-view.ts'
 import type { StartProgress } from './core/start-progress.ts'
 import { readWallets, type WalletSources } from './core/wallet-view.ts'
@@ -17,6 +18,8 @@ import type { EarnRole } from './earnings/earn-status.ts'
 import type { Ledger } from './earnings/ledger.ts'
 import { readTelemetry } from './hardware/telemetry.ts'
 import type { LocalEngine } from './inference/local-engine.ts'
+import type { CatalogEntry } from './models/catalog.ts'
+import { diskUse } from './models/disk-use.ts'
 import type { ModelLibrary } from './models/library.ts'
 import type { SettingsStore } from './storage/settings.ts'
 import type { Worker } from './worker/worker.ts'
@@ -27,14 +30,15 @@ export interface ApiParts {
   readonly progress: StartProgress
   readonly settings: SettingsStore
   readonly library: ModelLibrary
+  readonly catalog: readonly CatalogEntry[]
   readonly models: ModelKeeper
   readonly engine: LocalEngine
   readonly chat: ChatService
+  readonly privacy: Privacy
   readonly ledger: Ledger
   readonly role: Watchable<EarnRole>
   readonly network: AppNetwork
   readonly logger: Logger
-  readonly privacy: Privacy
 }
 
 const done = {} as const
@@ -80,10 +84,6 @@ export function createHandlers(parts: ApiParts): Handlers {
       'chat.stop': (input) => chat.stop(input),
       'chat.retry': (input) => chat.retry(input),
       'chat.export': (input) => chat.export(input),
-      'earn.pause': () => pause(true),
-      'earn.resume': () => pause(false),
-      'earn.settle': async () => {
-        const payouts = await worker().settleAll()
       'chat.checkAgain': ({ level }) => {
         privacy.keeper(level)?.checkAgain()
         return done
@@ -96,6 +96,10 @@ export function createHandlers(parts: ApiParts): Handlers {
         const keeper = privacy.keeper(level)
         return writeEvidence(level, keeper?.state.value, keeper?.inputs)
       },
+      'earn.pause': () => pause(true),
+      'earn.resume': () => pause(false),
+      'earn.settle': async () => {
+        const payouts = await worker().settleAll()
         return { ownerReceived: payouts.reduce((sum, { ownerReceived = 0n }) => sum + ownerReceived, 0n) }
       },
       'app.info': () => info,
@@ -105,10 +109,15 @@ export function createHandlers(parts: ApiParts): Handlers {
         download(id)
         return done
       },
-      'models.cancelDownload': async ({ id }) => {
+      'models.pauseDownload': async ({ id }) => {
         await library.cancelDownload(id)
         return done
       },
+      'models.cancelDownload': async ({ id }) => {
+        await library.discardDownload(id)
+        return done
+      },
+      'models.storage': () => diskUse(library.folder),
       'models.addFile': async ({ path }) => {
         const added = await library.addFile(path)
         models.installed(added.id)
@@ -131,16 +140,12 @@ export function createHandlers(parts: ApiParts): Handlers {
       'app.start': (_input, signal) => progress.state.values(signal),
       settings: (_input, signal) => settings.values(signal),
       'hardware.telemetry': (_input, signal) => readTelemetry(signal),
-      'models.list': (_input, signal) => copies(library.models.values(signal)),
+      'models.list': (_input, signal) => modelStates({ library, catalog: parts.catalog, facts: parts.facts, engine }, signal),
       'wallet.state': (_input, signal) =>
         network.readOnly ? closedWallet(network, signal) : readWallets(() => walletSources(network), signal),
       'network.state': (_input, signal) => changes(() => networkState(network, engine, ledger), signal),
     },
   }
-}
-
-async function* copies<T>(values: AsyncIterable<readonly T[]>): AsyncGenerator<T[]> {
-  for await (const value of values) yield [...value]
 }
 
 /** A network that is only read: there is no wallet to show, and there will be none while the app runs. */

@@ -90,7 +90,8 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
   facts.catch(() => undefined)
 
   const engine = new LocalEngine({ entryPath: entries.engine, logger: logger.room('engine') })
-  const library = new ModelLibrary({ folder: paths.models, catalog: shippedCatalog(), logger: logger.room('models') })
+  const catalog = shippedCatalog()
+  const library = new ModelLibrary({ folder: paths.models, catalog, logger: logger.room('models') })
   const network = openAppNetwork({
     chosen,
     paths: books,
@@ -192,12 +193,13 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     progress,
     settings,
     library,
+    catalog,
     models,
     engine,
     chat,
+    privacy,
     ledger,
     role: earnRole(engine, network, room.state),
-    privacy,
     network,
     logger,
   })
@@ -206,9 +208,9 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     handlers,
     async stop() {
       await chat.close()
+      privacy.close()
       // All at once: a model that is being made ready may wait for the network, and either for the engine.
       await Promise.all([models.stop(), engine.dispose(), network.stop()])
-      privacy.close()
       recorder.close()
       room.close()
       chatDatabase.close()

@@ -29,6 +29,23 @@ describe('catalog', () => {
     }
   })
 
+  it('ranges from 0.1 to 70 billion parameters, the smallest first', () => {
+    const counts = shippedCatalog().map((model) => model.parameterCount)
+    expect(counts[0]).toBe(134_515_008)
+    expect(Math.max(...counts)).toBe(70e9)
+    expect(counts.length).toBeGreaterThan(12)
+  })
+
+  it('names the place and the revision where each hash and licence was read, and no size that was not', () => {
+    for (const model of shippedCatalog().slice(1)) {
+      expect(model.readAt.where).toMatch(/commit [0-9a-f]{40}, of the public repository \S+: licence/)
+      for (const source of model.sources) {
+        expect(source.readAt.where).toMatch(/^Hash: .*commit [0-9a-f]{40}, .*Size: not read anywhere/)
+        expect(source).toMatchObject({ sizeBytes: null, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) })
+      }
+    }
+  })
+
   it('takes a source without size and hash: they are learned', () => {
     const copy = structuredClone({ version: 1, models: shippedCatalog() }) as unknown as { models: Loose[] }
     Object.assign(copy.models[0]?.sources[0] ?? {}, { sizeBytes: null, sha256: null })
@@ -42,7 +59,9 @@ describe('catalog', () => {
     ['facts without provenance', (model: Loose) => delete model.readAt],
     ['a wheel without a hash', (model: Loose) => Object.assign(model.sources[1] ?? {}, { sha256: null })],
     ['a size without a hash', (model: Loose) => Object.assign(model.sources[0] ?? {}, { sha256: null })],
-    ['a hash without a size', (model: Loose) => Object.assign(model.sources[0] ?? {}, { sizeBytes: null })],
+    ['a branch for a revision', (model: Loose) => Object.assign(model, { commit: 'main' })],
+    ['parameters without their number', (model: Loose) => Object.assign(model, { parameterCount: null })],
+    ['abilities that are not said to be unknown', (model: Loose) => Object.assign(model, { abilities: {} })],
     ['a hash that is none', (model: Loose) => Object.assign(model.sources[0] ?? {}, { sha256: 'abc' })],
     ['a file outside the folder', (model: Loose) => Object.assign(model, { fileName: '../x.gguf' })],
   ])('refuses %s', (_, damage) => {

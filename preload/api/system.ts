@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { modelAbilities, modelFit, modelStorage } from './model-fit.ts'
 import { addressText, nano, timeMs, words } from './scalars.ts'
 
 export const gpu = z.object({
@@ -78,6 +79,12 @@ export const modelState = z.object({
   loaded: z.boolean(),
   /** Measured here; absent before the first run. */
   tokensPerSecond: z.number().nonnegative().optional(),
+  /** Of a model of the catalog. */
+  abilities: modelAbilities.optional(),
+  /** Of an unfinished download that waits to be continued. */
+  receivedBytes: z.number().int().positive().optional(),
+  /** Absent while neither size nor shape is known. */
+  fit: modelFit.optional(),
 })
 export type ModelState = z.infer<typeof modelState>
 
@@ -188,6 +195,8 @@ export const settings = z.object({
   model: z.string().max(200).nullable(),
   /** Set by earn.pause and earn.resume, kept over restarts. */
   earningPaused: z.boolean(),
+  /** No chat may use the Open network. Nothing here can consent to it in advance. */
+  openNetworkForbidden: z.boolean(),
 })
 export type Settings = z.infer<typeof settings>
 
@@ -195,8 +204,6 @@ export const appInfo = z.object({
   name: z.string(),
   version: z.string(),
   shell: z.enum(['desktop', 'browser']),
-  /** No chat may use the Open network. Nothing here can consent to it in advance. */
-  openNetworkForbidden: z.boolean(),
   platform: z.string(),
   dataDir: z.string(),
   nodeVersion: z.string(),
@@ -233,11 +240,15 @@ export const systemCalls = {
   'hardware.facts': { input: z.strictObject({}), output: hardwareFacts },
   /** Starts (or starts again) the download of a catalog model. Progress comes by `models.list`. */
   'models.download': { input: z.strictObject({ id: z.string().max(200) }), output: z.object({}) },
+  /** Stops a download and keeps what it has: the next `models.download` goes on with it. */
+  'models.pauseDownload': { input: z.strictObject({ id: z.string().max(200) }), output: z.object({}) },
+  /** Stops a download and removes what it has. */
   'models.cancelDownload': { input: z.strictObject({ id: z.string().max(200) }), output: z.object({}) },
   /** Adds a GGUF that lies on this computer, after its header was checked. */
   'models.addFile': { input: z.strictObject({ path: z.string().min(1).max(4096) }), output: modelState },
   /** Chooses the model that chats and the worker use. */
   'models.use': { input: z.strictObject({ id: z.string().max(200) }), output: z.object({}) },
+  'models.storage': { input: z.strictObject({}), output: modelStorage },
   'models.delete': { input: z.strictObject({ id: z.string().max(200) }), output: z.object({}) },
 } as const
 

@@ -12,6 +12,8 @@ export class FaultyServer {
   silent = false
   /** Bytes a second, roughly. */
   bytesPerSecond: number | undefined
+  /** Sent with each answer, e.g. what a hub says of the file. */
+  headers: Record<string, string> = {}
   /** What `Authorization` must be. */
   authorization: string | undefined
   readonly requests: { path: string; range: string | undefined; headers: IncomingHttpHeaders }[] = []
@@ -62,7 +64,7 @@ export class FaultyServer {
     const sameVersion = request.headers['if-range'] === undefined || request.headers['if-range'] === this.etag
     const from = this.ranges && asked !== null && sameVersion ? Number(asked[1]) : 0
     const part = bytes.subarray(from)
-    const headers: Record<string, string> = { 'Content-Length': String(part.length), 'Content-Type': type }
+    const headers: Record<string, string> = { ...this.headers, 'Content-Length': String(part.length), 'Content-Type': type }
     if (this.etag !== undefined) headers.ETag = this.etag
     if (from > 0) headers['Content-Range'] = `bytes ${from}-${bytes.length - 1}/${bytes.length}`
     response.writeHead(from > 0 ? 206 : 200, headers)

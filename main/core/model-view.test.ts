@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest'
+import { type HardwareFacts, type ModelState, modelState } from '../../preload/api/system.ts'
+import { Signal } from '../base/signal.ts'
+import type { EngineState } from '../inference/engine.ts'
+import { tinyGguf } from '../inference/testing/tiny-gguf.ts'
+import { shippedCatalog } from '../models/catalog.ts'
+import { parseGgufHeader } from '../models/gguf.ts'
+import { fitOfModel, machineOf, modelStates } from './model-view.ts'
+
+const facts = (gpus: HardwareFacts['gpus']): HardwareFacts => ({
+  cpu: { name: 'Test', vendor: 'Test', physicalCores: 4, threads: 8, speedGHz: null },
+  memoryBytes: 32e9,
+  gpus,
+  os: { platform: 'linux', name: 'Test', version: '1', arch: 'x64' },
+  tee: { kind: 'none', sentence: 'No.' },
+})
+const card = (name: string, memoryBytes: number | null) => ({
+  ...{ name, memoryBytes, driver: null, pciId: null },
+  vendor: 'nvidia' as const,
+})
+const ready = (backend: string): EngineState => ({ status: 'ready', model: 'm', contextTokens: 8192, backend })
+const model = (id: string, sizeBytes: number | null): ModelState => ({
+  ...{ id, name: id, licence: null, parameters: null, quantization: null, sizeBytes, contextTokens: null, sha256: null },
+  ...{ origin: 'catalog', status: 'absent', path: null, loaded: false },
+})
+const named = (id: string) => shippedCatalog().find((entry) => entry.id === id)
+const big = { gpu: { name: 'Big', memoryBytes: 16e9 }, memoryBytes: 32e9 }
+
+describe('machineOf', () => {
+  it('takes the card with the most memory, and none of unknown memory', () => {
+    const cards = [card('Small', 4e9), card('Unknown', null), card('Big', 16e9)]
+    expect(machineOf(facts(cards), { status: 'no-model' })).toEqual(big)
+    expect(machineOf(facts([card('Unknown', null)]), { status: 'no-model' }).gpu).toBeNull()
+  })
+
+  it('counts on no card that the engine cannot use', () => {
+    expect(machineOf(facts([card('Big', 16e9)]), ready('cpu')).gpu).toBeNull()
+    expect(machineOf(facts([card('Big', 16e9)]), ready('cuda')).gpu?.name).toBe('Big')
+  })
+})
+
+describe('fitOfModel', () => {
+  it('goes by the header, then by the size, then by the number of weights', () => {
+    const { layout } = parseGgufHeader(tinyGguf(), 20_000_000)
+    const exact = fitOfModel(model('x', 1e9), layout ?? undefined, undefined, big)
+    expect(exact).toMatchObject({ rough: false, word: 'well', contextTokens: 2048 })
+    expect(fitOfModel(model('x', 9e9), undefined, undefined, big)).toMatchObject({ rough: true, weightsBytes: 9e9, word: 'well' })
+    const rough = fitOfModel(model('qwen3-14b-q4_k_m', null), undefined, named('qwen3-14b-q4_k_m'), big)
+    expect(rough?.weightsBytes).toBe(Math.round((14.8e9 * 4.8944) / 8))
+    expect(fitOfModel(model('llama', null), undefined, named('llama-3.3-70b-instruct-q4_k_m'), big)?.word).toBe('too-big')
+  })
+
+  it('says nothing where nothing is known', () => {
+    expect(fitOfModel(model('x', null), undefined, undefined, big)).toBeUndefined()
+    // How many bits a weight of this kind takes was not read anywhere.
+    expect(fitOfModel(model('gpt-oss-20b-mxfp4', null), undefined, named('gpt-oss-20b-mxfp4'), big)).toBeUndefined()
+  })
+})
+
+describe('modelStates', () => {
+  const parts = (given: () => Promise<HardwareFacts>) => ({
+    library: { models: new Signal<readonly ModelState[]>([model('x', 9e9)]), layoutOf: () => undefined },
+    catalog: [],
+    facts: given,
+    engine: { state: new Signal<EngineState>({ status: 'no-model' }) },
+  })
+  const first = async (given: () => Promise<HardwareFacts>): Promise<ModelState[]> => {
+    for await (const states of modelStates(parts(given), new AbortController().signal)) return states
+    throw new Error('nothing came')
+  }
+
+  it('adds the fit, in the form the page takes', async () => {
+    const [state] = await first(async () => facts([card('Big', 16e9)]))
+    expect(modelState.parse(state).fit).toMatchObject({ word: 'well', device: 'gpu', deviceBytes: 16e9 })
+  })
+
+  it('shows the models also when the hardware is not known', async () => {
+    const [state] = await first(() => Promise.reject(new Error('no hardware')))
+    expect(state).toMatchObject({ id: 'x' })
+    expect(state?.fit).toBeUndefined()
+  })
+})

@@ -1,0 +1,59 @@
+import type { HardwareFacts, ModelState } from '../../preload/api/system.ts'
+import type { Watchable } from '../base/signal.ts'
+import type { EngineState } from '../inference/engine.ts'
+import { roughWeights } from '../models/bits-per-weight.ts'
+import type { CatalogEntry } from '../models/catalog.ts'
+import { type Fit, type FitMachine, fitOf, roughFit } from '../models/fit.ts'
+import type { ModelLayout } from '../models/layout.ts'
+
+/** What the engine takes by default: context of each answer, answers at the same time. */
+const wanted = { contextTokens: 8192, sequences: 2 }
+
+export interface ModelViewParts {
+  readonly library: {
+    readonly models: Watchable<readonly ModelState[]>
+    layoutOf(id: string): ModelLayout | undefined
+  }
+  readonly catalog: readonly CatalogEntry[]
+  readonly facts: () => Promise<HardwareFacts>
+  readonly engine: { readonly state: Watchable<EngineState> }
+}
+
+/**
+ * Where a model would run: on the GPU with the most memory, unless the engine runs on the processor though there is one (no driver that it can use).
+ */
+export function machineOf(facts: HardwareFacts, engine: EngineState): FitMachine {
+  const onProcessor = engine.status === 'ready' && engine.backend.toLowerCase() === 'cpu'
+  const cards = facts.gpus.flatMap(({ name, memoryBytes }) => (memoryBytes ? [{ name, memoryBytes }] : []))
+  const [best] = cards.toSorted((a, b) => b.memoryBytes - a.memoryBytes)
+  return { gpu: onProcessor ? null : (best ?? null), memoryBytes: facts.memoryBytes }
+}
+
+/** From the header where it is here, else from the size of the file, else from the number of weights. Undefined when nothing says enough. */
+export function fitOfModel(
+  model: ModelState,
+  layout: ModelLayout | undefined,
+  entry: CatalogEntry | undefined,
+  machine: FitMachine,
+): Fit | undefined {
+  if (layout !== undefined) return fitOf(layout, machine, wanted)
+  const weights = model.sizeBytes ?? (entry === undefined ? null : roughWeights(entry.parameterCount, entry.quantization))
+  return weights === null ? undefined : roughFit(weights, machine)
+}
+
+/** The models as the page sees them, with how they fit. */
+export async function* modelStates(parts: ModelViewParts, signal: AbortSignal): AsyncGenerator<ModelState[]> {
+  const facts = await parts.facts().catch(() => undefined)
+  for await (const models of parts.library.models.values(signal)) {
+    if (facts === undefined) {
+      yield [...models]
+      continue
+    }
+    const machine = machineOf(facts, parts.engine.state.value)
+    yield models.map((model) => {
+      const entry = parts.catalog.find(({ id }) => id === model.id)
+      const fit = fitOfModel(model, parts.library.layoutOf(model.id), entry, machine)
+      return fit === undefined ? model : { ...model, fit }
+    })
+  }
+}

@@ -1,0 +1,38 @@
+import { z } from 'zod'
+
+const bytes = z.number().nonnegative()
+
+/**
+ * Whether a model fits on this computer (ui.md §5.3). `well`: at least a tenth of the device stays free. `tight`: it fits, maybe with a shorter context.
+ * `with-ram`: some layers run beside the GPU, much slower.
+ */
+export const modelFit = z.object({
+  word: z.enum(['well', 'tight', 'with-ram', 'too-big']),
+  device: z.enum(['gpu', 'cpu']),
+  /** Memory of the device. */
+  deviceBytes: bytes,
+  weightsBytes: bytes,
+  /** Context and computation. */
+  contextBytes: bytes,
+  needBytes: bytes,
+  /** Context of each answer that was reckoned with; null before the shape of the model is known. */
+  contextTokens: z.number().int().positive().nullable(),
+  /** Layers on the GPU, where not all fit. */
+  split: z.object({ onGpu: z.number().int(), of: z.number().int() }).nullable(),
+  /** Reckoned from the number of weights alone: the header is not here yet. */
+  rough: z.boolean(),
+})
+export type ModelFit = z.infer<typeof modelFit>
+
+/** What a model can besides chat, as the catalog says it; null where nobody said. */
+export const modelAbilities = z.object({ reasoning: z.boolean().nullable(), tools: z.boolean().nullable() })
+
+/** The disk under the models. */
+export const modelStorage = z.object({
+  folder: z.string(),
+  /** Of all files in the folder, unfinished downloads too. */
+  usedBytes: bytes,
+  /** Null where the system does not say. */
+  freeBytes: bytes.nullable(),
+})
+export type ModelStorage = z.infer<typeof modelStorage>
