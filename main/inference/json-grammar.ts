@@ -86,8 +86,8 @@ export class JsonGrammar {
     if (this.#rules.has(name)) return name
     const body = common[name] ?? ''
     this.#rules.set(name, body)
-    for (const other of Object.keys(common))
-      if (new RegExp(`\\b${other}\\b`).test(body.replaceAll(/"[^"]*"/g, ''))) this.#common(other)
+    const names = new Set(body.replaceAll(/"(?:\\.|[^"\\])*"/g, '').match(/[a-z]+/g))
+    for (const other of Object.keys(common)) if (names.has(other)) this.#common(other)
     return name
   }
 
