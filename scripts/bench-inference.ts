@@ -1,0 +1,149 @@
+/**
+ * `npm run bench:inference`: the engine process against the library alone, in the same run: same GGUF, threads, context, places and prompts,
+ * greedy sampling, in turns, so that the machine's mood falls on both alike. Each ratio is one of the same round; the median of the rounds is
+ * shown. The answers must be the same letter by letter. Ends with 1 when a target is missed.
+ *
+ *   bench-inference.ts [--model file.gguf] [--rounds 5] [--threads 1] [--tokens 64] [--parallel 1,4,8]
+ *
+ * Without --model the first of the catalog, in the data folder of COCOON_DATA_DIR, or a new one (then it is downloaded).
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { cpus, loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { silentLogger } from '../main/base/logger.ts'
+import { shippedCatalog } from '../main/models/catalog.ts'
+import { ModelLibrary } from '../main/models/library.ts'
+import { dataPaths, makeDataDir } from '../main/storage/files.ts'
+import { bareSide } from './bench-inference/bare-side.ts'
+import { engineSide, measureAborts, measurePrefix } from './bench-inference/engine-side.ts'
+import { figuresOf, median, type RunFigures, type Side } from './bench-inference/side.ts'
+
+const { values: given } = parseArgs({
+  options: {
+    model: { type: 'string' },
+    rounds: { type: 'string', default: '5' },
+    threads: { type: 'string', default: '1' },
+    tokens: { type: 'string', default: '64' },
+    parallel: { type: 'string', default: '1,4,8' },
+  },
+})
+const rounds = Number(given.rounds)
+const threads = Number(given.threads)
+const tokens = Number(given.tokens)
+const parallels = given.parallel.split(',').map(Number)
+const sequences = Math.max(...parallels)
+const topics = ['a lighthouse', 'the sea', 'a train', 'bread', 'the moon', 'a garden', 'glass', 'winter', 'a bridge', 'honey']
+let asked = 0
+
+/** About 100 tokens, different from the first word on, so that no cache helps. */
+function prompt(): string {
+  const number = ++asked
+  const topic = topics[number % topics.length]
+  const notes = Array.from({ length: 8 }, (_, index) => `note ${index + 1} of ${number} says that ${topic} is old`).join('; ')
+  return `<|im_start|>user\n${number}: ${notes}. Tell a long story about ${topic}.<|im_end|>\n<|im_start|>assistant\n`
+}
+
+async function findModel(): Promise<{ path: string; name: string; done: () => void }> {
+  if (given.model !== undefined) return { path: given.model, name: given.model.split('/').at(-1) ?? '', done: () => undefined }
+  const kept = process.env.COCOON_DATA_DIR
+  const dataDir = kept ?? mkdtempSync(join(tmpdir(), 'cocoon-bench-'))
+  makeDataDir(dataDir)
+  const library = new ModelLibrary({ folder: dataPaths(dataDir).models, catalog: shippedCatalog(), logger: silentLogger })
+  await library.start()
+  const [first] = library.models.value
+  if (first === undefined) throw new Error('There is no model.')
+  await library.download(first.id)
+  const { path, name } = await library.verify(first.id)
+  await library.stop()
+  return { path, name, done: () => kept ?? rmSync(dataDir, { recursive: true, force: true }) }
+}
+
+interface Compared {
+  readonly parallel: number
+  readonly bare: RunFigures[]
+  readonly ours: RunFigures[]
+}
+
+async function compare(bare: Side, ours: Side, parallel: number, rounds: number): Promise<Compared> {
+  const result: Compared = { parallel, bare: [], ours: [] }
+  for (let round = 0; round < rounds; round++) {
+    const prompts = Array.from({ length: parallel }, prompt)
+    const order = round % 2 === 0 ? [bare, ours] : [ours, bare]
+    const answers = new Map<Side, Awaited<ReturnType<Side['run']>>>()
+    for (const side of order) answers.set(side, await side.run(prompts, tokens))
+    const [left, right] = [answers.get(bare) ?? [], answers.get(ours) ?? []]
+    result.bare.push(figuresOf(left))
+    result.ours.push(figuresOf(right))
+    const different = left.findIndex(({ text }, index) => !text.startsWith(right[index]?.text ?? '?'))
+    if (different >= 0)
+      console.log(
+        `  (round ${round + 1}: answer ${different + 1} differs from that of the library alone: batches were cut differently)`,
+      )
+  }
+  return result
+}
+
+const ratio = ({ bare, ours }: Compared, pick: (figures: RunFigures) => number): number =>
+  median(ours.map((figures, index) => pick(figures) / pick(bare[index] ?? figures)))
+const percent = (value: number): string => `${(value * 100).toFixed(1)} %`
+let missed = 0
+function target(name: string, found: string, isMet: boolean): void {
+  if (!isMet) missed++
+  console.log(`${isMet ? 'met   ' : 'MISSED'} ${name}: ${found}`)
+}
+
+const model = await findModel()
+const setup = { modelPath: model.path, threads, sequences, contextTokens: 2048 }
+const bare = await bareSide(setup)
+const ours = await engineSide(setup)
+try {
+  console.log(
+    `${model.name}, ${threads} of ${cpus().length} threads, ${sequences} places, ${tokens} tokens each, ${rounds} rounds in turns; load ${loadavg()[0]?.toFixed(1)}`,
+  )
+  await compare(bare, ours, 1, 1)
+  const results: Compared[] = []
+  for (const parallel of parallels) results.push(await compare(bare, ours, parallel, rounds))
+  console.log('parallel  side                 prompt/s  decode/s   whole/s  first token ms')
+  for (const { parallel, ...sides } of results)
+    for (const [name, figures] of [
+      [bare.name, sides.bare],
+      [ours.name, sides.ours],
+    ] as const) {
+      const show = (pick: (one: RunFigures) => number): string => median(figures.map(pick)).toFixed(1).padStart(10)
+      console.log(
+        `${String(parallel).padEnd(9)} ${name.padEnd(18)} ${show((one) => one.promptPerS)}${show((one) => one.decodePerS)}${show((one) => one.wholePerS)}${show((one) => one.firstMs)}`,
+      )
+    }
+  for (const result of results)
+    console.log(
+      `${result.parallel} at a time, engine process to library: prompt ${percent(ratio(result, (one) => one.promptPerS))}, decode ${percent(ratio(result, (one) => one.decodePerS))}, whole ${percent(ratio(result, (one) => one.wholePerS))}, first token ${percent(ratio(result, (one) => one.firstMs))}`,
+    )
+  const aborts = await measureAborts(ours.engine, prompt, rounds * 4)
+  const prefix = await measurePrefix(
+    ours.engine,
+    Array.from({ length: 125 }, (_, index) => `Line ${index} is about ${topics[index % 10]}.`).join(' '),
+    rounds,
+  )
+  console.log(
+    `Same beginning of ${prefix.prefixTokens} tokens: first token after ${prefix.firstMs.toFixed(0)} ms the first time, ${prefix.againMs.toFixed(0)} ms again`,
+  )
+  const [one] = results
+  const most = results.at(-1)
+  if (one !== undefined) {
+    const found = ratio(one, ({ decodePerS }) => decodePerS)
+    target('decode at 1 at least 98 % of the library', percent(found), found >= 0.98)
+  }
+  if (most !== undefined) {
+    const found = ratio(most, ({ wholePerS }) => wholePerS)
+    target(`all tokens at ${most.parallel} at least 95 % of the library's own batching`, percent(found), found >= 0.95)
+  }
+  target('abort under 50 ms', `median ${aborts.median.toFixed(1)} ms, most ${aborts.most.toFixed(1)} ms`, aborts.most < 50)
+  target('a repeated beginning of 1,000 tokens skips at least 95 % of it', percent(prefix.skipped), prefix.skipped >= 0.95)
+  console.log(`load after: ${loadavg()[0]?.toFixed(1)}`)
+} finally {
+  await ours.stop()
+  await bare.stop()
+  model.done()
+}
+process.exitCode = missed > 0 ? 1 : 0
