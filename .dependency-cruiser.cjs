@@ -3,7 +3,7 @@
  * desktop shell and the preload bridge knows Electron, and the page knows only preload/api.
  */
 const ground = ['hardware', 'models', 'inference', 'protocol', 'ton', 'wallet', 'storage']
-const first = ['client', 'worker', 'proxy', 'chat', 'earnings', 'gateway', 'localnet', 'network', 'router', 'keys']
+const first = ['client', 'worker', 'proxy', 'chat', 'devices', 'earnings', 'gateway', 'localnet', 'network', 'router', 'keys']
 const test = '\\.test\\.tsx?$'
 const room = (names) => `^main/(${names.join('|')})/`
 
