@@ -4,9 +4,6 @@ import { Signal, type Watchable } from '../base/signal.ts'
 import { keepConnected } from '../protocol/handshake/keep-connected.ts'
 import { ProxyDirectory } from '../protocol/handshake/proxy-directory.ts'
 import { allVersions, checkVersions } from '../protocol/handshake/versions.ts'
-import type { JsonObject } from '../protocol/requests/json-text.ts'
-import { type RequestLimits, requestLimits } from '../protocol/requests/request-limits.ts'
-import { readSealed, type ValidRequest, validateRequest } from '../protocol/requests/validate-request.ts'
 import type { SealedWorker } from '../protocol/sealed/outcome.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { AccountKeeper } from './account-keeper.ts'
@@ -17,6 +14,7 @@ import { OldAccounts } from './old-accounts.ts'
 import type { ClientEvent, ClientOptions } from './options.ts'
 import type { ModelOffer, SealWish } from './proxy-link.ts'
 import { localFailure, paidNothing } from './query-failure.ts'
+import { checkBody, type RequestBody } from './request-body.ts'
 import type { QueryHandle } from './running-query.ts'
 import { type ClientConnectionState, type ClientState, sentences } from './state.ts'
 import { type Show, Visitor } from './visitor.ts'
@@ -24,8 +22,8 @@ import { type Show, Visitor } from './visitor.ts'
 export interface ChatRequest {
   /** Base name of the model, as the proxy lists it. */
   readonly model: string
-  /** OpenAI request object as JSON text, or parsed (it is changed then); its `model` must be the same. */
-  readonly body: string | JsonObject
+  /** OpenAI request object as JSON text, or parsed (it is changed then), or the form of a transcription; its `model` must be the same. */
+  readonly body: RequestBody
   /** `/v1/chat/completions` by default. */
   readonly path?: string
   /** Adjusted-token reservation and limit of the answer; 512 by default. The body's own limit is not changed. */
@@ -144,10 +142,7 @@ export class Client {
   runChat(request: ChatRequest, signal: AbortSignal): QueryHandle {
     const path = request.path ?? '/v1/chat/completions'
     const { publicKey, debug = false } = request
-    const valid =
-      publicKey === undefined
-        ? readable(validateRequest(path, request.body))
-        : { ...readSealed(path, request.body), limits: noLimits }
+    const valid = checkBody(path, request.body, publicKey !== undefined)
     const seal = publicKey === undefined && (this.#options.sealedQueries ?? true) ? (request.seal ?? 'offered') : 'none'
     if (seal === 'none' && (request.seal === 'required' || request.seal === 'attested'))
       throw localFailure('seal-unavailable', 'Sealing questions to workers is switched off.')
@@ -254,8 +249,5 @@ export class Client {
     this.#state.update((state) => ({ ...state, running }))
   }
 }
-
-const noLimits: RequestLimits = { bodyLimit: undefined, choices: 1 }
-const readable = ({ model, body, value }: ValidRequest) => ({ model, body, limits: requestLimits(value) })
 
 const emptyConnection: ClientConnectionState = { endpoint: '', phase: 'waiting', sentence: sentences.waiting }

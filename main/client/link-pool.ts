@@ -123,7 +123,7 @@ export class LinkPool {
   }
 
   #ranked(chat: ChatQuery): ProxyLink[] {
-    const reserve = reservedTokens(chat.maxTokens, Buffer.byteLength(chat.body) + envelopeBytes, chat.maxCoefficient)
+    const reserve = reservedTokens(chat.maxTokens, bodyBytes(chat) + envelopeBytes, chat.maxCoefficient)
     const fitting = this.#sorted.filter(
       (link) => (chat.publicKey === undefined || link.carriesKeys) && (link.seals || !demandsSeal(chat)),
     )
@@ -143,6 +143,7 @@ export class LinkPool {
   }
 }
 
+const bodyBytes = ({ body }: ChatQuery): number => (typeof body === 'string' ? Buffer.byteLength(body) : body.bytes.length)
 const demandsSeal = ({ seal }: ChatQuery): boolean => seal === 'required' || seal === 'attested'
 
 /** One entry for each model, with the workers of all proxies, cheapest first. */

@@ -6,6 +6,7 @@ import { reservedTokens } from '../protocol/accounting/adjusted-tokens.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
 import { keyField, keysSince } from '../protocol/handshake/versions.ts'
 import { encodeHttpRequest } from '../protocol/http/http-message.ts'
+import type { FormBytes } from '../protocol/requests/form.ts'
 import type { RequestLimits } from '../protocol/requests/request-limits.ts'
 import { type SealedHead, sealedRequestBytes, sealRequest } from '../protocol/sealed/direct/request.ts'
 import type { Asked } from '../protocol/sealed/recount.ts'
@@ -28,8 +29,8 @@ import { chooseKey, type SealableWorker, WorkerKeys } from './worker-keys.ts'
 export interface ChatQuery {
   /** Base name as the proxy lists it. */
   readonly model: string
-  /** JSON text, validated. */
-  readonly body: string
+  /** JSON text, or a form; validated. */
+  readonly body: string | FormBytes
   readonly path: string
   /** For the reservation (protocol 50 §3). */
   readonly maxTokens: number
@@ -78,6 +79,8 @@ const incomingNames = [
   'proxy.signedPayment',
   'proxy.signedPaymentEmpty',
 ] as const
+
+const jsonBody = (text: string): FormBytes => ({ contentType: 'application/json', bytes: new TextEncoder().encode(text) })
 
 interface SealedSending {
   readonly query: ChatQuery
@@ -188,14 +191,15 @@ export class ProxyLink {
   run(query: ChatQuery, signal: AbortSignal): QueryHandle {
     const id = randomId()
     const requestId = hex(id)
+    const { contentType, bytes } = typeof query.body === 'string' ? jsonBody(query.body) : query.body
     const request = encodeHttpRequest({
       method: 'POST',
       path: query.path,
       headers: [
-        ['Content-Type', 'application/json'],
-        ['Accept', 'text/event-stream, application/json'],
+        ['Content-Type', contentType],
+        ['Accept', typeof query.body === 'string' ? 'text/event-stream, application/json' : '*/*'],
       ],
-      body: new TextEncoder().encode(query.body),
+      body: bytes,
     })
     const { pricePerToken, multipliers } = this.#account.record.params
     const asked = { queryBytes: request.length, maxTokens: query.maxTokens, maxCoefficient: query.maxCoefficient, multipliers }

@@ -286,6 +286,8 @@ describe('createEngineBackend', () => {
 
   it('refuses unknown paths and methods', async () => {
     expect((await post(backend, '/v1/images', hello)).status).toBe(404)
+    const audio = await post(backend, '/v1/audio/transcriptions', hello)
+    expect([audio.status, JSON.parse(await text(audio))]).toMatchObject([400, { error: { param: 'file', code: 'not_capable' } }])
     expect((await post(backend, '/v1/models', hello)).status).toBe(405)
   })
 

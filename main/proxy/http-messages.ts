@@ -1,3 +1,5 @@
+import { Failure } from '../base/failure.ts'
+import { isForm, readForm, textOf } from '../protocol/requests/form.ts'
 import { encode, sharingDecoder } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 
@@ -18,12 +20,27 @@ const decodeResponse = sharingDecoder('http.response')
  */
 export function readQueryFacts(query: Uint8Array): QueryFacts {
   const request = decodeRequest(query)
+  const contentType = request.headers.find(({ name }) => name.toLowerCase() === 'content-type')?.value
+  if (isForm(contentType)) return { bodyLimit: formLimit(contentType, request.payload), choices: 1 }
   const body = jsonObject(request.payload)
   const limit = body?.max_completion_tokens ?? body?.max_tokens
   const choices = body?.n
   return {
     bodyLimit: isCount(limit) ? limit : undefined,
     choices: isCount(choices) && choices > 1 ? Math.min(choices, 1024) : 1,
+  }
+}
+
+/** The limit that a form sets (protocol 95 §5); a malformed one, which its worker refuses, sets none. */
+function formLimit(contentType: string, payload: Uint8Array): number | undefined {
+  try {
+    const parts = readForm(contentType, payload)
+    const part = parts.find(({ name }) => name === 'max_completion_tokens') ?? parts.find(({ name }) => name === 'max_tokens')
+    const limit = part === undefined ? undefined : Number(textOf(part))
+    return isCount(limit) ? limit : undefined
+  } catch (thrown) {
+    if (thrown instanceof Failure) return undefined
+    throw thrown
   }
 }
 

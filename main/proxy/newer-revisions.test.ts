@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { encodeHttpRequest } from '../protocol/http/http-message.ts'
+import { writeForm } from '../protocol/requests/form.ts'
 import type { CocoonProxy } from './proxy.ts'
 import type { ProxyConfig, ProxyDeps } from './proxy-config.ts'
 import { pseudoProxy, recordedVersions, temporaryFolder } from './testing/fixtures.ts'
@@ -138,6 +140,43 @@ describe("the proxy's own errors", () => {
     client.send(runQuery())
     worker.send(part((await worker.expect('proxy.runQueryEx')).request_id, 'out of order'))
     await client.expect('client.queryAnswerError')
+  })
+})
+
+describe('queries that are forms', () => {
+  const formQuery = (fields: Readonly<Record<string, string>>, bytes?: Uint8Array): Uint8Array => {
+    const parts = Object.entries(fields).map(([name, value]) => ({ name, bytes: Buffer.from(value) }))
+    const form = writeForm([...parts, { name: 'file', fileName: 'a', bytes: new Uint8Array(10) }])
+    return encodeHttpRequest({
+      method: 'POST',
+      path: '/v1/audio/transcriptions',
+      headers: [['Content-Type', form.contentType]],
+      body: bytes ?? form.bytes,
+    })
+  }
+
+  it.each([
+    [{ max_tokens: '1001' }, false],
+    [{ max_tokens: '1000' }, true],
+    [{ max_tokens: '5000', max_completion_tokens: '10' }, true],
+    [{ max_completion_tokens: '5000' }, false],
+    [{ max_tokens: 'many' }, true],
+    [{}, true],
+  ])('%j are held to the limit of the query as JSON is', async (fields, passes) => {
+    await start()
+    const [client, worker] = [await clientOf(4), await workerOf(2)]
+    client.send(runQuery({ query: formQuery(fields) }))
+    if (passes) return void (await worker.expect('proxy.runQueryEx'))
+    const refused = await client.expect('client.queryAnswerErrorEx')
+    expect(refused).toMatchObject({ error_code: 602, error: expect.stringContaining('allows more tokens') })
+  })
+
+  it('are passed on unchanged, malformed ones too: their worker refuses them', async () => {
+    await start()
+    const [client, worker] = [await clientOf(4), await workerOf(2)]
+    const query = formQuery({}, Buffer.from('--wrong'))
+    client.send(runQuery({ query }))
+    expect(Buffer.compare((await worker.expect('proxy.runQueryEx')).query, query)).toBe(0)
   })
 })
 

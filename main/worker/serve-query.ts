@@ -15,8 +15,9 @@ import {
 import type { JsonObject } from '../protocol/requests/json-text.ts'
 import { requestLimits } from '../protocol/requests/request-limits.ts'
 import type { Revision } from '../protocol/requests/request-tables.ts'
-import { type ValidRequest, validateRequest } from '../protocol/requests/validate-request.ts'
+import { transcriptionPath } from '../protocol/requests/transcription.ts'
 import { TlError } from '../protocol/tl/tl-error.ts'
+import { type EngineRequest, engineRequest } from './engine-request.ts'
 import { type FinalInfo, noCounts, noTokens, type Reply } from './query-reply.ts'
 
 export interface QueryToServe {
@@ -69,12 +70,12 @@ class Refused extends Error {
 function readRequest(
   { query, privateKey, revision, sealedLimits }: QueryToServe,
   backend: OpenAiBackend,
-): { http: HttpRequest; valid: ValidRequest } {
+): { http: HttpRequest; valid: EngineRequest } {
   const refuse = (code: number, message: string): Refused => new Refused(code, `invalid http request: ${message}`)
   try {
     const http = decodeHttpRequest(query)
     if (privateKey !== undefined) throw refuse(621, 'encrypted requests are not opened here')
-    const valid = validateRequest(http.path, new TextDecoder('utf-8', { fatal: true }).decode(http.body), revision)
+    const valid = engineRequest(http, revision)
     if (valid.model !== backend.model) throw refuse(621, 'model name mismatch')
     if (sealedLimits !== undefined && !staysWithin(valid.value, sealedLimits))
       throw refuse(621, 'the sealed request asks for more than its head says')
@@ -103,11 +104,16 @@ interface BodyCounter {
   textEvents(): number
 }
 
-function bodyCounter(meter: UsageMeter, contentType: string | undefined): BodyCounter {
+/** Text that is not meant for a program: nothing in it is counted or changed. */
+const untouched: BodyCounter = { push: (chunk) => [chunk], finish: () => new Uint8Array(0), textEvents: () => 0 }
+
+function bodyCounter(meter: UsageMeter, path: string, contentType: string | undefined): BodyCounter {
   if (contentType?.toLowerCase().includes('text/event-stream')) {
     const sse = new SseCounter(meter)
     return { push: (chunk) => sse.push(chunk), finish: () => sse.finish(), textEvents: () => sse.textEvents }
   }
+  // A transcript may be words or subtitles, numbers among them.
+  if (path === transcriptionPath && contentType?.toLowerCase().includes('json') !== true) return untouched
   const json = new JsonStreamCounter(meter)
   return { push: (chunk) => [json.push(chunk)], finish: () => json.finish(), textEvents: () => 0 }
 }
@@ -189,8 +195,8 @@ export async function serveQuery(query: QueryToServe, reply: Reply, context: Ser
     const request = {
       method: http.method,
       path: http.path,
-      headers: withoutHopHeaders(http.headers),
-      body: new TextEncoder().encode(valid.body),
+      headers: valid.headers,
+      body: valid.body,
     }
     const answer = await watch.orStop(context.backend.handle(request, engine.signal))
     if (typeof answer !== 'string') answeredAtMs = context.now()
@@ -211,7 +217,7 @@ export async function serveQuery(query: QueryToServe, reply: Reply, context: Ser
     const told = Number(headerOf(response.headers, promptTokensHeader))
     if (Number.isSafeInteger(told) && told > 0) meter.raise({ promptTokens: told })
     const contentType = headerOf(response.headers, 'content-type')
-    counter = bodyCounter(meter, contentType)
+    counter = bodyCounter(meter, http.path, contentType)
     // One document is of use only when it is complete: unless it is long, it travels in one part right behind its head, with the end.
     let gathered: Uint8Array[] | undefined = isDocument(contentType) ? [] : undefined
     let gatheredBytes = 0

@@ -125,6 +125,38 @@ describe('the worker and protocol versions', () => {
   })
 })
 
+describe('a transcription of a strange client', () => {
+  const boundary = 'multipart/form-data; boundary=x'
+  const good = '--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nQwen/Qwen3-8B\r\n'
+  it.each([
+    ['no form', 'application/json', '{}', 'expected multipart/form-data'],
+    ['no type', undefined, `${good}--x--`, 'expected multipart/form-data'],
+    ['no boundary', 'multipart/form-data', `${good}--x--`, 'expected one boundary'],
+    ['a cut form', boundary, good, 'malformed multipart/form-data'],
+    ['no file', boundary, `${good}--x--`, "missing required field 'file'"],
+    ['another model', boundary, `${good.replace('Qwen3-8B', 'Other')}${file('a.wav')}--x--`, 'model name mismatch'],
+    ['an unknown field', boundary, `${good}${file('a.wav').replace('"file"', '"tools"')}--x--`, "unknown option 'tools'"],
+  ])('with %s is refused, and never reaches the engine', async (_name, type, body, words) => {
+    const { connection, backend } = await ready()
+    const query = encodeHttpRequest({
+      method: 'POST',
+      path: '/v1/audio/transcriptions',
+      headers: type === undefined ? [] : [['Content-Type', type]],
+      body: Buffer.from(body),
+    })
+    await connection.send({ ...question({}), query })
+    expect(await errorOf(connection)).toMatchObject({
+      error_code: 621,
+      error: expect.stringContaining(`worker: invalid http request: ${words}`),
+    })
+    expect(backend.requests).toEqual([])
+  })
+
+  function file(name: string): string {
+    return `--x\r\nContent-Disposition: form-data; name="file"; filename="${name}"\r\n\r\nabc\r\n`
+  }
+})
+
 describe('a wish for another model', () => {
   const wish = (connection: ScriptedConnection, model: string) =>
     connection.connection.query(encode({ '@type': 'worker.changeModel', new_model: model }), { timeoutMs: 2_000 })

@@ -46,7 +46,7 @@ describe('a form', () => {
     const part = fc.record({
       name: fc.stringMatching(/^[\w[\].-]{1,20}$/),
       bytes: fc.uint8Array({ maxLength: 200 }),
-      fileName: fc.option(fc.stringMatching(/^[\w .-]{0,20}\w$/), { nil: undefined }),
+      fileName: fc.option(fc.stringMatching(/^\w[\w .-]{0,20}\w$/), { nil: undefined }),
     })
     fc.assert(
       fc.property(fc.array(part, { minLength: 1, maxLength: 5 }), (drawn) => {
@@ -64,7 +64,9 @@ describe('a form', () => {
       { name: 'a"\r\nX: y', fileName: 'b"; name="c', contentType: 'text/x\r\nEvil: 1', bytes: new Uint8Array(0) },
     ])
     const text = Buffer.from(bytes).toString()
-    expect(text).toContain('form-data; name="a%22%0D%0AX: y"; filename="b%22; name=%22c"\r\nContent-Type: application/octet-stream')
+    expect(text).toContain(
+      'form-data; name="a%22%0D%0AX: y"; filename="b%22; name=%22c"\r\nContent-Type: application/octet-stream',
+    )
   })
 })
 
@@ -113,14 +115,15 @@ describe('a hostile form', () => {
   })
 
   it.each([
-    ['hundreds of thousands of parts', `${field(good, '').repeat(200_000)}${end}`],
-    ['a million almost-boundaries', `${field(good, '\r\n--X'.repeat(1_000_000))}${end}`],
-    ['one endless head', `--XX\n${'X: y\n'.repeat(1_000_000)}`],
+    ['a hundred thousand parts', `${field(good, '').repeat(100_000)}${end}`],
+    ['half a million almost-boundaries', `${field(good, '\r\n--X'.repeat(500_000))}${end}`],
+    ['one endless head', `--XX\n${'X: y\n'.repeat(500_000)}`],
     ['nothing but dashes', '-'.repeat(10_000_000)],
   ])('takes no time: %s', (_name, text) => {
+    const bytes = form(text)
     const startedMs = performance.now()
     try {
-      read(text)
+      readForm(type, bytes)
     } catch (thrown) {
       expect(thrown).toBeInstanceOf(Failure)
     }
@@ -137,12 +140,12 @@ describe('a hostile form', () => {
 })
 
 it('is told by its type', () => {
-  expect([isForm('Multipart/Form-Data; boundary=x'), isForm('multipart/form-data'), isForm('multipart/mixed'), isForm(undefined)]).toEqual([
-    true,
-    true,
-    false,
-    false,
-  ])
+  expect([
+    isForm('Multipart/Form-Data; boundary=x'),
+    isForm('multipart/form-data'),
+    isForm('multipart/mixed'),
+    isForm(undefined),
+  ]).toEqual([true, true, false, false])
 })
 
 it('a field is text only where it is UTF-8 and no file', () => {

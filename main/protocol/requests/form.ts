@@ -29,7 +29,9 @@ const invalid = (message: string): Failure<'invalid-request'> =>
 
 /** Whether a Content-Type names a form of parts. */
 export function isForm(contentType: string | undefined): contentType is string {
-  return contentType !== undefined && contentType.length <= mostTypeLetters && /^\s*multipart\/form-data\s*(?:;|$)/i.test(contentType)
+  return (
+    contentType !== undefined && contentType.length <= mostTypeLetters && /^\s*multipart\/form-data\s*(?:;|$)/i.test(contentType)
+  )
 }
 
 /**

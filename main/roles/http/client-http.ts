@@ -13,10 +13,12 @@ import {
 import type { Logger } from '../../base/logger.ts'
 import type { Client } from '../../client/client.ts'
 import type { QueryHandle } from '../../client/running-query.ts'
+import { transcriptionPath } from '../../protocol/requests/transcription.ts'
 import { Rate } from '../../proxy/rates.ts'
 import { hasAccess } from './access.ts'
 import { clientActions } from './client-actions.ts'
 import { clientError } from './client-error.ts'
+import { readClientForm } from './client-form.ts'
 import { readClientRequest } from './client-request.ts'
 import { passAnswer } from './pass-answer.ts'
 import { performanceText } from './performance-text.ts'
@@ -74,7 +76,14 @@ export async function openClientHttp(options: ClientHttpOptions): Promise<Client
     try {
       const body = await readBody(request, mostBodyBytes)
       counted.bytes_received.add(body.length, startedAtMs)
-      const { enableDebug, guid: named, publicKey, ...asked } = readClientRequest(body, usualLimit)
+      const {
+        enableDebug,
+        guid: named,
+        publicKey,
+        ...asked
+      } = path === transcriptionPath
+        ? readClientForm(request.headers['content-type'], body, usualLimit)
+        : readClientRequest(body, usualLimit)
       if (enableDebug) [debug, guid] = [new QueryDebug(startedAtMs), named]
       const sealed = publicKey === undefined ? {} : { publicKey }
       handle = client.runChat({ ...asked, ...sealed, path, debug: enableDebug }, gone.signal)

@@ -35,29 +35,34 @@ export function readClientRequest(
   usualLimit?: (maxCoefficient: number, bytes: number) => number,
 ): ClientRequest {
   const value = objectOf(body)
+  const { model, ...options } = readClientOptions(value, body.length, usualLimit)
+  if (value.has('max_completion_tokens')) value.delete('max_tokens')
+  else if (usualLimit !== undefined && !value.has('max_tokens'))
+    value.set('max_tokens', new JsonNumber(String(options.maxTokens)))
+  for (const own of ['max_coefficient', 'timeout', 'enable_debug', 'request_guid']) value.delete(own)
+  return { model, body: value, ...options }
+}
+
+/** The options of a request, of a JSON body or of a form. Nothing is taken out. @throws Failure `invalid-request` */
+export function readClientOptions(
+  value: JsonObject,
+  bytes: number,
+  usualLimit?: (maxCoefficient: number, bytes: number) => number,
+): Omit<ClientRequest, 'body'> {
   const model = value.get('model')
   if (model === undefined) throw refuse("missing field 'model'")
   if (typeof model !== 'string') throw refuse("field 'model' must be string")
-  let maxTokens = wholeNumber(value, 'max_tokens')
-  const completion = wholeNumber(value, 'max_completion_tokens')
-  if (completion !== undefined) {
-    maxTokens = completion
-    value.delete('max_tokens')
-  }
+  const plainLimit = wholeNumber(value, 'max_tokens')
+  const limit = wholeNumber(value, 'max_completion_tokens') ?? plainLimit
   const maxCoefficient = wholeNumber(value, 'max_coefficient') ?? usualMaxCoefficient
-  if (maxTokens === undefined && usualLimit !== undefined) {
-    maxTokens = usualLimit(maxCoefficient, body.length)
-    value.set('max_tokens', new JsonNumber(String(maxTokens)))
-  }
   const timeoutMs = seconds(value) * 1000
   const enableDebug = value.get('enable_debug')
   if (enableDebug !== undefined && typeof enableDebug !== 'boolean') throw refuse("field 'enable_debug' must be boolean")
   const guid = value.get('request_guid')
   if (guid !== undefined && typeof guid !== 'string') throw refuse("field 'request_guid' must be string")
-  for (const own of ['max_coefficient', 'timeout', 'enable_debug', 'request_guid']) value.delete(own)
   const publicKey = value.has('is_encrypted') ? receiverKey(value.get('receiver_public_key')) : undefined
-  const own = { maxTokens: maxTokens ?? recordedMaxTokens, maxCoefficient, timeoutMs }
-  return { model, body: value, ...own, enableDebug: enableDebug === true, guid, publicKey }
+  const maxTokens = limit ?? usualLimit?.(maxCoefficient, bytes) ?? recordedMaxTokens
+  return { model, maxTokens, maxCoefficient, timeoutMs, enableDebug: enableDebug === true, guid, publicKey }
 }
 
 /** As the runners of the network read it: hexadecimal or base64 (protocol 95 §4.2). */
