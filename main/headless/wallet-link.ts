@@ -1,4 +1,4 @@
-import { qrLines } from './qr-code.ts'
+import { qrLines } from '../base/qr-code.ts'
 
 /** Shows a TON Connect link to be opened on this computer, or scanned with a phone. */
 export function showWalletLink(link: string): void {

@@ -1,5 +1,5 @@
 /*
- * QR codes (ISO/IEC 18004) for a terminal: text as bytes, error correction level L, versions 1 to 40. A link of TON Connect is long, and a
+ * QR codes (ISO/IEC 18004) for a terminal or a page: text as bytes, error correction level L, versions 1 to 40. What they hold here is long, and a
  * phone reads it from a screen, where nothing is torn or dirty.
  */
 
