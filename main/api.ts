@@ -6,6 +6,7 @@ import type { Watchable } from './base/signal.ts'
 import type { ChatService } from './chat/chat-service.ts'
 import { writeEvidence } from './chat/privacy/evidence-file.ts'
 import type { Privacy } from './chat/privacy/privacy.ts'
+import type { AppGateway } from './core/app-gateway.ts'
 import type { AppNetwork } from './core/app-network.ts'
 import { changes } from './core/changes.ts'
 import type { ModelKeeper } from './core/model-keeper.ts'
@@ -38,6 +39,7 @@ export interface ApiParts {
   readonly ledger: Ledger
   readonly role: Watchable<EarnRole>
   readonly network: AppNetwork
+  readonly api: AppGateway
   readonly logger: Logger
 }
 
@@ -45,7 +47,7 @@ const done = {} as const
 
 /** Implements preload/api over the roles: one line a call, so that this file is also the list of what a page can cause. */
 export function createHandlers(parts: ApiParts): Handlers {
-  const { chat, privacy, engine, info, ledger, library, models, network, progress, role, settings } = parts
+  const { api, chat, privacy, engine, info, ledger, library, models, network, progress, role, settings } = parts
 
   const worker = (): Worker => {
     const now = network.worker.value
@@ -102,6 +104,19 @@ export function createHandlers(parts: ApiParts): Handlers {
         const payouts = await worker().settleAll()
         return { ownerReceived: payouts.reduce((sum, { ownerReceived = 0n }) => sum + ownerReceived, 0n) }
       },
+      'gateway.set': async (input) => {
+        await api.gateway.set(input)
+        return done
+      },
+      'gateway.createKey': (input) => api.gateway.createKey(input),
+      'gateway.changeKey': (input) => {
+        api.gateway.changeKey(input)
+        return done
+      },
+      'gateway.revokeKey': (input) => {
+        api.gateway.revokeKey(input)
+        return done
+      },
       'app.info': () => info,
       'settings.set': (input) => settings.change(input),
       'hardware.facts': () => parts.facts(),
@@ -143,6 +158,7 @@ export function createHandlers(parts: ApiParts): Handlers {
       'models.list': (_input, signal) => modelStates({ library, catalog: parts.catalog, facts: parts.facts, engine }, signal),
       'wallet.state': (_input, signal) =>
         network.readOnly ? closedWallet(network, signal) : readWallets(() => walletSources(network), signal),
+      'gateway.state': (_input, signal) => changes(() => api.gateway.view(), signal, { intervalMs: 300 }),
       'network.state': (_input, signal) => changes(() => networkState(network, engine, ledger), signal),
     },
   }

@@ -10,6 +10,7 @@ import { computerBackend } from './chat/computer-backend.ts'
 import { Privacy } from './chat/privacy/privacy.ts'
 import { SealKeeper } from './chat/privacy/seal-keeper.ts'
 import type { ChildEntries } from './child-entries.ts'
+import { openAppGateway } from './core/app-gateway.ts'
 import { computerChecker } from './core/checks/computer-checker.ts'
 import { practiceChecker } from './core/checks/practice-checker.ts'
 import { earnRole } from './core/earn-role.ts'
@@ -178,6 +179,15 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     showPractice()
   })
   models.start()
+  const api = openAppGateway({
+    path: books.gatewayDb,
+    engine,
+    models,
+    practice,
+    privacy,
+    room,
+    logger: logger.room('api'),
+  })
 
   const handlers = createHandlers({
     info: {
@@ -201,6 +211,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     ledger,
     role: earnRole(engine, network, room.state),
     network,
+    api,
     logger,
   })
 
@@ -208,6 +219,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     handlers,
     async stop() {
       await chat.close()
+      await api.stop()
       privacy.close()
       // All at once: a model that is being made ready may wait for the network, and either for the engine.
       await Promise.all([models.stop(), engine.dispose(), network.stop()])

@@ -26,9 +26,17 @@ export function judgeUsage(
   const { prompt, cached, completion, reasoning, total } = tokens
   if ([prompt, cached, completion, reasoning].some((one) => one < 0n)) return 'impossible'
   if (prompt + cached + completion + reasoning !== total) return 'impossible'
-  const { queryBytes, maxTokens, maxCoefficient, multipliers } = asked
-  const mostPrompt = adjustTokens(queryBytes + templateTokens, maxCoefficient, Math.max(multipliers.prompt, multipliers.cached))
-  const answer = Math.max(maxTokens, answerBytes) + endTokens
-  const mostAnswer = adjustTokens(answer, maxCoefficient, Math.max(multipliers.completion, multipliers.reasoning))
-  return prompt + cached > mostPrompt || completion + reasoning > mostAnswer ? 'too-much' : 'plausible'
+  const most = mostUsage(asked, Math.max(asked.maxTokens, answerBytes))
+  return prompt + cached > most.prompt || completion + reasoning > most.answer ? 'too-much' : 'plausible'
+}
+
+/** Most adjusted tokens that question and answer can have; `answerTokens` is the longest answer, in real tokens. */
+export function mostUsage(
+  { queryBytes, maxCoefficient, multipliers }: AskedFor,
+  answerTokens: number,
+): { readonly prompt: bigint; readonly answer: bigint } {
+  return {
+    prompt: adjustTokens(queryBytes + templateTokens, maxCoefficient, Math.max(multipliers.prompt, multipliers.cached)),
+    answer: adjustTokens(answerTokens + endTokens, maxCoefficient, Math.max(multipliers.completion, multipliers.reasoning)),
+  }
 }

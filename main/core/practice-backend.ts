@@ -1,10 +1,10 @@
 import type { LevelState } from '../../preload/api/chat.ts'
 import { exactTon } from '../base/exact-ton.ts'
 import { asError, Failure, type Sentence, type Told } from '../base/failure.ts'
-import { pause } from '../base/pause.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
-import { untilAborted } from '../base/until-aborted.ts'
 import type { BackendEvent, ChatBackend } from '../chat/backend.ts'
+import { passed, unsent } from '../chat/privacy/passed.ts'
+import type { Gate } from '../chat/privacy/seal-keeper.ts'
 import { estimatedCost } from '../client/budget.ts'
 import { readChatCompletion } from '../client/chat-completion.ts'
 import type { Client } from '../client/client.ts'
@@ -12,16 +12,13 @@ import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
 import type { ChatMessage, EngineState, EngineUsage } from '../inference/engine.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { Worker } from '../worker/worker.ts'
-import { comeBackMs, mayComeBack, whenSeated } from './seat-wait.ts'
+import { SecondChance } from './second-chance.ts'
 
 /** What a request over the network may cost at most (architecture, Networks). */
-const maxCoefficient = 1000
-const maxTokens = 512
+export const maxCoefficient = 1000
+export const maxTokens = 512
 /** What the protocol takes for a prompt token (protocol 70 §4), and more than any tokenizer puts into one over a whole text. */
 const bytesPerToken = { usual: 4, most: 8 } as const
-
-/** A question that a proxy refused because it knew of too little money is asked again after this. */
-const againMs = 500
 
 const paidNothing: Sentence = { text: 'You paid nothing.', words: { code: 'paid-nothing' } }
 
@@ -66,13 +63,18 @@ export class PracticeBackend implements ChatBackend {
     show()
   }
 
+  /** What questions go through now; undefined while the network cannot be used. */
+  get link(): PracticeLink | undefined {
+    return this.state.value.state === 'ready' ? this.#link : undefined
+  }
+
   /** Tells why the network cannot be used at all. */
   fail(reason: Told): void {
     this.attach(undefined)
     this.state.set(not('unavailable', reason))
   }
 
-  async *answer(messages: readonly ChatMessage[], signal: AbortSignal): AsyncGenerator<BackendEvent> {
+  async *answer(messages: readonly ChatMessage[], signal: AbortSignal, gate: Gate): AsyncGenerator<BackendEvent> {
     const link = this.#link
     if (!link)
       throw new Failure('not-ready', 'The practice network is not ready yet.', {
@@ -82,42 +84,21 @@ export class PracticeBackend implements ChatBackend {
       })
     const size = sizeOf(messages, link.contextTokens)
     if (size.surelyTooLong) throw size.failure()
-    const until = performance.now() + comeBackMs
-    const { engine, worker } = link
-    const hopeful = (): boolean => !worker.state.value.paused && !isGone(engine.value)
-    const unlessStopped = (thrown: unknown): void => {
-      // What was sent goes on by itself.
-      if (!signal.aborted) throw thrown
-    }
-    let refilled = false
+    const chance = new SecondChance(link, signal)
     while (!signal.aborted) {
       let begun = false
       try {
+        if (!(await passed(gate, signal))) break
         for await (const event of this.#ask(link, messages, size, signal)) {
           begun = true
           yield event
         }
         return
       } catch (thrown) {
-        if (begun) throw thrown
-        const missing = missingOf(thrown)
-        if (missing !== undefined && performance.now() < until) {
-          // Test coins need no question.
-          await untilAborted(link.refill(missing), signal).catch(unlessStopped)
-          refilled = true
-          continue
-        }
-        // The proxy may see later than this computer what came on its contract.
-        if (refilled && thrown instanceof Failure && thrown.code === 'balance-too-low' && performance.now() < until) {
-          await pause(againMs, signal)
-          continue
-        }
-        // The worker comes back by itself after a crash of its engine: the question waits for it, as it would for a slow answer.
-        if (!mayComeBack(thrown)) throw thrown
-        if (!(await whenSeated(link.client, link.model, { until, hopeful, signal })) && !signal.aborted) throw thrown
+        if (begun || !(await chance.again(thrown))) throw thrown
       }
     }
-    yield { type: 'final', usage: noUsage, reason: 'cancelled', stop: 'ended', money: { adjustedTokens: 0, cost: 0n } }
+    yield { ...unsent, money: { adjustedTokens: 0, cost: 0n } }
   }
 
   async *#ask(
@@ -175,7 +156,7 @@ function final(end: QueryEnd, usage: EngineUsage | undefined, length: boolean, r
 }
 
 /** A stopped answer has no usage event: the real tokens are the billed ones without the multipliers (protocol 70 §1). */
-function usageFromTokens({ tokens }: QueryEnd, root: RootConfig | null): EngineUsage {
+export function usageFromTokens({ tokens }: QueryEnd, root: RootConfig | null): EngineUsage {
   if (!tokens || !root) return noUsage
   const { multipliers } = root.params
   const real = (adjusted: bigint, multiplier: number): number => Math.round((Number(adjusted) * 10_000) / multiplier)
@@ -210,15 +191,8 @@ function isWantOfMoney(thrown: unknown): boolean {
   return thrown instanceof Failure && (thrown.code === 'above-credit' || thrown.code === 'balance-too-low')
 }
 
-/** nanoton that the chat balance lacks for the question; undefined when that is not why it failed. */
-function missingOf(thrown: unknown): bigint | undefined {
-  if (!(thrown instanceof Failure) || thrown.code !== 'balance-too-low') return undefined
-  const { bound, missingNano } = thrown.words.values ?? {}
-  return bound === 'balance' && missingNano !== undefined ? BigInt(missingNano) : undefined
-}
-
 /** The engine's own refusal comes as an answer with an HTTP status: its text is for people, and what was charged for it is in the end. */
-async function refusal(status: number, { body, end }: QueryHandle, contextTokens: number | undefined): Promise<Failure> {
+export async function refusal(status: number, { body, end }: QueryHandle, contextTokens: number | undefined): Promise<Failure> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of body) {
@@ -258,9 +232,6 @@ async function refusal(status: number, { body, end }: QueryHandle, contextTokens
     })
   return new Failure(code, message, { money, retryable: status >= 500, values: { said: message } })
 }
-
-/** It does not come back by itself. */
-const isGone = (engine: EngineState): boolean => engine.status === 'failed' || engine.status === 'no-model'
 
 /** `ready` also while the engine starts again: a question asked then waits for it. */
 function levelState({ client, modelName, root, worker, engine }: PracticeLink): LevelState {

@@ -47,9 +47,10 @@ describe('the money of the practice network', () => {
       refill: (missing) => keeper.refill(missing),
     })
     const events: BackendEvent[] = []
+    const gate = async () => ({ level: 'practice' as const, connection: '1' })
     try {
       const question = [{ role: 'user', content: 'hi' }] as const
-      for await (const event of practice.answer(question, AbortSignal.timeout(30_000))) events.push(event)
+      for await (const event of practice.answer(question, AbortSignal.timeout(30_000), gate)) events.push(event)
     } finally {
       practice.attach(undefined)
       keeper.stop()

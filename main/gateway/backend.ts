@@ -35,6 +35,9 @@ export interface RunningAnswer {
   readonly end: Promise<AnswerEnd>
 }
 
+/** Passed right before each sending; rejects with a `Failure` when the place has not been verified. Nothing was sent then. */
+export type Permission = (signal: AbortSignal) => Promise<unknown>
+
 export interface PreparedAnswer {
   /** Most that it may cost, in nanoton; 0 for what is free. */
   readonly worstCaseNano: bigint

@@ -1,8 +1,9 @@
 import type { PrivacyLevel } from '../../preload/api/chat.ts'
+import { Failure } from '../base/failure.ts'
 import type { EngineCapabilities } from '../inference/capabilities.ts'
 import type { OpenAiBackend } from '../inference/openai-backend.ts'
 import { endpointPaths } from './api-request.ts'
-import type { GatewayBackend, RunningAnswer } from './backend.ts'
+import type { GatewayBackend, Permission, RunningAnswer } from './backend.ts'
 import { withoutHints } from './fields.ts'
 
 export interface LocalBackendOptions {
@@ -10,13 +11,14 @@ export interface LocalBackendOptions {
   readonly current: () => { readonly backend: OpenAiBackend; readonly capabilities: EngineCapabilities } | undefined
   /** Why there is none. */
   readonly trouble: () => string
+  readonly permission: Permission
 }
 
 const level: PrivacyLevel = 'computer'
 const free = Promise.resolve({ costNano: 0n })
 
 /** The model in this computer's own engine: nothing leaves it, nothing is paid. */
-export function localBackend({ current, trouble }: LocalBackendOptions): GatewayBackend {
+export function localBackend({ current, trouble, permission }: LocalBackendOptions): GatewayBackend {
   return {
     level,
     prefix: 'local',
@@ -40,7 +42,7 @@ export function localBackend({ current, trouble }: LocalBackendOptions): Gateway
       const engine = current()?.backend
       return {
         worstCaseNano: 0n,
-        run: (signal) => answerOf(engine, asked, signal),
+        run: (signal) => answerOf(engine, asked, permission, signal),
       }
     },
   }
@@ -49,9 +51,14 @@ export function localBackend({ current, trouble }: LocalBackendOptions): Gateway
 function answerOf(
   engine: OpenAiBackend | undefined,
   asked: Parameters<OpenAiBackend['handle']>[0],
+  permission: Permission,
   signal: AbortSignal,
 ): RunningAnswer {
-  const response = engine === undefined ? Promise.reject(new Error('The model is gone.')) : engine.handle(asked, signal)
+  const response = (async () => {
+    await permission(signal)
+    if (engine === undefined) throw new Failure('engine-not-ready', 'The model is gone.', { retryable: true })
+    return engine.handle(asked, signal)
+  })()
   const head = response.then(({ status, headers }) => ({
     status,
     contentType: headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '',

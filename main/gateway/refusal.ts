@@ -72,6 +72,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   'proxy-not-ready': later,
   'contract-closing': later,
   'too-expensive': later,
+  'not-verified': later,
   'disk-full': later,
   refused: later,
   'balance-too-low': noMoney,

@@ -18,6 +18,8 @@ export interface DataPaths {
   readonly clientDb: string
   readonly workerDb: string
   readonly proxyDb: string
+  /** Keys of programs for the local API, and what they spent. */
+  readonly gatewayDb: string
   /** State of the embedded chain. */
   readonly chain: string
   /** Where the local network is found while the app runs. */
@@ -40,6 +42,7 @@ export function dataPaths(dataDir: string): DataPaths {
     clientDb: at('client.db'),
     workerDb: at('worker.db'),
     proxyDb: at('proxy.db'),
+    gatewayDb: at('gateway.db'),
     chain: at('chain'),
     localEndpoint: at('local-network.json'),
     models: at('models'),
@@ -62,6 +65,7 @@ export function bookPaths(paths: DataPaths, root: Uint8Array | null): DataPaths 
     clientDb: at('client.db'),
     workerDb: at('worker.db'),
     proxyDb: at('proxy.db'),
+    gatewayDb: at('gateway.db'),
   }
 }
 

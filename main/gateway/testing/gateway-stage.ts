@@ -30,6 +30,7 @@ export function engineBackend(engine: LocalEngine): GatewayBackend {
   return localBackend({
     current: () => ({ backend, capabilities: engine.capabilities }),
     trouble: () => 'No model is loaded.',
+    permission: async () => undefined,
   })
 }
 

@@ -1,0 +1,62 @@
+import type { Logger } from '../base/logger.ts'
+import type { Privacy } from '../chat/privacy/privacy.ts'
+import { Gateway } from '../gateway/gateway.ts'
+import { gatewayMigrations } from '../gateway/gateway-tables.ts'
+import { localBackend } from '../gateway/local-backend.ts'
+import type { LocalEngine } from '../inference/local-engine.ts'
+import { createEngineBackend } from '../inference/openai.ts'
+import { openDatabase } from '../storage/database.ts'
+import type { DiskRoom } from '../storage/disk-room.ts'
+import type { ModelKeeper } from './model-keeper.ts'
+import { networkGateway } from './network-gateway.ts'
+import type { PracticeBackend } from './practice-backend.ts'
+
+/** Who sends, as the seals know it. */
+const sender = 'local API'
+
+export interface AppGatewayOptions {
+  /** Path of its book. */
+  readonly path: string
+  readonly engine: LocalEngine
+  readonly models: Pick<ModelKeeper, 'current'>
+  readonly practice: PracticeBackend
+  readonly privacy: Privacy
+  readonly room: DiskRoom
+  readonly logger: Logger
+}
+
+export interface AppGateway {
+  readonly gateway: Gateway
+  stop(): Promise<void>
+}
+
+/** The local API over what the app has: its engine, and the practice network while that is open. Open when it was open at the end of the last run. */
+export function openAppGateway({ path, engine, models, practice, privacy, room, logger }: AppGatewayOptions): AppGateway {
+  const database = openDatabase(path, gatewayMigrations, { logger, room })
+  const loaded = () => {
+    const { current } = models
+    if (current === undefined) return undefined
+    const backend = createEngineBackend({ engine, model: current.identity.baseName, lane: 'api' })
+    return { backend, capabilities: engine.capabilities }
+  }
+  const gateway = new Gateway({
+    database,
+    backends: [
+      localBackend({
+        current: loaded,
+        trouble: () => 'No model is loaded on this computer.',
+        permission: privacy.gate('computer', sender),
+      }),
+      networkGateway(practice, () => engine.capabilities, privacy.gate('practice', sender)),
+    ],
+    logger,
+  })
+  void gateway.start()
+  return {
+    gateway,
+    stop: async () => {
+      await gateway.stop()
+      database.close()
+    },
+  }
+}

@@ -1,0 +1,210 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import OpenAI from 'openai'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { EarnState } from '../../preload/api/earn.ts'
+import type { GatewayKey, GatewayKeyTerms, GatewayState } from '../../preload/api/gateway.ts'
+import { silentLogger } from '../base/logger.ts'
+import { childEntries } from '../child-entries.ts'
+import { type Core, startCore } from '../core.ts'
+import { tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
+
+const busyMs = 200_000
+const testMs = 400_000
+
+async function first<T>(values: AsyncIterable<T>, holds: (value: T) => boolean): Promise<T> {
+  for await (const value of values) if (holds(value)) return value
+  throw new Error('The stream ended without it.')
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      const port = typeof address === 'object' && address !== null ? address.port : 0
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+/** Every file below a folder as one text. */
+function everything(folder: string): string {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(path).isFile() && !path.endsWith('.gguf'))
+    .map((path) => readFileSync(path, 'latin1'))
+    .join('\n')
+}
+
+describe(
+  'the local API of the app, on this computer and over the practice network',
+  () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'cocoon-api-'))
+    const lines: string[] = []
+    const limit = 20_000_000_000n
+    let core: Core
+    let client: OpenAI
+    let secret: string
+    let [localId, networkId] = ['', '']
+    const calls = () => core.handlers.calls
+    const state = (holds: (state: GatewayState) => boolean = () => true): Promise<GatewayState> =>
+      first(core.handlers.streams['gateway.state']({}, AbortSignal.timeout(busyMs)), holds)
+    const key = async (): Promise<GatewayKey> => {
+      const [only] = (await state()).keys
+      if (!only) throw new Error('There is no key.')
+      return only
+    }
+    const earn = (holds: (state: EarnState) => boolean = () => true): Promise<EarnState> =>
+      first(core.handlers.streams['earn.state']({}, AbortSignal.timeout(busyMs)), holds)
+    const start = (): Promise<Core> =>
+      startCore({
+        dataDir,
+        shell: 'browser',
+        entries: childEntries(new URL('../core.ts', import.meta.url).href),
+        logger: { ...silentLogger, warn: (message, fields) => lines.push(message, JSON.stringify(fields ?? {})) },
+      })
+
+    beforeAll(async () => {
+      core = await start()
+      const { id } = await calls()['models.addFile']({ path: await tinyGgufFile() })
+      await calls()['models.cancelDownload']({ id: 'smollm2-135m-instruct-q4_1' })
+      await calls()['models.use']({ id })
+      expect((await state()).status).toBe('off')
+      await calls()['gateway.set']({ enabled: true, port: await freePort() })
+      const terms: GatewayKeyTerms = { name: 'Test', level: 'practice', models: null, origins: [], dailyLimit: limit }
+      expect(() => calls()['gateway.createKey']({ ...terms, consent: false })).toThrow(/agreed/)
+      ;({ secret } = await calls()['gateway.createKey']({ ...terms, consent: true }))
+      const { url, models } = await state(({ status, models }) => status === 'listening' && models.length === 2)
+      ;[localId = '', networkId = ''] = models
+      client = new OpenAI({ apiKey: secret, baseURL: url, maxRetries: 0 })
+    }, testMs)
+    afterAll(async () => {
+      await core?.stop()
+      rmSync(dataDir, { recursive: true, force: true })
+    }, testMs)
+
+    const messages = [{ role: 'user' as const, content: 'A canary of the local API sings here.' }]
+
+    it('lists the same model at both places, with what each can do', async () => {
+      const { data } = await client.models.list()
+      expect(data.map(({ id }) => id)).toEqual([localId, networkId])
+      expect([localId.split('/')[0], networkId.split('/')[0]]).toEqual(['local', 'network'])
+      expect(localId.slice('local/'.length)).toBe(networkId.slice('network/'.length))
+      const [local, network] = data as unknown as { capabilities: Record<string, unknown>; level: string }[]
+      expect([local?.level, network?.level]).toEqual(['computer', 'practice'])
+      expect(network?.capabilities).toMatchObject({ chat_completions: true, tools: false, logit_bias: false, embeddings: false })
+    })
+
+    it('answers here for nothing, and over the network for what the proxy charges', async () => {
+      const here = await client.chat.completions.create({ model: localId, messages, max_tokens: 8 }).withResponse()
+      expect(here.response.headers.get('x-cocoon-cost-nano')).toBe('0')
+      const before = await earn()
+      const { data, response } = await client.chat.completions
+        .create({ model: networkId, messages, max_tokens: 8 })
+        .withResponse()
+      expect(data).toMatchObject({ model: networkId, usage: { completion_tokens: 8 } })
+      expect(data.usage).not.toHaveProperty('total_cost')
+      const cost = BigInt(response.headers.get('x-cocoon-cost-nano') ?? '-1')
+      // Price 200,000 nanoton; prompt 1, cached 0.1, completion 8.
+      const { prompt_tokens: prompt = 0, prompt_tokens_details: details } = data.usage ?? {}
+      const cached = details?.cached_tokens ?? 0
+      expect(cost).toBe(BigInt(prompt - cached + Math.trunc(cached * 0.1) + 8 * 8) * 200_000n)
+      const { today } = await key()
+      expect(today).toMatchObject({ spent: cost, unsure: 0n, reserved: 0n })
+      const after = await earn(({ requests }) => requests.length > before.requests.length)
+      expect(after.requests.length).toBe(before.requests.length + 1)
+    })
+
+    it('streams over the network, and tells the cost', async () => {
+      const before = (await key()).today.spent
+      const stream = await client.chat.completions.create({
+        model: networkId,
+        messages,
+        max_tokens: 8,
+        stream: true,
+        stream_options: { include_usage: true },
+      })
+      let text = ''
+      let completion = 0
+      for await (const chunk of stream) {
+        text += chunk.choices[0]?.delta.content ?? ''
+        completion = chunk.usage?.completion_tokens ?? completion
+      }
+      expect(text.length).toBeGreaterThan(0)
+      expect(completion).toBe(8)
+      expect((await key()).today.spent).toBeGreaterThan(before)
+      const text2 = await client.completions.create({ model: networkId, prompt: 'the first', max_tokens: 4 })
+      expect(text2.usage?.completion_tokens).toBe(4)
+    })
+
+    it('refuses what the network does not carry before anything is sent or paid', async () => {
+      const before = [await key(), (await earn()).requests.length] as const
+      const tools = [{ type: 'function' as const, function: { name: 'f', parameters: {} } }]
+      for (const [more, param] of [
+        [{ tools }, 'tools'],
+        [{ logit_bias: { '5': 1 } }, 'logit_bias'],
+        [{ metadata: { a: 'b' } }, 'metadata'],
+        [{ presence_penalty: 'high' }, 'presence_penalty'],
+      ] as const) {
+        const error = await client.chat.completions
+          .create({ model: networkId, messages, ...(more as object) })
+          .catch((thrown: unknown) => thrown)
+        expect(error).toMatchObject({ status: 400, param })
+      }
+      await expect(client.embeddings.create({ model: networkId, input: 'x' })).rejects.toMatchObject({
+        status: 400,
+        code: 'unsupported_endpoint',
+      })
+      expect((await key()).today.spent).toBe(before[0].today.spent)
+      expect((await earn()).requests.length).toBe(before[1])
+    })
+
+    it('a caller that leaves stops the worker, and pays for what was generated', async () => {
+      const before = (await key()).today.spent
+      const stream = await client.chat.completions.create({ model: networkId, messages, max_tokens: 400, stream: true })
+      let chunks = 0
+      for await (const _chunk of stream) if (++chunks === 4) break
+      const ended = await state(({ running, recent }) => running === 0 && recent[0]?.status === 499)
+      const [last] = ended.recent
+      expect(last?.completionTokens).toBeGreaterThan(0)
+      expect(last?.completionTokens).toBeLessThan(400)
+      const { today } = await key()
+      expect(today.spent - before).toBe(last?.cost)
+      expect(today).toMatchObject({ unsure: 0n, reserved: 0n })
+    })
+
+    it('sends nothing when the worst case would pass the limit', async () => {
+      const { id, today, ...terms } = await key()
+      const { name, level, models, origins } = terms
+      await calls()['gateway.changeKey']({ id, name, level, models, origins, dailyLimit: today.spent + 1n, consent: false })
+      const served = (await earn()).requests.length
+      await expect(client.chat.completions.create({ model: networkId, messages })).rejects.toMatchObject({
+        status: 429,
+        code: 'daily_limit_reached',
+      })
+      // What is free goes on.
+      await client.chat.completions.create({ model: localId, messages, max_tokens: 2 })
+      expect((await earn()).requests.length).toBe(served)
+      await calls()['gateway.changeKey']({ id, name, level, models, origins, dailyLimit: limit, consent: false })
+    })
+
+    it('is there again after a restart, with the spending of the day, and nothing of it is in any file', async () => {
+      const before = await key()
+      await core.stop()
+      core = await start()
+      const again = await state(({ status, models }) => status === 'listening' && models.length === 2)
+      expect(again.keys).toEqual([{ ...before, today: before.today }])
+      const { choices } = await client.chat.completions.create({ model: localId, messages, max_tokens: 2 })
+      expect(choices.length).toBe(1)
+      await expect(calls()['gateway.revokeKey']({ id: before.id })).toEqual({})
+      await expect(client.models.list()).rejects.toMatchObject({ status: 401 })
+      for (const text of [everything(dataDir), lines.join('\n')]) {
+        expect(text).not.toContain('canary of the local API')
+        expect(text).not.toContain(secret)
+      }
+    })
+  },
+  testMs,
+)

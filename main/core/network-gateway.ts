@@ -1,0 +1,174 @@
+import { Failure } from '../base/failure.ts'
+import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
+import { mostUsage } from '../client/usage-plausible.ts'
+import { type ApiRequest, endpointPaths } from '../gateway/api-request.ts'
+import type { AnswerEnd, GatewayBackend, Permission, RunningAnswer } from '../gateway/backend.ts'
+import { withoutHints } from '../gateway/fields.ts'
+import { ApiRefusal } from '../gateway/refusal.ts'
+import type { EngineCapabilities } from '../inference/capabilities.ts'
+import { headerOf } from '../protocol/http/http-message.ts'
+import { parseJson } from '../protocol/requests/json-text.ts'
+import { requestTables } from '../protocol/requests/request-tables.ts'
+import type { RootConfig } from '../ton/root-config.ts'
+import {
+  maxCoefficient,
+  maxTokens,
+  type PracticeBackend,
+  type PracticeLink,
+  refusal,
+  usageFromTokens,
+} from './practice-backend.ts'
+import { SecondChance } from './second-chance.ts'
+
+/** What surrounds the body of a question in its query, in bytes; as the client counts it. */
+const envelopeBytes = 200
+/** A program may wait longer for its answer than a person. */
+const timeoutMs = 300_000
+
+/**
+ * What can be asked over the network of a model: what its engine does, without the fields that no request of the network carries (protocol 40 §5, 95 §5)
+ * and with no embeddings, which it has no path for.
+ */
+function overNetwork(engine: EngineCapabilities): EngineCapabilities {
+  return {
+    ...engine,
+    embeddings: false,
+    tools: false,
+    parallelToolCalls: false,
+    logitBias: false,
+    topK: false,
+    minP: false,
+    images: false,
+  }
+}
+
+/**
+ * The practice network for the local API: each request goes through the client role and is paid for. The worker is this computer, so what its engine can do is known here.
+ */
+export function networkGateway(
+  practice: PracticeBackend,
+  engine: () => EngineCapabilities,
+  permission: Permission,
+): GatewayBackend {
+  return {
+    level: 'practice',
+    prefix: 'network',
+    needsConsent: true,
+    trouble: () => practice.state.value.reason ?? 'The practice network is not ready.',
+    offers: () => {
+      const { link } = practice
+      return link === undefined ? [] : [{ model: link.model, capabilities: overNetwork(engine()) }]
+    },
+    prepare: (request, offer) => {
+      const { link } = practice
+      const root = link?.root() ?? null
+      if (link === undefined || root === null)
+        throw new Failure('not-ready', 'The practice network is not ready.', { retryable: true })
+      const limit = request.mostTokens ?? maxTokens
+      const body = bodyFor(request, offer.model, limit)
+      checkTable(request, body)
+      return {
+        worstCaseNano: worstCase(request, Buffer.byteLength(body) + envelopeBytes, limit, root),
+        run: (signal) =>
+          ask(link, { model: offer.model, path: endpointPaths[request.endpoint], body, limit }, permission, signal),
+      }
+    },
+  }
+}
+
+/** JSON text as the network reads it: its own name of the model, a limit always, stop strings as a list. */
+function bodyFor({ endpoint, body, stream, mostTokens }: ApiRequest, model: string, limit: number): string {
+  const { stop } = body
+  return JSON.stringify({
+    ...withoutHints(endpoint, body),
+    // No hint: programs find their answers again by it, and the network has no place for it.
+    ...(body.metadata !== undefined && { metadata: body.metadata }),
+    model,
+    ...(mostTokens === undefined && { max_tokens: limit }),
+    ...(typeof stop === 'string' && { stop: [stop] }),
+    ...(stream && { stream_options: { include_usage: true } }),
+  })
+}
+
+/** @throws ApiRefusal for a field that the network does not carry, or not with that value */
+function checkTable({ endpoint }: ApiRequest, body: string): void {
+  const table = requestTables.either.get(endpointPaths[endpoint])
+  const value = parseJson(body)
+  if (table === undefined || !(value instanceof Map))
+    throw new ApiRefusal('The network has no path for such requests.', { param: 'model', code: 'unsupported_endpoint' })
+  for (const [name, item] of value) {
+    const rule = Object.hasOwn(table.fields, name) ? table.fields[name] : undefined
+    if (rule === undefined)
+      throw new ApiRefusal(`'${name}' is not carried by the network.`, { param: name, code: 'unsupported_parameter' })
+    const wrong = rule(name, item)
+    if (wrong !== undefined) throw new ApiRefusal(`The network refuses this: ${wrong}.`, { param: name, code: 'invalid_value' })
+  }
+}
+
+/** In nanoton: as much as this computer would believe at most (usage-plausible.ts), for every answer that was asked for. */
+function worstCase({ answers }: ApiRequest, queryBytes: number, limit: number, { params }: RootConfig): bigint {
+  const asked = { queryBytes, maxTokens: limit, maxCoefficient, multipliers: params.multipliers }
+  const { prompt, answer } = mostUsage(asked, limit * answers)
+  return (prompt + answer) * params.pricePerToken
+}
+
+interface Question {
+  readonly model: string
+  readonly path: string
+  readonly body: string
+  readonly limit: number
+}
+
+function ask(link: PracticeLink, question: Question, permission: Permission, signal: AbortSignal): RunningAnswer {
+  let last: QueryHandle | undefined
+  const answered = (async () => {
+    const chance = new SecondChance(link, signal)
+    for (;;) {
+      try {
+        await permission(signal)
+        const { model, path, body, limit } = question
+        last = link.client.runChat({ model, path, body, maxTokens: limit, maxCoefficient, timeoutMs }, signal)
+        last.end.catch(() => undefined)
+        const head = await last.head
+        // An engine that is starting again says so by its status; it cost nothing, and can be asked again.
+        if (head.status === 503) throw await refusal(head.status, last, link.contextTokens)
+        return { handle: last, head }
+      } catch (thrown) {
+        if (signal.aborted || !(await chance.again(thrown)) || signal.aborted) throw thrown
+      }
+    }
+  })()
+  const head = answered.then(({ head: { status, headers } }) => ({
+    status,
+    contentType: headerOf(headers, 'content-type') ?? '',
+  }))
+  head.catch(() => undefined)
+  return {
+    head,
+    end: head.then(
+      () => endOf(last, link.root()),
+      () => endOf(last, link.root()),
+    ),
+    body: {
+      async *[Symbol.asyncIterator]() {
+        yield* (await answered).handle.body
+      },
+    },
+  }
+}
+
+async function endOf(handle: QueryHandle | undefined, root: RootConfig | null): Promise<AnswerEnd> {
+  if (handle === undefined) return { costNano: 0n }
+  try {
+    return costOf(await handle.end, root)
+  } catch (thrown) {
+    // Every failure says what became of the money.
+    const free = thrown instanceof Failure && thrown.moneyWords?.code === 'paid-nothing'
+    return { costNano: free ? 0n : undefined }
+  }
+}
+
+function costOf(end: QueryEnd, root: RootConfig | null): AnswerEnd {
+  const { promptTokens, completionTokens } = usageFromTokens(end, root)
+  return { costNano: end.cost, ...(end.tokens !== undefined && { usage: { promptTokens, completionTokens } }) }
+}

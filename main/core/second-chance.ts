@@ -1,0 +1,60 @@
+import { Failure } from '../base/failure.ts'
+import { pause } from '../base/pause.ts'
+import { untilAborted } from '../base/until-aborted.ts'
+import type { EngineState } from '../inference/engine.ts'
+import type { PracticeLink } from './practice-backend.ts'
+import { comeBackMs, mayComeBack, whenSeated } from './seat-wait.ts'
+
+/** A question that a proxy refused because it knew of too little money is asked again after this. */
+const againMs = 500
+
+/** It does not come back by itself. */
+const isGone = (engine: EngineState): boolean => engine.status === 'failed' || engine.status === 'no-model'
+
+/** Whether one question that failed before its first word over the practice network may be asked again, and when. */
+export class SecondChance {
+  readonly #link: PracticeLink
+  readonly #signal: AbortSignal
+  readonly #until = performance.now() + comeBackMs
+  #refilled = false
+
+  constructor(link: PracticeLink, signal: AbortSignal) {
+    this.#link = link
+    this.#signal = signal
+  }
+
+  /**
+   * Waits until the reason of `thrown` is mended, as far as it mends by itself. False: it does not, and the failure is final.
+   * After the signal aborted it is true at once: the caller looks at the signal before it asks again.
+   */
+  async again(thrown: unknown): Promise<boolean> {
+    const signal = this.#signal
+    const { client, model, engine, worker, refill } = this.#link
+    const missing = missingOf(thrown)
+    if (missing !== undefined && performance.now() < this.#until) {
+      // Test coins need no question.
+      await untilAborted(refill(missing), signal).catch((failure: unknown) => {
+        // What was sent goes on by itself.
+        if (!signal.aborted) throw failure
+      })
+      this.#refilled = true
+      return true
+    }
+    // The proxy may see later than this computer what came on its contract.
+    if (this.#refilled && thrown instanceof Failure && thrown.code === 'balance-too-low' && performance.now() < this.#until) {
+      await pause(againMs, signal)
+      return true
+    }
+    // The worker comes back by itself after a crash of its engine: the question waits for it, as it would for a slow answer.
+    if (!mayComeBack(thrown)) return false
+    const hopeful = (): boolean => !worker.state.value.paused && !isGone(engine.value)
+    return (await whenSeated(client, model, { until: this.#until, hopeful, signal })) || signal.aborted
+  }
+}
+
+/** nanoton that the chat balance lacks for the question; undefined when that is not why it failed. */
+function missingOf(thrown: unknown): bigint | undefined {
+  if (!(thrown instanceof Failure) || thrown.code !== 'balance-too-low') return undefined
+  const { bound, missingNano } = thrown.words.values ?? {}
+  return bound === 'balance' && missingNano !== undefined ? BigInt(missingNano) : undefined
+}

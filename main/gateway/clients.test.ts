@@ -1,0 +1,173 @@
+import { AIMessageChunk, HumanMessage } from '@langchain/core/messages'
+import { ChatOpenAI } from '@langchain/openai'
+import OpenAI from 'openai'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { LocalEngine } from '../inference/local-engine.ts'
+import { engineBackend, openStage, type Stage, tinyEngine, tinyModel } from './testing/gateway-stage.ts'
+
+/** The clients that programs use, unchanged, over a real socket, with a real engine behind. */
+let engine: LocalEngine
+let stage: Stage
+let client: OpenAI
+const model = `local/${tinyModel}`
+const messages = [{ role: 'user' as const, content: 'Say something.' }]
+
+beforeAll(async () => {
+  engine = await tinyEngine()
+  stage = await openStage([engineBackend(engine)])
+})
+afterAll(async () => {
+  await stage?.close()
+  await engine?.dispose()
+})
+beforeEach(() => {
+  client = new OpenAI({ apiKey: stage.key(), baseURL: `http://127.0.0.1:${stage.port}/v1` })
+})
+
+async function refused(asking: Promise<unknown>) {
+  const error = await asking.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (!(error instanceof OpenAI.APIError)) throw new Error('The client got no error of the API.', { cause: error })
+  return { status: error.status, code: error.code, param: error.param, type: error.type }
+}
+
+describe('the openai client', () => {
+  it('lists the models and what they can do', async () => {
+    const list = await client.models.list()
+    expect(list.data).toMatchObject([
+      { id: model, object: 'model', owned_by: 'cocoon', level: 'computer', capabilities: { chat_completions: true } },
+    ])
+    expect(await client.models.retrieve(model)).toEqual(list.data[0])
+    expect(await refused(client.models.retrieve('local/none'))).toMatchObject({ status: 404, code: 'model_not_found' })
+  })
+
+  it('gets a whole answer with exact counts', async () => {
+    const { data, response } = await client.chat.completions
+      .create({ model, messages, max_tokens: 8, temperature: 0 })
+      .withResponse()
+    expect(data).toMatchObject({ object: 'chat.completion', model, choices: [{ index: 0, finish_reason: 'length' }] })
+    expect(data.choices[0]?.message.content?.length).toBeGreaterThan(0)
+    expect(data.usage).toMatchObject({ completion_tokens: 8, total_tokens: (data.usage?.prompt_tokens ?? 0) + 8 })
+    expect([response.headers.get('x-cocoon-level'), response.headers.get('x-cocoon-cost-nano')]).toEqual(['computer', '0'])
+  })
+
+  it('streams the same answer, with the usage only when it asks', async () => {
+    const whole = await client.chat.completions.create({ model, messages, max_tokens: 12, temperature: 0 })
+    for (const include_usage of [true, false]) {
+      const stream = await client.chat.completions.create({
+        model,
+        messages,
+        max_tokens: 12,
+        temperature: 0,
+        stream: true,
+        ...(include_usage && { stream_options: { include_usage } }),
+      })
+      let text = ''
+      const usages: unknown[] = []
+      for await (const chunk of stream) {
+        text += chunk.choices[0]?.delta.content ?? ''
+        if ('usage' in chunk) usages.push(chunk.usage)
+        expect(chunk.model).toBe(model)
+      }
+      expect(text).toBe(whole.choices[0]?.message.content)
+      expect(usages.at(-1)).toEqual(include_usage ? expect.objectContaining({ completion_tokens: 12 }) : undefined)
+      expect(usages.length === 0).toBe(!include_usage)
+    }
+  })
+
+  it('completes a text, stops at a stop string, and repeats a seed', async () => {
+    const options = { model, prompt: 'the first', max_tokens: 12, temperature: 1, seed: 7 }
+    const [one, other] = [await client.completions.create(options), await client.completions.create(options)]
+    expect(one.choices[0]?.text).toBe(other.choices[0]?.text)
+    expect(one).toMatchObject({ object: 'text_completion', model })
+    const [, second] = (one.choices[0]?.text ?? '').trim().split(' ')
+    const stopped = await client.completions.create({ ...options, stop: ` ${second}` })
+    expect(stopped.choices[0]).toMatchObject({ finish_reason: 'stop', text: expect.not.stringContaining(` ${second}`) })
+  })
+
+  it('is told what is wrong in errors of its own classes', async () => {
+    const ask = (more: object) => refused(client.chat.completions.create({ model, messages, max_tokens: 4, ...more }))
+    expect(await ask({ model: 'gpt-9' })).toMatchObject({ status: 404, code: 'model_not_found', param: 'model' })
+    expect(await ask({ functions: [{ name: 'f' }] })).toMatchObject({
+      status: 400,
+      code: 'unsupported_parameter',
+      param: 'functions',
+    })
+    expect(await ask({ reasoning_effort: 'high' })).toMatchObject({ status: 400, param: 'reasoning_effort' })
+    expect(await ask({ temperature: 9 })).toMatchObject({ status: 400, param: 'temperature', type: 'invalid_request_error' })
+    const long = 'word '.repeat(5_000)
+    expect(await ask({ messages: [{ role: 'user', content: long }] })).toMatchObject({
+      status: 400,
+      code: 'context_length_exceeded',
+    })
+    client.apiKey = 'sk-cocoon-wrong'
+    await expect(client.models.list()).rejects.toThrow(OpenAI.AuthenticationError)
+  })
+
+  it('that gives up an answer ends the generation, and the tokens until then are counted', async () => {
+    const stream = await client.chat.completions.create({ model, messages, max_tokens: 1_500, stream: true })
+    let chunks = 0
+    for await (const _chunk of stream) if (++chunks === 5) break
+    await expect.poll(() => stage.gateway.view().running).toBe(0)
+    const [last] = stage.gateway.view().recent
+    expect(last).toMatchObject({ status: 499, level: 'computer', cost: null })
+    expect(last?.completionTokens).toBeGreaterThan(3)
+    expect(last?.completionTokens).toBeLessThan(1_000)
+    const control = new AbortController()
+    const whole = client.chat.completions.create({ model, messages, max_tokens: 1_500 }, { signal: control.signal })
+    setTimeout(() => control.abort(), 50)
+    await expect(whole).rejects.toThrow(OpenAI.APIUserAbortError)
+    await expect.poll(() => stage.gateway.view().running).toBe(0)
+    expect(stage.gateway.view().recent[0]).toMatchObject({ status: 499 })
+  })
+
+  it('gets what the model can give beside text, or is refused by the name of the field', async () => {
+    const can = engine.capabilities
+    const create = client.chat.completions.create.bind(client.chat.completions)
+    const json = create({ model, messages, max_tokens: 200, response_format: { type: 'json_object' } })
+    if (can.json) expect(typeof (await json).choices[0]?.message.content).toBe('string')
+    else expect(await refused(json)).toMatchObject({ param: 'response_format' })
+    const likely = create({ model, messages, max_tokens: 4, logprobs: true, top_logprobs: 2 })
+    if (can.topLogprobs !== null) expect((await likely).choices[0]?.logprobs?.content?.length).toBe(4)
+    else expect(await refused(likely)).toMatchObject({ param: 'logprobs' })
+    const embedding = client.embeddings.create({ model, input: ['one', 'two'] })
+    if (can.embeddings) {
+      const { data } = await embedding
+      expect(data.map(({ embedding }) => embedding.length)).toEqual([256, 256])
+      expect(data[0]?.embedding.reduce((sum, x) => sum + x * x, 0)).toBeCloseTo(1, 2)
+    } else expect(await refused(embedding)).toMatchObject({ status: 400, code: 'unsupported_endpoint', param: 'model' })
+  })
+})
+
+describe('LangChain', () => {
+  const chat = (more: object = {}) =>
+    new ChatOpenAI({
+      model,
+      maxTokens: 8,
+      temperature: 0,
+      apiKey: stage.key(),
+      configuration: { baseURL: `http://127.0.0.1:${stage.port}/v1` },
+      ...more,
+    })
+
+  it('asks and streams', async () => {
+    const answer = await chat().invoke([new HumanMessage('Say something.')])
+    expect(String(answer.content).length).toBeGreaterThan(0)
+    expect(answer.usage_metadata).toMatchObject({ output_tokens: 8 })
+    let text = ''
+    let usage: unknown
+    for await (const chunk of await chat({ streamUsage: true }).stream('Say something.')) {
+      expect(chunk).toBeInstanceOf(AIMessageChunk)
+      text += String(chunk.content)
+      usage = chunk.usage_metadata ?? usage
+    }
+    expect(text).toBe(answer.content)
+    expect(usage).toMatchObject({ output_tokens: 8 })
+  })
+
+  it('is told what cannot be done', async () => {
+    await expect(chat({ modelKwargs: { reasoning_effort: 'high' } }).invoke('x')).rejects.toThrow(/reasoning_effort/)
+  })
+})
