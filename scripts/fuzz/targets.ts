@@ -26,7 +26,9 @@ import { openQuote } from '../../main/protocol/attestation/verify-quote.ts'
 import { decodeHttpRequest, decodeHttpResponse, encodeHttpRequest } from '../../main/protocol/http/http-message.ts'
 import { SseTooLongError } from '../../main/protocol/http/sse-splitter.ts'
 import { checkPayment } from '../../main/protocol/payments/signed-payment.ts'
+import { readForm, writeForm } from '../../main/protocol/requests/form.ts'
 import { JsonTextError, parseJson, writeJson } from '../../main/protocol/requests/json-text.ts'
+import { validateTranscription } from '../../main/protocol/requests/transcription.ts'
 import { validateRequest } from '../../main/protocol/requests/validate-request.ts'
 import { scriptedNetwork } from '../../main/protocol/testing/scripted-network.ts'
 import { readVectors } from '../../main/protocol/testing/vector-cases.ts'
@@ -38,6 +40,7 @@ import { peerInfoHeaderBytes, readPeerInfo, readPeerInfoLength } from '../../mai
 import { challengeBytes, PowError, readChallenge, verify } from '../../main/protocol/wire/proof-of-work.ts'
 import { readTcpPacket } from '../../main/protocol/wire/tcp-packets.ts'
 import { WireError } from '../../main/protocol/wire/wire-error.ts'
+import { readClientForm } from '../../main/roles/http/client-form.ts'
 import { readClientRequest } from '../../main/roles/http/client-request.ts'
 import { hexBytes, recordedFrames, textBytes, valuesNamed } from './golden.ts'
 import { grownCells } from './grow-cells.ts'
@@ -124,6 +127,21 @@ function http(input: Uint8Array): void {
       throw new Error('rewritten twice, a request is another one')
   }, Failure)
   refusing(() => void readClientRequest(request.body), Failure)
+}
+
+/** First line: the type of the form. What is taken and written anew must be the same parts, as many and byte for byte. */
+function form(input: Uint8Array): void {
+  const end = input.indexOf(0x0a)
+  const [type, body] = [Buffer.from(input.subarray(0, Math.max(0, end))).toString('latin1'), input.subarray(end + 1)]
+  refusing(() => void readClientForm(type, body), Failure)
+  const parts = refusing(() => readForm(type, body), Failure)
+  if (parts === undefined) return
+  const written = writeForm(parts)
+  const again = readForm(written.contentType, written.bytes)
+  if (again.length !== parts.length) throw new Error('written again it has other parts')
+  for (const [i, { bytes }] of parts.entries())
+    if (Buffer.compare(bytes, again[i]?.bytes ?? new Uint8Array(0)) !== 0) throw new Error('written again a part is another one')
+  refusing(() => void validateTranscription(parts), Failure)
 }
 
 function json(input: Uint8Array): void {
@@ -224,6 +242,12 @@ function gguf(input: Uint8Array): void {
   }
 }
 
+const audioForm = (fields: readonly (readonly [name: string, value: string])[]): Uint8Array => {
+  const heads = fields.map(([name, value]) => `--x\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`)
+  const file = '--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\nabc\r\n'
+  return textBytes(`multipart/form-data; boundary=x\n${heads.join('')}${file}--x--\r\n`)
+}
+
 const counted = readVectors<{ counter: { steps: { in: string }[] }[] }>('accounting/token_counter').counter
 
 /** Everything that reads what a stranger sent: a peer, a file, an engine. */
@@ -259,6 +283,30 @@ export const fuzzTargets: readonly FuzzTarget[] = [
       return encodeHttpRequest({ method: 'POST', path: url, headers: [], body: textBytes(changed) })
     },
     run: http,
+  },
+  {
+    name: 'form',
+    regressions: 'main/protocol/requests/regressions-form.json',
+    corpus: [
+      audioForm([['model', 'M']]),
+      audioForm([
+        ['stream', 'true'],
+        ['model', 'M'],
+        ['prompt', 'a"b\\c'],
+      ]),
+    ],
+    dictionary: [
+      ...['--x', '--x--', '\r\n', '\r\n\r\n', '--x\r\n\r\n', '; boundary=y', 'boundary="x"', 'Content-Type: a/b; c=d\r\n'],
+      ...[
+        'Content-Disposition: form-data; name="model"',
+        "; filename*=UTF-8''%FF",
+        '; name=""',
+        '\\"',
+        '%00',
+        '__proto__: x\r\n',
+      ],
+    ].map(textBytes),
+    run: form,
   },
   {
     name: 'json',
