@@ -59,6 +59,7 @@ export interface LinkOptions {
 }
 
 let connections = 0
+const nothingUsed = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
 
 /**
  * The guest's standing connection to one host: tells whether the host is there and what it can do, and asks it. Reconnects by itself until
@@ -70,6 +71,7 @@ export class HostLink {
   readonly #control = new AbortController()
   readonly #running: Promise<void>
   #retry = new AbortController()
+  #renew: (() => void) | undefined
 
   constructor(options: LinkOptions) {
     this.#options = options
@@ -78,6 +80,11 @@ export class HostLink {
 
   get hostId(): string {
     return this.#options.host.id
+  }
+
+  /** Agrees on new keys now. */
+  renew(): void {
+    this.#renew?.()
   }
 
   /** Tries again at once. */
@@ -94,16 +101,26 @@ export class HostLink {
 
   /**
    * Asks the host. Closing the connection is what ends an answer, also for the engine there.
+   * @param mayGo asked right before the question is sent, over a connection whose key is the pinned one; false: nothing is sent
    * @throws Failure of device-failure.ts, `context-too-small` before the first text. Nothing of the question was sent when the host was not the
    *   pinned one or did not welcome this device.
    */
-  async *ask(messages: readonly ChatMessage[], options: AskedOptions, signal: AbortSignal): AsyncGenerator<EngineEvent> {
+  async *ask(
+    messages: readonly ChatMessage[],
+    options: AskedOptions,
+    signal: AbortSignal,
+    mayGo: () => Promise<boolean> = () => Promise.resolve(true),
+  ): AsyncGenerator<EngineEvent> {
     const { times } = this.#options
     const ended = AbortSignal.any([signal, this.#control.signal])
     let tokens = 0
     try {
       const { frames } = await this.#dial(ended)
       try {
+        if (!(await mayGo())) {
+          yield { type: 'done', reason: 'cancelled', usage: nothingUsed }
+          return
+        }
         const question = { t: 'ask', messages: messages.map(plain), options } satisfies FromGuest
         await frames.send(question)
         for (;;) {
@@ -123,8 +140,7 @@ export class HostLink {
     } catch (thrown) {
       if (!signal.aborted) throw thrown
       // The host was told by the end of the connection; what it counted after that is not known here.
-      const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: tokens, reasoningTokens: 0 }
-      yield { type: 'done', reason: 'cancelled', usage }
+      yield { type: 'done', reason: 'cancelled', usage: { ...nothingUsed, completionTokens: tokens } }
     }
   }
 
@@ -191,10 +207,11 @@ export class HostLink {
     this.#control.signal.addEventListener('abort', stop)
     const alive = setInterval(() => void frames.send({ t: 'alive' } satisfies FromGuest).catch(() => undefined), times.aliveMs)
     let old = false
-    const renew = setTimeout(() => {
+    this.#renew = () => {
       old = true
       frames.close()
-    }, times.oldestMs)
+    }
+    const renew = setTimeout(this.#renew, times.oldestMs)
     connections += 1
     const up = {
       status: 'up',
@@ -217,6 +234,7 @@ export class HostLink {
       this.state.set({ status: 'connecting' })
     } finally {
       clearTimeout(renew)
+      this.#renew = undefined
       clearInterval(alive)
       this.#control.signal.removeEventListener('abort', stop)
       frames.close()
