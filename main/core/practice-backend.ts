@@ -12,7 +12,7 @@ import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
 import type { ChatMessage, EngineState, EngineUsage } from '../inference/engine.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { Worker } from '../worker/worker.ts'
-import { SecondChance } from './second-chance.ts'
+import { type Asked, SecondChance } from './second-chance.ts'
 
 /** What a request over the network may cost at most (architecture, Networks). */
 export const maxCoefficient = 1000
@@ -22,7 +22,7 @@ const bytesPerToken = { usual: 4, most: 8 } as const
 
 const paidNothing: Sentence = { text: 'You paid nothing.', words: { code: 'paid-nothing' } }
 
-export interface PracticeLink {
+export interface PracticeLink extends Asked {
   readonly client: Client
   /** Base name of the model that the network serves. */
   readonly model: string
@@ -35,8 +35,6 @@ export interface PracticeLink {
   readonly worker: Worker
   /** What that worker serves with. */
   readonly engine: Watchable<EngineState>
-  /** Puts so many nanoton more on the chat balance; rejects with the reason why that cannot be. */
-  readonly refill: (missing: bigint) => Promise<void>
 }
 
 export const networkStarting: Told = { text: 'The practice network is starting.', words: { code: 'practice-starting' } }

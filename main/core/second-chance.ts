@@ -1,8 +1,10 @@
 import { Failure } from '../base/failure.ts'
 import { pause } from '../base/pause.ts'
+import type { Watchable } from '../base/signal.ts'
 import { untilAborted } from '../base/until-aborted.ts'
+import type { Client } from '../client/client.ts'
 import type { EngineState } from '../inference/engine.ts'
-import type { PracticeLink } from './practice-backend.ts'
+import type { Worker } from '../worker/worker.ts'
 import { comeBackMs, mayComeBack, whenSeated } from './seat-wait.ts'
 
 /** A question that a proxy refused because it knew of too little money is asked again after this. */
@@ -11,14 +13,24 @@ const againMs = 500
 /** It does not come back by itself. */
 const isGone = (engine: EngineState): boolean => engine.status === 'failed' || engine.status === 'no-model'
 
+/** Who is asked, and what a question may have to wait for. */
+export interface Asked {
+  readonly client: Pick<Client, 'models'>
+  readonly model: string
+  readonly worker: Pick<Worker, 'state'>
+  readonly engine: Watchable<EngineState>
+  /** Puts so many nanoton more on the chat balance; rejects with the reason why that cannot be. */
+  readonly refill: (missing: bigint) => Promise<void>
+}
+
 /** Whether one question that failed before its first word over the practice network may be asked again, and when. */
 export class SecondChance {
-  readonly #link: PracticeLink
+  readonly #link: Asked
   readonly #signal: AbortSignal
   readonly #until = performance.now() + comeBackMs
   #refilled = false
 
-  constructor(link: PracticeLink, signal: AbortSignal) {
+  constructor(link: Asked, signal: AbortSignal) {
     this.#link = link
     this.#signal = signal
   }

@@ -6,7 +6,12 @@
  * is not known, so it goes to `unsure`, which counts against the limit.
  */
 export const gatewayMigrations: readonly string[] = [
-  `CREATE TABLE api_key (
+  `CREATE TABLE api_switch (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    enabled INTEGER NOT NULL,
+    port INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE api_key (
     id TEXT PRIMARY KEY,
     hash BLOB NOT NULL UNIQUE,
     hint TEXT NOT NULL,

@@ -3,9 +3,12 @@ import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Failure } from '../base/failure.ts'
-import { createLogger } from '../base/logger.ts'
+import { createLogger, silentLogger } from '../base/logger.ts'
 import { pause } from '../base/pause.ts'
+import { openDatabase } from '../storage/database.ts'
 import type { RunningAnswer } from './backend.ts'
+import { Gateway } from './gateway.ts'
+import { gatewayMigrations } from './gateway-tables.ts'
 import {
   documentAnswer,
   eventsOf,
@@ -444,6 +447,28 @@ describe('the address', () => {
     stages.push(other)
     await other.gateway.apply({ enabled: true, port })
     expect(other.gateway.view()).toMatchObject({ status: 'failed', error: expect.stringContaining(`Port ${port} is used`) })
+  })
+
+  it('is as it was left at the next start', async () => {
+    const stage = await stageOf(paidPlace(1n))
+    const { gateway, port } = stage
+    await gateway.stop()
+    const database = openDatabase(stage.databasePath, gatewayMigrations, { logger: silentLogger })
+    const next = () => new Gateway({ database, backends: [], logger: silentLogger })
+    const first = next()
+    await first.start()
+    expect(first.view()).toMatchObject({ status: 'off', enabled: false, url: 'http://127.0.0.1:4811/v1' })
+    await first.set({ port })
+    await first.set({ enabled: true })
+    expect(first.view()).toMatchObject({ status: 'listening', port })
+    await first.stop()
+    const second = next()
+    await second.start()
+    expect(second.view()).toMatchObject({ status: 'listening', port })
+    await second.set({ enabled: false })
+    await expect(stage.send('GET', '/health')).rejects.toThrow(/ECONNREFUSED/)
+    await second.stop()
+    database.close()
   })
 
   it('tells Prometheus what happened', async () => {

@@ -1,4 +1,10 @@
-import type { GatewayKey, GatewayKeyTerms, GatewayRequest, GatewayState } from '../../preload/api/gateway.ts'
+import {
+  type GatewayKey,
+  type GatewayKeyTerms,
+  type GatewayRequest,
+  type GatewayState,
+  usualGatewayPort,
+} from '../../preload/api/gateway.ts'
 import { placesOf } from '../base/error-places.ts'
 import { asError, Failure, toldOf } from '../base/failure.ts'
 import { type Listener, listenHttp } from '../base/http-listener.ts'
@@ -53,7 +59,7 @@ export class Gateway {
   #condition: Condition = { status: 'off' }
   /** The newest first. */
   #recent: readonly GatewayRequest[] = []
-  #wish: GatewayWish = { enabled: false, port: 0 }
+  #wish: GatewayWish = { enabled: false, port: usualGatewayPort }
   /** Ends when the last asked-for change is done; never rejects. */
   #work: Promise<void> = Promise.resolve()
   #stopped = false
@@ -85,7 +91,23 @@ export class Gateway {
     })
   }
 
-  /** Opens, closes or moves the API; resolves when it is so, or the state says why it is not. */
+  /** Opens the API if it was open when the app ended last. */
+  start(): Promise<void> {
+    return this.apply(this.#kept())
+  }
+
+  /** Switches or moves it, now and for every later start. Resolves when it is so, or the view says why it is not. */
+  set(change: { enabled?: boolean | undefined; port?: number | undefined }): Promise<void> {
+    const { database } = this.#options
+    const kept = this.#kept()
+    const [enabled, port] = [change.enabled ?? kept.enabled, change.port ?? kept.port]
+    database.transaction(() => {
+      database.prepare('INSERT OR REPLACE INTO api_switch (only, enabled, port) VALUES (1, ?, ?)').run(enabled ? 1 : 0, port)
+    })
+    return this.apply({ enabled, port })
+  }
+
+  /** Opens, closes or moves it until the app ends. */
   apply(wish: GatewayWish): Promise<void> {
     this.#work = this.#work.then(() => this.#bring(wish))
     return this.#work
@@ -121,6 +143,11 @@ export class Gateway {
     await this.#close()
     // What they cost is still written down; one that does not end counts as unsure at the next start.
     await Promise.race([ended, pause(stopGraceMs)])
+  }
+
+  #kept(): GatewayWish {
+    const row = this.#options.database.prepare<{ enabled: number; port: number }>('SELECT enabled, port FROM api_switch').get()
+    return { enabled: row?.enabled === 1, port: row?.port ?? usualGatewayPort }
   }
 
   async #bring(wish: GatewayWish): Promise<void> {
