@@ -85,7 +85,8 @@ export class Opening {
     try {
       const [piece] = this.#opener.push(sealed)
       if (piece?.kind !== 'error') throw new SealBroken('malformed', 'a sealed error holds none')
-      return { code: piece.code, text: piece.text }
+      // As it stands in an error that is not sealed.
+      return { code: piece.code, text: `worker: ${piece.text}` }
     } catch (thrown) {
       if (thrown instanceof SealBroken) return this.#broken(thrown)
       throw thrown

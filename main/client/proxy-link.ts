@@ -239,8 +239,12 @@ export class ProxyLink {
     this.#reserved.set(requestId, reserve)
     this.#reservedSum += reserve
     this.#context.onRunning()
-    if (isSealing) void this.#sendSealed({ query, id, request, running, asked, signal })
-    else this.#sendPlain(query, id, request, running)
+    if (isSealing) {
+      void this.#sendSealed({ query, id, request, running, asked, signal })
+      // What was told of the workers may be old.
+      running.head.catch(() => this.#keys.forget(query.model))
+    }
+    if (!isSealing) this.#sendPlain(query, id, request, running)
     return running
   }
 
@@ -292,8 +296,10 @@ export class ProxyLink {
   /** Seals to a worker of this proxy, and leaves unsealed only where that was wished for and nobody could be sealed to. Never rejects. */
   async #sendSealed({ query, id, request, running, asked, signal }: SealedSending): Promise<void> {
     try {
-      const { workers, refused } = await this.#keys.of(query.model)
+      const { workers, refused, hadKeys } = await this.#keys.of(query.model)
       const isDemanded = query.seal !== 'offered'
+      if (workers.length === 0 && refused === 0 && hadKeys)
+        return running.fail(remoteFailure(peerErrorCodes.notReady, `no workers for model ${query.model}`))
       // Keys that are all false are no want of keys: that proxy is not to be told anything.
       if (workers.length === 0 && refused === 0 && !isDemanded) {
         if (signal.aborted) return running.neverLeft()

@@ -22,6 +22,8 @@ export interface KeyList {
   readonly workers: readonly SealableWorker[]
   /** Keys that were not taken. */
   readonly refused: number
+  /** Whether this proxy has told a good key of this model before: then its workers only left for a moment, or it hides them. */
+  readonly hadKeys: boolean
 }
 
 export interface WorkerKeysContext {
@@ -46,6 +48,9 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 export class WorkerKeys {
   readonly #context: WorkerKeysContext
   readonly #lists = new Map<string, { readonly list: Promise<KeyList>; readonly askedAtMs: number }>()
+
+  /** Models of which a good key was told. */
+  readonly #known = new Set<string>()
 
   constructor(context: WorkerKeysContext) {
     this.#context = context
@@ -77,7 +82,9 @@ export class WorkerKeys {
     const { keys } = await this.#context.ask(model)
     const judged = await Promise.all(keys.slice(0, mostKeys).map((told) => this.#judge(told, model)))
     const workers = judged.filter((one) => one !== undefined)
-    return { workers, refused: judged.length - workers.length }
+    const hadKeys = this.#known.has(model)
+    if (workers.length > 0 && this.#known.size < mostModels) this.#known.add(model)
+    return { workers, refused: judged.length - workers.length, hadKeys }
   }
 
   async #judge(told: TlObject<'client.workerKey'>, model: string): Promise<SealableWorker | undefined> {

@@ -15,6 +15,7 @@ export function mayComeBack(thrown: unknown): boolean {
   if (!(thrown instanceof Failure)) return false
   switch (thrown.code) {
     case 'no-worker':
+    case 'worker-gone':
     case 'unknown-model':
     case 'engine-not-ready':
       return true

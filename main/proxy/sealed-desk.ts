@@ -27,23 +27,28 @@ export function acceptKey(seat: WorkerSeat, signedKey: Uint8Array, nowMs: number
   seat.sealingKeys = [...others, key].slice(-mostKeysKept)
 }
 
-/** Answer to `client.getWorkerKeys`: the newest key of each enabled worker of a model, those with most room first. */
+/**
+ * Answer to `client.getWorkerKeys`: the newest key of each worker of a model, those with most room first. One that takes no queries now is told as
+ * full: a client that found no key would send its question readable.
+ */
 export function workerKeys(seats: Iterable<WorkerSeat>, nowMs: number): TlObject<'client.workerKeys'> {
   const offers = [...seats].flatMap((seat) => {
     const key: ReadKey | undefined = seat.sealingKeys.findLast(({ expiresAtMs }) => expiresAtMs > nowMs)
-    return seat.enabled && key !== undefined ? [{ seat, key }] : []
+    return key === undefined ? [] : [{ seat, key, active: seat.enabled ? seat.running.size : seat.limit }]
   })
-  const load = (seat: WorkerSeat): number => seat.running.size / seat.limit
   return {
     '@type': 'client.workerKeys',
     keys: offers
-      .sort((one, other) => load(one.seat) - load(other.seat) || one.seat.coefficient - other.seat.coefficient)
+      .sort(
+        (one, other) =>
+          one.active / one.seat.limit - other.active / other.seat.limit || one.seat.coefficient - other.seat.coefficient,
+      )
       .slice(0, mostKeysTold)
-      .map(({ seat, key }) => ({
+      .map(({ seat, key, active }) => ({
         '@type': 'client.workerKey',
         signed_key: key.signedKey,
         coefficient: seat.coefficient,
-        active_requests: seat.running.size,
+        active_requests: active,
         max_active_requests: seat.limit,
       })),
   }
@@ -79,7 +84,6 @@ export function pinnedSeats(seats: readonly WorkerSeat[], keyId: Uint8Array): Wo
   const wanted = hexKey(keyId)
   const pinned = seats.filter(({ sealingKeys }) => sealingKeys.some(({ id }) => hexKey(id) === wanted))
   if (pinned.length === 0) throw new Refusal(peerErrorCodes.notReady, pinRefusals.gone)
-  if (!pinned.some(({ enabled, running, limit }) => enabled && running.size < limit))
-    throw new Refusal(peerErrorCodes.notReady, pinRefusals.full)
+  if (pinned.every(({ running, limit }) => running.size >= limit)) throw new Refusal(peerErrorCodes.notReady, pinRefusals.full)
   return pinned
 }

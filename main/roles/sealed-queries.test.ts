@@ -247,6 +247,24 @@ describe('sealed queries through a whole network', () => {
     expect(await textOf(client.runChat(request(secret, { maxCoefficient: 2000 }), never))).toContain('Hello')
   })
 
+  it('a worker that pauses, or has left, is waited for: the question does not go out readable instead', async () => {
+    await start()
+    const { worker } = await startWorker()
+    const client = await startClient()
+    await textOf(client.runChat(request('one'), never))
+    worker.pause()
+    await expect.poll(() => proxy.status.value.models[0]?.enabledWorkers).toBe(0)
+    await expect(client.runChat(request(secret), never).end).rejects.toMatchObject({ code: 'no-worker' })
+    worker.resume()
+    await worker.stop()
+    await expect.poll(() => proxy.status.value.workers).toBe(0)
+    await expect(client.runChat(request(secret), never).end).rejects.toMatchObject({
+      code: expect.stringMatching(/no-worker|worker-gone/),
+    })
+    await expect(client.runChat(request(secret), never).end).rejects.toMatchObject({ code: 'no-worker' })
+    expect(passedThrough().includes(secret)).toBe(false)
+  })
+
   it('workers whose keys are verified are told before a question', async () => {
     await start()
     await startWorker()
