@@ -82,13 +82,20 @@ export class TextCount {
 
 /** Generated text in one chunk or completion. */
 function textsOf(value: unknown): string[] {
-  if (!isObject(value) || !Array.isArray(value.choices)) return []
+  if (!isObject(value)) return []
+  if (!Array.isArray(value.choices)) return transcriptIn(value)
   return value.choices.flatMap((choice: unknown) => {
     if (!isObject(choice)) return []
     const message = choice.delta ?? choice.message
     const fields = isObject(message) ? [message.content, message.reasoning_content] : []
     return [...fields, choice.text].filter((text) => typeof text === 'string' && text !== '') as string[]
   })
+}
+
+/** Words of a transcription: the whole in a document, a piece in an event (protocol 95 §5). The last event says all of them once more. */
+function transcriptIn({ type, delta, text }: Readonly<Record<string, unknown>>): string[] {
+  const words = type === 'transcript.text.delta' ? delta : type === undefined ? text : undefined
+  return typeof words === 'string' && words !== '' ? [words] : []
 }
 
 /** What this side knows of its own question. */
