@@ -6,6 +6,7 @@ import type { Watchable } from './base/signal.ts'
 import type { ChatService } from './chat/chat-service.ts'
 import { writeEvidence } from './chat/privacy/evidence-file.ts'
 import type { Privacy } from './chat/privacy/privacy.ts'
+import type { AppDevices } from './core/app-devices.ts'
 import type { AppGateway } from './core/app-gateway.ts'
 import type { AppNetwork } from './core/app-network.ts'
 import { changes } from './core/changes.ts'
@@ -40,6 +41,7 @@ export interface ApiParts {
   readonly role: Watchable<EarnRole>
   readonly network: AppNetwork
   readonly api: AppGateway
+  readonly paired: AppDevices
   readonly logger: Logger
 }
 
@@ -47,6 +49,7 @@ const done = {} as const
 
 /** Implements preload/api over the roles: one line a call, so that this file is also the list of what a page can cause. */
 export function createHandlers(parts: ApiParts): Handlers {
+  const { devices } = parts.paired
   const { api, chat, privacy, engine, info, ledger, library, models, network, progress, role, settings } = parts
 
   const worker = (): Worker => {
@@ -117,6 +120,38 @@ export function createHandlers(parts: ApiParts): Handlers {
         api.gateway.revokeKey(input)
         return done
       },
+      'devices.rename': ({ name }) => {
+        devices.rename(name)
+        return done
+      },
+      'devices.share': async ({ on }) => {
+        await devices.setSharing(on)
+        return done
+      },
+      'devices.openCode': async () => {
+        await devices.openCode()
+        return done
+      },
+      'devices.closeCode': () => {
+        devices.desk.close()
+        return done
+      },
+      'devices.join': ({ address, words }) => {
+        devices.join(address, words)
+        return done
+      },
+      'devices.confirm': ({ accept }) => {
+        devices.desk.confirm(accept)
+        return done
+      },
+      'devices.choose': ({ id }) => {
+        devices.choose(id)
+        return done
+      },
+      'devices.remove': ({ id }) => {
+        devices.remove(id)
+        return done
+      },
       'app.info': () => info,
       'settings.set': (input) => settings.change(input),
       'hardware.facts': () => parts.facts(),
@@ -143,6 +178,7 @@ export function createHandlers(parts: ApiParts): Handlers {
         return done
       },
       'models.delete': async ({ id }) => {
+        await models.giveUp(id)
         await library.delete(id)
         return done
       },
@@ -159,6 +195,7 @@ export function createHandlers(parts: ApiParts): Handlers {
       'wallet.state': (_input, signal) =>
         network.readOnly ? closedWallet(network, signal) : readWallets(() => walletSources(network), signal),
       'gateway.state': (_input, signal) => changes(() => api.gateway.view(), signal, { intervalMs: 300 }),
+      'devices.state': (_input, signal) => changes(() => parts.paired.view(), signal, { intervalMs: 250 }),
       'network.state': (_input, signal) => changes(() => networkState(network, engine, ledger), signal),
     },
   }

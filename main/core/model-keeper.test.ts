@@ -127,6 +127,23 @@ describe('the keeper of the model', () => {
     expect(served).toEqual(['none', 'none'])
   })
 
+  it('gives up the model in use so that its file may go, and no other', async () => {
+    const { keeper, library, engine, own, served } = await open([])
+    const [mine, other] = [await own('mine.gguf'), await own('other.gguf')]
+    keeper.use(mine)
+    await soon(() => expect(served.at(-1)).toBe('mine'))
+    await keeper.giveUp(other)
+    expect(keeper.current?.name).toBe('mine')
+    await expect(library.delete(mine)).rejects.toMatchObject({ code: 'model-in-use' })
+    await keeper.giveUp(mine)
+    expect([keeper.current, served.at(-1), engine.state.value.status]).toEqual([undefined, 'none', 'no-model'])
+    await library.delete(mine)
+    expect(library.models.value.map(({ name }) => name)).toEqual(['other'])
+    // It goes on with the next one.
+    keeper.use(other)
+    await soon(() => expect(served.at(-1)).toBe('other'))
+  })
+
   it('says why there is no model, until one is chosen that works', async () => {
     const { keeper, library, own, part } = await open([])
     await soon(() => expect(keeper.trouble.value).toMatchObject({ code: 'no-model' }))

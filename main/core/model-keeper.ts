@@ -67,6 +67,17 @@ export class ModelKeeper {
     if (this.#current === undefined) this.#run(async () => id)
   }
 
+  /** Gives up a model that is in use, so that its file may go; nothing is in use then until another is chosen. */
+  async giveUp(id: string): Promise<void> {
+    if (this.#current?.id !== id) return
+    this.#turn.abort(new Failure('superseded', 'The model was given up.'))
+    this.#work = this.#work.then(async () => {
+      await this.#giveUp()
+      await this.#options.engine.unload()
+    })
+    await this.#work
+  }
+
   #run(choose: () => Promise<string>): void {
     this.#turn.abort(new Failure('superseded', 'Another model was chosen.'))
     const turn = new AbortController()

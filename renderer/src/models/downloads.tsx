@@ -1,4 +1,4 @@
-import { ArrowDownToLine, X } from 'lucide-react'
+import { ArrowDownToLine, Pause, Play, X } from 'lucide-react'
 import type { ModelState } from '../../../preload/api/system.ts'
 import { useCall } from '../api/use-call.ts'
 import { useFormat } from '../format/use-format.ts'
@@ -8,7 +8,9 @@ import { Button } from '../ui/button.tsx'
 import { Icon } from '../ui/icon.tsx'
 
 export function Downloads({ models }: { models: readonly ModelState[] }) {
-  const active = models.filter(({ status }) => status === 'downloading' || status === 'verifying')
+  const active = models.filter(
+    ({ status, receivedBytes }) => status === 'downloading' || status === 'verifying' || receivedBytes !== undefined,
+  )
   return active.map((model) => <Download key={model.id} model={model} />)
 }
 
@@ -16,8 +18,13 @@ function Download({ model }: { model: ModelState }) {
   const { t } = useTexts()
   const format = useFormat()
   const cancel = useCall('models.cancelDownload')
-  const { progress } = model
-  const total = progress?.totalBytes ?? null
+  const pause = useCall('models.pauseDownload')
+  const resume = useCall('models.download')
+  const { id, progress, receivedBytes } = model
+  const isPaused = receivedBytes !== undefined && model.status !== 'downloading' && model.status !== 'verifying'
+  const total = progress?.totalBytes ?? (isPaused ? model.sizeBytes : null)
+  const received = progress?.receivedBytes ?? receivedBytes ?? 0
+  const share = total ? (100 * received) / total : 0
   const leftMs =
     progress && total !== null && progress.bytesPerSecond > 0
       ? (1_000 * (total - progress.receivedBytes)) / progress.bytesPerSecond
@@ -38,16 +45,18 @@ function Download({ model }: { model: ModelState }) {
           <span className="text-ink-2">
             {model.status === 'verifying'
               ? t('models.verifying')
-              : progress && total !== null
-                ? [
-                    t('models.progress', {
-                      done: format.bytes(progress.receivedBytes),
-                      total: format.bytes(total),
-                      rate: format.rate(progress.bytesPerSecond),
-                    }),
-                    ...(leftMs === null ? [] : [t('models.left', { time: format.duration(leftMs) })]),
-                  ].join(', ')
-                : t('models.connecting')}
+              : isPaused
+                ? t('models.paused', { done: format.bytes(received) })
+                : progress && total !== null
+                  ? [
+                      t('models.progress', {
+                        done: format.bytes(progress.receivedBytes),
+                        total: format.bytes(total),
+                        rate: format.rate(progress.bytesPerSecond),
+                      }),
+                      ...(leftMs === null ? [] : [t('models.left', { time: format.duration(leftMs) })]),
+                    ].join(', ')
+                  : t('models.connecting')}
           </span>
         </p>
         <div
@@ -55,19 +64,30 @@ function Download({ model }: { model: ModelState }) {
           aria-label={t('models.downloadOf', { model: model.name })}
           aria-valuemin={0}
           aria-valuemax={100}
-          {...(progress && total ? { 'aria-valuenow': Math.floor((100 * progress.receivedBytes) / total) } : {})}
+          {...(total ? { 'aria-valuenow': Math.floor(share) } : {})}
         >
-          <Bar height={8} percent={progress && total ? (100 * progress.receivedBytes) / total : 0} />
+          <Bar height={8} percent={share} />
         </div>
         <p className="mt-1.5 truncate text-xs text-ink-3">
           {progress ? t('models.source', { source: progress.source }) : null} {t('models.checkedNote')}
         </p>
       </div>
-      {model.status === 'downloading' ? (
-        <Button kind="ghost" icon={<Icon of={X} />} disabled={cancel.running} onClick={() => void cancel.run({ id: model.id })}>
-          {t('action.cancel')}
-        </Button>
-      ) : null}
+      {model.status === 'verifying' ? null : (
+        <span className="flex flex-wrap gap-1">
+          {isPaused ? (
+            <Button kind="ghost" icon={<Icon of={Play} />} disabled={resume.running} onClick={() => void resume.run({ id })}>
+              {t('models.resume')}
+            </Button>
+          ) : (
+            <Button kind="ghost" icon={<Icon of={Pause} />} disabled={pause.running} onClick={() => void pause.run({ id })}>
+              {t('models.pause')}
+            </Button>
+          )}
+          <Button kind="ghost" icon={<Icon of={X} />} disabled={cancel.running} onClick={() => void cancel.run({ id })}>
+            {t('action.cancel')}
+          </Button>
+        </span>
+      )}
     </section>
   )
 }

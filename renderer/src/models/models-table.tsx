@@ -1,10 +1,12 @@
-import { CircleAlert, Download, Ellipsis, FolderOpen, Trash2 } from 'lucide-react'
+import { CircleAlert, Download, Ellipsis, FolderOpen, SearchX, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import type { ModelState } from '../../../preload/api/system.ts'
 import { useCall } from '../api/use-call.ts'
+import { go } from '../app/route.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { useCoreWords } from '../messages/use-core-words.ts'
+import { LocalGlyph, PracticeGlyph } from '../seal/seal-glyph.tsx'
 import { Button, IconButton } from '../ui/button.tsx'
 import { ConfirmDialog } from '../ui/dialog.tsx'
 import { EmptyState } from '../ui/empty-state.tsx'
@@ -12,12 +14,24 @@ import { Refusal } from '../ui/error-note.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Menu } from '../ui/menu.tsx'
 import { ScrollRegion } from '../ui/scroll-region.tsx'
+import { useToast } from '../ui/toasts.tsx'
+import { FitCell, useDeviceName } from './fit-cell.tsx'
 
-export function ModelsTable({ models, onAdd }: { models: readonly ModelState[]; onAdd(): void }) {
+interface ModelsTableProps {
+  models: readonly ModelState[]
+  /** There is no model at all, not only none that was looked for. */
+  nothing: boolean
+  onAdd(): void
+}
+
+export function ModelsTable({ models, nothing, onAdd }: ModelsTableProps) {
   const { t } = useTexts()
+  const device = useDeviceName(models.map(({ fit }) => fit))
   return (
     <section className="card">
-      {models.length === 0 ? (
+      {!nothing && models.length === 0 ? (
+        <EmptyState icon={SearchX} title={t('models.noneFound')} text={t('models.noneFoundText')} />
+      ) : models.length === 0 ? (
         <EmptyState icon={FolderOpen} title={t('models.none')} text={t('models.noneText')}>
           <Button onClick={onAdd}>{t('models.add')}</Button>
         </EmptyState>
@@ -28,9 +42,9 @@ export function ModelsTable({ models, onAdd }: { models: readonly ModelState[]; 
               <tr>
                 <th>{t('column.model')}</th>
                 <th className="end">{t('column.size')}</th>
-                <th className="end optional">{t('column.context')}</th>
+                <th>{device}</th>
                 <th className="end">{t('column.speed')}</th>
-                <th>{t('column.state')}</th>
+                <th className="optional">{t('column.where')}</th>
                 <th>
                   <span className="sr-only">{t('column.actions')}</span>
                 </th>
@@ -55,10 +69,17 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
   const use = useCall('models.use')
   const download = useCall('models.download')
   const remove = useCall('models.delete')
+  const toast = useToast()
   const [asking, setAsking] = useState(false)
   const failure = use.error ?? download.error ?? remove.error
-  const about = [model.parameters, model.quantization, model.licence].filter(Boolean).join(', ')
+  const abilities = (['reasoning', 'tools'] as const).filter((ability) => model.abilities?.[ability] === true)
+  const about = [model.parameters, model.quantization, model.licence, ...abilities.map((one) => t(`ability.${one}`))]
   const missing = model.status === 'absent' || model.status === 'broken'
+  // Only what cannot be had again, or is at work, is asked about.
+  const needsAsking = model.loaded || model.origin === 'own'
+  const deleteNow = (): void => {
+    void remove.run({ id: model.id }).then((done) => done && toast(t('models.deleted', { model: model.name })))
+  }
   return (
     <>
       <tr className={model.problem || failure ? 'with-note' : ''}>
@@ -69,14 +90,13 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
             </b>
             {model.loaded ? <span className="chip chip-accent">{t('models.inUse')}</span> : null}
             {model.origin === 'own' ? <span className="chip chip-outline">{t('models.own')}</span> : null}
+            {model.status === 'broken' ? <span className="chip chip-danger">{t('model.broken')}</span> : null}
           </span>
-          <span className="text-ink-2">{about}</span>
+          <span className="text-ink-2">{about.filter(Boolean).join(', ')}</span>
         </td>
         <td className="end text-ink-2">{model.sizeBytes === null ? '–' : format.bytes(model.sizeBytes)}</td>
-        <td className="end optional text-ink-2">
-          {model.contextTokens === null
-            ? '–'
-            : t('usage.tokens', { n: model.contextTokens, count: format.count(model.contextTokens) })}
+        <td>
+          <FitCell fit={model.fit} />
         </td>
         <td className="end">
           {model.tokensPerSecond === undefined ? (
@@ -85,8 +105,8 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
             format.speed(model.tokensPerSecond)
           )}
         </td>
-        <td>
-          <span className={model.status === 'broken' ? 'text-danger' : 'text-ink-2'}>{t(`model.${model.status}`)}</span>
+        <td className="optional text-ink-2">
+          <Where model={model} />
         </td>
         <td>
           <span className="flex items-center justify-end gap-1">
@@ -97,7 +117,16 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
                 disabled={download.running}
                 onClick={() => void download.run({ id: model.id })}
               >
-                {model.status === 'broken' ? t('models.downloadAgain') : t('models.download')}
+                {model.status === 'broken'
+                  ? t('models.downloadAgain')
+                  : model.receivedBytes === undefined
+                    ? t('models.download')
+                    : t('models.resume')}
+              </Button>
+            ) : null}
+            {model.loaded ? (
+              <Button size="sm" onClick={() => go('chat')}>
+                {t('models.chat')}
               </Button>
             ) : null}
             {model.status === 'installed' && !model.loaded ? (
@@ -112,7 +141,15 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
                     <Icon of={Ellipsis} />
                   </IconButton>
                 }
-                entries={[{ id: 'delete', label: t('models.delete'), icon: Trash2, danger: true, run: () => setAsking(true) }]}
+                entries={[
+                  {
+                    id: 'delete',
+                    label: t('models.delete'),
+                    icon: Trash2,
+                    danger: true,
+                    run: needsAsking ? () => setAsking(true) : deleteNow,
+                  },
+                ]}
               />
             ) : null}
           </span>
@@ -120,11 +157,11 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
             open={asking}
             onOpenChange={setAsking}
             title={t('models.deleteTitle', { model: model.name })}
-            text={model.loaded ? t('models.deleteInUse') : t('models.deleteText')}
+            text={model.loaded ? t('models.deleteInUse') : t('models.deleteOwn')}
             confirm={t('models.delete')}
             cancel={t('action.cancel')}
             danger
-            onConfirm={() => void remove.run({ id: model.id })}
+            onConfirm={deleteNow}
           />
         </td>
       </tr>
@@ -152,4 +189,20 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
       ) : null}
     </>
   )
+}
+
+/** What is known of where a model can be used. A network that is not there is not promised. */
+function Where({ model }: { model: ModelState }) {
+  const { t } = useTexts()
+  const places = [
+    ...(model.fit?.word === 'too-big' ? [] : [{ glyph: <LocalGlyph size={15} />, name: t('level.computer.name') }]),
+    ...(model.loaded ? [{ glyph: <PracticeGlyph size={15} />, name: t('level.practice.short') }] : []),
+  ]
+  if (places.length === 0) return '–'
+  return places.map(({ glyph, name }) => (
+    <span key={name} className="flex items-center gap-1.5 text-xs">
+      <span className="text-ink-3">{glyph}</span>
+      {name}
+    </span>
+  ))
 }
