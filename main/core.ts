@@ -10,6 +10,7 @@ import { computerBackend } from './chat/computer-backend.ts'
 import { Privacy } from './chat/privacy/privacy.ts'
 import { SealKeeper } from './chat/privacy/seal-keeper.ts'
 import type { ChildEntries } from './child-entries.ts'
+import { openAppDevices } from './core/app-devices.ts'
 import { openAppGateway } from './core/app-gateway.ts'
 import { computerChecker } from './core/checks/computer-checker.ts'
 import { practiceChecker } from './core/checks/practice-checker.ts'
@@ -158,9 +159,21 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     }
   })
   const keptBy = vault.kind === 'password' ? 'Opened by a password' : 'Opened by a key file beside the data, for unattended start'
+  const paired = await openAppDevices({
+    path: paths.devicesDb,
+    secretStore,
+    key: vault.derive('devices'),
+    engine,
+    library,
+    catalog,
+    model: () => models.current,
+    room,
+    logger: logger.room('devices'),
+  })
   const checkers = [
     computerChecker({ engine, library, model: () => models.current, dataDir, vault: keptBy }),
     practiceChecker(network.live),
+    paired.checker,
   ]
   const privacy = new Privacy({
     keepers: checkers.map((checker) => new SealKeeper({ checker, logger: logger.room('seal') })),
@@ -169,7 +182,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
   const chat = new ChatService({
     database: chatDatabase,
     sealer,
-    backends: [onComputer, practice],
+    backends: [onComputer, practice, paired.backend],
     privacy,
     logger: logger.room('chat'),
   })
@@ -212,6 +225,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     role: earnRole(engine, network, room.state),
     network,
     api,
+    paired,
     logger,
   })
 
@@ -219,7 +233,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     handlers,
     async stop() {
       await chat.close()
-      await api.stop()
+      await Promise.all([api.stop(), paired.stop()])
       privacy.close()
       // All at once: a model that is being made ready may wait for the network, and either for the engine.
       await Promise.all([models.stop(), engine.dispose(), network.stop()])

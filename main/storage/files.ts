@@ -20,6 +20,8 @@ export interface DataPaths {
   readonly proxyDb: string
   /** Keys of programs for the local API, and what they spent. */
   readonly gatewayDb: string
+  /** Paired devices. */
+  readonly devicesDb: string
   /** State of the embedded chain. */
   readonly chain: string
   /** Where the local network is found while the app runs. */
@@ -43,6 +45,7 @@ export function dataPaths(dataDir: string): DataPaths {
     workerDb: at('worker.db'),
     proxyDb: at('proxy.db'),
     gatewayDb: at('gateway.db'),
+    devicesDb: at('devices.db'),
     chain: at('chain'),
     localEndpoint: at('local-network.json'),
     models: at('models'),
