@@ -165,6 +165,7 @@ describe('stop', () => {
     backend.finish({ reason: 'cancelled', stop: 'hidden' })
     expect(await chat.stop({ id, turnId: first.id })).toMatchObject({ status: 'stopped', stop: 'hidden' })
     const second = await chat.send({ id, text: 'Tell' })
+    await vi.waitFor(() => expect(backend.asked).toHaveLength(2))
     const startedAt = performance.now()
     expect(await chat.stop({ id, turnId: second.id })).toMatchObject({ status: 'stopped', stop: 'hidden' })
     expect(performance.now() - startedAt).toBeLessThan(4_000)

@@ -2,6 +2,8 @@ import type { LevelState, PrivacyLevel } from '../../../preload/api/chat.ts'
 import { Signal } from '../../base/signal.ts'
 import type { ChatMessage, EngineUsage } from '../../inference/engine.ts'
 import type { BackendEvent, ChatBackend } from '../backend.ts'
+import { passed, unsent } from '../privacy/passed.ts'
+import type { Gate } from '../privacy/seal-keeper.ts'
 
 export const someUsage: EngineUsage = { promptTokens: 10, cachedTokens: 2, completionTokens: 5, reasoningTokens: 0 }
 
@@ -13,6 +15,8 @@ export class ControlledBackend implements ChatBackend {
   readonly asked: ChatMessage[][] = []
   /** Thrown by the next answers before their first event, first in first out. */
   readonly refusals: unknown[] = []
+  /** Happens after a question was accepted and before it is sent. */
+  beforeAnswer: (() => void) | undefined
   /** Whether an abort ends the answer with `final`, as the interface demands. */
   obedient = true
   #steps: (BackendEvent | { type: 'throw'; error: unknown } | { type: 'end' })[] = []
@@ -39,9 +43,11 @@ export class ControlledBackend implements ChatBackend {
     this.#add({ type: 'end' })
   }
 
-  async *answer(messages: readonly ChatMessage[], signal: AbortSignal): AsyncGenerator<BackendEvent> {
-    this.asked.push([...messages])
+  async *answer(messages: readonly ChatMessage[], signal: AbortSignal, gate: Gate): AsyncGenerator<BackendEvent> {
     this.#steps = []
+    this.beforeAnswer?.()
+    if (!(await passed(gate, signal))) return yield unsent
+    this.asked.push([...messages])
     if (this.refusals.length > 0) throw this.refusals.shift()
     signal.addEventListener('abort', () => this.#wake?.())
     for (;;) {

@@ -1,0 +1,216 @@
+import { describe, expect, it } from 'vitest'
+import { Privacy } from './privacy/privacy.ts'
+import { SealKeeper } from './privacy/seal-keeper.ts'
+import { ControlledBackend } from './testing/controlled-backend.ts'
+import { ControlledChecker, row } from './testing/controlled-checker.ts'
+import { openChat, Reader, settled, testKey } from './testing/open-chat.ts'
+
+const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+const code = (name: string): unknown => expect.objectContaining({ code: name })
+
+/** Chats at levels whose checks the test ends. */
+function open(levels: ReadonlyArray<'computer' | 'attested' | 'open'>, isOpenForbidden = () => false) {
+  const backends = levels.map((level) => new ControlledBackend(level))
+  const checkers = levels.map((level) => new ControlledChecker(level))
+  const privacy = new Privacy({ keepers: checkers.map((checker) => new SealKeeper({ checker })), isOpenForbidden })
+  const { chat } = openChat(backends, undefined, testKey, privacy)
+  return {
+    chat,
+    privacy,
+    backend: (level: string) => backends[levels.indexOf(level as 'open')] ?? expect.fail(),
+    checker: (level: string) => checkers[levels.indexOf(level as 'open')] ?? expect.fail(),
+    earn: async () => {
+      await tick()
+      for (const checker of checkers) for (const check of checker.checks) check.pass()
+      await tick()
+    },
+  }
+}
+
+/** What the level got to read, without the app's own instructions. */
+const read = ({ asked }: ControlledBackend): string[][] =>
+  asked.map((messages) => messages.filter(({ role }) => role !== 'system').map(({ content }) => content))
+
+describe('what a chat sends', () => {
+  it('waits for the check: nothing is stored, told or sent before', async () => {
+    const { chat, backend, checker } = open(['attested'])
+    const { id } = chat.create({ level: 'attested' })
+    const reader = new Reader(chat, id)
+    const sent = chat.send({ id, text: 'hello' })
+    await tick()
+    expect([reader.turns, backend('attested').asked]).toEqual([[], []])
+    await expect(chat.send({ id, text: 'twice' })).rejects.toThrow(code('busy'))
+    checker('attested').checks[0]?.pass()
+    expect(await sent).toMatchObject({ status: 'waiting', level: 'attested' })
+    backend('attested').finish()
+    await settled(reader)
+    expect(read(backend('attested'))).toEqual([['hello']])
+  })
+
+  it('is nothing after a failed check, and the chat stays at its level', async () => {
+    const { chat, backend, checker } = open(['attested', 'open', 'computer'])
+    const { id } = chat.create({ level: 'attested' })
+    const sent = chat.send({ id, text: 'hello' })
+    sent.catch(() => undefined)
+    await tick()
+    checker('attested').checks[0]?.pass({ rows: [row('hardware', 'failed')], evidence: [] })
+    await expect(sent).rejects.toMatchObject({ code: 'not-verified', message: 'hardware failed' })
+    await expect(chat.send({ id, text: 'hello' })).rejects.toThrow(code('not-verified'))
+    expect(chat.list.value[0]).toMatchObject({ level: 'attested', title: 'New chat' })
+    for (const level of ['attested', 'open', 'computer']) expect(backend(level).asked).toEqual([])
+  })
+
+  it('is nothing when the connection goes between check and sending: the backend passes the gate itself', async () => {
+    const { chat, backend, checker } = open(['attested'])
+    await tick()
+    checker('attested').checks[0]?.pass()
+    await tick()
+    const { id } = chat.create({ level: 'attested' })
+    backend('attested').beforeAnswer = () => checker('attested').connection.set(null)
+    const reader = new Reader(chat, id)
+    await chat.send({ id, text: 'hello' })
+    expect(await settled(reader)).toMatchObject({ status: 'failed', error: { code: 'not-ready' } })
+    expect(backend('attested').asked).toEqual([])
+  })
+
+  it('is given up when the chat is moved or deleted while the check runs', async () => {
+    const { chat, backend, checker } = open(['attested', 'computer'])
+    const moved = chat.create({ level: 'attested' })
+    const first = chat.send({ id: moved.id, text: 'hello' })
+    first.catch(() => undefined)
+    chat.setLevel({ id: moved.id, level: 'computer' })
+    await expect(first).rejects.toMatchObject({ code: 'refused', words: { code: 'level-changed' } })
+    const deleted = chat.create({ level: 'attested' })
+    const second = chat.send({ id: deleted.id, text: 'hello' })
+    second.catch(() => undefined)
+    chat.delete({ id: deleted.id })
+    await expect(second).rejects.toThrow(code('refused'))
+    await tick()
+    for (const check of checker('attested').checks) check.pass()
+    await tick()
+    expect([...backend('attested').asked, ...backend('computer').asked]).toEqual([])
+  })
+})
+
+describe('moving a chat to where more people could read', () => {
+  async function withOneTurn(levels: Parameters<typeof open>[0], forbidden = () => false) {
+    const opened = open(levels, forbidden)
+    await opened.earn()
+    const { id } = opened.chat.create()
+    const reader = new Reader(opened.chat, id)
+    await opened.chat.send({ id, text: 'my words' })
+    opened.backend('computer').text('an answer')
+    opened.backend('computer').finish()
+    await settled(reader)
+    return { ...opened, id, reader }
+  }
+
+  it('asks what goes along; a new chat takes nothing, and the other keeps its level', async () => {
+    const { chat, id, backend } = await withOneTurn(['computer', 'attested'])
+    expect(() => chat.setLevel({ id, level: 'attested' })).toThrow(code('needs-choice'))
+    expect(chat.list.value[0]).toMatchObject({ id, level: 'computer' })
+    const made = chat.setLevel({ id, level: 'attested', along: 'new-chat' })
+    expect(made.id).not.toBe(id)
+    await chat.send({ id: made.id, text: 'second' })
+    await tick()
+    expect(read(backend('attested'))).toEqual([['second']])
+    expect(chat.list.value.find((one) => one.id === id)).toMatchObject({ level: 'computer', widestLevel: 'computer' })
+    backend('attested').finish()
+    await tick()
+  })
+
+  it('sends them along where that was chosen', async () => {
+    const { chat, id, reader, backend } = await withOneTurn(['computer', 'attested'])
+    expect(chat.setLevel({ id, level: 'attested', along: 'send-along' })).toMatchObject({ id, level: 'attested' })
+    await chat.send({ id, text: 'second' })
+    await tick()
+    expect(read(backend('attested'))).toEqual([['my words', 'an answer', 'second']])
+    backend('attested').finish()
+    await settled(reader)
+    // Back is free, and what was at the wide level goes along to the narrow one.
+    expect(chat.setLevel({ id, level: 'computer' })).toMatchObject({ level: 'computer', widestLevel: 'attested' })
+  })
+
+  it('needs consent for the Open network, for each chat anew, also when it is empty', async () => {
+    const { chat, id, backend } = await withOneTurn(['computer', 'open'])
+    expect(() => chat.create({ level: 'open' })).toThrow(code('needs-consent'))
+    expect(() => chat.setLevel({ id, level: 'open' })).toThrow(code('needs-choice'))
+    expect(() => chat.setLevel({ id, level: 'open', along: 'send-along' })).toThrow(code('needs-consent'))
+    expect(() => chat.setLevel({ id, level: 'open', along: 'new-chat' })).toThrow(code('needs-consent'))
+    expect(chat.list.value.map(({ level }) => level)).toEqual(['computer'])
+    const made = chat.setLevel({ id, level: 'open', along: 'new-chat', understood: true })
+    await chat.send({ id: made.id, text: 'public' })
+    await tick()
+    expect(backend('open').asked).toHaveLength(1)
+    expect(() => chat.setLevel({ id, level: 'open', along: 'send-along' })).toThrow(code('needs-consent'))
+    backend('open').finish()
+    await tick()
+  })
+
+  it('asks for consent again after a restart: it is nowhere on disk', async () => {
+    const { chat, folder } = openChat([new ControlledBackend('open')])
+    const { id } = chat.create({ level: 'open', understood: true })
+    await chat.close()
+    const again = openChat([new ControlledBackend('open')], folder).chat
+    expect(again.list.value[0]).toMatchObject({ id, level: 'open' })
+    await expect(again.send({ id, text: 'hello' })).rejects.toThrow(code('needs-consent'))
+    expect(again.setLevel({ id, level: 'open', understood: true })).toMatchObject({ id })
+    await again.send({ id, text: 'hello' })
+  })
+
+  it('is refused while the settings forbid the Open network, also to a chat that had consent', async () => {
+    let forbidden = false
+    const { chat, earn } = open(['open'], () => forbidden)
+    await earn()
+    const { id } = chat.create({ level: 'open', understood: true })
+    forbidden = true
+    await expect(chat.send({ id, text: 'hello' })).rejects.toThrow(code('refused'))
+    expect(() => chat.create({ level: 'open', understood: true })).toThrow(code('refused'))
+  })
+
+  it('holds what looks like a secret, in the question and in what goes along, until it was seen', async () => {
+    const key = '0f'.repeat(32)
+    const { chat, id, backend } = await withOneTurn(['computer', 'open'])
+    chat.setLevel({ id, level: 'open', along: 'send-along', understood: true })
+    await expect(chat.send({ id, text: `my key is ${key}` })).rejects.toThrow(code('looks-secret'))
+    expect(backend('open').asked).toEqual([])
+    await chat.send({ id, text: `my key is ${key}`, secretsSeen: true })
+    await tick()
+    expect(backend('open').asked).toHaveLength(1)
+    backend('open').finish()
+    await tick()
+    // It was read there already: the next question is not held for it.
+    await chat.send({ id, text: 'and now?' })
+    await tick()
+    expect(backend('open').asked).toHaveLength(2)
+    backend('open').finish()
+    await tick()
+    const other = chat.create()
+    const reader = new Reader(chat, other.id)
+    await chat.send({ id: other.id, text: `my key is ${key}` })
+    backend('computer').finish()
+    await settled(reader)
+    chat.setLevel({ id: other.id, level: 'open', along: 'send-along', understood: true })
+    await expect(chat.send({ id: other.id, text: 'harmless' })).rejects.toThrow(code('looks-secret'))
+  })
+})
+
+describe('what the levels show', () => {
+  it('is a seal for each, and why one cannot be used', async () => {
+    const { chat, checker } = open(['computer'])
+    expect(chat.levels.value.map(({ level, seal, state }) => `${level} ${state} ${seal.phase}`)).toEqual([
+      'computer ready checking',
+      'practice unavailable idle',
+      'devices unavailable idle',
+      'attested unavailable idle',
+      'open unavailable idle',
+    ])
+    expect(chat.levels.value[3]).toMatchObject({ reason: 'No attested network is configured.' })
+    await tick()
+    checker('computer').checks[0]?.pass()
+    await tick()
+    expect(chat.levels.value[0]?.seal).toMatchObject({ phase: 'earned', report: { connection: 'c1' } })
+    const { id } = chat.create({ level: 'attested' })
+    await expect(chat.send({ id, text: 'hello' })).rejects.toThrow(code('not-ready'))
+  })
+})
