@@ -168,6 +168,28 @@ describe('a query', () => {
     await client.whenReady(AbortSignal.timeout(2_000))
   })
 
+  it.each([
+    [
+      'the words of the engine, where a newer worker ends them with an error of its own',
+      400,
+      'backend HTTP status 400',
+      undefined,
+    ],
+    ['nothing whole, where an answer that was none of a refusal breaks off', 200, 'backend HTTP status 400', 'proxy-not-ready'],
+    ['nothing whole, where a refusal breaks off by another error', 400, 'the worker was lost', 'proxy-not-ready'],
+  ])('ends with %s', async (_name, status, error, failure) => {
+    const { client, connection } = await ready()
+    const handle = client.runChat(chat, never)
+    const request_id = await asked(connection)
+    const answer = encodeHttpResponse({ status, reason: '', headers: [] }, Buffer.from('no such model'))
+    await connection.send({ '@type': 'client.queryAnswerEx', request_id, answer, flags: 0 })
+    await connection.send({ '@type': 'client.queryAnswerErrorEx', request_id, error_code: 651, error, flags: 0 })
+    if (failure !== undefined) return void (await expect(handle.end).rejects.toMatchObject({ code: failure }))
+    expect((await handle.head).status).toBe(status)
+    expect(await textOf(handle)).toBe('no such model')
+    expect(await handle.end).toEqual({ cost: 0n })
+  })
+
   it('is refused here when it is no good, and when nothing is connected', async () => {
     const { client } = await ready()
     const run =

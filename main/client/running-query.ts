@@ -4,6 +4,7 @@ import { decodeHttpResponse, type HeaderList, type HttpResponseHead } from '../p
 import type { SealOutcome } from '../protocol/sealed/outcome.ts'
 import { TlError } from '../protocol/tl/tl-error.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
+import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
 import { BodyQueue } from './body-queue.ts'
 import type { Opening } from './opening-answer.ts'
 import { localFailure, paidNothing, type QueryFailureCode, type Reservation, remoteFailure } from './query-failure.ts'
@@ -90,6 +91,8 @@ export class RunningQuery implements QueryHandle {
   #stopped = false
   #hidden = false
   #bodyBytes = 0
+  /** HTTP status of the answer that has begun. */
+  #status: number | undefined
   /** Tokens that the final info stated; 0 for a failure. Undefined until then. */
   #tokens: bigint | undefined
   #debug: HopDebug | undefined
@@ -165,9 +168,10 @@ export class RunningQuery implements QueryHandle {
       throw thrown
     }
     this.#state = 'answering'
-    if (this.#opening === undefined)
+    if (this.#opening === undefined) {
+      this.#status = response.status
       this.#head.resolve({ status: response.status, reason: response.reason, headers: response.headers })
-    else this.#outerHeaders = response.headers
+    } else this.#outerHeaders = response.headers
     this.onPart(response.payload, final)
   }
 
@@ -182,6 +186,7 @@ export class RunningQuery implements QueryHandle {
       if (opened instanceof Failure) return this.fail(opened, { cancel: final === undefined })
       if (opened.head !== undefined) {
         const { status, reason, headers } = opened.head
+        this.#status = status
         this.#head.resolve({ status, reason, headers: [...headers, ...this.#outerHeaders.filter(isTimeOfProxy)] })
       }
       body = opened.body
@@ -201,7 +206,15 @@ export class RunningQuery implements QueryHandle {
     if (this.#stopped)
       return this.#close(() => this.#end.resolve(this.#hidden ? { stopped: 'hidden' } : { stopped: 'ended', cost: 0n }))
     if (told instanceof Failure) return this.fail(told)
-    this.fail(remoteFailure(told?.code ?? code, told?.text ?? text, this.#options.reservation()))
+    const [saidCode, said] = [told?.code ?? code, told?.text ?? text]
+    if (this.#isEngineRefusal(saidCode, said)) return this.#close(() => this.#end.resolve({ cost: 0n }))
+    this.fail(remoteFailure(saidCode, said, this.#options.reservation()))
+  }
+
+  /** Newer workers pass an engine's refusal on as the answer, and end it with an error of their own: all of it has come (protocol 95 §5). */
+  #isEngineRefusal(code: number, text: string): boolean {
+    const isRefusal = this.#status !== undefined && (this.#status < 200 || this.#status > 299)
+    return isRefusal && code === peerErrorCodes.notReady && /backend HTTP status \d{3}/.test(text)
   }
 
   /** Ends the query with a failure; only the first end counts. */
