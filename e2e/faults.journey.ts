@@ -233,7 +233,7 @@ test.describe('a damaged model file', () => {
 
     await begin(browser, dataDir, { env: offline })
     await goTo(page, 'Models')
-    const model = row(/^SmolLM2 135M Instruct 135M/)
+    const model = row(/^SmolLM2 135M Instruct Broken/)
     await expect(model.getByRole('button', { name: 'Download again' })).toBeVisible({ timeout: 60_000 })
     await expect(model).toContainText('Broken')
     await expect(page.getByText(/cut off|damaged|incomplete/i).first()).toBeVisible()

@@ -94,7 +94,13 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
           </span>
           <span className="text-ink-2">{about.filter(Boolean).join(', ')}</span>
         </td>
-        <td className="end text-ink-2">{model.sizeBytes === null ? '–' : format.bytes(model.sizeBytes)}</td>
+        <td className="end text-ink-2">
+          {model.sizeBytes !== null
+            ? format.bytes(model.sizeBytes)
+            : model.fit
+              ? `~${format.bytes(model.fit.weightsBytes)}`
+              : '–'}
+        </td>
         <td>
           <FitCell fit={model.fit} />
         </td>
