@@ -143,6 +143,25 @@ describe("the proxy's own errors", () => {
   })
 })
 
+it.each([
+  ['the request is wrong, says nothing bad about it', 'backend HTTP status 400', 'cheap'],
+  ['the engine is wrong, makes others come first', 'backend HTTP status 500', 'dear'],
+] as const)('an error that ends the answers of a newer worker because %s', async (_name, error, next) => {
+  await start()
+  const owner = 'UQBT4hy4vMEZ9uxSCuhw_gBKh9_AwmHXLe7Wo0O4Vh-4kUUM'
+  const workers = { cheap: await workerOf(3, { coefficient: 500 }), dear: await workerOf(3, { coefficient: 900, owner }) }
+  const client = await clientOf(4)
+  for (let round = 0; round < 3; round++) {
+    client.send(runQuery())
+    const { request_id } = await workers.cheap.expect('proxy.runQueryEx')
+    workers.cheap.send(firstAnswer(request_id))
+    workers.cheap.send({ '@type': 'proxy.queryAnswerErrorEx', request_id, error_code: 651, error, flags: 0 })
+    expect(await client.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 651, error })
+  }
+  client.send(runQuery())
+  await workers[next].expect('proxy.runQueryEx')
+})
+
 describe('queries that are forms', () => {
   const formQuery = (fields: Readonly<Record<string, string>>, bytes?: Uint8Array): Uint8Array => {
     const parts = Object.entries(fields).map(([name, value]) => ({ name, bytes: Buffer.from(value) }))

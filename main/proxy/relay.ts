@@ -43,6 +43,8 @@ interface PeerError {
 const mostErrorLetters = 4_000
 const mostDebugLetters = 1_000_000
 
+/** How newer workers end an answer in which their engine says that the request was wrong (95 §5). */
+const refusedByEngine = /backend HTTP status 4\d\d/
 /** Errors of a worker that say nothing bad about it: the request was wrong, or somebody wanted it to end. */
 const notTheWorkersFault: ReadonlySet<number> = new Set([
   peerErrorCodes.error,
@@ -211,7 +213,8 @@ export class Relay {
     const told = { code: error.code, text: error.text.slice(0, mostErrorLetters) }
     const worker = { ...final, debug: final.debug.slice(0, mostDebugLetters) }
     const message = workerErrorMessage(query.style, told, query.answered, { usage: final.usage, worker, times })
-    this.#end(query, message, notTheWorkersFault.has(error.code) ? undefined : 'failure')
+    const isBlameless = notTheWorkersFault.has(error.code) || (query.answered && refusedByEngine.test(error.text))
+    this.#end(query, message, isBlameless ? undefined : 'failure')
   }
 
   /** Ends a query with an error of the proxy's own. Nobody is charged. */
