@@ -17,7 +17,7 @@ import { ModelLibrary } from '../main/models/library.ts'
 import { dataPaths, makeDataDir } from '../main/storage/files.ts'
 import { bareSide } from './bench-inference/bare-side.ts'
 import { engineSide, measureAborts, measurePrefix } from './bench-inference/engine-side.ts'
-import { figuresOf, median, type RunFigures, type Side } from './bench-inference/side.ts'
+import { type Answer, cpuMsOf, figuresOf, median, type RunFigures, type Side } from './bench-inference/side.ts'
 
 const { values: given } = parseArgs({
   options: {
@@ -70,11 +70,14 @@ async function compare(bare: Side, ours: Side, parallel: number, rounds: number)
   for (let round = 0; round < rounds; round++) {
     const prompts = Array.from({ length: parallel }, prompt)
     const order = round % 2 === 0 ? [bare, ours] : [ours, bare]
-    const answers = new Map<Side, Awaited<ReturnType<Side['run']>>>()
-    for (const side of order) answers.set(side, await side.run(prompts, tokens))
+    const answers = new Map<Side, readonly Answer[]>()
+    for (const side of order) {
+      const before = cpuMsOf(side.pid)
+      answers.set(side, await side.run(prompts, tokens))
+      const figures = figuresOf(answers.get(side) ?? [], cpuMsOf(side.pid) - before)
+      ;(side === bare ? result.bare : result.ours).push(figures)
+    }
     const [left, right] = [answers.get(bare) ?? [], answers.get(ours) ?? []]
-    result.bare.push(figuresOf(left))
-    result.ours.push(figuresOf(right))
     const different = left.findIndex(({ text }, index) => !text.startsWith(right[index]?.text ?? '?'))
     if (different >= 0)
       console.log(
@@ -104,7 +107,7 @@ try {
   await compare(bare, ours, 1, 1)
   const results: Compared[] = []
   for (const parallel of parallels) results.push(await compare(bare, ours, parallel, rounds))
-  console.log('parallel  side                 prompt/s  decode/s   whole/s  first token ms')
+  console.log('parallel  side                 prompt/s  decode/s   whole/s  first token ms  CPU ms/token')
   for (const { parallel, ...sides } of results)
     for (const [name, figures] of [
       [bare.name, sides.bare],
@@ -112,12 +115,12 @@ try {
     ] as const) {
       const show = (pick: (one: RunFigures) => number): string => median(figures.map(pick)).toFixed(1).padStart(10)
       console.log(
-        `${String(parallel).padEnd(9)} ${name.padEnd(18)} ${show((one) => one.promptPerS)}${show((one) => one.decodePerS)}${show((one) => one.wholePerS)}${show((one) => one.firstMs)}`,
+        `${String(parallel).padEnd(9)} ${name.padEnd(18)} ${show((one) => one.promptPerS)}${show((one) => one.decodePerS)}${show((one) => one.wholePerS)}${show((one) => one.firstMs)}    ${show((one) => one.cpuMsPerToken)}`,
       )
     }
   for (const result of results)
     console.log(
-      `${result.parallel} at a time, engine process to library: prompt ${percent(ratio(result, (one) => one.promptPerS))}, decode ${percent(ratio(result, (one) => one.decodePerS))}, whole ${percent(ratio(result, (one) => one.wholePerS))}, first token ${percent(ratio(result, (one) => one.firstMs))}`,
+      `${result.parallel} at a time, engine process to library: prompt ${percent(ratio(result, (one) => one.promptPerS))}, decode ${percent(ratio(result, (one) => one.decodePerS))}, whole ${percent(ratio(result, (one) => one.wholePerS))}, first token ${percent(ratio(result, (one) => one.firstMs))}, CPU time ${percent(ratio(result, (one) => one.cpuMsPerToken))}`,
     )
   const aborts = await measureAborts(ours.engine, prompt, rounds * 4)
   const prefix = await measurePrefix(

@@ -2,34 +2,12 @@ import type { LlamaGrammarEvaluationState, LlamaModel, Token } from 'node-llama-
 import { AnswerEvents } from './answer-events.ts'
 import type { EngineEvent, EngineUsage, GenerationOptions } from './engine.ts'
 import { tokenLogprob } from './logprobs.ts'
+import type { PromptPace } from './prompt-pace.ts'
 import { ReasoningCounter } from './reasoning-counter.ts'
 import { grammarState, type PreparedRequest } from './request.ts'
 import { evaluateOptions, type SamplingDefaults } from './sampling.ts'
 import { type Place, reusableTokens } from './sequence-places.ts'
 import { callGrammar } from './tool-calls.ts'
-
-/** Longest time that one piece of a prompt may keep the other sequences, and an abort, waiting. */
-const pieceMs = 200
-const smallestPiece = 32
-
-/** Learns how many prompt tokens fit into `pieceMs` on this machine. */
-export class PromptPace {
-  readonly #largest: number
-  #piece = 64
-
-  constructor(batchSize: number) {
-    this.#largest = Math.max(batchSize, smallestPiece)
-  }
-
-  get tokens(): number {
-    return Math.min(this.#piece, this.#largest)
-  }
-
-  measured(tokens: number, ms: number): void {
-    const fitting = Math.round((tokens / Math.max(ms, 1)) * pieceMs)
-    this.#piece = Math.max(smallestPiece, Math.min(this.#largest, fitting, this.#piece * 2))
-  }
-}
 
 interface Sampled {
   readonly token: Token
@@ -47,6 +25,7 @@ export async function* generate(
   options: GenerationOptions,
   defaults: SamplingDefaults,
   pace: PromptPace,
+  isAlone: () => boolean,
   signal: AbortSignal,
   settled: () => void,
 ): AsyncGenerator<EngineEvent> {
@@ -86,8 +65,10 @@ export async function* generate(
     const sampling = evaluateOptions(model, options, defaults, sampled, () => grammar)
     const priority = { ...(sampling.evaluationPriority && { evaluationPriority: sampling.evaluationPriority }) }
     let rest = prompt.tokens.slice(cachedTokens)
-    while (rest.length > pace.tokens && !signal.aborted) {
-      const piece = rest.slice(0, pace.tokens)
+    while (!signal.aborted) {
+      const most = pace.tokens(isAlone())
+      if (rest.length <= most) break
+      const piece = rest.slice(0, most)
       const startedMs = performance.now()
       running = sequence.evaluateWithoutGeneratingNewTokens(piece, priority)
       await Promise.race([running, aborted])

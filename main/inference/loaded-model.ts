@@ -3,7 +3,8 @@ import { checkCapable, type EngineCapabilities } from './capabilities.ts'
 import { Embedder } from './embedder.ts'
 import type { Embeddings, EngineEvent, GenerationOptions } from './engine.ts'
 import { type GenerationInput, type GpuChoice, type LoadOrder, mostTopLogprobs } from './engine-messages.ts'
-import { generate, PromptPace, scopeOf } from './generation.ts'
+import { generate, scopeOf } from './generation.ts'
+import { PromptPace } from './prompt-pace.ts'
 import { chatTemplate, thoughtMarks } from './prompt-tokens.ts'
 import { prepare } from './request.ts'
 import { type SamplingDefaults, samplingDefaults } from './sampling.ts'
@@ -91,7 +92,17 @@ export class LoadedModel {
       return
     }
     const settled = (): void => this.#places.release(place, tokens.length, scope)
-    yield* generate(this.#model, place, request, options, this.#defaults, this.#pace, signal, settled)
+    yield* generate(
+      this.#model,
+      place,
+      request,
+      options,
+      this.#defaults,
+      this.#pace,
+      () => this.#places.taken === 1,
+      signal,
+      settled,
+    )
   }
 
   /** Throws what `Embedder.embed` throws. */

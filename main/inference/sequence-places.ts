@@ -33,10 +33,12 @@ export const ownLane = 'own'
 export class SequencePlaces {
   readonly #free: Place[]
   readonly #line = new WaitingLine<Waiting>(ownLane)
+  readonly #total: number
   /** Places that others leave free. */
   readonly #kept: number
 
   constructor(context: LlamaContext, keepOwn: boolean) {
+    this.#total = context.totalSequences
     this.#kept = keepOwn && context.totalSequences > 1 ? 1 : 0
     this.#free = Array.from({ length: context.totalSequences }, () => ({
       sequence: context.getSequence(),
@@ -44,6 +46,11 @@ export class SequencePlaces {
       lastScope: undefined,
       lastUsedMs: 0,
     }))
+  }
+
+  /** How many places are in use. */
+  get taken(): number {
+    return this.#total - this.#free.length
   }
 
   /** Resolves with a place, or with undefined once `signal` aborts. Give it back with `release`. */

@@ -16,6 +16,7 @@ export async function bareSide(setup: Setup): Promise<Side> {
   await ask({ t: 'load', setup })
   return {
     name: 'the library alone',
+    pid: child.pid ?? 0,
     async run(prompts, maxTokens) {
       const reply = await ask({ t: 'run', prompts, maxTokens })
       if (reply.t !== 'answers') throw new Error('no answers')

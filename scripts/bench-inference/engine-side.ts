@@ -18,6 +18,7 @@ export async function engineSide({ modelPath, threads, sequences, contextTokens 
   await engine.load({ path: modelPath, name: 'bench' })
   return {
     name: 'the engine process',
+    pid: engine.pid ?? 0,
     engine,
     run(prompts, maxTokens) {
       const startedMs = performance.now()

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+
 /** One answer as it was seen, times in ms since the run began. */
 export interface Answer {
   readonly promptTokens: number
@@ -18,6 +20,8 @@ export interface Setup {
 /** One way to run the model. All sides run the same file with the same threads, context and number of places, and sample greedily. */
 export interface Side {
   readonly name: string
+  /** Of the process that computes. */
+  readonly pid: number
   /** All prompts at once; resolves when the last answer has ended. Nothing of earlier runs is reused. */
   run(prompts: readonly string[], maxTokens: number): Promise<readonly Answer[]>
   stop(): Promise<void>
@@ -33,9 +37,11 @@ export interface RunFigures {
   readonly wholePerS: number
   /** Median. */
   readonly firstMs: number
+  /** Processor time of the process that computes, for each token read or sampled: what counts when others use the machine too. */
+  readonly cpuMsPerToken: number
 }
 
-export function figuresOf(answers: readonly Answer[]): RunFigures {
+export function figuresOf(answers: readonly Answer[], cpuMs: number): RunFigures {
   const sum = (pick: (answer: Answer) => number): number => answers.reduce((total, answer) => total + pick(answer), 0)
   const last = Math.max(...answers.map(({ lastMs }) => lastMs))
   const firsts = answers.map(({ firstMs }) => firstMs)
@@ -44,6 +50,19 @@ export function figuresOf(answers: readonly Answer[]): RunFigures {
     decodePerS: (sum(({ completionTokens }) => completionTokens - 1) / (last - Math.min(...firsts))) * 1000,
     wholePerS: (sum(({ completionTokens }) => completionTokens) / last) * 1000,
     firstMs: median(firsts),
+    cpuMsPerToken:
+      cpuMs / sum(({ promptTokens, cachedTokens, completionTokens }) => promptTokens - cachedTokens + completionTokens),
+  }
+}
+
+/** Processor time of a process so far; NaN where the system does not tell it this way. */
+export function cpuMsOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const [, , , , , , , , , , , user = '', system = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return (Number(user) + Number(system)) * 10
+  } catch {
+    return Number.NaN
   }
 }
 
