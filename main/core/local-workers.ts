@@ -2,6 +2,7 @@ import { Feed } from '../base/feed.ts'
 import type { Logger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import type { OpenAiBackend } from '../inference/openai-backend.ts'
+import type { SealingIdentity } from '../protocol/sealed/direct/worker-key.ts'
 import type { Database } from '../storage/database.ts'
 import { Worker } from '../worker/worker.ts'
 import type { WorkerEvent } from '../worker/worker-event.ts'
@@ -14,6 +15,8 @@ export interface LocalWorkersOptions {
   readonly paused: boolean
   readonly reconnectMs: number
   readonly powThread: URL
+  /** The user's wallet, which vouches for the keys that questions are sealed to. */
+  readonly sealing: SealingIdentity
   readonly progress: StartProgress
   readonly logger: Logger
 }
@@ -36,7 +39,7 @@ export class LocalWorkers {
 
   /** Serves `backend` in place of what was served before. Null after `stop`. */
   async serve(live: LiveNetwork, database: Database, backend: OpenAiBackend, modelName: string): Promise<Worker | null> {
-    const { progress, logger, reconnectMs } = this.#options
+    const { progress, logger, reconnectMs, sealing } = this.#options
     await this.stopServing()
     if (this.#stopped) return null
     const worker = new Worker({
@@ -47,6 +50,7 @@ export class LocalWorkers {
       modelName,
       database,
       dial: this.#dial,
+      sealing,
       logger: logger.room('worker'),
       reconnectMs,
       // The chain commit follows within seconds here, and the Earn screen should show it as soon.

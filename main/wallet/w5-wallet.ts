@@ -28,6 +28,13 @@ export function w5Address(publicKey: Uint8Array, kind: Chain['kind']): Address {
   return contractOf(publicKey, kind).address
 }
 
+/** The number by which a W5 wallet on a network of this kind differs from others of the same key: a signed 32-bit integer in its first data. */
+export function w5WalletId(kind: Chain['kind']): number {
+  const data = contractOf(new Uint8Array(32), kind).init.data.beginParse()
+  // One bit, then the sequence number.
+  return data.skip(33).loadInt(32)
+}
+
 /** What a send of these messages takes from the wallet at most, before anything returns: values and a generous allowance for fees. nanoton */
 export function neededFor(messages: readonly OutMessage[]): bigint {
   return messages.reduce((sum, message) => sum + message.value + feePerMessage, baseFee)

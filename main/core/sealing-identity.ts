@@ -1,0 +1,13 @@
+import { ed25519Signer } from '../../contracts/ed25519.ts'
+import type { SealingIdentity } from '../protocol/sealed/direct/worker-key.ts'
+import type { Chain } from '../ton/chain.ts'
+import { type WalletKeyPair, w5WalletId } from '../wallet/w5-wallet.ts'
+
+/** The user's W5 wallet as the one that vouches for the keys of a worker whose pay it receives (docs/protocol-extensions.md). */
+export function w5Sealing({ publicKey, secretKey }: WalletKeyPair, kind: Chain['kind']): SealingIdentity {
+  return {
+    wallet: { '@type': 'sealed.walletW5', public_key: publicKey, wallet_id: w5WalletId(kind) },
+    // The secret key of 64 bytes is the seed with the public key behind it.
+    sign: ed25519Signer(secretKey.subarray(0, 32)),
+  }
+}
