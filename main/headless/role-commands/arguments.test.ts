@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { hostAndPort, jsonText, oneOf, required, toncoin, UsageError, versionRange, wholeNumber } from './arguments.ts'
+import { policyOf } from './common.ts'
+
+it('a policy may be called as newer revisions call it', () => {
+  expect(['any', 'fake_tdx', 'tdx', 'fake_tee', 'tee'].map((name) => policyOf('policy', name))).toEqual([
+    ...['any', 'fake_tdx', 'tdx'],
+    ...['fake_tdx', 'tdx'],
+  ])
+  expect(() => policyOf('policy', 'sgx')).toThrow(UsageError)
+})
 
 describe('words of a command line', () => {
   it('are read', () => {

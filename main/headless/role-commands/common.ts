@@ -1,7 +1,7 @@
 import { createLogger, type Logger } from '../../base/logger.ts'
 import type { ChildEntries } from '../../child-entries.ts'
 import { parsePccsUrl } from '../../protocol/attestation/collateral-service.ts'
-import { policyNames } from '../../roles/attesting.ts'
+import { type PolicyName, policyNames } from '../../roles/attesting.ts'
 import { openNetwork } from '../../roles/open-network.ts'
 import { parseOwner, type RoleOptions } from '../../roles/role-options.ts'
 import { defaultDataDir } from '../../storage/files.ts'
@@ -69,4 +69,11 @@ export function readCommon(name: string, values: CommonValues, entries: ChildEnt
   }
 }
 
-export const policyOf = (name: string, text: string) => oneOf(name, text, policyNames)
+/** Names that newer revisions give to the same policies (protocol 95 §6). */
+const newerNames: ReadonlyMap<string, PolicyName> = new Map([
+  ['tee', 'tdx'],
+  ['fake_tee', 'fake_tdx'],
+])
+
+/** @throws UsageError */
+export const policyOf = (name: string, text: string): PolicyName => newerNames.get(text) ?? oneOf(name, text, policyNames)

@@ -30,10 +30,15 @@ export function readClientForm(
     if (!numbers.includes(part.name) && !others.includes(part.name)) continue
     if (options.has(part.name))
       throw new Failure('invalid-request', `failed to parse request: field '${part.name}' is given twice`)
-    const text = textOf(part)
+    const text = part.name === 'receiver_public_key' ? keyText(part) : textOf(part)
     if (part.name === 'enable_debug') options.set(part.name, text === 'true' ? true : text === 'false' ? false : text)
     else options.set(part.name, numbers.includes(part.name) ? new JsonNumber(text.trim()) : text)
   }
   const read = readClientOptions(options, bytes.length, usualLimit)
   return { ...read, body: parts.filter(({ name }) => !own.has(name)) }
+}
+
+/** A key may stand in a form as its bytes, which need not be text. */
+function keyText(part: FormPart): string {
+  return part.bytes.length === 32 ? Buffer.from(part.bytes).toString('hex') : textOf(part)
 }

@@ -65,11 +65,13 @@ export function readClientOptions(
   return { model, maxTokens, maxCoefficient, timeoutMs, enableDebug: enableDebug === true, guid, publicKey }
 }
 
-/** As the runners of the network read it: hexadecimal or base64 (protocol 95 §4.2). */
+/** As the runners of the network read it: hexadecimal, base64, or the 32 bytes themselves (protocol 95 §4.2). */
 function receiverKey(given: JsonValue | undefined): Uint8Array {
   if (typeof given === 'string') {
     if (/^[0-9a-f]{64}$/i.test(given)) return Buffer.from(given, 'hex')
     if (/^[A-Za-z0-9+/]{43}=$/.test(given)) return Buffer.from(given, 'base64')
+    const raw = Buffer.from(given, 'utf8')
+    if (raw.length === 32) return raw
   }
   throw refuse("field 'receiver_public_key' must be a public key")
 }

@@ -150,9 +150,9 @@ describe('a request', () => {
 
   it('that is encrypted carries its key, in any spelling, and is not inspected', async () => {
     const { post, answer, connection } = await start(3)
-    const key = Buffer.alloc(32, 0xa5)
+    const key = Buffer.alloc(32, 0x55)
     const sealed = { is_encrypted: 'v1', model: 'M', messages: [{ role: 'ENC_00', content: 'ENC_01' }], max_tokens: 9 }
-    for (const receiver_public_key of [key.toString('hex'), key.toString('base64')]) {
+    for (const receiver_public_key of [key.toString('hex'), key.toString('base64'), key.toString('latin1')]) {
       const [, query] = await Promise.all([post({ ...sealed, receiver_public_key }), answer('application/json', ['{}'])])
       expect([query.flags, Buffer.from(query.public_key ?? []), query.max_tokens]).toEqual([3, key, 9])
     }
