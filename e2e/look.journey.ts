@@ -99,10 +99,10 @@ const screens: ReadonlyArray<readonly [string, () => Promise<void>]> = [
       await expect(page.getByRole('region', { name: 'Rules of the network' })).toBeVisible()
     },
   ],
-  ...(['Appearance', 'Language', 'About'] as const).map(
+  ...(['Local API', 'Appearance', 'Language', 'About'] as const).map(
     (section) =>
       [
-        `settings-${section.toLowerCase()}`,
+        `settings-${section.toLowerCase().replaceAll(' ', '-')}`,
         async () => {
           await goTo(page, 'Settings')
           await page.getByRole('navigation', { name: 'Settings sections' }).getByRole('link', { name: section }).click()

@@ -1,5 +1,6 @@
 import type { Conversation, ConversationSummary, LevelState, Turn } from '../../preload/api/chat.ts'
 import type { EarnState, Payout, ServedRequest } from '../../preload/api/earn.ts'
+import type { GatewayState } from '../../preload/api/gateway.ts'
 import type {
   AppInfo,
   HardwareFacts,
@@ -422,5 +423,50 @@ export const starting: StartState = {
     part('proxy', 'waiting'),
     part('worker', 'waiting'),
     part('client', 'waiting'),
+  ],
+}
+
+const used = { requests: 214, promptTokens: 48_210, completionTokens: 21_903, spent: 1_284_600_000n, unsure: 0n, reserved: 0n }
+
+export const gateway: GatewayState = {
+  enabled: true,
+  port: 4811,
+  status: 'listening',
+  url: 'http://127.0.0.1:4811/v1',
+  levels: [
+    { level: 'computer', needsConsent: false },
+    { level: 'practice', needsConsent: true },
+  ],
+  models: ['local/SmolLM2-135M-Instruct-q4_1', 'network/SmolLM2-135M-Instruct-q4_1'],
+  keys: [
+    {
+      id: 'editor',
+      name: 'Editor',
+      hint: 'x7Qa',
+      level: 'practice',
+      models: null,
+      origins: [],
+      dailyLimit: 10_000_000_000n,
+      createdAtMs: now - 3 * day,
+      lastUsedAtMs: now - 2 * minute,
+      consentedAtMs: now - 3 * day,
+      today: used,
+    },
+  ],
+  running: 1,
+  recent: [
+    {
+      id: 'req_1',
+      atMs: now - 2 * minute,
+      keyName: 'Editor',
+      endpoint: 'chat',
+      model: 'network/SmolLM2-135M-Instruct-q4_1',
+      level: 'practice',
+      status: 200,
+      durationMs: 2_140,
+      promptTokens: 812,
+      completionTokens: 96,
+      cost: 316_000_000n,
+    },
   ],
 }

@@ -100,6 +100,7 @@ function serve(socket: WebSocket, scene: Scene): void {
     'chat.list': () => (scene.empty ? [] : sample.chats),
     'chat.levels': () => scene.levels,
     'earn.state': () => scene.earn,
+    'gateway.state': () => sample.gateway,
   }
 
   const subscribe = ({ n, name, input }: Extract<ToCore, { t: 'subscribe' }>): void => {

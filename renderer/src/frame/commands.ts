@@ -30,6 +30,7 @@ export function useCommands(): readonly Command[] {
   const chats = useStream('chat.list', {}).value
   const models = useStream('models.list', {}).value
   const wallet = useStream('wallet.state', {}).value
+  const api = useStream('gateway.state', {}).value
   const { run: pause } = useCall('earn.pause')
   const { run: resume } = useCall('earn.resume')
   const { run: setLevel } = useCall('chat.setLevel')
@@ -103,6 +104,10 @@ export function useCommands(): readonly Command[] {
       const run = (): void => void copyText(address)
       commands.push({ id: 'copy-address', group: 'actions', label: t('command.copyAddress'), icon: Copy, run })
     }
+    if (api?.status === 'listening') {
+      const run = (): void => void copyText(api.url)
+      commands.push({ id: 'copy-api', group: 'actions', label: t('command.copyApi'), icon: Copy, run })
+    }
     for (const chat of chats ?? []) {
       commands.push({
         id: `chat-${chat.id}`,
@@ -134,7 +139,7 @@ export function useCommands(): readonly Command[] {
         run: () => void setSettings({ theme }),
       })
     }
-    for (const section of ['appearance', 'language', 'about'] as const) {
+    for (const section of ['api', 'appearance', 'language', 'about'] as const) {
       const label = t('command.settings', { section: t(`settings.${section}`) })
       commands.push({
         id: `settings-${section}`,
@@ -145,5 +150,5 @@ export function useCommands(): readonly Command[] {
       })
     }
     return commands
-  }, [t, route, earn, chats, models, wallet, pause, resume, setLevel, setSettings, exportCall, chooseModel])
+  }, [t, route, earn, chats, models, wallet, api, pause, resume, setLevel, setSettings, exportCall, chooseModel])
 }

@@ -1,4 +1,4 @@
-import { Info, Languages, type LucideIcon, Palette } from 'lucide-react'
+import { Code, Info, Languages, type LucideIcon, Palette } from 'lucide-react'
 import type { Settings } from '../../../preload/api/system.ts'
 import { useAnswer, useCall } from '../api/use-call.ts'
 import { useStream } from '../api/use-stream.ts'
@@ -12,10 +12,11 @@ import { FactList } from '../ui/fact-list.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Segmented } from '../ui/segmented.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
+import { LocalApi } from './local-api/local-api.tsx'
 
-const sections = ['appearance', 'language', 'about'] as const
+const sections = ['api', 'appearance', 'language', 'about'] as const
 type Section = (typeof sections)[number]
-const icons: Record<Section, LucideIcon> = { appearance: Palette, language: Languages, about: Info }
+const icons: Record<Section, LucideIcon> = { api: Code, appearance: Palette, language: Languages, about: Info }
 
 export function SettingsScreen({ section }: { section: string | undefined }) {
   const { t } = useTexts()
@@ -36,7 +37,7 @@ export function SettingsScreen({ section }: { section: string | undefined }) {
             <ScreenTitle key={shown}>{t(`settings.${shown}`)}</ScreenTitle>
             {shown === 'about' ? null : <span className="ms-auto text-sm text-ink-2">{t('settings.saved')}</span>}
           </div>
-          {shown === 'about' ? <About /> : <Choice section={shown} />}
+          {shown === 'about' ? <About /> : shown === 'api' ? <LocalApi /> : <Choice section={shown} />}
         </div>
       </main>
     </div>
