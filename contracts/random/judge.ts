@@ -5,7 +5,7 @@ import { judgeClient } from './model-client.ts'
 import { type ClientModel, clientData, type ProxyModel, proxyData, type WorkerModel, workerData } from './model-layout.ts'
 import { judgeProxy } from './model-proxy.ts'
 import { type Drafts, judgeRoot, type RootModel, rootData } from './model-root.ts'
-import { COMMISSION, type Incoming, type Outgoing, type Verdict } from './model-rules.ts'
+import { COMMISSION, type Incoming, type Outgoing, STORAGE, type Verdict } from './model-rules.ts'
 import { judgeOrder, judgeWallet, type WalletModel, walletData } from './model-wallet.ts'
 import { judgeWorker } from './model-worker.ts'
 import { rawHash } from './raw-boc.ts'
@@ -112,13 +112,12 @@ export function judge(model: Model, step: Step, drafts: Drafts): { readonly next
     return { next: verdict.next, verdict }
   }
   const couldStarve = step.parcel.value < GAS_LIMIT && starved(step) && !(verdict.kind === 'done' && isCorrection(step))
-  if (verdict.kind === 'done' && !couldStarve && !(model.kind === 'wallet' && NO_FUNDS.includes(step.actionCode ?? 0))) {
-    fail('should have been accepted')
-  }
+  if (verdict.kind === 'done' && !couldStarve && !isUnaffordable(model, verdict, step)) fail('should have been accepted')
   if (verdict.kind === 'refused' && !couldStarve) {
     const code = step.exitCode === 0 ? step.actionCode : step.exitCode
-    // An order that the wallet cannot even pay for is not run.
-    const isUnpaid = !step.accepted && step.exitCode === -1
+    // An order that the wallet cannot even pay for is not run; the emulator says 0 when its rent has taken the last of it.
+    const isBroke = step.exitCode === 0 && step.before.balance <= STORAGE
+    const isUnpaid = !step.accepted && (step.exitCode === -1 || isBroke)
     if (!isUnpaid && (step.success || code === null || !verdict.codes.includes(code))) fail('should have been refused')
   }
   if (verdict.kind === 'ignored' && !couldStarve && !step.success) fail('should have been ignored')
@@ -140,6 +139,19 @@ function isCorrection({ parcel }: Step): boolean {
 }
 
 /**
+ * A wallet may order more than it has. Of the others only what has to stay can be too much: rent that has gathered for about a year or longer, and
+ * takes what the message brings for its way. Then the chain refuses the message as a whole, and the money goes back.
+ */
+function isUnaffordable(model: Model, verdict: Verdict<Model>, step: Step): boolean {
+  if (!NO_FUNDS.includes(step.actionCode ?? 0)) return false
+  if (model.kind === 'wallet') return true
+  if (verdict.kind !== 'done' || verdict.keeps === null || isCorrection(step)) return false
+  const sent = verdict.out.reduce((sum, out) => sum + (out.value ?? 0n), 0n)
+  const left = step.before.balance + step.parcel.value - step.rent - verdict.keeps - sent
+  return left < FEE_LIMIT && left + step.rent + step.due >= FEE_LIMIT
+}
+
+/**
  * A contract that has used up what it had for its rent, and owes more: it is frozen, and whatever comes goes back. Throws Violation
  * when it is gone for any other reason, or keeps something.
  */
@@ -149,7 +161,8 @@ export function judgeFrozen(model: Model, step: Step) {
   }
   const { before, after } = step
   if (step.skipped === null) fail(`ran and is ${after.status}`)
-  const isBroke = step.rent === before.balance && step.due > FREEZE_LIMIT
+  // Of a message that does not bounce the rent takes its part too.
+  const isBroke = step.rent >= before.balance && step.due > FREEZE_LIMIT
   if (before.status === 'active' && !isBroke) fail(`is ${after.status} and owes only ${step.due}`)
   checkBounce(step, fail)
 }

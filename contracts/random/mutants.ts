@@ -39,6 +39,14 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('client', 'client', 'a withdrawal stays on the books', 'st.balance = st.stake;\n    saveAndForward', 'saveAndForward'),
   mutant('client', 'client', 'a refund needs no waiting', 'assert (st.unlockAt < blockchain.now()) throw ERR_LOCKED;', '', false),
   mutant('client', 'client', 'anybody is the owner', 'assert (msg.sender == owned.owner) throw ERR_NOT_OWNER;', '', false),
+  mutant(
+    'client',
+    'client',
+    'a refused first request for a refund closes all the same',
+    'st.state = STATE_NORMAL;\n                st.unlockAt = 0;',
+    '',
+    false,
+  ),
   mutant('client', 'client', 'a refused top up is kept on the books', 'st.balance -= returned;', ''),
   mutant('client', 'shared', 'a charge needs no signature', 'isSignatureValid(payload.hash(), signature, publicKey)', 'true'),
   mutant(

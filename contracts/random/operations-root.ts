@@ -57,12 +57,9 @@ export function delays(dice: Dice): number {
   ])
 }
 
-/**
- * A delay that a root may be asked for: now and then one second more than the longest, or one that no clock reaches. A delay that is taken stays
- * short here: a sequence that waits for a year would be about rent alone.
- */
+/** A delay that a root may be asked for: now and then the longest, one second more, or one that no clock reaches. */
 function askedDelay(dice: Dice): number {
-  return dice.chance(0.85) ? delays(dice) : dice.pick([YEAR_SEC + 1, 2 ** 32 - 1])
+  return dice.chance(0.85) ? delays(dice) : dice.pick([YEAR_SEC, YEAR_SEC + 1, 2 ** 32 - 1])
 }
 
 export function stakes(dice: Dice): bigint {
