@@ -230,6 +230,7 @@ describe('settings', () => {
     const real = policiesOf(JSON.stringify({ strict: { type: 'tee', imageHashes: [image] } }), quotes)
     expect(real.get('strict')).toEqual({ kind: 'tdx', quotes, imageHashes: [new Uint8Array(32).fill(0xab)] })
     expect(real.get('tee')).toEqual({ kind: 'tdx', quotes })
+    expect([real.get('fake_tdx'), real.get('fake_tee')]).toEqual([{ kind: 'fake_tdx' }, { kind: 'fake_tdx', quotes }])
   })
 
   it.each([

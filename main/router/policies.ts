@@ -3,11 +3,11 @@ import { Failure } from '../base/failure.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
 import { noQuoteJudge, type QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
 
-/** Policies that every router knows (10 §8), also by the names of newer revisions (95 §6). */
+/** Policies that every router knows (10 §8), also by the names of newer revisions, whose fake one takes real quotes too (95 §6). */
 function builtIn(quotes: QuoteJudge): Readonly<Record<string, Policy>> {
   const tdx = { kind: 'tdx', quotes } as const
   const fake = { kind: 'fake_tdx' } as const
-  return { any: { kind: 'any' }, fake_tdx: fake, fake_tee: fake, tdx, tee: tdx }
+  return { any: { kind: 'any' }, fake_tdx: fake, fake_tee: { ...fake, quotes }, tdx, tee: tdx }
 }
 
 const hashOf = (bytes: number) =>

@@ -63,6 +63,19 @@ describe('peers that must show a real quote', () => {
     expect(listener.connectionCount).toBe(0)
   })
 
+  it('pass a fake policy of newer revisions, as fake quotes do, but only when they are verified', async () => {
+    if (byOwnImage.kind !== 'tdx') throw new Error('nobody judges')
+    const newer = { kind: 'fake_tdx', quotes: byOwnImage.quotes } as const
+    const real = await listening(syntheticQuote, any)
+    const { peer } = await dialing(real.listener.port, undefined, newer)
+    expect(peer).toMatchObject({ attestation: 'tdx', imageHash: syntheticImageHash })
+    const fake = await listening(fakeQuote, any)
+    expect((await dialing(fake.listener.port, undefined, newer)).peer).toMatchObject({ attestation: 'fake_tdx' })
+    const spoiled = await listening((key) => syntheticQuote(key).map((byte, i) => (i === 300 ? byte ^ 1 : byte)), any)
+    await expect(dialing(spoiled.listener.port, undefined, newer)).rejects.toMatchObject({ name: 'AttestationError' })
+    await expect(dialing(real.listener.port, undefined, { kind: 'fake_tdx' })).rejects.toMatchObject({ code: 'quote-malformed' })
+  })
+
   it('that leave while they are looked at are gone', async () => {
     let release: (() => void) | undefined
     const slow = {
