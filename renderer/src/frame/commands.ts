@@ -139,7 +139,7 @@ export function useCommands(): readonly Command[] {
         run: () => void setSettings({ theme }),
       })
     }
-    for (const section of ['api', 'appearance', 'language', 'about'] as const) {
+    for (const section of ['api', 'devices', 'appearance', 'language', 'about'] as const) {
       const label = t('command.settings', { section: t(`settings.${section}`) })
       commands.push({
         id: `settings-${section}`,

@@ -1,4 +1,4 @@
-import { Code, Info, Languages, type LucideIcon, Palette } from 'lucide-react'
+import { Code, Eye, Info, Languages, Laptop, type LucideIcon, Palette } from 'lucide-react'
 import type { Settings } from '../../../preload/api/system.ts'
 import { useAnswer, useCall } from '../api/use-call.ts'
 import { useStream } from '../api/use-stream.ts'
@@ -12,11 +12,19 @@ import { FactList } from '../ui/fact-list.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Segmented } from '../ui/segmented.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
+import { Devices } from './devices/devices.tsx'
 import { LocalApi } from './local-api/local-api.tsx'
 
-const sections = ['api', 'appearance', 'language', 'about'] as const
-type Section = (typeof sections)[number]
-const icons: Record<Section, LucideIcon> = { api: Code, appearance: Palette, language: Languages, about: Info }
+const sections = ['api', 'devices', 'privacy', 'appearance', 'language', 'about'] as const
+type SectionName = (typeof sections)[number]
+const icons: Record<SectionName, LucideIcon> = {
+  api: Code,
+  devices: Laptop,
+  privacy: Eye,
+  appearance: Palette,
+  language: Languages,
+  about: Info,
+}
 
 export function SettingsScreen({ section }: { section: string | undefined }) {
   const { t } = useTexts()
@@ -37,14 +45,27 @@ export function SettingsScreen({ section }: { section: string | undefined }) {
             <ScreenTitle key={shown}>{t(`settings.${shown}`)}</ScreenTitle>
             {shown === 'about' ? null : <span className="ms-auto text-sm text-ink-2">{t('settings.saved')}</span>}
           </div>
-          {shown === 'about' ? <About /> : shown === 'api' ? <LocalApi /> : <Choice section={shown} />}
+          <Section section={shown} />
         </div>
       </main>
     </div>
   )
 }
 
-function Choice({ section }: { section: 'appearance' | 'language' }) {
+function Section({ section }: { section: SectionName }) {
+  switch (section) {
+    case 'about':
+      return <About />
+    case 'api':
+      return <LocalApi />
+    case 'devices':
+      return <Devices />
+    default:
+      return <Choice section={section} />
+  }
+}
+
+function Choice({ section }: { section: 'privacy' | 'appearance' | 'language' }) {
   const { t } = useTexts()
   const { value, error } = useStream('settings', {})
   const set = useCall('settings.set')
@@ -58,7 +79,14 @@ function Choice({ section }: { section: 'appearance' | 'language' }) {
             <h2>{t(`settings.${section}.name`)}</h2>
             <p className="text-sm text-ink-2">{t(`settings.${section}.text`)}</p>
           </div>
-          {section === 'appearance' ? (
+          {section === 'privacy' ? (
+            <Segmented<'ask' | 'forbid'>
+              label={t('settings.privacy.name')}
+              value={value.openNetworkForbidden ? 'forbid' : 'ask'}
+              options={(['ask', 'forbid'] as const).map((one) => ({ value: one, label: t(`settings.privacy.${one}`) }))}
+              onChange={(one) => void set.run({ openNetworkForbidden: one === 'forbid' })}
+            />
+          ) : section === 'appearance' ? (
             <Segmented<Settings['theme']>
               label={t('settings.appearance.name')}
               value={value.theme}
