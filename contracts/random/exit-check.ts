@@ -62,6 +62,11 @@ async function wakeFrozen(world: World) {
     await trial.drain()
     const { status, due } = trial.ledger.account(proxy.key)
     if (status === 'active') continue
+    if (status === 'none') {
+      // One that was never used is gone with the first message that returns, and so is what it owed.
+      await world.send(anybody, proxy.key, TON, Cell.EMPTY)
+      await world.drain()
+    }
     const init = { ...proxy.init, data: dataOf(world.model(proxy)) }
     // A little more: receiving costs gas.
     await world.send(anybody, proxy.key, due + TON / 100n, Cell.EMPTY, { deploy: { ...proxy, init }, bounce: false })
