@@ -18,7 +18,8 @@ import { readWallets, type WalletSources } from './core/wallet-view.ts'
 import { earnStates } from './earnings/earn-state.ts'
 import type { EarnRole } from './earnings/earn-status.ts'
 import type { Ledger } from './earnings/ledger.ts'
-import { readTelemetry } from './hardware/telemetry.ts'
+import type { GpuWatch } from './hardware/gpu-reading.ts'
+import { readTelemetry, systemTelemetry } from './hardware/telemetry.ts'
 import type { LocalEngine } from './inference/local-engine.ts'
 import type { CatalogEntry } from './models/catalog.ts'
 import { diskUse } from './models/disk-use.ts'
@@ -29,6 +30,8 @@ import type { Worker } from './worker/worker.ts'
 export interface ApiParts {
   readonly info: AppInfo
   readonly facts: () => Promise<HardwareFacts>
+  /** One watch of the cards for all who look. */
+  readonly gpus: () => GpuWatch
   readonly progress: StartProgress
   readonly settings: SettingsStore
   readonly library: ModelLibrary
@@ -190,7 +193,7 @@ export function createHandlers(parts: ApiParts): Handlers {
       'earn.state': (_input, signal) => earnStates(ledger, role, signal),
       'app.start': (_input, signal) => progress.state.values(signal),
       settings: (_input, signal) => settings.values(signal),
-      'hardware.telemetry': (_input, signal) => readTelemetry(signal),
+      'hardware.telemetry': (_input, signal) => readTelemetry(signal, systemTelemetry(parts.gpus)),
       'models.list': (_input, signal) => modelStates({ library, catalog: parts.catalog, facts: parts.facts, engine }, signal),
       'wallet.state': (_input, signal) =>
         network.readOnly ? closedWallet(network, signal) : readWallets(() => walletSources(network), signal),

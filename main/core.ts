@@ -25,6 +25,7 @@ import { openLedger } from './earnings/ledger.ts'
 import { earningsMigrations } from './earnings/ledger-tables.ts'
 import { steadyRecorder } from './earnings/steady-recorder.ts'
 import { readFacts } from './hardware/facts.ts'
+import { openGpuWatch, sharedWatch } from './hardware/telemetry.ts'
 import { LocalEngine } from './inference/local-engine.ts'
 import { createEngineBackend } from './inference/openai.ts'
 import { chainIdOf } from './localnet/chain-id.ts'
@@ -93,6 +94,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
 
   const engine = new LocalEngine({ entryPath: entries.engine, logger: logger.room('engine') })
   const catalog = shippedCatalog()
+  const gpus = sharedWatch(() => openGpuWatch(() => new Set([process.pid, engine.pid ?? process.pid])))
   const library = new ModelLibrary({ folder: paths.models, catalog, logger: logger.room('models') })
   const network = openAppNetwork({
     chosen,
@@ -213,6 +215,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
       vault: keptBy,
     },
     facts: () => facts,
+    gpus,
     progress,
     settings,
     library,

@@ -48,8 +48,15 @@ export const telemetry = z.object({
       name: z.string(),
       utilisationPercent: z.number().nullable(),
       memoryUsedBytes: z.number().nullable(),
+      memoryTotalBytes: z.number().nullable(),
+      /** Of the memory in use, by this app. */
+      memoryOursBytes: z.number().nullable(),
       temperatureC: z.number().nullable(),
       powerW: z.number().nullable(),
+      powerLimitW: z.number().nullable(),
+      clockMHz: z.number().nullable(),
+      /** The card holds itself back, and why. */
+      throttling: z.enum(['none', 'thermal', 'power', 'other']).nullable(),
     }),
   ),
 })

@@ -15,15 +15,29 @@ interface Measure {
   readonly percent: number
 }
 
+/** Beside the load: power against its limit, clock, and whether the card holds itself back. */
+function restOf(gpu: Telemetry['gpus'][number], t: Say, format: Formats): { rest?: string } {
+  const { powerW, powerLimitW, clockMHz, throttling } = gpu
+  const power = powerW === null ? null : format.power(powerW)
+  const parts = [
+    power !== null && powerLimitW !== null ? t('hardware.powerOf', { power, limit: format.power(powerLimitW) }) : power,
+    clockMHz === null ? null : t('unit.megahertz', { value: format.count(Math.round(clockMHz)) }),
+    throttling === null || throttling === 'none' ? null : t(`hardware.throttling.${throttling}`),
+  ].filter((part) => part !== null)
+  return parts.length === 0 ? {} : { rest: parts.join(', ') }
+}
+
 /** What is measured, in the order of importance. A value that this computer does not tell is left out, never shown as zero. */
 function measures(facts: HardwareFacts, live: Telemetry, t: Say, format: Formats): readonly Measure[] {
   const list: Measure[] = []
+  const several = live.gpus.length > 1
   for (const [index, gpu] of live.gpus.entries()) {
-    const total = facts.gpus[index]?.memoryBytes
+    const named = (label: string): string => (several ? t('hardware.ofCard', { label, number: index + 1 }) : label)
+    const total = gpu.memoryTotalBytes ?? facts.gpus[index]?.memoryBytes
     if (gpu.temperatureC !== null) {
       list.push({
         id: `gpu${index}-t`,
-        label: t('hardware.gpuTemperature'),
+        label: named(t('hardware.gpuTemperature')),
         value: format.temperature(gpu.temperatureC),
         percent: gpu.temperatureC,
       })
@@ -31,18 +45,21 @@ function measures(facts: HardwareFacts, live: Telemetry, t: Say, format: Formats
     if (gpu.memoryUsedBytes !== null && total) {
       list.push({
         id: `gpu${index}-m`,
-        label: t('hardware.gpuMemory'),
+        label: named(t('hardware.gpuMemory')),
         value: format.bytes(gpu.memoryUsedBytes),
-        rest: t('hardware.of', { total: format.bytes(total) }),
+        rest:
+          gpu.memoryOursBytes === null
+            ? t('hardware.of', { total: format.bytes(total) })
+            : t('hardware.ofOurs', { total: format.bytes(total), ours: format.bytes(gpu.memoryOursBytes) }),
         percent: (100 * gpu.memoryUsedBytes) / total,
       })
     }
     if (gpu.utilisationPercent !== null) {
       list.push({
         id: `gpu${index}-u`,
-        label: t('hardware.gpuLoad'),
+        label: named(t('hardware.gpuLoad')),
         value: format.percent(gpu.utilisationPercent),
-        ...(gpu.powerW === null ? {} : { rest: format.power(gpu.powerW) }),
+        ...restOf(gpu, t, format),
         percent: gpu.utilisationPercent,
       })
     }
