@@ -287,7 +287,7 @@ export class RunningQuery implements QueryHandle {
 
   #close(settle: () => void, failure?: Failure): void {
     // A failure costs a stack trace, which an answer that has begun does not need.
-    if (this.#state === 'waiting') this.#head.reject(failure ?? stoppedFailure())
+    if (this.#status === undefined) this.#head.reject(failure ?? stoppedFailure())
     this.#state = 'done'
     this.#opening?.closed()
     for (const timer of this.#timers) clearTimeout(timer)
