@@ -6,9 +6,11 @@ import { ProxyDirectory } from '../protocol/handshake/proxy-directory.ts'
 import { allVersions, checkVersions } from '../protocol/handshake/versions.ts'
 import type { SealedWorker } from '../protocol/sealed/outcome.ts'
 import type { RootConfig } from '../ton/root-config.ts'
+import { sealingKeys } from '../ton/sealing-keys.ts'
 import { AccountKeeper } from './account-keeper.ts'
 import { AccountStore } from './account-store.ts'
 import { Consent } from './consent.ts'
+import { type EncryptedRequest, runEncrypted } from './encrypted-query.ts'
 import { LinkPool } from './link-pool.ts'
 import { OldAccounts } from './old-accounts.ts'
 import type { ClientEvent, ClientOptions } from './options.ts'
@@ -160,6 +162,16 @@ export class Client {
     const { body, limits } = valid
     const chat = { model: request.model, body, path, maxTokens, maxCoefficient, timeoutMs, publicKey, seal, limits, debug }
     return this.#pool.run(chat, signal, (account) => void this.#visitor.freeCredit(account))
+  }
+
+  /**
+   * As `runChat`, with the texts of question and answer encrypted between this client and the network's proxies and workers (see `runEncrypted`).
+   * Throws `Failure` with `no-sealing-key` too.
+   */
+  runEncrypted(request: EncryptedRequest, signal: AbortSignal): QueryHandle {
+    const root = this.#options.root.value
+    const keys = root === null ? [] : sealingKeys(root, Date.now())
+    return runEncrypted(request, keys, (sealed, until) => this.runChat(sealed, until), signal)
   }
 
   /**

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { KeyManager } from '../../contracts/root.ts'
-import { Failure } from '../base/failure.ts'
-import { sealingKeys, withSealingKey } from './sealing-keys.ts'
+import { sealingKeys } from './sealing-keys.ts'
 
 const nowMs = 1_800_000_000_000
 const key = (byte: number, hoursLeft: number, type = 1) => ({
@@ -12,7 +11,6 @@ const key = (byte: number, hoursLeft: number, type = 1) => ({
 const rootWith = (...keys: KeyManager['keys']) => ({
   keyManager: { keys, publicKey: '00'.repeat(32), imageHash: '00'.repeat(32), endpoints: null },
 })
-const unknownKey = (): Failure => new Failure('unknown-key', 'The proxy does not know the key.')
 
 describe('keys to encrypt for', () => {
   it('are of type 1 and comfortably valid, longest first', () => {
@@ -25,42 +23,4 @@ describe('keys to encrypt for', () => {
   })
 
   it('are none where the network has no key manager', () => expect(sealingKeys({ keyManager: null }, nowMs)).toEqual([]))
-})
-
-describe('asking with them', () => {
-  const root = rootWith(key(1, 2), key(2, 24), key(3, 3), key(4, 1))
-
-  it('takes another key where the first is unknown', async () => {
-    const tried: (number | undefined)[] = []
-    const answer = await withSealingKey(root, nowMs, async ({ publicKey }) => {
-      tried.push(publicKey[0])
-      if (tried.length < 2) throw unknownKey()
-      return 'answered'
-    })
-    expect([answer, tried]).toEqual(['answered', [2, 3]])
-  })
-
-  it('gives up after three', async () => {
-    let tries = 0
-    const asked = withSealingKey(root, nowMs, async () => {
-      tries++
-      throw unknownKey()
-    })
-    await expect(asked).rejects.toMatchObject({ code: 'unknown-key' })
-    expect(tries).toBe(3)
-  })
-
-  it('tries nothing again after any other failure, which may have been charged', async () => {
-    let tries = 0
-    const asked = withSealingKey(root, nowMs, async () => {
-      tries++
-      throw new Failure('timeout', 'too late')
-    })
-    await expect(asked).rejects.toMatchObject({ code: 'timeout' })
-    expect(tries).toBe(1)
-  })
-
-  it('says so where there is no key', async () => {
-    await expect(withSealingKey(rootWith(key(1, 0.1)), nowMs, async () => 1)).rejects.toMatchObject({ code: 'no-sealing-key' })
-  })
 })
