@@ -2,7 +2,7 @@ import type { Logger } from '../base/logger.ts'
 import type { Privacy } from '../chat/privacy/privacy.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { gatewayMigrations } from '../gateway/gateway-tables.ts'
-import { localBackend } from '../gateway/local-backend.ts'
+import { keyScope, localBackend } from '../gateway/local-backend.ts'
 import type { LocalEngine } from '../inference/local-engine.ts'
 import { createEngineBackend } from '../inference/openai.ts'
 import { openDatabase } from '../storage/database.ts'
@@ -36,7 +36,7 @@ export function openAppGateway({ path, engine, models, practice, privacy, room, 
   const loaded = () => {
     const { current } = models
     if (current === undefined) return undefined
-    const backend = createEngineBackend({ engine, model: current.identity.baseName, lane: 'api' })
+    const backend = createEngineBackend({ engine, model: current.identity.baseName, lane: 'api', cacheScope: keyScope })
     return { backend, capabilities: engine.capabilities }
   }
   const gateway = new Gateway({

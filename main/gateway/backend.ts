@@ -58,7 +58,8 @@ export interface GatewayBackend {
   trouble(): string
   /**
    * @param request judged already by the offer's capabilities
+   * @param keyId whose request it is; what an engine keeps of one key's prompts must not show in the answers to another
    * @throws ApiRefusal, Failure for what this place does not take; nothing was sent then
    */
-  prepare(request: ApiRequest, offer: Offer): PreparedAnswer
+  prepare(request: ApiRequest, offer: Offer, keyId: string): PreparedAnswer
 }

@@ -123,21 +123,68 @@ describe('the openai client', () => {
     expect(stage.gateway.view().recent[0]).toMatchObject({ status: 499 })
   })
 
-  it('gets what the model can give beside text, or is refused by the name of the field', async () => {
-    const can = engine.capabilities
+  it('gets JSON, log probabilities, tool calls and embeddings, as far as the model can', async () => {
+    expect(engine.capabilities).toMatchObject({ json: true, jsonSchema: true, tools: true, embeddings: true })
     const create = client.chat.completions.create.bind(client.chat.completions)
-    const json = create({ model, messages, max_tokens: 200, response_format: { type: 'json_object' } })
-    if (can.json) expect(typeof (await json).choices[0]?.message.content).toBe('string')
-    else expect(await refused(json)).toMatchObject({ param: 'response_format' })
-    const likely = create({ model, messages, max_tokens: 4, logprobs: true, top_logprobs: 2 })
-    if (can.topLogprobs !== null) expect((await likely).choices[0]?.logprobs?.content?.length).toBe(4)
-    else expect(await refused(likely)).toMatchObject({ param: 'logprobs' })
-    const embedding = client.embeddings.create({ model, input: ['one', 'two'] })
-    if (can.embeddings) {
-      const { data } = await embedding
-      expect(data.map(({ embedding }) => embedding.length)).toEqual([256, 256])
-      expect(data[0]?.embedding.reduce((sum, x) => sum + x * x, 0)).toBeCloseTo(1, 2)
-    } else expect(await refused(embedding)).toMatchObject({ status: 400, code: 'unsupported_endpoint', param: 'model' })
+    const schema = {
+      type: 'object',
+      properties: { zeta: { type: 'boolean' }, alpha: { enum: ['x', 'y'] } },
+      required: ['zeta', 'alpha'],
+    }
+    const formed = await create({
+      model,
+      messages,
+      max_tokens: 100,
+      response_format: { type: 'json_schema', json_schema: { name: 'answer', schema, strict: true } },
+    })
+    const value = JSON.parse(formed.choices[0]?.message.content ?? '')
+    // In the order of the schema.
+    expect(Object.keys(value)).toEqual(['zeta', 'alpha'])
+    expect([typeof value.zeta, ['x', 'y'].includes(value.alpha)]).toEqual(['boolean', true])
+    const likely = await create({ model, messages, max_tokens: 4, logprobs: true, top_logprobs: 2 })
+    expect(likely.choices[0]?.logprobs?.content?.map(({ top_logprobs }) => top_logprobs.length)).toEqual([2, 2, 2, 2])
+    const parameters = { type: 'object', properties: { kind: { enum: ['sun', 'rain'] } }, required: ['kind'] }
+    const tools = [{ type: 'function' as const, function: { name: 'weather', parameters } }]
+    const called = await create({ model, messages, tools, tool_choice: 'required', max_tokens: 200 })
+    expect(called.choices[0]).toMatchObject({
+      finish_reason: 'tool_calls',
+      message: { tool_calls: [{ type: 'function', function: { name: 'weather' } }] },
+    })
+    const [call] = called.choices[0]?.message.tool_calls ?? []
+    if (call?.type !== 'function') throw new Error('There is no call.')
+    expect(JSON.parse(call.function.arguments)).toEqual({ kind: expect.stringMatching(/^(sun|rain)$/) })
+    const after = await create({
+      model,
+      max_tokens: 4,
+      tools,
+      messages: [
+        ...messages,
+        called.choices[0]?.message ?? messages[0],
+        { role: 'tool', tool_call_id: call.id, content: 'warm' },
+      ],
+    } as Parameters<typeof create>[0])
+    expect(after).toMatchObject({ object: 'chat.completion' })
+    const { data, usage } = await client.embeddings.create({ model, input: ['one', 'two'] })
+    expect(data.map(({ embedding }) => embedding.length)).toEqual([256, 256])
+    expect(data[0]?.embedding.reduce((sum, x) => sum + x * x, 0)).toBeCloseTo(1, 2)
+    expect(usage.prompt_tokens).toBeGreaterThan(0)
+    expect(await refused(client.embeddings.create({ model, input: 'x', dimensions: 4 }))).toMatchObject({ param: 'dimensions' })
+  })
+
+  it('shares no cached prompt with another key', async () => {
+    const long = [
+      { role: 'user' as const, content: 'there will be many words in this one so that a cache would show '.repeat(6) },
+    ]
+    const cached = async (key: string, content: typeof long): Promise<number> => {
+      client.apiKey = key
+      const { usage } = await client.chat.completions.create({ model, messages: content, max_tokens: 1 })
+      return usage?.prompt_tokens_details?.cached_tokens ?? 0
+    }
+    const [one, other] = [stage.key(), stage.key()]
+    await cached(one, long)
+    const longer = (end: string): typeof long => [{ role: 'user', content: `${long[0]?.content ?? ''} ${end}` }]
+    expect(await cached(one, longer('and again'))).toBeGreaterThan(50)
+    expect(await cached(other, longer('and more'))).toBeLessThan(20)
   })
 })
 
@@ -165,6 +212,18 @@ describe('LangChain', () => {
     }
     expect(text).toBe(answer.content)
     expect(usage).toMatchObject({ output_tokens: 8 })
+  })
+
+  it('calls tools', async () => {
+    const weather = {
+      type: 'function' as const,
+      function: {
+        name: 'weather',
+        parameters: { type: 'object', properties: { kind: { enum: ['sun', 'rain'] } }, required: ['kind'] },
+      },
+    }
+    const answer = await chat({ maxTokens: 200 }).bindTools([weather], { tool_choice: 'required' }).invoke('Say something.')
+    expect(answer.tool_calls).toMatchObject([{ name: 'weather', args: { kind: expect.stringMatching(/^(sun|rain)$/) } }])
   })
 
   it('is told what cannot be done', async () => {

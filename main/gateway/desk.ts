@@ -66,7 +66,7 @@ export class Desk {
       const read = readApiRequest(endpoint, body)
       choice = chooseModel(read.model, header(asked), key, this.#options.backends)
       checkFields(read, choice.offer.capabilities)
-      const prepared = choice.backend.prepare(read, choice.offer)
+      const prepared = choice.backend.prepare(read, choice.offer, key.id)
       const reservation = prepared.worstCaseNano > 0n ? this.#options.spending.reserve(key, prepared.worstCaseNano) : undefined
       await this.#pass(choice, prepared, reservation, control, response, read, notes)
     } catch (thrown) {

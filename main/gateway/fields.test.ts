@@ -40,6 +40,11 @@ describe('a request that the model cannot serve', () => {
     [{ prediction: { type: 'content', content: 'x' } }, 'prediction'],
     [{ reasoning_effort: 'high' }, 'reasoning_effort'],
     [{ verbosity: 'low' }, 'verbosity'],
+    [{ top_k: 5 }, 'top_k'],
+    [{ min_p: 0.1 }, 'min_p'],
+    [{ reasoning_format: 'deepseek' }, 'reasoning_format'],
+    [{ messages: [{ role: 'user', content: 'x', name: 'Ann' }] }, 'messages[0].name'],
+    [{ messages: [{ role: 'assistant', content: 'x', refusal: 'no' }] }, 'messages[0].refusal'],
     [{ web_search_options: {} }, 'web_search_options'],
     [{ service_tier: 'priority' }, 'service_tier'],
     [{ messages: [{ role: 'tool', tool_call_id: '1', content: 'x' }] }, 'messages[0].role'],
@@ -53,7 +58,10 @@ describe('a request that the model cannot serve', () => {
     const able = {
       tools: [tool],
       tool_choice: 'required',
-      parallel_tool_calls: false,
+      parallel_tool_calls: true,
+      reasoning_format: 'deepseek',
+      top_k: 5,
+      min_p: 0.1,
       response_format: schema,
       logprobs: true,
       top_logprobs: 20,
@@ -63,6 +71,8 @@ describe('a request that the model cannot serve', () => {
       messages: [{ role: 'user', content: [picture] }],
     }
     expect(chat(able, allCapabilities)).toBeNull()
+    expect(chat({ tools: [tool], parallel_tool_calls: false }, allCapabilities)?.param).toBe('parallel_tool_calls')
+    expect(chat({ tools: [tool], parallel_tool_calls: false }, { ...allCapabilities, parallelToolCalls: false })).toBeNull()
     expect(chat({ logprobs: true, top_logprobs: 21 }, allCapabilities)?.param).toBe('top_logprobs')
     expect(chat({ n: 5 }, allCapabilities)?.param).toBe('n')
     expect(chat({ seed: 1 }, noCapabilities)).toEqual({ param: 'model', code: 'unsupported_endpoint' })

@@ -68,6 +68,9 @@ const common: Readonly<Record<string, Rule>> = {
   seed: unless((can) => can.seed),
   stop: unless((can) => can.stop),
   logit_bias: emptyOr((can) => can.logitBias),
+  // Not OpenAI's, but other servers have them.
+  top_k: unless((can) => can.topK),
+  min_p: unless((can) => can.minP),
   n: answers,
   user: 'hint',
 }
@@ -79,7 +82,8 @@ const fields: Readonly<Record<Endpoint, Readonly<Record<string, Rule>>>> = {
     max_completion_tokens: 'plain',
     tools: emptyOr((can) => can.tools),
     tool_choice: toolChoice,
-    parallel_tool_calls: (_value, can, body) => (!hasTools(body) || can.tools ? undefined : cannot),
+    // An engine that makes several calls cannot be held to one.
+    parallel_tool_calls: (value, can, body) => (hasTools(body) && value === false && can.parallelToolCalls ? cannot : undefined),
     functions: emptyOr(() => false),
     function_call: only('none'),
     response_format: responseFormat,
@@ -98,6 +102,7 @@ const fields: Readonly<Record<Endpoint, Readonly<Record<string, Rule>>>> = {
     audio: only(),
     prediction: only(),
     reasoning_effort: only(),
+    reasoning_format: (value, can) => (value === 'none' || (value === 'deepseek' && can.reasoningSplit) ? undefined : cannot),
     verbosity: only(),
     web_search_options: only(),
   },

@@ -1,7 +1,7 @@
 import type { PrivacyLevel } from '../../preload/api/chat.ts'
 import { Failure } from '../base/failure.ts'
 import type { EngineCapabilities } from '../inference/capabilities.ts'
-import type { OpenAiBackend } from '../inference/openai-backend.ts'
+import type { BackendRequest, OpenAiBackend } from '../inference/openai-backend.ts'
 import { endpointPaths } from './api-request.ts'
 import type { GatewayBackend, Permission, RunningAnswer } from './backend.ts'
 import { withoutHints } from './fields.ts'
@@ -15,6 +15,9 @@ export interface LocalBackendOptions {
 }
 
 const level: PrivacyLevel = 'computer'
+const scopeHeader = 'X-Cocoon-Key-Id'
+/** Each key's prompts have a cache of their own: how soon an answer begins must not tell one program what another one asked. */
+export const keyScope = ({ headers }: BackendRequest): string | undefined => headers.find(([name]) => name === scopeHeader)?.[1]
 const free = Promise.resolve({ costNano: 0n })
 
 /** The model in this computer's own engine: nothing leaves it, nothing is paid. */
@@ -28,7 +31,7 @@ export function localBackend({ current, trouble, permission }: LocalBackendOptio
       const now = current()
       return now?.backend.healthy() ? [{ model: now.backend.model, capabilities: now.capabilities }] : []
     },
-    prepare: (request, offer) => {
+    prepare: (request, offer, keyId) => {
       const { endpoint, stream } = request
       const body = { ...withoutHints(endpoint, request.body), model: offer.model }
       // The usage is counted whoever asked for it; the caller sees it where it asked.
@@ -36,7 +39,10 @@ export function localBackend({ current, trouble, permission }: LocalBackendOptio
       const asked = {
         method: 'POST',
         path: endpointPaths[endpoint],
-        headers: [['Content-Type', 'application/json']] as const,
+        headers: [
+          ['Content-Type', 'application/json'],
+          [scopeHeader, keyId],
+        ] as const,
         body: new TextEncoder().encode(JSON.stringify(counted)),
       }
       const engine = current()?.backend

@@ -3,7 +3,9 @@ import { isObject } from './api-request.ts'
 import { ApiRefusal } from './refusal.ts'
 
 const roles = new Set(['system', 'developer', 'user', 'assistant', 'tool'])
-const messageFields = new Set(['role', 'content', 'name', 'tool_calls', 'tool_call_id', 'refusal', 'function_call', 'audio'])
+/** Fields of OpenAI's messages that no engine here can show to its model. */
+const unseen = new Set(['name', 'refusal', 'function_call', 'audio'])
+const messageFields = new Set(['role', 'content', 'tool_calls', 'tool_call_id', ...unseen])
 const unsupported = 'unsupported_parameter'
 
 /**
@@ -30,7 +32,8 @@ function checkMessage(place: string, message: unknown, can: EngineCapabilities):
         param: `${place}.${name.slice(0, 60)}`,
         code: 'unknown_parameter',
       })
-    if (value !== null && (name === 'function_call' || name === 'audio'))
+    // The name of a tool stands in the call already.
+    if (value !== null && unseen.has(name) && !(name === 'name' && role === 'tool'))
       throw new ApiRefusal(`'${place}.${name}' is not supported by this model here.`, {
         param: `${place}.${name}`,
         code: unsupported,
