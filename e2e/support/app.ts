@@ -38,10 +38,15 @@ export interface RunningApp {
   stop(): Promise<number | null>
 }
 
+const dataDirs: string[] = []
+process.on('exit', () => {
+  for (const dataDir of dataDirs) rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 })
+})
+
 /** A new folder; it goes with the process of the journeys, because each holds a model. */
 export function newDataDir(): string {
   const dataDir = mkdtempSync(join(tmpdir(), 'cocoon-journey-'))
-  process.on('exit', () => rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 }))
+  dataDirs.push(dataDir)
   return dataDir
 }
 
