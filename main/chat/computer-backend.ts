@@ -60,6 +60,15 @@ function levelState(engine: EngineState): LevelState {
       }
     case 'ready':
       return { level, state: 'ready', model: engine.model }
+    case 'asleep':
+      // A model that sleeps for want of work comes back with the next question.
+      if (engine.why === 'idle') return { level, state: 'ready', model: engine.model }
+      return {
+        level,
+        state: 'unavailable',
+        reason: 'Another program was given the memory of the model. Try again when it has ended.',
+        reasonWords: { code: 'engine-yielded' },
+      }
     case 'restarting':
       return { level, state: 'starting', reason: `The engine is starting again: ${engine.reason}`, ...words(engine) }
     case 'failed':

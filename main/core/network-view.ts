@@ -126,9 +126,9 @@ function pathSteps(network: AppNetwork, engine: Engine, ledger: Ledger): PathSte
     {
       id: 'model',
       title: 'Model loaded',
-      done: model.status === 'ready',
+      done: model.status === 'ready' || (model.status === 'asleep' && model.why === 'idle'),
       failed: model.status === 'failed',
-      ...(model.status === 'ready'
+      ...(model.status === 'ready' || model.status === 'asleep'
         ? step(model.model)
         : model.status === 'failed'
           ? step(model.reason, model.words)

@@ -74,12 +74,23 @@ export function earnStatus(role: EarnRole, lastActiveMs: number | undefined, now
       line: ['Earning goes on when the connection is back.', link.reason].filter(Boolean).join(' '),
       ...lineWords(link.reasonWords),
     }
-  if (engine.status !== 'ready' || link.status === 'starting') return starting(role)
-  const serving = `Serving on the ${engine.backend.toLowerCase() === 'cpu' ? 'CPU' : 'GPU'}, test coins.`
+  if (engine.status === 'asleep' && engine.why === 'yielded') return yielded
+  if ((engine.status !== 'ready' && engine.status !== 'asleep') || link.status === 'starting') return starting(role)
+  const device = engine.status === 'ready' ? (engine.backend.toLowerCase() === 'cpu' ? 'CPU' : 'GPU') : undefined
+  const serving = device === undefined ? 'The next request loads the model, test coins.' : `Serving on the ${device}, test coins.`
   if (role.running > 0 || (lastActiveMs !== undefined && nowMs - lastActiveMs < recentMs))
     return { status: 'earning', tile: 'Earning', title: 'Earning', line: `${serving} ${capital(requests(role.running))} now.` }
   const online = link.sinceMs === undefined ? '' : ` Online for ${duration(nowMs - link.sinceMs)}, no request in the last minute.`
   return { status: 'waiting', tile: 'Waiting', title: 'Ready, waiting for requests', line: `${serving}${online}` }
+}
+
+/** Earning goes on by itself when the other program has ended. */
+const yielded: StatusText = {
+  status: 'starting',
+  tile: 'Waiting',
+  title: 'Waiting for another program to end',
+  line: 'Another program was given the memory of the model. Try again when it has ended.',
+  lineWords: { code: 'engine-yielded' },
 }
 
 /** Before everything else: whatever shows besides follows from it, and goes when there is room. */

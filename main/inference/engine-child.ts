@@ -20,6 +20,9 @@ export interface EngineChildOptions {
 export type Loaded = Omit<FromEngine & { t: 'loaded' }, 't'>
 type Answer = FromEngine & { t: 'event' | 'embeddings' | 'failed' }
 
+/** Of a process that is no more, whoever ended it. */
+const goneCodes: ReadonlySet<string> = new Set(['engine-crashed', 'engine-not-ready', 'engine-yielded'])
+
 /** Half way to the usual "below normal": others go first, but an answer still comes on a busy machine. */
 const background = 5
 
@@ -53,7 +56,7 @@ export class EngineChild {
     return this.#child.pid
   }
 
-  /** Settles once: with the loaded model, or `Failure` `model-load-failed`, `engine-crashed`, `engine-not-ready` (stopped meanwhile). */
+  /** Settles once: with the loaded model, or `Failure` `model-load-failed`, `too-little-memory`, `engine-crashed`, `engine-not-ready` (stopped meanwhile). */
   get ready(): Promise<Loaded> {
     return this.#ready.promise
   }
@@ -77,7 +80,7 @@ export class EngineChild {
         if (ended) return
       }
     } catch (error) {
-      const gone = error instanceof Failure && (error.code === 'engine-crashed' || error.code === 'engine-not-ready')
+      const gone = error instanceof Failure && goneCodes.has(error.code)
       if (!gone || ended || !signal.aborted) throw error
       // The engine died after the stop: what was seen is the usage so far.
       const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: tokens, reasoningTokens: 0 }
@@ -146,7 +149,7 @@ export class EngineChild {
         return this.#ready.resolve(message)
       case 'load-failed':
         this.#logger.warn('model not loaded', { reason: message.message })
-        return this.#ready.reject(loadFailure(message.message))
+        return this.#ready.reject(loadFailure(message))
       case 'log':
         return this.#logger[message.level](message.message)
       default:
@@ -209,8 +212,12 @@ function generationFailure({ code, message }: FromEngine & { t: 'failed' }): Fai
   return new Failure(code, `The answer could not be generated: ${message}`, { retryable: true })
 }
 
-function loadFailure(reason: string): Failure<'model-load-failed'> {
-  return new Failure('model-load-failed', `The model could not be loaded: ${reason}`, {
+function loadFailure({ message, wantOfMemory }: FromEngine & { t: 'load-failed' }): Failure {
+  if (wantOfMemory)
+    return new Failure('too-little-memory', `There is too little memory for the model: ${message}`, {
+      advice: 'Choose a smaller model, or close other programs.',
+    })
+  return new Failure('model-load-failed', `The model could not be loaded: ${message}`, {
     advice: 'Choose another model, or delete this one and download it again.',
   })
 }

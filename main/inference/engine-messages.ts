@@ -17,16 +17,27 @@ export const samplingAdvice = z.object({
 })
 export type SamplingAdvice = z.infer<typeof samplingAdvice>
 
+/** How the memory of what was read is kept: `q8_0` takes about half of `f16`. */
+export const kvCacheType = z.enum(['f16', 'q8_0'])
+export type KvCacheType = z.infer<typeof kvCacheType>
+
+export const loadNotice = z.object({ kind: z.enum(['less-context', 'fewer-layers']), asked: count, got: count })
+
 /** How one model is loaded; sent once as the first message to a fresh child. */
 export const loadOrder = z.object({
   path: z.string().min(1),
   /** Upper bound for the context of each sequence, in tokens; the model's own limit and memory may make it smaller. */
   contextTokens: z.number().int().min(64),
+  /** What was asked for at first, before memory was short; told when less was got. */
+  askedContextTokens: z.number().int().min(64),
   /** How many answers are generated at the same time. */
   sequences: z.number().int().min(1).max(64),
   /** 0: as measured best for this machine. */
   threads: z.number().int().min(0).max(1024),
   gpu: gpuChoice,
+  /** Which part of the layers may go to the graphics card; 1: as many as fit. */
+  gpuPart: z.number().min(0).max(1),
+  kvCache: kvCacheType,
   sampling: samplingAdvice.optional(),
   /** One of the places is left to the lane `own`. */
   keepOwn: z.boolean(),
@@ -153,8 +164,9 @@ export const fromEngine = z.discriminatedUnion('t', [
     backend: z.string(),
     threads: count,
     capabilities,
+    notices: z.array(loadNotice),
   }),
-  z.object({ t: z.literal('load-failed'), message: z.string() }),
+  z.object({ t: z.literal('load-failed'), message: z.string(), wantOfMemory: z.boolean() }),
   z.object({ t: z.literal('event'), id, event: engineEvent }),
   z.object({ t: z.literal('embeddings'), id, vectors: z.array(z.array(z.number())), promptTokens: count }),
   z.object({ t: z.literal('failed'), id, code: z.union([requestFault, z.literal('generation-failed')]), message: z.string() }),

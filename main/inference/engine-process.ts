@@ -4,6 +4,7 @@
  */
 import { asError, Failure } from '../base/failure.ts'
 import { type FromEngine, requestFault, type ToEngine, toEngine } from './engine-messages.ts'
+import { isWantOfMemory } from './load-plan.ts'
 import type { LoadedModel } from './loaded-model.ts'
 
 const running = new Map<number, AbortController>()
@@ -28,10 +29,12 @@ async function load(order: (ToEngine & { t: 'load' })['order']): Promise<void> {
       (progress) => tell({ t: 'progress', progress: Math.min(1, Math.max(0, progress)) }),
       (line) => tell({ t: 'log', level: 'warn', message: line.trim().slice(0, 500) }),
     )
-    const { contextTokens, backend, threads, capabilities } = model
-    tell({ t: 'loaded', contextTokens, backend, threads, capabilities })
+    const { contextTokens, backend, threads, capabilities, notices } = model
+    tell({ t: 'loaded', contextTokens, backend, threads, capabilities, notices: [...notices] })
   } catch (error) {
-    tell({ t: 'load-failed', message: asError(error).message.slice(0, 500) })
+    const { name, message } = asError(error)
+    const wantOfMemory = name === 'InsufficientMemoryError' || isWantOfMemory(message)
+    tell({ t: 'load-failed', message: message.slice(0, 500), wantOfMemory })
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Words } from '../base/failure.ts'
 import type { Watchable } from '../base/signal.ts'
 import type { EngineCapabilities } from './capabilities.ts'
+import type { LoadNotice } from './load-plan.ts'
 
 /** A call that a model made. `arguments` is JSON text, as the model wrote it. */
 export interface ToolCall {
@@ -121,7 +122,19 @@ export interface Embeddings {
 export type EngineState =
   | { readonly status: 'no-model' }
   | { readonly status: 'loading'; readonly model: string; readonly progress: number }
-  | { readonly status: 'ready'; readonly model: string; readonly contextTokens: number; readonly backend: string }
+  | {
+      readonly status: 'ready'
+      readonly model: string
+      readonly contextTokens: number
+      readonly backend: string
+      /** What the model got less of than asked for, for want of memory; absent: nothing. */
+      readonly notices?: readonly LoadNotice[]
+    }
+  /**
+   * The model gave its memory back. `idle`: nothing was asked for a while, the next request brings it back. `yielded`: another program was given
+   * the graphics card; requests fail, and may be tried again later.
+   */
+  | { readonly status: 'asleep'; readonly model: string; readonly contextTokens: number; readonly why: 'idle' | 'yielded' }
   /** `words`: the reason for other languages; undefined for a defect. */
   | { readonly status: 'restarting'; readonly reason: string; readonly words?: Words | undefined }
   | { readonly status: 'failed'; readonly reason: string; readonly words?: Words | undefined }

@@ -1,9 +1,19 @@
-import { type ChatWrapper, getLlama, type Llama, type LlamaContext, LlamaLogLevel, type LlamaModel } from 'node-llama-cpp'
+import {
+  type ChatWrapper,
+  GgufInsights,
+  getLlama,
+  type Llama,
+  type LlamaContext,
+  LlamaLogLevel,
+  type LlamaModel,
+  readGgufFileInfo,
+} from 'node-llama-cpp'
 import { checkCapable, type EngineCapabilities } from './capabilities.ts'
 import { Embedder } from './embedder.ts'
 import type { Embeddings, EngineEvent, GenerationOptions } from './engine.ts'
 import { type GenerationInput, type GpuChoice, type LoadOrder, mostTopLogprobs } from './engine-messages.ts'
 import { generate, scopeOf } from './generation.ts'
+import { type LoadNotice, noticesOf } from './load-plan.ts'
 import { PromptPace } from './prompt-pace.ts'
 import { chatTemplate, thoughtMarks } from './prompt-tokens.ts'
 import { prepare } from './request.ts'
@@ -17,6 +27,8 @@ export class LoadedModel {
   readonly backend: string
   readonly threads: number
   readonly capabilities: EngineCapabilities
+  /** What it got less of than asked for. */
+  readonly notices: readonly LoadNotice[]
   readonly #model: LlamaModel
   readonly #template: ChatWrapper
   readonly #places: SequencePlaces
@@ -24,7 +36,8 @@ export class LoadedModel {
   readonly #pace: PromptPace
   readonly #embedder: Embedder
 
-  private constructor(llama: Llama, model: LlamaModel, context: LlamaContext, { sampling: advice = {}, keepOwn }: LoadOrder) {
+  private constructor(llama: Llama, model: LlamaModel, context: LlamaContext, order: LoadOrder) {
+    const { sampling: advice = {}, keepOwn } = order
     this.#model = model
     this.#template = chatTemplate(model)
     this.#places = new SequencePlaces(context, keepOwn)
@@ -33,6 +46,11 @@ export class LoadedModel {
     this.contextTokens = context.contextSize
     this.backend = llama.gpu === false ? 'cpu' : llama.gpu
     this.threads = context.idealThreads
+    this.notices = noticesOf(
+      { contextTokens: order.askedContextTokens, onGpu: llama.gpu !== false },
+      { trainedTokens: model.trainContextSize, layers: model.fileInsights.totalLayers },
+      { contextTokens: context.contextSize, gpuLayers: model.gpuLayers },
+    )
     this.#embedder = new Embedder(model, this.contextTokens, this.threads)
     const tools = knowsCalls(this.#template)
     this.capabilities = {
@@ -65,12 +83,15 @@ export class LoadedModel {
     onWarning: (line: string) => void,
   ): Promise<LoadedModel> {
     const llama = await library(order.gpu, onWarning)
-    const model = await llama.loadModel({ modelPath: order.path, onLoadProgress: onProgress })
+    const gpuLayers = order.gpuPart < 1 ? { gpuLayers: await layersOf(order) } : {}
+    const model = await llama.loadModel({ modelPath: order.path, onLoadProgress: onProgress, ...gpuLayers })
     const threads = order.threads === 0 ? defaultThreads(llama.cpuMathCores) : order.threads
     const context = await model.createContext({
       sequences: order.sequences,
       contextSize: { min: Math.min(512, order.contextTokens), max: Math.min(order.contextTokens, model.trainContextSize) },
       threads: { ideal: threads, min: 1 },
+      // Flash attention is the library's default wherever the back end has it; a quantized cache needs it.
+      ...(order.kvCache === 'q8_0' && { experimentalKvCacheKeyType: 'Q8_0', experimentalKvCacheValueType: 'Q8_0' }),
     })
     return new LoadedModel(llama, model, context, order)
   }
@@ -109,6 +130,13 @@ export class LoadedModel {
   embed(inputs: readonly string[], signal: AbortSignal): Promise<Embeddings> {
     return this.#embedder.embed(inputs, signal)
   }
+}
+
+/** The part of the layers that may go to the graphics card, as a number of them. */
+async function layersOf({ path, gpuPart }: LoadOrder): Promise<number> {
+  if (gpuPart === 0) return 0
+  const { totalLayers } = await GgufInsights.from(await readGgufFileInfo(path))
+  return Math.floor(totalLayers * gpuPart)
 }
 
 /** Vulkan may be present without any device; the processor is then faster than its emulation. */

@@ -1,10 +1,11 @@
 import { asError, Failure, wordsOf } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
-import { Signal } from '../base/signal.ts'
+import { Signal, type Watchable } from '../base/signal.ts'
 import { checkCapable, type EngineCapabilities, noCapabilities } from './capabilities.ts'
 import type { CapableEngine, ChatMessage, Embeddings, EngineEvent, EngineState, GenerationOptions, ToolCall } from './engine.ts'
 import { EngineChild, type Loaded } from './engine-child.ts'
-import type { GenerationInput, GpuChoice, SamplingAdvice } from './engine-messages.ts'
+import type { GenerationInput, GpuChoice, KvCacheType, LoadOrder, SamplingAdvice } from './engine-messages.ts'
+import { lighter } from './load-plan.ts'
 
 export interface LocalEngineOptions {
   /** Path of the engine process: `engine-process.ts` as source, or its bundled `.js`. */
@@ -21,6 +22,14 @@ export interface LocalEngineOptions {
   readonly contextTokens?: number
   /** Let everything else on the machine go first. Default true. */
   readonly background?: boolean
+  /** Gives all memory back when nothing was asked for so long; the next request loads the model again. Default 0: never. */
+  readonly idleUnloadMs?: number
+  /** Default `f16`. `q8_0` takes about half the memory for each token of context. */
+  readonly kvCache?: KvCacheType
+  /**
+   * Called before a model that is asleep is brought back, e.g. to make room for it. A rejection fails the request that wanted it.
+   */
+  readonly beforeWake?: () => Promise<void>
   /** Pause before the first restart after a crash; it doubles with each further crash. Default 250 ms. */
   readonly restartPauseMs?: number
   readonly logger?: Logger
@@ -47,14 +56,27 @@ export class LocalEngine implements CapableEngine {
   readonly #logger: Logger
   #child: EngineChild | undefined
   #capabilities = noCapabilities
-  /** Changes with each load, unload and dispose: what was begun before gives up. */
+  /** What sleep and restart bring back. */
+  #model: ModelToLoad | undefined
+  /** Changes with each load, unload, sleep and dispose: what was begun before gives up. */
   #turn = 0
   #restartTimer: NodeJS.Timeout | undefined
+  #idleTimer: NodeJS.Timeout | undefined
+  /** Requests under way, also those that wait for the model to come back. */
+  readonly #running = new Signal(0)
+  #waking: Promise<void> | undefined
+  /** Settles when every process that was ended is gone, with its memory. */
+  #gone: Promise<unknown> = Promise.resolve()
   #disposed = false
 
   constructor(options: LocalEngineOptions) {
     this.#options = options
     this.#logger = options.logger ?? silentLogger
+  }
+
+  /** Requests under way. */
+  get running(): Watchable<number> {
+    return this.#running
   }
 
   /** Process id of the engine, while there is one. */
@@ -73,24 +95,24 @@ export class LocalEngine implements CapableEngine {
    */
   async load(model: ModelToLoad): Promise<void> {
     if (this.#disposed) throw notReady('The engine was shut down.', false)
+    this.#capabilities = noCapabilities
+    this.#model = model
     const turn = await this.#reset(notReady('Another model was chosen.', true))
     if (turn !== this.#turn) throw notReady('Another model was chosen.', true)
-    try {
-      await this.#start(model, turn, 0)
-    } catch (error) {
-      if (turn === this.#turn) this.state.set({ status: 'failed', reason: asError(error).message, words: wordsOf(error) })
-      throw error
-    }
+    await this.#startOrFail(model, turn)
   }
 
   /** Ends the engine process, which gives back all its memory. Running answers fail with `engine-not-ready`. */
   async unload(): Promise<void> {
+    this.#capabilities = noCapabilities
+    this.#model = undefined
     const turn = await this.#reset(notReady('The model was unloaded.', true))
     if (turn === this.#turn) this.state.set({ status: 'no-model' })
   }
 
   async dispose(): Promise<void> {
     this.#disposed = true
+    this.#capabilities = noCapabilities
     await this.#reset(notReady('The engine was shut down.', false))
     this.state.set({ status: 'no-model' })
   }
@@ -104,56 +126,181 @@ export class LocalEngine implements CapableEngine {
   }
 
   async embed(inputs: readonly string[], signal: AbortSignal): Promise<Embeddings> {
-    if (signal.aborted) throw new Failure('cancelled', 'The request was cancelled.')
-    return this.#ready().embed(inputs, signal)
+    return this.#counted(async () => {
+      const child = await this.#awake(signal)
+      if (child === undefined) throw new Failure('cancelled', 'The request was cancelled.')
+      return child.embed(inputs, signal)
+    })
+  }
+
+  /**
+   * Gives all memory back until the next request. Resolves with false, and does nothing, while requests are under way or no model is ready.
+   */
+  async sleep(): Promise<boolean> {
+    const state = this.state.value
+    if (state.status !== 'ready' || this.#running.value > 0) return false
+    this.state.set({ status: 'asleep', model: state.model, contextTokens: state.contextTokens, why: 'idle' })
+    await this.#reset(notReady('The model was unloaded.', true))
+    return true
+  }
+
+  /**
+   * Gives all memory back to other programs, e.g. when a game starts: takes no more requests, lets the running ones finish within `graceMs`, ends
+   * those that do not with `engine-yielded` (they may be tried again later), and resolves when the process is gone. `resume` brings the model back.
+   */
+  async release({ graceMs }: { readonly graceMs: number }): Promise<void> {
+    const state = this.state.value
+    const model = this.#model
+    if (model === undefined || state.status === 'no-model' || state.status === 'failed') return
+    const contextTokens = 'contextTokens' in state ? state.contextTokens : 0
+    this.state.set({ status: 'asleep', model: model.name, contextTokens, why: 'yielded' })
+    clearTimeout(this.#idleTimer)
+    clearTimeout(this.#restartTimer)
+    const turn = ++this.#turn
+    if (this.#child !== undefined) await this.#quiet(graceMs)
+    if (turn === this.#turn) await this.#reset(yielded())
+  }
+
+  /** Brings back a model that was released. Throws as `load`. Does nothing in any other state. */
+  async resume(): Promise<void> {
+    const state = this.state.value
+    if (state.status === 'asleep' && state.why === 'yielded') await this.#wake()
   }
 
   async *#generate(input: GenerationInput, options: GenerationOptions, signal: AbortSignal): AsyncGenerator<EngineEvent> {
-    const child = this.#ready()
-    checkCapable(this.#capabilities, input.kind === 'chat' ? input.messages : [], options)
-    yield* child.generate(input, options, signal)
+    this.#begin()
+    try {
+      const child = await this.#awake(signal)
+      if (child === undefined) {
+        const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
+        yield { type: 'done', reason: 'cancelled', usage }
+        return
+      }
+      checkCapable(this.#capabilities, input.kind === 'chat' ? input.messages : [], options)
+      yield* child.generate(input, options, signal)
+    } finally {
+      this.#end()
+    }
   }
 
-  #ready(): EngineChild {
+  async #counted<T>(work: () => Promise<T>): Promise<T> {
+    this.#begin()
+    try {
+      return await work()
+    } finally {
+      this.#end()
+    }
+  }
+
+  #begin(): void {
+    clearTimeout(this.#idleTimer)
+    this.#running.update((count) => count + 1)
+  }
+
+  #end(): void {
+    this.#running.update((count) => count - 1)
+    this.#watchIdle()
+  }
+
+  #watchIdle(): void {
+    const { idleUnloadMs = 0 } = this.#options
+    clearTimeout(this.#idleTimer)
+    if (idleUnloadMs > 0 && this.#running.value === 0) this.#idleTimer = setTimeout(() => void this.sleep(), idleUnloadMs).unref()
+  }
+
+  /** Resolves when no request is under way, or `graceMs` have passed. */
+  async #quiet(graceMs: number): Promise<void> {
+    const limit = AbortSignal.timeout(graceMs)
+    for await (const running of this.#running.values(limit)) if (running === 0) return
+  }
+
+  /** The process, once the model is there; undefined when `signal` aborted before. */
+  async #awake(signal: AbortSignal): Promise<EngineChild | undefined> {
+    const { status } = this.state.value
+    if (status === 'asleep' || this.#waking !== undefined) {
+      if (status === 'asleep' && this.state.value.why === 'yielded') throw yielded()
+      const aborted = Promise.withResolvers<void>()
+      const abort = (): void => aborted.resolve()
+      signal.addEventListener('abort', abort, { once: true })
+      try {
+        if (!signal.aborted) await Promise.race([this.#wake(), aborted.promise])
+      } finally {
+        signal.removeEventListener('abort', abort)
+      }
+      if (signal.aborted) return undefined
+    }
     const state = this.state.value
-    if (state.status !== 'ready' || this.#child === undefined) throw notReadyIn(state)
+    if (state.status !== 'ready' || this.#child === undefined) throw state.status === 'asleep' ? yielded() : notReadyIn(state)
     return this.#child
+  }
+
+  #wake(): Promise<void> {
+    this.#waking ??= this.#bringBack().finally(() => {
+      this.#waking = undefined
+    })
+    return this.#waking
+  }
+
+  async #bringBack(): Promise<void> {
+    const model = this.#model
+    if (model === undefined || this.#disposed) throw notReady('The engine was shut down.', false)
+    await this.#options.beforeWake?.()
+    // What is left of the process before must be gone, with its memory.
+    const turn = await this.#reset(notReady('Another model was chosen.', true))
+    if (turn !== this.#turn) throw notReady('Another model was chosen.', true)
+    await this.#startOrFail(model, turn)
+  }
+
+  async #startOrFail(model: ModelToLoad, turn: number): Promise<void> {
+    try {
+      await this.#startLighter(model, turn)
+    } catch (error) {
+      if (turn === this.#turn) this.state.set({ status: 'failed', reason: asError(error).message, words: wordsOf(error) })
+      throw error
+    }
+  }
+
+  /** Where memory is short, tries again with less, by the rule of `lighter`; what was got less of stands in the state then. */
+  async #startLighter(model: ModelToLoad, turn: number): Promise<void> {
+    let order = this.#order(model)
+    for (;;) {
+      try {
+        return await this.#start(model, order, turn, 0)
+      } catch (error) {
+        const next = error instanceof Failure && error.code === 'too-little-memory' ? lighter(order) : undefined
+        if (next === undefined || turn !== this.#turn) throw error
+        this.#logger.warn('too little memory, trying with less', { context: next.contextTokens, gpuPart: next.gpuPart })
+        order = next
+      }
+    }
+  }
+
+  #order(model: ModelToLoad): LoadOrder {
+    const { gpu = 'auto', sequences = 2, threads = 0, contextTokens = 8192, keepOwn = false, kvCache = 'f16' } = this.#options
+    const asked = model.contextTokens ?? contextTokens
+    return {
+      ...{ path: model.path, gpu, gpuPart: 1, sequences: sequences + (keepOwn ? 1 : 0), keepOwn, threads, kvCache },
+      ...{ contextTokens: asked, askedContextTokens: asked, sampling: model.sampling },
+    }
   }
 
   async #reset(failure: Failure): Promise<number> {
     const turn = ++this.#turn
-    this.#capabilities = noCapabilities
+    clearTimeout(this.#idleTimer)
     clearTimeout(this.#restartTimer)
     const child = this.#child
     this.#child = undefined
-    if (child !== undefined) await child.stop(failure)
+    if (child !== undefined) this.#gone = Promise.all([this.#gone, child.stop(failure)])
+    await this.#gone
     return turn
   }
 
-  async #start(model: ModelToLoad, turn: number, crashes: number): Promise<void> {
-    const {
-      entryPath,
-      gpu = 'auto',
-      sequences = 2,
-      threads = 0,
-      contextTokens = 8192,
-      background = true,
-      keepOwn = false,
-    } = this.#options
+  async #start(model: ModelToLoad, order: LoadOrder, turn: number, crashes: number): Promise<void> {
+    const { entryPath, background = true } = this.#options
     this.state.set({ status: 'loading', model: model.name, progress: 0 })
     const child = new EngineChild({
       entryPath,
-      order: {
-        ...{
-          path: model.path,
-          gpu,
-          sequences: sequences + (keepOwn ? 1 : 0),
-          keepOwn,
-          threads,
-          contextTokens: model.contextTokens ?? contextTokens,
-        },
-        sampling: model.sampling,
-      },
+      order,
       background,
       logger: this.#logger,
       onProgress: (progress) => {
@@ -179,15 +326,17 @@ export class LocalEngine implements CapableEngine {
       context: loaded.contextTokens,
       threads: loaded.threads,
     })
-    this.state.set({ status: 'ready', model: model.name, contextTokens: loaded.contextTokens, backend: loaded.backend })
+    const { contextTokens, backend, notices } = loaded
+    this.state.set({ status: 'ready', model: model.name, contextTokens, backend, ...(notices.length > 0 && { notices }) })
+    this.#watchIdle()
     void child.exited.then((reason) => {
       if (turn !== this.#turn) return
       this.#child = undefined
-      this.#restart(model, turn, performance.now() - readyAtMs > stableMs ? 0 : crashes, 0, reason)
+      this.#restart(model, order, turn, performance.now() - readyAtMs > stableMs ? 0 : crashes, 0, reason)
     })
   }
 
-  #restart(model: ModelToLoad, turn: number, crashes: number, whileLoading: number, reason: string): void {
+  #restart(model: ModelToLoad, order: LoadOrder, turn: number, crashes: number, whileLoading: number, reason: string): void {
     const first = this.#options.restartPauseMs ?? 250
     const pauseMs = Math.min(first * 2 ** Math.min(crashes, 10), longestPauseMs)
     this.state.set({
@@ -196,11 +345,12 @@ export class LocalEngine implements CapableEngine {
       words: { code: 'engine-restarting' },
     })
     this.#restartTimer = setTimeout(() => {
-      this.#start(model, turn, crashes + 1).catch((error: unknown) => {
+      this.#start(model, order, turn, crashes + 1).catch((error: unknown) => {
         if (turn !== this.#turn) return
         const crashed = error instanceof Failure && error.code === 'engine-crashed'
         if (crashed && whileLoading + 1 < mostCrashesWhileLoading)
-          this.#restart(model, turn, crashes + 1, whileLoading + 1, asError(error).message)
+          // Systems end a process that takes more memory than there is, without a word: less is tried next.
+          this.#restart(model, lighter(order) ?? order, turn, crashes + 1, whileLoading + 1, asError(error).message)
         else this.state.set({ status: 'failed', reason: asError(error).message, words: wordsOf(error) })
       })
     }, pauseMs)
@@ -214,6 +364,13 @@ function plain({ role, content, toolCalls, toolCallId }: ChatMessage): ChatMessa
 
 function notReady(message: string, retryable: boolean): Failure<'engine-not-ready'> {
   return new Failure('engine-not-ready', message, { retryable })
+}
+
+function yielded(): Failure<'engine-yielded'> {
+  return new Failure('engine-yielded', 'Another program was given the memory of the model.', {
+    advice: 'Try again when it has ended.',
+    retryable: true,
+  })
 }
 
 function notReadyIn(state: EngineState): Failure<'engine-not-ready'> {

@@ -1,5 +1,5 @@
 import { asError, Failure } from '../base/failure.ts'
-import type { CapableEngine, Engine, EngineEvent } from './engine.ts'
+import type { CapableEngine, Engine, EngineEvent, EngineState } from './engine.ts'
 import { AnswerShape, embeddingsBody } from './openai-answer.ts'
 import type { BackendRequest, BackendResponse, OpenAiBackend } from './openai-backend.ts'
 import { BadRequest, type ParsedRequest, parseEmbedding, parseRequest } from './openai-request.ts'
@@ -24,7 +24,7 @@ export function createEngineBackend({ engine, model, lane = 'served', cacheScope
   const startedS = Math.floor(Date.now() / 1000)
   return {
     model,
-    healthy: () => engine.state.value.status === 'ready',
+    healthy: () => canAnswer(engine.state.value),
     async handle(request, signal) {
       try {
         return await route(request, signal)
@@ -38,7 +38,7 @@ export function createEngineBackend({ engine, model, lane = 'served', cacheScope
     const method = request.method.toUpperCase()
     if (request.path === '/v1/models') {
       if (method !== 'GET') throw wrongMethod(method)
-      if (engine.state.value.status !== 'ready') throw new Failure('engine-not-ready', 'No model is ready.', { retryable: true })
+      if (!canAnswer(engine.state.value)) throw new Failure('engine-not-ready', 'No model is ready.', { retryable: true })
       return jsonResponse(200, { object: 'list', data: [{ id: model, object: 'model', created: startedS, owned_by: 'cocoon' }] })
     }
     if (request.path === '/v1/embeddings' && 'embed' in engine) {
@@ -139,6 +139,13 @@ const params: Readonly<Record<string, string>> = {
   reasoning: 'reasoning_format',
 }
 
+const unavailable: ReadonlySet<string> = new Set(['engine-not-ready', 'engine-crashed', 'engine-yielded', 'too-little-memory'])
+
+/** A model that sleeps comes back with the first request. */
+function canAnswer(state: EngineState): boolean {
+  return state.status === 'ready' || (state.status === 'asleep' && state.why === 'idle')
+}
+
 function errorResponse(thrown: unknown): BackendResponse {
   const error = asError(thrown)
   if (error instanceof BadRequest)
@@ -155,7 +162,7 @@ function errorResponse(thrown: unknown): BackendResponse {
       )
     }
     if (error.code === 'bad-request') return jsonResponse(400, errorBody(error.message, 'invalid_request_error', null, null))
-    const status = error.code === 'engine-not-ready' || error.code === 'engine-crashed' ? 503 : 500
+    const status = unavailable.has(error.code) ? 503 : 500
     return jsonResponse(status, errorBody(error.message, 'server_error', null, error.code))
   }
   return jsonResponse(500, errorBody('The engine failed.', 'server_error', null, null))

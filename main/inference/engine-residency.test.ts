@@ -1,0 +1,154 @@
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { ChatMessage, EngineEvent } from './engine.ts'
+import { LocalEngine, type LocalEngineOptions } from './local-engine.ts'
+import { tinyGgufFile } from './testing/tiny-gguf.ts'
+
+const entryPath = fileURLToPath(new URL('./engine-process.ts', import.meta.url))
+const never = new AbortController().signal
+const ask = (content: string): ChatMessage[] => [{ role: 'user', content }]
+const engines: LocalEngine[] = []
+
+afterEach(async () => {
+  for (const engine of engines.splice(0)) await engine.dispose()
+})
+
+async function loaded(options: Partial<LocalEngineOptions> = {}): Promise<LocalEngine> {
+  const engine = new LocalEngine({ entryPath, gpu: false, threads: 1, background: false, restartPauseMs: 20, ...options })
+  engines.push(engine)
+  await engine.load({ path: await tinyGgufFile(), name: 'tiny' })
+  return engine
+}
+
+async function last(events: AsyncIterable<EngineEvent>): Promise<EngineEvent | undefined> {
+  let event: EngineEvent | undefined
+  for await (event of events);
+  return event
+}
+
+function alive(pid: number | undefined): boolean {
+  try {
+    return pid !== undefined && process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+async function until(condition: () => boolean, limitMs = 10_000): Promise<void> {
+  const startedMs = performance.now()
+  while (!condition()) {
+    if (performance.now() - startedMs > limitMs) throw new Error('waited too long')
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+describe('sleep', () => {
+  it('gives the memory back when nothing is asked, and comes back with the next request', async () => {
+    const engine = await loaded({ idleUnloadMs: 150 })
+    const { pid } = engine
+    // While it answers it stays awake, however long that takes.
+    await last(engine.chat(ask('on'), { maxTokens: 60 }, never))
+    expect(engine.pid).toBe(pid)
+    await until(() => engine.state.value.status === 'asleep')
+    await until(() => !alive(pid), 2_000)
+    expect(engine.state.value).toMatchObject({ model: 'tiny', contextTokens: 2048, why: 'idle' })
+    expect(engine.capabilities.tools).toBe(true)
+    const both = [1, 2].map((n) => last(engine.chat(ask(`question ${n}`), { maxTokens: 3 }, never)))
+    for (const event of await Promise.all(both)) expect(event).toMatchObject({ type: 'done', usage: { completionTokens: 3 } })
+    expect(engine.pid).not.toBe(pid)
+    expect(engine.running.value).toBe(0)
+  })
+
+  it('ends a request that is stopped while the model comes back, with nothing used', async () => {
+    const engine = await loaded()
+    expect(await engine.sleep()).toBe(true)
+    expect(await engine.sleep()).toBe(false)
+    const stop = new AbortController()
+    const stopped = last(engine.chat(ask('x'), { maxTokens: 3 }, stop.signal))
+    setTimeout(() => stop.abort(), 20)
+    expect(await stopped).toMatchObject({ type: 'done', reason: 'cancelled', usage: { promptTokens: 0 } })
+    expect((await engine.embed(['wake up'], never)).vectors).toHaveLength(1)
+  })
+
+  it('does not sleep while it answers', async () => {
+    const engine = await loaded()
+    const running = last(engine.chat(ask('x'), { maxTokens: 200 }, never))
+    expect(await engine.sleep()).toBe(false)
+    expect(await running).toMatchObject({ type: 'done', reason: 'length' })
+  })
+})
+
+describe('release', () => {
+  it('lets a short answer finish, ends a long one, and is gone within its time', async () => {
+    const engine = await loaded()
+    const { pid } = engine
+    const short = last(engine.chat(ask('short'), { maxTokens: 4 }, never))
+    const long = last(engine.chat(ask('long'), { maxTokens: 1900 }, never))
+    await until(() => engine.running.value === 2)
+    const startedMs = performance.now()
+    const released = engine.release({ graceMs: 1_000 })
+    await expect(last(engine.chat(ask('late'), {}, never))).rejects.toMatchObject({ code: 'engine-yielded', retryable: true })
+    expect(await short).toMatchObject({ type: 'done', reason: 'length' })
+    await expect(long).rejects.toMatchObject({ code: 'engine-yielded', retryable: true })
+    await released
+    expect(performance.now() - startedMs).toBeLessThan(2_000)
+    expect(alive(pid)).toBe(false)
+    expect(engine.state.value).toMatchObject({ status: 'asleep', why: 'yielded', model: 'tiny' })
+    await engine.resume()
+    expect(await last(engine.chat(ask('again'), { maxTokens: 2 }, never))).toMatchObject({ type: 'done', reason: 'length' })
+  })
+
+  it('waits for nothing when nothing runs, also while the model loads or sleeps', async () => {
+    const engine = await loaded()
+    for (const before of [() => Promise.resolve(), () => engine.sleep()]) {
+      await before()
+      const startedMs = performance.now()
+      await engine.release({ graceMs: 5_000 })
+      expect(performance.now() - startedMs).toBeLessThan(1_000)
+      await engine.resume()
+    }
+    const loading = engine.load({ path: await tinyGgufFile(), name: 'tiny' })
+    const outcome = expect(loading).rejects.toMatchObject({ retryable: true })
+    await until(() => engine.state.value.status === 'loading')
+    await engine.release({ graceMs: 0 })
+    await outcome
+    expect(engine.pid).toBeUndefined()
+    await engine.resume()
+    expect(engine.state.value.status).toBe('ready')
+  })
+})
+
+describe('memory', () => {
+  it('keeps what was read in half the memory when asked', async () => {
+    const engine = await loaded({ kvCache: 'q8_0' })
+    expect(await last(engine.chat(ask('x'), { maxTokens: 8, temperature: 0 }, never))).toMatchObject({
+      usage: { completionTokens: 8 },
+    })
+  })
+
+  it.runIf(process.platform === 'linux')('takes less context when memory is short, and says so', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'cocoon-memory-'))
+    const node = process.execPath
+    const limited = join(folder, 'node')
+    // 2 x 262,144 tokens of context take 1 GiB; the process may have about half of that beside itself.
+    await writeFile(limited, `#!/bin/sh\nulimit -d ${900_000}\nexec "${node}" "$@"\n`)
+    await chmod(limited, 0o755)
+    const engine = new LocalEngine({ entryPath, gpu: false, threads: 1, background: false, contextTokens: 262_144 })
+    engines.push(engine)
+    process.execPath = limited
+    try {
+      await engine.load({ path: await tinyGgufFile({ contextTokens: 262_144 }), name: 'tiny' })
+    } finally {
+      process.execPath = node
+      await rm(folder, { recursive: true })
+    }
+    const state = engine.state.value
+    if (state.status !== 'ready') throw new Error(`the engine is ${state.status}`)
+    expect(state.contextTokens).toBeLessThan(262_144)
+    expect(state.notices).toEqual([{ kind: 'less-context', asked: 262_144, got: state.contextTokens }])
+    expect(await last(engine.chat(ask('x'), { maxTokens: 3 }, never))).toMatchObject({ reason: 'length' })
+  })
+})
