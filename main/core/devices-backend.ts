@@ -7,6 +7,7 @@ import { absentLevel } from '../chat/privacy/privacy.ts'
 import type { Gate } from '../chat/privacy/seal-keeper.ts'
 import { deviceFailure } from '../devices/device-failure.ts'
 import type { ChosenHost, Devices } from '../devices/devices.ts'
+import { connectionName } from '../devices/host-link.ts'
 import type { ChatMessage } from '../inference/engine.ts'
 
 const mostTokens = 2_048
@@ -15,15 +16,7 @@ const paidNothing = { text: 'You paid nothing.', words: { code: 'paid-nothing' }
 /** Level "Your devices": the engine of a computer that the user paired, over a direct connection, free. */
 export function devicesBackend(devices: Devices): ChatBackend {
   const state = new Signal<LevelState>(levelState(devices.chosen.value))
-  const show = (): void => state.set(levelState(devices.chosen.value))
-  let unwatch: () => void = () => undefined
-  const follow = (chosen: ChosenHost | null): void => {
-    unwatch()
-    unwatch = chosen?.link.state.onChange(show) ?? (() => undefined)
-    show()
-  }
-  devices.chosen.onChange(follow)
-  follow(devices.chosen.value)
+  devices.onLink(() => state.set(levelState(devices.chosen.value)))
   return { level: 'devices', state, answer: (messages, signal, gate) => answer(devices, messages, signal, gate) }
 }
 
@@ -41,9 +34,8 @@ async function* answer(
     const mayGo = async (): Promise<boolean> => {
       const permit = await passed(gate, signal)
       if (!permit) return false
-      const now = link.state.value
       // The seal was earned by the standing connection to this computer; the question's own has the same pinned key.
-      if (devices.chosen.value?.link !== link || now.status !== 'up' || now.connection !== permit.connection)
+      if (devices.chosen.value?.link !== link || connectionName(link.state.value) !== permit.connection)
         throw deviceFailure('device-silent', { retryable: true })
       sent = true
       return true
@@ -83,7 +75,7 @@ function levelState(chosen: ChosenHost | null): LevelState {
     return { level, state: 'unavailable', reason: messageAndAdvice(failure), reasonWords: { ...failure.words } }
   }
   const { host } = state
-  if (!host || host.engine === 'starting')
+  if (host.engine === 'starting')
     return {
       level,
       state: 'starting',

@@ -89,6 +89,20 @@ export class Devices {
     return this.#host.connected
   }
 
+  /** Calls `listener` when another host is chosen, and on each change of the link to it. For as long as this object lives. */
+  onLink(listener: () => void): void {
+    let unwatch: (() => void) | undefined
+    const follow = (chosen: ChosenHost | null): void => {
+      unwatch?.()
+      unwatch = chosen?.link.state.onChange(listener)
+    }
+    this.chosen.onChange((chosen) => {
+      follow(chosen)
+      listener()
+    })
+    follow(this.chosen.value)
+  }
+
   /** Listens if sharing was on, and connects to the chosen host. Never rejects; a port that cannot be had is told by the log. */
   async start(): Promise<void> {
     this.#follow()

@@ -43,10 +43,14 @@ export type LinkState =
       readonly address: string
       /** Unix time in ms. */
       readonly handshakeAtMs: number
-      /** Undefined until the host has told. */
-      readonly host: HostState | undefined
+      readonly host: HostState
     }
   | { readonly status: 'ended' }
+
+/** Names what a seal is earned for: this connection, and the model that the host answers with now. Null while there is none. */
+export function connectionName(state: LinkState | undefined): string | null {
+  return state?.status === 'up' ? `${state.connection} ${state.host.model?.sha256 ?? 'no model'}` : null
+}
 
 export interface LinkOptions {
   readonly host: Device
@@ -218,11 +222,9 @@ export class HostLink {
       connection: `${this.hostId}/${connections}`,
       address,
       handshakeAtMs: now(),
-      host: undefined,
     } as const
     try {
       await frames.send({ t: 'watch' } satisfies FromGuest)
-      this.state.set(up)
       for (;;) {
         const message = await read(frames.read(times.silenceMs))
         if (message.t === 'state') this.state.set({ ...up, host: message.state })

@@ -2,6 +2,7 @@ import { Failure } from '../../base/failure.ts'
 import { Signal } from '../../base/signal.ts'
 import type { Findings, LevelChecker } from '../../chat/privacy/checker.ts'
 import type { ChosenHost, Devices } from '../../devices/devices.ts'
+import { connectionName } from '../../devices/host-link.ts'
 import { dayMs } from '../../devices/host-times.ts'
 import { fingerprintOf } from '../../devices/six-words.ts'
 import type { CatalogEntry } from '../../models/catalog.ts'
@@ -16,20 +17,9 @@ interface DevicesCheckerOptions {
 
 /** Level 2: the standing connection to the chosen computer. Its keys were agreed with the key that the user paired, or it would not stand. */
 export function devicesChecker({ devices, catalog, now = Date.now }: DevicesCheckerOptions): LevelChecker {
-  const name = (chosen: ChosenHost | null): string | null => {
-    const state = chosen?.link.state.value
-    return state?.status === 'up' ? state.connection : null
-  }
-  const connection = new Signal(name(devices.chosen.value))
-  const show = (): void => connection.set(name(devices.chosen.value))
-  let unwatch: () => void = () => undefined
-  const follow = (chosen: ChosenHost | null): void => {
-    unwatch()
-    unwatch = chosen?.link.state.onChange(show) ?? (() => undefined)
-    show()
-  }
-  devices.chosen.onChange(follow)
-  follow(devices.chosen.value)
+  const name = (): string | null => connectionName(devices.chosen.value?.link.state.value)
+  const connection = new Signal(name())
+  devices.onLink(() => connection.set(name()))
   return {
     level: 'devices',
     connection,
@@ -59,7 +49,7 @@ function findings({ device, link }: ChosenHost, catalog: readonly CatalogEntry[]
   // A clock that was set, or a computer that slept: the next connection has a time of its own.
   if (!fresh) link.renew()
   const time = new Date(handshakeAtMs).toISOString()
-  const model = host?.model
+  const { model } = host
   const known = model && catalog.some(({ sources }) => sources.some(({ sha256 }) => sha256 === model.sha256))
   return {
     rows: [

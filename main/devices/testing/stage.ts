@@ -132,7 +132,7 @@ export async function linkUp({ devices }: StagedInstall): Promise<void> {
   await vi.waitFor(
     () => {
       const state = devices.chosen.value?.link.state.value
-      if (state?.status !== 'up' || state.host === undefined) throw new Error('the link is not up yet')
+      if (state?.status !== 'up') throw new Error('the link is not up yet')
     },
     { timeout: 5_000 },
   )
