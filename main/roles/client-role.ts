@@ -25,6 +25,8 @@ export interface ClientRoleOptions extends RoleOptions {
   readonly proxies: number
   /** nanoton that may be put on the account with each proxy, again and again when half of them are used; undefined = none. */
   readonly topUp?: bigint
+  /** Encrypts requests for a key of the network (protocol 95 §4); without one nothing is sent. */
+  readonly encrypts?: boolean
   /** Protocol versions offered to proxies; those of `Client` by default. */
   readonly versions?: VersionRange
   /** How proxies are reached in place of proof of work and TLS. */
@@ -71,6 +73,7 @@ export function startClientRole(options: ClientRoleOptions): Promise<Role> {
       client,
       accessHash: keys.accessHash,
       ...(options.allowOrigin === undefined ? {} : { allowOrigin: options.allowOrigin }),
+      ...(options.encrypts === undefined ? {} : { encrypts: options.encrypts }),
       stats: () => clientStats({ client, wallet, root: network.root.value, checksHashes: options.policy !== 'any' }),
       topUpNano: () => options.topUp ?? network.root.value?.params.minClientStake,
       network: () => network.root.value?.address,

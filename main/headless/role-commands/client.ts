@@ -14,6 +14,7 @@ export const clientHelp = `Usage: cocoon-desktop client --network <name or file>
     --proxy-via <host:port>   A router on this computer by which proxies are reached (cocoon-desktop router).
     --top-up <TON>            May put this much on the account with each proxy, again when half is used. Without it nothing is paid in.
     --protocol <range>        Protocol versions offered to proxies (default 1-4; 1-2 for proxies that stumble over newer ones).
+    --encrypt                 Encrypts what programs ask for a key of the network's key manager; without such a key nothing is sent.
     --allow-origin <origin>   Web pages of this origin may ask; * for all.${commonHelp}
 `
 
@@ -28,6 +29,7 @@ export async function clientCommand(args: readonly string[], entries: ChildEntri
       'proxy-via': { type: 'string' },
       'top-up': { type: 'string' },
       protocol: { type: 'string' },
+      encrypt: { type: 'boolean', default: false },
       'allow-origin': { type: 'string' },
     },
   })
@@ -37,6 +39,7 @@ export async function clientCommand(args: readonly string[], entries: ChildEntri
     http: hostAndPort('http', values.http),
     policy: policyOf('policy', values.policy),
     proxies: wholeNumber('proxies', values.proxies, 1, 16),
+    encrypts: values.encrypt,
     ...(values['proxy-via'] === undefined ? {} : { proxyVia: hostAndPort('proxy-via', values['proxy-via']) }),
     ...(values['top-up'] === undefined ? {} : { topUp: toncoin('top-up', values['top-up']) }),
     ...(values.protocol === undefined ? {} : { versions: versionRange('protocol', values.protocol, 1) }),

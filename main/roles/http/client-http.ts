@@ -11,7 +11,7 @@ import {
   sendText,
 } from '../../base/http-listener.ts'
 import type { Logger } from '../../base/logger.ts'
-import type { Client } from '../../client/client.ts'
+import type { ChatRequest, Client } from '../../client/client.ts'
 import type { QueryHandle } from '../../client/running-query.ts'
 import { transcriptionPath } from '../../protocol/requests/transcription.ts'
 import { Rate } from '../../proxy/rates.ts'
@@ -35,6 +35,8 @@ export interface ClientHttpOptions extends HttpPlace {
   /** nanoton that `/request/topup` puts on a balance; undefined where the network's terms are not known yet. */
   readonly topUpNano: () => bigint | undefined
   readonly network: () => Address | undefined
+  /** Encrypts requests for a key of the network that their programs did not encrypt themselves; those that cannot be are refused. */
+  readonly encrypts?: boolean
   /** `recorded`: requests without a limit of their own are treated as recorded clients do (client-request.ts); as newer ones do by default. */
   readonly revision?: 'recorded' | 'newest'
   readonly logger: Logger
@@ -64,6 +66,13 @@ export async function openClientHttp(options: ClientHttpOptions): Promise<Client
   const usualLimit = options.revision === 'recorded' ? undefined : usualLimitOf(client)
   let running = 0
 
+  const run = (asked: ChatRequest, signal: AbortSignal): QueryHandle => {
+    if (options.encrypts !== true || asked.publicKey !== undefined) return client.runChat(asked, signal)
+    const { body, ...rest } = asked
+    if (typeof body === 'string' || body instanceof Map) return client.runEncrypted({ ...rest, body }, signal)
+    throw new Failure('invalid-request', 'failed to parse request: a form cannot be encrypted here')
+  }
+
   const query = async ({ request, response, path }: Asked): Promise<void> => {
     const startedAtMs = Date.now()
     const gone = new AbortController()
@@ -76,17 +85,13 @@ export async function openClientHttp(options: ClientHttpOptions): Promise<Client
     try {
       const body = await readBody(request, mostBodyBytes)
       counted.bytes_received.add(body.length, startedAtMs)
-      const {
-        enableDebug,
-        guid: named,
-        publicKey,
-        ...asked
-      } = path === transcriptionPath
+      const isForm = path === transcriptionPath
+      const read = isForm
         ? readClientForm(request.headers['content-type'], body, usualLimit)
         : readClientRequest(body, usualLimit)
+      const { enableDebug, guid: named, publicKey, ...asked } = read
       if (enableDebug) [debug, guid] = [new QueryDebug(startedAtMs), named]
-      const sealed = publicKey === undefined ? {} : { publicKey }
-      handle = client.runChat({ ...asked, ...sealed, path, debug: enableDebug }, gone.signal)
+      handle = run({ ...asked, ...(publicKey && { publicKey }), path, debug: enableDebug }, gone.signal)
       const { bytes, broken } = await passAnswer(handle, response, startedAtMs, debug)
       counted.bytes_sent.add(bytes, Date.now())
       if (broken !== undefined) throw broken
