@@ -21,13 +21,15 @@ export function sharedEngine({ engine, library, model }: SharedParts): SharedEng
       .filter(({ status }) => status === 'installed')
       .map(({ name, loaded }) => ({ name: name.slice(0, 200), loaded }))
       .slice(0, 200)
-    if (now.status === 'ready' && current)
+    // A model that sleeps for want of work comes back with the next question.
+    const answers = now.status === 'ready' || (now.status === 'asleep' && now.why === 'idle')
+    if (answers && current)
       return {
         engine: 'ready',
         model: { name: current.name.slice(0, 200), sha256: current.sha256, contextTokens: now.contextTokens },
         models,
       }
-    const starting = now.status === 'loading' || now.status === 'restarting' || now.status === 'ready'
+    const starting = now.status === 'loading' || now.status === 'restarting' || answers
     return { engine: starting ? 'starting' : 'unavailable', models }
   }
   const state = new Signal(read())
