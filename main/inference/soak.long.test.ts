@@ -1,0 +1,261 @@
+/**
+ * Constant load on one engine with everything that may happen to it: loads, unloads, sleep, yielding, stopped and abandoned answers, and kills. Minutes
+ * by COCOON_SOAK_MINUTES, 20 by default: the first half with faults, the second calm, on one process, to see its memory.
+ */
+import { randomInt } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { expect, it } from 'vitest'
+import { asError, Failure } from '../base/failure.ts'
+import type { ChatMessage, GenerationOptions } from './engine.ts'
+import { LocalEngine, type ModelToLoad } from './local-engine.ts'
+import { tinyGgufFile } from './testing/tiny-gguf.ts'
+
+const minutes = Number(process.env.COCOON_SOAK_MINUTES ?? 20)
+const entryPath = fileURLToPath(new URL('./engine-process.ts', import.meta.url))
+/** What a request may fail with while the engine is tortured; all may be tried again. */
+const expected = new Set(['engine-crashed', 'engine-not-ready', 'engine-yielded'])
+/** On a busy machine a load takes its time; a request that takes longer than this is lost. */
+const longestMs = 120_000
+
+setFlagsFromString('--expose_gc')
+const collect: () => void = runInNewContext('gc')
+
+interface Counts {
+  asked: number
+  answered: number
+  stopped: number
+  left: number
+  again: number
+}
+
+const tool = {
+  name: 'weather',
+  parameters: { type: 'object', properties: { city: { enum: ['Rome', 'Oslo'] } }, required: ['city'] },
+}
+const schema = { type: 'object', properties: { ok: { type: 'boolean' } }, required: ['ok'] }
+const forms: readonly GenerationOptions[] = [
+  {},
+  { lane: 'served' },
+  { lane: 'app', cacheScope: 'app' },
+  { logprobs: 2 },
+  { output: { kind: 'json-schema', schema }, maxTokens: 100 },
+  { tools: [tool], toolChoice: 'required', maxTokens: 200 },
+]
+
+/** One request, asked again until it is answered. Throws for anything that may not happen. */
+async function ask(engine: LocalEngine, counts: Counts): Promise<void> {
+  counts.asked++
+  const startedMs = performance.now()
+  const wish = randomInt(10)
+  for (;;) {
+    if (performance.now() - startedMs > longestMs) throw new Error('a request was lost')
+    const limit = AbortSignal.timeout(longestMs)
+    try {
+      if (wish === 0) {
+        const { vectors } = await engine.embed([`text ${randomInt(1_000)}`, 'other'], limit)
+        if (vectors.length !== 2) throw new Error('a vector is missing')
+      } else if (!(await answered(engine, wish, counts, limit))) return
+      if (limit.aborted) throw new Error('a request was lost')
+      counts.answered++
+      return
+    } catch (error) {
+      if (!(error instanceof Failure && expected.has(error.code) && error.retryable)) throw error
+      counts.again++
+      await pause(50)
+    }
+  }
+}
+
+/** False when it was stopped or abandoned on purpose. */
+async function answered(engine: LocalEngine, wish: number, counts: Counts, limit: AbortSignal): Promise<boolean> {
+  const stop = new AbortController()
+  const beginning = 'Rules of the house. '.repeat(randomInt(12))
+  const messages: ChatMessage[] = [{ role: 'user', content: `${beginning}Question ${randomInt(1_000_000)}?` }]
+  const form = forms[randomInt(forms.length)] ?? {}
+  let texts = 0
+  let reason: string | undefined
+  const signal = AbortSignal.any([stop.signal, limit])
+  for await (const event of engine.chat(messages, { maxTokens: 8 + randomInt(56), ...form }, signal)) {
+    if (event.type === 'done') reason = event.reason
+    else if (++texts === 3 && wish === 1) stop.abort()
+    else if (texts === 3 && wish === 2) {
+      counts.left++
+      return false
+    }
+  }
+  if (reason === undefined) throw new Error('an answer ended without its end')
+  if (stop.signal.aborted) {
+    counts.stopped++
+    return false
+  }
+  return true
+}
+
+async function torture(
+  engine: LocalEngine,
+  models: readonly ModelToLoad[],
+  pids: Set<number>,
+  signal: AbortSignal,
+): Promise<number> {
+  let faults = 0
+  while (!signal.aborted) {
+    await pause(1_000 + randomInt(3_000))
+    const { pid } = engine
+    if (pid !== undefined) pids.add(pid)
+    faults++
+    const model = models[randomInt(models.length)]
+    if (model === undefined) throw new Error('no model')
+    switch (randomInt(6)) {
+      case 0:
+        await engine.unload()
+        await pause(100)
+        await engine.load(model)
+        break
+      case 1:
+        await engine.load(model)
+        break
+      case 2:
+        await engine.sleep()
+        break
+      case 3:
+        await engine.release({ graceMs: randomInt(500) })
+        await pause(200)
+        await engine.resume()
+        break
+      default:
+        if (pid !== undefined && alive(pid)) process.kill(pid, 'SIGKILL')
+    }
+  }
+  return faults
+}
+
+function alive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+/** Processes of the engine that this one started; undefined where the system does not list them. */
+function children(): number[] | undefined {
+  if (!existsSync('/proc/self/stat')) return undefined
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
+        const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+        return (
+          Number(parent) === process.pid &&
+          state !== 'Z' &&
+          readFileSync(`/proc/${name}/cmdline`, 'utf8').includes('engine-process')
+        )
+      } catch {
+        return false
+      }
+    })
+    .map(Number)
+}
+
+function residentBytes(pid: number): number | undefined {
+  try {
+    const [, kib] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+    return kib === undefined ? undefined : Number(kib) * 1024
+  } catch {
+    return undefined
+  }
+}
+
+function heapBytes(): number {
+  collect()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+const part = (values: readonly number[], from: number, to: number): readonly number[] =>
+  values.slice(Math.floor(values.length * from), Math.ceil(values.length * to))
+
+it(`answers every request for ${minutes} minutes of faults and load, in the memory of the beginning`, async () => {
+  const engine = new LocalEngine({
+    ...{
+      entryPath,
+      gpu: false,
+      threads: 1,
+      sequences: 2,
+      keepOwn: true,
+      background: false,
+      restartPauseMs: 50,
+      idleUnloadMs: 2_000,
+    },
+  })
+  const models = [
+    { path: await tinyGgufFile(), name: 'one' },
+    { path: await tinyGgufFile({ seed: 2 }), name: 'two' },
+  ]
+  const counts: Counts = { asked: 0, answered: 0, stopped: 0, left: 0, again: 0 }
+  const pids = new Set<number>()
+  const heaps: number[] = []
+  const faulty = new AbortController()
+  const over = new AbortController()
+  let firstError: Error | undefined
+  await engine.load({ ...models[0], path: models[0]?.path ?? '', name: 'one' })
+  const clients = Array.from({ length: 4 }, async () => {
+    while (!over.signal.aborted) await ask(engine, counts)
+  }).map((client) =>
+    client.catch((error: unknown) => {
+      firstError ??= asError(error)
+      faulty.abort()
+      over.abort()
+    }),
+  )
+  const watch = async (ms: number, sample: () => void): Promise<void> => {
+    const endMs = performance.now() + ms
+    while (performance.now() < endMs && firstError === undefined) {
+      await pause(Math.min(2_000, ms / 20))
+      heaps.push(heapBytes())
+      sample()
+    }
+  }
+  const faults = torture(engine, models, pids, faulty.signal)
+  await watch(minutes * 30_000, () => expect(children()?.length ?? 0).toBeLessThanOrEqual(2))
+  faulty.abort()
+  const faultCount = await faults
+  // One process from here on; the last fault may have left none.
+  await ask(engine, counts)
+  const { pid } = engine
+  const resident: number[] = []
+  let processes = 0
+  await watch(minutes * 30_000, () => {
+    const bytes = pid === undefined ? undefined : residentBytes(pid)
+    // Elsewhere than on Linux the system does not tell it this way.
+    resident.push(bytes ?? 1)
+    processes = Math.max(processes, children()?.length ?? 1)
+  })
+  over.abort()
+  await Promise.all(clients)
+  if (engine.pid !== undefined) pids.add(engine.pid)
+  await engine.dispose()
+
+  const growth = (values: readonly number[]): number => median(part(values, 0.8, 1)) / median(part(values, 0.2, 0.4)) - 1
+  const percent = (value: number): string => `${(value * 100).toFixed(1)} %`
+  process.stdout.write(
+    `${JSON.stringify({ minutes, faults: faultCount, ...counts, processes: pids.size, heapMiB: median(heaps) / 2 ** 20, engineMiB: median(resident) / 2 ** 20 })}\n` +
+      `growth: own heap ${percent(growth(heaps))}, engine process ${percent(growth(resident))}\n`,
+  )
+  expect(firstError).toBeUndefined()
+  expect(counts.asked).toBe(counts.answered + counts.stopped + counts.left)
+  expect(counts.answered).toBeGreaterThan(minutes)
+  expect(faultCount).toBeGreaterThan(0)
+  expect([...pids].filter(alive)).toEqual([])
+  expect(children() ?? []).toEqual([])
+  expect(processes).toBeLessThanOrEqual(1)
+  expect(growth(heaps)).toBeLessThan(0.05)
+  expect(growth(resident)).toBeLessThan(0.05)
+})
