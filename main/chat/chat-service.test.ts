@@ -131,8 +131,7 @@ describe('a turn', () => {
     await expect(chat.send({ id, text: 'hello' })).rejects.toThrow(
       expect.objectContaining({ code: 'not-ready', message: 'Loading, 40%' }),
     )
-    chat.setLevel({ id, level: 'practice' })
-    await expect(chat.send({ id, text: 'hello' })).rejects.toThrow(expect.objectContaining({ code: 'not-ready' }))
+    expect(() => chat.setLevel({ id, level: 'practice' })).toThrow(expect.objectContaining({ code: 'not-ready' }))
     expect(chat.export({ id }).markdown).not.toContain('hello')
     expect(backend.asked).toEqual([])
     await expect(chat.send({ id: 'nobody', text: 'hello' })).rejects.toThrow(expect.objectContaining({ code: 'not-found' }))

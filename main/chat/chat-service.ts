@@ -98,6 +98,7 @@ export class ChatService {
   create(input: { level?: PrivacyLevel | undefined; understood?: true | undefined } = {}): ConversationSummary {
     const level = input.level ?? 'computer'
     const id = newId()
+    this.#places.require(level)
     this.#takeConsent(level, id, input.understood)
     this.#privacy.keeper(level)?.picked()
     const base = { id, title: 'New chat', titledBy: 'nobody', pinned: false } as const
@@ -121,6 +122,7 @@ export class ChatService {
   }): ConversationSummary {
     const { level, along, understood } = input
     const chat = this.#chat(input.id)
+    this.#places.require(level)
     const messages = this.#turns(chat).length
     const move = resolveMove({ from: chat.level, to: level, messages, along })
     if (move === 'new-chat') return this.create({ level, understood })

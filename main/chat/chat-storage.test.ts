@@ -105,7 +105,7 @@ describe('on disk', () => {
 
   it('a chat whose head was changed is listed as damaged, at the widest level', () => {
     const backend = new ControlledBackend()
-    const { chat, database, folder } = openChat([backend])
+    const { chat, database, folder } = openChat([backend, new ControlledBackend('practice')])
     const { id } = chat.create()
     const other = chat.create({ level: 'practice' })
     database.exec(`UPDATE conversation SET head = (SELECT head FROM conversation WHERE id = '${other.id}') WHERE id = '${id}'`)

@@ -54,6 +54,11 @@ export class Places {
     })
   }
 
+  /** Throws `Failure` `not-ready` for a level that nothing is set up for here. */
+  require(level: PrivacyLevel): void {
+    if (!this.#backends.has(level)) this.ready(level)
+  }
+
   isWaiting(chatId: string): boolean {
     return this.#waiting.has(chatId)
   }

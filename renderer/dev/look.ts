@@ -5,7 +5,10 @@ import { type Browser, chromium, type Page } from '@playwright/test'
 import tailwindcss from '@tailwindcss/vite'
 import react from '@vitejs/plugin-react'
 import { build } from 'vite'
+import type { PrivacyLevel } from '../../preload/api/chat.ts'
+import type { SealState } from '../../preload/api/privacy.ts'
 import * as sample from './sample-data.ts'
+import * as seals from './sample-seals.ts'
 import { plainScene, type Scene, startScriptedCore } from './scripted-core.ts'
 
 /**
@@ -31,6 +34,14 @@ const fullDisk = (scene: Scene): void => {
   scene.earn = { ...sample.earn, status: 'error', tile: 'Stopped', title: 'The disk is full', line: 'Free some space.', diskFull }
 }
 
+/** A chat at a level whose seal is as given; every level is set up. */
+const atLevel =
+  (level: PrivacyLevel, seal: SealState) =>
+  (scene: Scene): void => {
+    scene.levels = seals.levelsWith(level, seal)
+    scene.chatLevel = level
+  }
+
 const looks: readonly Look[] = [
   { name: 'chat', path: '#/chat/night' },
   { name: 'chat-top', path: '#/chat/lease', act: (page) => page.getByRole('log').evaluate((log) => log.scrollTo(0, 0)) },
@@ -50,6 +61,32 @@ const looks: readonly Look[] = [
     path: '#/chat/lease',
     act: (page) => page.getByRole('button', { name: /Change who|Изменить, кто/ }).click(),
   },
+  ...(['devices', 'attested', 'open'] as const).flatMap((level): Look[] => [
+    { name: `seal-${level}`, path: '#/chat/lease', scene: atLevel(level, seals.earned) },
+    {
+      name: `sheet-${level}`,
+      path: '#/chat/lease',
+      scene: atLevel(level, seals.earned),
+      act: (page) => page.keyboard.press('Control+i'),
+    },
+  ]),
+  { name: 'seal-checking', path: '#/chat/lease', scene: atLevel('attested', { phase: 'checking' }) },
+  { name: 'seal-failed', path: '#/chat/lease', scene: atLevel('attested', seals.failed) },
+  {
+    name: 'sheet-failed',
+    path: '#/chat/lease',
+    scene: atLevel('attested', seals.failed),
+    act: (page) => page.keyboard.press('Control+i'),
+  },
+  {
+    name: 'consent',
+    path: '#/chat/lease',
+    scene: atLevel('computer', seals.earned),
+    act: async (page) => {
+      await page.keyboard.press('Alt+4')
+      await page.getByRole('alertdialog').getByRole('checkbox').waitFor()
+    },
+  },
   { name: 'sheet-computer', path: '#/chat/lease', act: (page) => page.keyboard.press('Control+i') },
   { name: 'sheet-practice', path: '#/chat/night', act: (page) => page.keyboard.press('Control+i') },
   {
@@ -60,8 +97,8 @@ const looks: readonly Look[] = [
       scene.empty = true
       scene.models = sample.models.slice(1)
       scene.levels = [
-        { level: 'computer', state: 'starting', reason: 'Loading Qwen3 0.6B, 45%', model: 'Qwen3 0.6B' },
-        { level: 'practice', state: 'unavailable', reason: 'The proxy is not ready yet.' },
+        { level: 'computer', state: 'starting', reason: 'Loading Qwen3 0.6B, 45%', model: 'Qwen3 0.6B', seal: { phase: 'idle' } },
+        { level: 'practice', state: 'unavailable', reason: 'The proxy is not ready yet.', seal: { phase: 'idle' } },
       ]
     },
     act: (page) => page.getByRole('button', { name: /Show details|Показать подробности/ }).click(),

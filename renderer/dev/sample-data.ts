@@ -1,4 +1,4 @@
-import type { Conversation, ConversationSummary, LevelState, Turn } from '../../preload/api/chat.ts'
+import type { Conversation, ConversationSummary, LevelView, Turn } from '../../preload/api/chat.ts'
 import type { EarnState, Payout, ServedRequest } from '../../preload/api/earn.ts'
 import type { GatewayState } from '../../preload/api/gateway.ts'
 import type {
@@ -10,6 +10,8 @@ import type {
   Telemetry,
   WalletState,
 } from '../../preload/api/system.ts'
+
+import { earned } from './sample-seals.ts'
 
 /** Sample data for looking at the page without a core. Names, amounts and addresses are made up. It is never part of the built app. */
 const minute = 60_000
@@ -140,9 +142,12 @@ export const conversation = (id: string): Conversation | null => {
   return found ? { ...found, turns: [...(turnsOf[id] ?? [turn('x', { question: found.title })])] } : null
 }
 
-export const levels: readonly LevelState[] = [
-  { level: 'computer', state: 'ready', model },
-  { level: 'practice', state: 'ready', model, estimate: 170_000_000n },
+export const levels: readonly LevelView[] = [
+  { level: 'computer', state: 'ready', model, seal: earned },
+  { level: 'practice', state: 'ready', model, estimate: 170_000_000n, seal: earned },
+  { level: 'devices', state: 'unavailable', reason: 'No device is paired.', seal: { phase: 'idle' } },
+  { level: 'attested', state: 'unavailable', reason: 'No attested network is configured.', seal: { phase: 'idle' } },
+  { level: 'open', state: 'unavailable', reason: 'No open network is configured.', seal: { phase: 'idle' } },
 ]
 
 const request = (id: string, ageMs: number, rest: Partial<ServedRequest>): ServedRequest => ({

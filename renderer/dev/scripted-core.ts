@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { z } from 'zod'
-import type { Conversation, ConversationEvent, LevelState, PrivacyLevel } from '../../preload/api/chat.ts'
+import type { Conversation, ConversationEvent, LevelView, PrivacyLevel } from '../../preload/api/chat.ts'
 import { type StreamName, streams } from '../../preload/api/contract.ts'
 import type { EarnState } from '../../preload/api/earn.ts'
 import { type ToCore, toCore } from '../../preload/api/link.ts'
@@ -13,7 +13,9 @@ import * as sample from './sample-data.ts'
 /** What the scripted core says. A scene changes what it needs. */
 export interface Scene {
   settings: Settings
-  levels: readonly LevelState[]
+  levels: readonly LevelView[]
+  /** Of every chat, in place of its own. */
+  chatLevel?: PrivacyLevel
   earn: EarnState
   models: readonly ModelState[]
   network: NetworkState
@@ -86,7 +88,8 @@ function serve(socket: WebSocket, scene: Scene): void {
       if (watcher.name === name && (id === undefined || watcher.id === id)) event(n, name, value)
   }
   const chat = (id: string): Conversation | null => {
-    const known = conversations.get(id) ?? sample.conversation(id)
+    const found = conversations.get(id) ?? sample.conversation(id)
+    const known = found && { ...found, ...(scene.chatLevel && { level: scene.chatLevel }) }
     if (known) conversations.set(id, known)
     return known
   }
@@ -173,6 +176,8 @@ function serve(socket: WebSocket, scene: Scene): void {
       case 'chat.setLevel': {
         const found = chat(values.id)
         if (!found) break
+        if (values.level === 'open' && !('understood' in values))
+          return send({ t: 'error', n, error: { code: 'needs-consent', message: 'It needs your consent.' } })
         const { turns, ...summary } = { ...found, level: values.level }
         conversations.set(values.id, { ...summary, turns })
         tell('chat.conversation', { type: 'summary', summary }, values.id)

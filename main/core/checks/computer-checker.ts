@@ -5,7 +5,7 @@ import type { Findings, LevelChecker } from '../../chat/privacy/checker.ts'
 import type { LocalEngine } from '../../inference/local-engine.ts'
 import type { ModelLibrary, VerifiedModel } from '../../models/library.ts'
 import { processFacts } from './process-sockets.ts'
-import { evidence, failed, notChecked, passed, said } from './rows.ts'
+import { evidence, notChecked, passed, rowFailed, said } from './rows.ts'
 
 export interface ComputerCheckerOptions {
   readonly engine: LocalEngine
@@ -83,13 +83,13 @@ async function modelRow(library: Pick<ModelLibrary, 'verify'>, model: VerifiedMo
   try {
     const { sha256 } = await library.verify(model.id)
     if (sha256 !== model.sha256)
-      return failed(
+      return rowFailed(
         'model',
         statements.model,
         said(`The file of ${model.name} was changed after it was loaded.`, { code: 'check-model-changed', values }),
       )
   } catch (thrown) {
-    return failed('model', statements.model, said(messageAndAdvice(thrown), { code: 'check-model-changed', values }))
+    return rowFailed('model', statements.model, said(messageAndAdvice(thrown), { code: 'check-model-changed', values }))
   }
   if (model.origin === 'own')
     return notChecked(
@@ -139,7 +139,7 @@ async function processRows(pid: number | undefined): Promise<CheckRow[]> {
             values: { pid: pid ?? 0 },
           }),
         )
-      : failed(
+      : rowFailed(
           'process',
           statements.process,
           said('The process of the engine is not a child of this app.', { code: 'check-process-stranger' }),
@@ -153,7 +153,7 @@ async function processRows(pid: number | undefined): Promise<CheckRow[]> {
             code: 'check-sockets-none',
           }),
         )
-      : failed(
+      : rowFailed(
           'network',
           statements.network,
           said(`It held internet sockets: ${internetSockets}. An engine needs none.`, {

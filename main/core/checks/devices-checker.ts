@@ -6,7 +6,7 @@ import { connectionName } from '../../devices/host-link.ts'
 import { dayMs } from '../../devices/host-times.ts'
 import { fingerprintOf } from '../../devices/six-words.ts'
 import type { CatalogEntry } from '../../models/catalog.ts'
-import { evidence, failed, notChecked, passed, said } from './rows.ts'
+import { evidence, notChecked, passed, rowFailed, said } from './rows.ts'
 
 interface DevicesCheckerOptions {
   readonly devices: Devices
@@ -72,7 +72,7 @@ function findings({ device, link }: ChosenHost, catalog: readonly CatalogEntry[]
               values: { atMs: handshakeAtMs },
             }),
           )
-        : failed(
+        : rowFailed(
             'handshake',
             statements.handshake,
             said(`Agreed at ${time}, more than 24 hours ago. New keys are being agreed.`, { code: 'check-handshake-old' }),

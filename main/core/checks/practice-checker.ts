@@ -5,7 +5,7 @@ import type { Findings, LevelChecker } from '../../chat/privacy/checker.ts'
 import type { ClientConnectionState } from '../../client/state.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import type { LiveNetwork } from '../app-network.ts'
-import { evidence, failed, notChecked, passed, said } from './rows.ts'
+import { evidence, notChecked, passed, rowFailed, said } from './rows.ts'
 import type { SeenPeer } from './seen-peer.ts'
 
 /** Older readings of the registry say nothing about now. */
@@ -128,7 +128,7 @@ const readAt = ({ readAtMs }: RootConfig): string => new Date(readAtMs).toISOStr
 
 function channelRow({ key }: SeenPeer): CheckRow {
   if (key === undefined)
-    return failed('channel', statements.channel, said('The connection has no encryption.', { code: 'check-channel-plain' }))
+    return rowFailed('channel', statements.channel, said('The connection has no encryption.', { code: 'check-channel-plain' }))
   return passed(
     'channel',
     'here',
@@ -141,10 +141,10 @@ function channelRow({ key }: SeenPeer): CheckRow {
 
 function registryRow(endpoint: string, root: RootConfig | null, nowMs: number): CheckRow {
   if (root === null || nowMs - root.readAtMs > mostRootAgeMs)
-    return failed('registry', statements.registry, said('The registry was not read lately.', { code: 'check-registry-old' }))
+    return rowFailed('registry', statements.registry, said('The registry was not read lately.', { code: 'check-registry-old' }))
   const isListed = root.proxies.some(({ forClients: { host, port } }) => `${host}:${port}` === endpoint)
   if (!isListed)
-    return failed(
+    return rowFailed(
       'registry',
       statements.registry,
       said('The registry does not list this proxy.', { code: 'check-registry-unlisted' }),

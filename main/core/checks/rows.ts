@@ -14,7 +14,7 @@ export const passed = (id: string, by: CheckedBy, statement: Sentence, sentence:
   sentence,
 })
 
-export const failed = (id: string, statement: Sentence, sentence: Sentence): CheckRow => ({
+export const rowFailed = (id: string, statement: Sentence, sentence: Sentence): CheckRow => ({
   id,
   result: 'failed',
   by: 'here',

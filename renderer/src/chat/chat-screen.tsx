@@ -1,4 +1,5 @@
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
+import { useApi } from '../api/api-context.tsx'
 import { useStream } from '../api/use-stream.ts'
 import { useKeys } from '../app/keys.ts'
 import { go } from '../app/route.ts'
@@ -12,6 +13,13 @@ const wide = (): boolean => innerWidth >= 1100
 export function ChatScreen({ id }: { id: string | undefined }) {
   const [listOpen, setListOpen] = useState(wide)
   const chats = useStream('chat.list', {})
+  const api = useApi()
+  useEffect(() => {
+    // Without the core there is nothing to check; the next focus asks again.
+    const tell = (): void => void api.call('chat.focused', {}).catch(() => undefined)
+    addEventListener('focus', tell)
+    return () => removeEventListener('focus', tell)
+  }, [api])
   useKeys({
     'Mod+B': () => setListOpen((open) => !open) as undefined,
     'Mod+F': () => {

@@ -1,23 +1,28 @@
 import { ArrowUp, LoaderCircle, Square } from 'lucide-react'
 import { useRef, useState } from 'react'
-import { type LevelState, mostQuestionLetters, type PrivacyLevel, type Turn } from '../../../preload/api/chat.ts'
+import { type LevelView, mostQuestionLetters, type PrivacyLevel, type Turn } from '../../../preload/api/chat.ts'
 import { ApiError } from '../../../preload/api/contract.ts'
 import { useLinkStatus } from '../api/api-context.tsx'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { useCoreWords } from '../messages/use-core-words.ts'
-import { sealTone } from '../seal/level.ts'
+import { FailedNote } from '../seal/failed-note.tsx'
+import { mayAsk, sealTone } from '../seal/level.ts'
 import { SealRow } from '../seal/seal-row.tsx'
+import { SecretDialog } from '../seal/secret-dialog.tsx'
 import { ErrorNote } from '../ui/error-note.tsx'
 import { Icon } from '../ui/icon.tsx'
 
 interface ComposerProps {
   level: PrivacyLevel
-  state: LevelState | undefined
-  levels: readonly LevelState[] | undefined
+  state: LevelView | undefined
+  levels: readonly LevelView[] | undefined
   draft: string
   onDraft(text: string): void
-  onSend(text: string): Promise<void>
+  /** @param secretsSeen the user saw that it looks like a secret */
+  onSend(text: string, secretsSeen: boolean): Promise<void>
+  /** The Open network wants consent before this message. */
+  onNeedsConsent?: () => void
   onLevel(level: PrivacyLevel): void
   onStop?: () => void
   running: boolean
@@ -29,7 +34,7 @@ interface ComposerProps {
 
 /** The text stays in the field until the core has taken it; a failure keeps it and says why. */
 export function Composer(props: ComposerProps) {
-  const { level, levels, draft, onDraft, onSend, onLevel, onStop, running, threaded, first, lastTurn } = props
+  const { level, levels, draft, onDraft, onSend, onNeedsConsent, onLevel, onStop, running, threaded, first, lastTurn } = props
   const { t } = useTexts()
   const format = useFormat()
   const { saidError } = useCoreWords()
@@ -38,25 +43,29 @@ export function Composer(props: ComposerProps) {
   const state = connected ? props.state : undefined
   const [sending, setSending] = useState(false)
   const [failure, setFailure] = useState<string | null>(null)
+  const [held, setHeld] = useState<ApiError | null>(null)
+  const [sheetOpen, setSheetOpen] = useState(false)
   const field = useRef<HTMLTextAreaElement>(null)
   /** Known at once, unlike state: two presses before the next drawing are one. */
   const underWay = useRef(false)
-  const ready = connected && state?.state === 'ready'
+  const ready = connected && mayAsk(state)
   const letters = draft.trim().length
   const tooLong = letters > mostQuestionLetters
   const canSend = ready && !running && !sending && letters > 0 && !tooLong
 
-  const send = async (): Promise<void> => {
+  const send = async (secretsSeen = false): Promise<void> => {
     if (!canSend || underWay.current) return
     underWay.current = true
     setSending(true)
     setFailure(null)
     try {
-      await onSend(draft)
+      await onSend(draft, secretsSeen)
       onDraft('')
       field.current?.focus()
     } catch (error) {
-      setFailure(error instanceof ApiError ? saidError(error) : t('chat.sendFailed'))
+      if (error instanceof ApiError && error.code === 'looks-secret') setHeld(error)
+      else if (error instanceof ApiError && error.code === 'needs-consent' && onNeedsConsent) onNeedsConsent()
+      else setFailure(error instanceof ApiError ? saidError(error) : t('chat.sendFailed'))
     } finally {
       underWay.current = false
       setSending(false)
@@ -72,6 +81,20 @@ export function Composer(props: ComposerProps) {
           </ErrorNote>
         </div>
       ) : null}
+      {state?.seal.phase === 'failed' ? (
+        <FailedNote state={state} onWhy={() => setSheetOpen(true)} onThisComputer={() => onLevel('computer')} />
+      ) : null}
+      <SecretDialog
+        held={held}
+        onEdit={() => {
+          setHeld(null)
+          field.current?.focus()
+        }}
+        onSend={() => {
+          setHeld(null)
+          void send(true)
+        }}
+      />
       <form
         className={`composer -mx-4 tone-${sealTone(level, state)}`}
         data-threaded={threaded}
@@ -81,13 +104,21 @@ export function Composer(props: ComposerProps) {
           void send()
         }}
       >
-        <SealRow level={level} state={state} levels={levels} onLevel={onLevel} lastTurn={lastTurn} />
+        <SealRow
+          level={level}
+          state={state}
+          levels={levels}
+          sheetOpen={sheetOpen}
+          onSheet={setSheetOpen}
+          onLevel={onLevel}
+          lastTurn={lastTurn}
+        />
         <textarea
           ref={field}
           className="composer-text"
           dir="auto"
           aria-label={t('composer.label')}
-          placeholder={first ? t('composer.first') : t('composer.next')}
+          placeholder={level === 'open' ? t('composer.open') : first ? t('composer.first') : t('composer.next')}
           rows={1}
           aria-invalid={tooLong}
           // biome-ignore lint/a11y/noAutofocus: the message field is what the screen is for

@@ -1,6 +1,7 @@
 import { MessageSquare } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
-import type { Conversation, PrivacyLevel, Turn } from '../../../preload/api/chat.ts'
+import type { Along, Conversation, PrivacyLevel, Turn } from '../../../preload/api/chat.ts'
+import { ApiError } from '../../../preload/api/contract.ts'
 import { useApi } from '../api/api-context.tsx'
 import { useCall } from '../api/use-call.ts'
 import { useStream } from '../api/use-stream.ts'
@@ -8,6 +9,7 @@ import { useKeys } from '../app/keys.ts'
 import { go } from '../app/route.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { levelOrder } from '../seal/level.ts'
+import { WidenDialog, type Widening } from '../seal/widen-dialog.tsx'
 import { Button } from '../ui/button.tsx'
 import { copyText } from '../ui/clipboard.ts'
 import { EmptyState } from '../ui/empty-state.tsx'
@@ -16,7 +18,7 @@ import { Skeleton } from '../ui/skeleton.tsx'
 import { ChatHeader, type ListToggle } from './chat-header.tsx'
 import { ChatMenu } from './chat-menu.tsx'
 import { Composer } from './composer.tsx'
-import { useDraft } from './drafts.ts'
+import { keepDraft, useDraft } from './drafts.ts'
 import { ModelNotice } from './model-notice.tsx'
 import { Transcript } from './transcript.tsx'
 import { useConversation } from './use-conversation.ts'
@@ -62,10 +64,29 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
   const retry = useCall('chat.retry')
   const last = turns.at(-1)
   const running = isRunning(last)
-  const failure = setLevel.error ?? stop.error ?? retry.error
+  const [refused, setRefused] = useState<ApiError | null>(null)
+  const [widening, setWidening] = useState<Widening | null>(null)
+  const failure = refused ?? setLevel.error ?? stop.error ?? retry.error
 
   const changeLevel = (next: PrivacyLevel): void => {
-    if (next !== level) void setLevel.run({ id, level: next })
+    if (next !== level) void move(next)
+  }
+  /** The core knows what has to be asked: it refuses until it was. */
+  const move = async (to: PrivacyLevel, choice: { along?: Along; understood?: true } = {}): Promise<void> => {
+    setRefused(null)
+    setWidening(null)
+    try {
+      const moved = await api.call('chat.setLevel', { id, level: to, ...choice })
+      if (moved.id === id) return
+      keepDraft(moved.id, draft)
+      setDraft('')
+      go('chat', moved.id)
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      if (error.code === 'needs-choice' || error.code === 'needs-consent')
+        setWidening({ from: level, to, messages: turns.length })
+      else setRefused(error)
+    }
   }
   const stopNow = (): void => {
     if (last && running) void stop.run({ id, turnId: last.id })
@@ -113,9 +134,10 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
           levels={levels}
           draft={draft}
           onDraft={setDraft}
-          onSend={async (text) => {
-            await api.call('chat.send', { id, text })
+          onSend={async (text, secretsSeen) => {
+            await api.call('chat.send', { id, text, ...(secretsSeen && { secretsSeen }) })
           }}
+          onNeedsConsent={() => setWidening({ from: level, to: level, messages: turns.length })}
           onLevel={changeLevel}
           onStop={stopNow}
           running={running}
@@ -124,6 +146,11 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
           lastTurn={last}
         />
       </div>
+      <WidenDialog
+        widening={widening}
+        onStay={() => setWidening(null)}
+        onMove={(choice) => void move(widening?.to ?? level, choice)}
+      />
       <h2 className="sr-only">{t('composer.label')}</h2>
     </main>
   )

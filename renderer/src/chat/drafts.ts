@@ -15,3 +15,9 @@ export function useDraft(chat: string): [string, (text: string) => void] {
     },
   ]
 }
+
+/** Puts a text into the field of another chat, e.g. of one that was made for it. */
+export function keepDraft(id: string, text: string): void {
+  if (text === '') drafts.delete(id)
+  else drafts.set(id, text)
+}

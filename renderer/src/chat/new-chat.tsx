@@ -7,6 +7,7 @@ import { go } from '../app/route.ts'
 import { Mark } from '../frame/mark.tsx'
 import { useTexts } from '../messages/texts.tsx'
 import { levelOrder } from '../seal/level.ts'
+import { WidenDialog } from '../seal/widen-dialog.tsx'
 import { Button } from '../ui/button.tsx'
 import { ChatHeader, type ListToggle } from './chat-header.tsx'
 import { Composer } from './composer.tsx'
@@ -19,7 +20,15 @@ const examples = ['explain', 'plan', 'code'] as const
 export function NewChat({ list }: { list: ListToggle }) {
   const { t } = useTexts()
   const api = useApi()
-  const [level, setLevel] = useState<PrivacyLevel>('computer')
+  const [level, setChosen] = useState<PrivacyLevel>('computer')
+  const [asking, setAsking] = useState(false)
+  /** Given here for the one chat that is made from here. */
+  const understood = useRef(false)
+  const setLevel = (next: PrivacyLevel): void => {
+    const isThere = levels?.find((one) => one.level === next)?.state !== 'unavailable'
+    if (next === 'open' && level !== 'open' && isThere) setAsking(true)
+    else setChosen(next)
+  }
   const [draft, setDraft] = useDraft('new')
   const levels = useStream('chat.levels', {}).value
   const state = levels?.find((one) => one.level === level)
@@ -27,11 +36,14 @@ export function NewChat({ list }: { list: ListToggle }) {
 
   /** Between the first message and the new screen there is a moment in which another press would make another chat. */
   const made = useRef(false)
-  const send = async (text: string): Promise<void> => {
+  const send = async (text: string, secretsSeen: boolean): Promise<void> => {
     if (made.current) return
-    const { id } = await api.call('chat.create', { level })
+    const { id } = await api.call('chat.create', {
+      level,
+      ...(level === 'open' && understood.current && { understood: true as const }),
+    })
     try {
-      await api.call('chat.send', { id, text })
+      await api.call('chat.send', { id, text, ...(secretsSeen && { secretsSeen }) })
     } catch (error) {
       // The text stays here in the field, so an empty chat must not stay in the list.
       await api.call('chat.delete', { id })
@@ -49,13 +61,7 @@ export function NewChat({ list }: { list: ListToggle }) {
           <div className="chat-column">
             <Mark size={40} className="text-accent" />
             <h2 className="mt-4 text-2xl tracking-tight">{t('chat.emptyTitle')}</h2>
-            <p className="mt-1 text-ink-2">
-              {state?.state !== 'ready'
-                ? t('chat.emptyWaiting')
-                : level === 'computer'
-                  ? t('chat.emptyComputer')
-                  : t('chat.emptyPractice')}
-            </p>
+            <p className="mt-1 text-ink-2">{state?.state !== 'ready' ? t('chat.emptyWaiting') : t(`chat.empty.${level}`)}</p>
             <div className="mt-5 flex flex-wrap gap-2">
               {examples.map((name) => (
                 <Button
@@ -85,8 +91,18 @@ export function NewChat({ list }: { list: ListToggle }) {
           running={false}
           threaded={false}
           first
+          onNeedsConsent={() => setAsking(true)}
         />
       </div>
+      <WidenDialog
+        widening={asking ? { from: level, to: 'open', messages: 0 } : null}
+        onStay={() => setAsking(false)}
+        onMove={({ understood: ticked }) => {
+          understood.current = ticked === true
+          setAsking(false)
+          setChosen('open')
+        }}
+      />
     </main>
   )
 }

@@ -1,6 +1,6 @@
 import { ArrowDown } from 'lucide-react'
 import { useEffect, useLayoutEffect, useRef, useState } from 'react'
-import type { Conversation, LevelState, Turn } from '../../../preload/api/chat.ts'
+import type { Conversation, LevelView, Turn } from '../../../preload/api/chat.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { Knot } from '../seal/knot.tsx'
 import { pastTone } from '../seal/level.ts'
@@ -13,7 +13,7 @@ const endPx = 48
 
 interface TranscriptProps {
   conversation: Conversation
-  levels: readonly LevelState[] | undefined
+  levels: readonly LevelView[] | undefined
   onRetry(turn: Turn): void
   onThisComputer(turn: Turn): void
 }

@@ -100,7 +100,7 @@ function Footer({ turn, isLast, onRetry }: { turn: Turn; isLast: boolean; onRetr
       ) : null}
       {usage ? (
         usage.cost === undefined ? (
-          turn.level === 'computer' ? (
+          turn.level === 'computer' || turn.level === 'devices' ? (
             <span>{t('price.free')}</span>
           ) : null
         ) : (

@@ -12,8 +12,7 @@ export function Knot({ level, above }: { level: PrivacyLevel; above: number }) {
         <LevelGlyph level={level} />
       </span>
       <span>
-        <b>{t('knot.from', { level: t(levelName[level]) })}</b>{' '}
-        {level === 'computer' ? t('knot.computer') : t('knot.practice', { n: above })}
+        <b>{t('knot.from', { level: t(levelName[level]) })}</b> {t(`knot.${level}`, { n: above })}
       </span>
     </div>
   )

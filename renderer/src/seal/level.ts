@@ -1,4 +1,4 @@
-import type { LevelState, PrivacyLevel } from '../../../preload/api/chat.ts'
+import type { LevelView, PrivacyLevel } from '../../../preload/api/chat.ts'
 import type { MessageId } from '../messages/texts.tsx'
 
 /**
@@ -19,6 +19,9 @@ export const levelName: Record<PrivacyLevel, MessageId> = {
   practice: 'level.practice.name',
 }
 
+/** Where the long name does not fit. */
+export const shortName: Record<PrivacyLevel, MessageId> = { ...levelName, practice: 'level.practice.short' }
+
 const earnedTone: Record<PrivacyLevel, SealTone> = {
   computer: 'earned',
   devices: 'earned',
@@ -27,10 +30,24 @@ const earnedTone: Record<PrivacyLevel, SealTone> = {
   practice: 'neutral',
 }
 
-/** Tone of a level as the place of the next message. */
-export function sealTone(level: PrivacyLevel, state: LevelState | undefined): SealTone {
-  return state?.state === 'ready' ? earnedTone[level] : 'checking'
+/** Tone of a level as the place of the next message: its colour has to be earned, by the connection that there is now. */
+export function sealTone(level: PrivacyLevel, state: LevelView | undefined): SealTone {
+  if (state?.state !== 'ready') return 'checking'
+  switch (state.seal.phase) {
+    case 'earned':
+    case 'aging':
+      return earnedTone[level]
+    case 'failed':
+      return 'failed'
+    case 'idle':
+    case 'checking':
+      return 'checking'
+  }
 }
+
+/** Whether a message may be handed over: the core sends it once the seal is earned. */
+export const mayAsk = (state: LevelView | undefined): boolean =>
+  state?.state === 'ready' && state.seal.phase !== 'failed' && state.seal.phase !== 'idle'
 
 /** Tone of an answer that was given at a level; it keeps it for ever. */
 export const pastTone = (level: PrivacyLevel): SealTone => earnedTone[level]

@@ -1,65 +1,99 @@
-import { ChevronDown } from 'lucide-react'
-import { Popover, RadioGroup } from 'radix-ui'
 import { useEffect, useRef, useState } from 'react'
-import type { LevelState, PrivacyLevel, Turn } from '../../../preload/api/chat.ts'
+import type { LevelView, PrivacyLevel, Turn } from '../../../preload/api/chat.ts'
 import { useKeys } from '../app/keys.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { useCoreWords } from '../messages/use-core-words.ts'
-import { Icon } from '../ui/icon.tsx'
-import { levelName, levelOrder, sealTone } from './level.ts'
-import { CheckingGlyph, LevelGlyph } from './seal-glyph.tsx'
+import { levelName, sealTone, shortName } from './level.ts'
+import { LevelSwitcher } from './level-switcher.tsx'
+import { CheckingGlyph, FailedGlyph, LevelGlyph } from './seal-glyph.tsx'
+import { useAgo } from './use-ago.ts'
 import { VerificationSheet } from './verification-sheet.tsx'
 
 interface SealRowProps {
   level: PrivacyLevel
-  state: LevelState | undefined
-  levels: readonly LevelState[] | undefined
+  state: LevelView | undefined
+  levels: readonly LevelView[] | undefined
   lastTurn: Turn | undefined
+  sheetOpen: boolean
+  onSheet(open: boolean): void
   onLevel(level: PrivacyLevel): void
 }
 
 /** Always on the composer's edge: who can read the next message, and what it costs. */
-export function SealRow({ level, state, levels, lastTurn, onLevel }: SealRowProps) {
+export function SealRow({ level, state, levels, lastTurn, sheetOpen, onSheet, onLevel }: SealRowProps) {
   const { t } = useTexts()
-  const { saidReason } = useCoreWords()
-  const format = useFormat()
-  const [sheetOpen, setSheetOpen] = useState(false)
   const pill = useRef<HTMLSpanElement>(null)
   const tone = sealTone(level, state)
   const winding = useJustEarned(tone === 'earned', level)
-  useKeys({ 'Mod+I': () => setSheetOpen(true) as undefined })
-
-  const consequence =
-    tone === 'checking'
-      ? (saidReason(state) ?? t('seal.checking'))
-      : level === 'computer'
-        ? t('seal.computer')
-        : t('seal.practice')
-  const price =
-    level === 'computer'
-      ? t('price.freeHere')
-      : state?.estimate === undefined
-        ? ''
-        : t('price.estimate', { amount: format.figure(state.estimate, 'up') })
-  const name = t(levelName[level])
+  const { name, fullName, consequence } = useSealWords(level, state)
+  const price = usePrice(level, state)
+  useKeys({ 'Mod+I': () => onSheet(true) as undefined })
+  // A change to where somebody could read, or to where nothing is sent, is said at once.
+  const urgent = tone === 'failed' || tone === 'open'
 
   return (
     <div className={`seal-row tone-${tone}`}>
       <span ref={pill} className="seal-pill">
-        <button type="button" aria-label={t('seal.details', { level: name, consequence })} onClick={() => setSheetOpen(true)}>
-          {tone === 'checking' ? <CheckingGlyph /> : <LevelGlyph level={level} winding={winding} />}
-          {level === 'practice' ? t('level.practice.short') : name}
+        <button type="button" aria-label={t('seal.details', { level: fullName, consequence })} onClick={() => onSheet(true)}>
+          {tone === 'checking' ? (
+            <CheckingGlyph />
+          ) : tone === 'failed' ? (
+            <FailedGlyph />
+          ) : (
+            <LevelGlyph level={level} winding={winding} />
+          )}
+          {name}
         </button>
-        <LevelSwitcher anchor={pill} level={level} levels={levels} onLevel={onLevel} onEvidence={() => setSheetOpen(true)} />
+        <LevelSwitcher anchor={pill} level={level} levels={levels} onLevel={onLevel} onEvidence={() => onSheet(true)} />
       </span>
-      <span className="min-w-0 flex-1 truncate text-sm text-ink-2" title={consequence} role="status">
+      <span
+        key={urgent ? 'alert' : 'status'}
+        className="min-w-0 flex-1 truncate text-sm text-ink-2"
+        title={consequence}
+        role={urgent ? 'alert' : 'status'}
+      >
         {consequence}
       </span>
       <span className="num hidden flex-none text-xs whitespace-nowrap text-ink-3 min-[1020px]:block">{price}</span>
-      <VerificationSheet open={sheetOpen} onOpenChange={setSheetOpen} level={level} state={state} lastTurn={lastTurn} />
+      <VerificationSheet open={sheetOpen} onOpenChange={onSheet} level={level} state={state} lastTurn={lastTurn} />
     </div>
   )
+}
+
+/** The seal's name, the same in full, and the line beside it (ui.md §3.1). */
+function useSealWords(level: PrivacyLevel, state: LevelView | undefined) {
+  const { t } = useTexts()
+  const { said, saidReason } = useCoreWords()
+  const seal = state?.seal
+  const report = seal?.phase === 'earned' || seal?.phase === 'aging' ? seal.report : undefined
+  const ago = useAgo(level === 'attested' ? report?.checkedAtMs : undefined)
+  const named = { name: t(shortName[level]), fullName: t(levelName[level]) }
+  if (state?.state !== 'ready') return { ...named, consequence: saidReason(state) ?? t('seal.checking') }
+  switch (state.seal.phase) {
+    case 'earned':
+    case 'aging':
+      return { ...named, consequence: t(`seal.${level}`, { ago: ago ?? '' }) }
+    case 'failed': {
+      const name = t('seal.failed')
+      const { text, words } = state.seal.reason
+      return { name, fullName: name, consequence: `${t('seal.failedText')} ${said(text, words)}` }
+    }
+    case 'idle':
+    case 'checking': {
+      const name = t('seal.checkingName')
+      return { name, fullName: name, consequence: t('seal.checkingText') }
+    }
+  }
+}
+
+function usePrice(level: PrivacyLevel, state: LevelView | undefined): string {
+  const { t } = useTexts()
+  const format = useFormat()
+  if (state?.seal.phase === 'failed') return level === 'computer' || level === 'devices' ? '' : t('price.notCharged')
+  if (level === 'computer') return t('price.freeHere')
+  if (level === 'devices') return t('price.free')
+  return state?.estimate === undefined ? '' : t('price.estimate', { amount: format.figure(state.estimate, 'up') })
 }
 
 /** True for one drawing after a seal was earned while the row was on the screen; not when it was earned already. */
@@ -75,114 +109,4 @@ function useJustEarned(earned: boolean, level: PrivacyLevel): boolean {
     return () => clearTimeout(timer)
   }, [earned, level])
   return winding
-}
-
-interface LevelSwitcherProps {
-  /** What the list of levels stands above. */
-  anchor: React.RefObject<HTMLSpanElement | null>
-  level: PrivacyLevel
-  levels: readonly LevelState[] | undefined
-  onLevel(level: PrivacyLevel): void
-  onEvidence(): void
-}
-
-function LevelSwitcher({ anchor, level, levels, onLevel, onEvidence }: LevelSwitcherProps) {
-  const { t } = useTexts()
-  const [open, setOpen] = useState(false)
-  const title = t('level.title')
-  return (
-    <Popover.Root open={open} onOpenChange={setOpen}>
-      <Popover.Trigger aria-label={t('level.change')} title={t('level.change')}>
-        <Icon of={ChevronDown} size={14} />
-      </Popover.Trigger>
-      <Popover.Anchor virtualRef={anchor as React.RefObject<HTMLSpanElement>} />
-      <Popover.Portal>
-        <Popover.Content
-          className="level-popover"
-          side="top"
-          align="start"
-          sideOffset={10}
-          collisionPadding={12}
-          aria-label={title}
-        >
-          <div className="flex items-baseline px-5 pt-4 pb-2.5">
-            <h3 className="flex-1 text-lg font-semibold">{title}</h3>
-            <span className="text-xs text-ink-3">{t('level.keys')}</span>
-          </div>
-          <RadioGroup.Root
-            aria-label={title}
-            value={level}
-            onValueChange={(value) => {
-              const next = levelOrder.find((one) => one === value)
-              if (next) onLevel(next)
-            }}
-          >
-            {levelOrder.map((one) => (
-              <Option
-                key={one}
-                level={one}
-                state={levels?.find((other) => other.level === one)}
-                inUse={one === level}
-                onChosen={() => setOpen(false)}
-              />
-            ))}
-          </RadioGroup.Root>
-          <div className="border-t border-line px-5 py-3">
-            <button
-              type="button"
-              className="link min-h-7 text-sm"
-              onClick={() => {
-                setOpen(false)
-                onEvidence()
-              }}
-            >
-              {t('level.evidence')}
-            </button>
-          </div>
-        </Popover.Content>
-      </Popover.Portal>
-    </Popover.Root>
-  )
-}
-
-interface OptionProps {
-  level: PrivacyLevel
-  state: LevelState | undefined
-  inUse: boolean
-  onChosen(): void
-}
-
-function Option({ level, state, inUse, onChosen }: OptionProps) {
-  const { t } = useTexts()
-  const { saidReason } = useCoreWords()
-  const format = useFormat()
-  // A level that is not in use is neutral: it has not been earned for this chat.
-  const tone = inUse ? sealTone(level, state) : 'neutral'
-  const price =
-    level === 'computer'
-      ? t('price.free')
-      : state?.estimate === undefined
-        ? ''
-        : t('price.answer', { amount: format.figure(state.estimate, 'up') })
-  return (
-    <RadioGroup.Item value={level} className={`level-option tone-${tone}`} aria-label={t(levelName[level])} onClick={onChosen}>
-      <span className="seal-disc">
-        <LevelGlyph level={level} size={20} />
-      </span>
-      <span className="min-w-0 flex-1">
-        <span className="flex flex-wrap items-center gap-2">
-          <b className={inUse ? 'seal-ink' : ''}>{t(level === 'practice' ? 'level.practice.short' : levelName[level])}</b>
-          {inUse ? <span className="chip min-h-5!">{t('level.inUse')}</span> : null}
-        </span>
-        <span className="block text-sm text-ink-2">
-          {(state?.state === 'ready' ? undefined : saidReason(state)) ?? t(`level.${level}.who`)}
-        </span>
-      </span>
-      <span className="num max-w-[13.25rem] text-end text-xs text-ink-3">
-        {state?.model}
-        <br />
-        {price}
-      </span>
-    </RadioGroup.Item>
-  )
 }

@@ -1,4 +1,4 @@
-import { Code, Eye, Info, Languages, Laptop, type LucideIcon, Palette } from 'lucide-react'
+import { Code, Eye, HardDrive, Info, Languages, Laptop, type LucideIcon, Palette } from 'lucide-react'
 import type { Settings } from '../../../preload/api/system.ts'
 import { useAnswer, useCall } from '../api/use-call.ts'
 import { useStream } from '../api/use-stream.ts'
@@ -15,7 +15,7 @@ import { Skeleton } from '../ui/skeleton.tsx'
 import { Devices } from './devices/devices.tsx'
 import { LocalApi } from './local-api/local-api.tsx'
 
-const sections = ['api', 'devices', 'privacy', 'appearance', 'language', 'about'] as const
+const sections = ['api', 'devices', 'privacy', 'storage', 'appearance', 'language', 'about'] as const
 type SectionName = (typeof sections)[number]
 const icons: Record<SectionName, LucideIcon> = {
   api: Code,

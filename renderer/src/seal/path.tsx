@@ -1,0 +1,53 @@
+import { Eye, Monitor } from 'lucide-react'
+import { Fragment } from 'react'
+import type { PrivacyLevel } from '../../../preload/api/chat.ts'
+import { type MessageId, useTexts } from '../messages/texts.tsx'
+import { Icon } from '../ui/icon.tsx'
+import type { SealTone } from './level.ts'
+import { CheckingGlyph, FailedGlyph, LevelGlyph } from './seal-glyph.tsx'
+
+type Stop = { readonly name: MessageId; readonly role: MessageId }
+
+const me: Stop = { name: 'path.me.name', role: 'path.me.role' }
+const stops: Record<PrivacyLevel, readonly Stop[]> = {
+  computer: [{ name: 'path.me.name', role: 'path.me.alone' }],
+  devices: [me, { name: 'path.device.name', role: 'path.device.role' }],
+  attested: [
+    me,
+    { name: 'path.proxy.name', role: 'path.proxy.attested' },
+    { name: 'path.worker.name', role: 'path.worker.attested' },
+  ],
+  open: [me, { name: 'path.proxy.name', role: 'path.proxy.open' }, { name: 'path.stranger.name', role: 'path.worker.open' }],
+  practice: [me, { name: 'path.proxy.name', role: 'path.proxy.role' }, { name: 'path.worker.name', role: 'path.worker.role' }],
+}
+
+/** The way a message goes. At level 1 it goes nowhere. */
+export function Path({ level, tone }: { level: PrivacyLevel; tone: SealTone }) {
+  const { t } = useTexts()
+  return (
+    <div className={`tone-${tone} flex justify-center`} role="img" aria-label={t(`path.${level}`)}>
+      {stops[level].map(({ name, role }, index) => (
+        <Fragment key={name}>
+          {index > 0 ? <span className="path-line" /> : null}
+          <span className="path-node w-[118px]">
+            <span className="path-disc" data-me={index === 0}>
+              {index === 0 ? (
+                <Icon of={Monitor} size={22} />
+              ) : name === 'path.stranger.name' ? (
+                <Icon of={Eye} size={22} />
+              ) : tone === 'failed' ? (
+                <FailedGlyph size={22} />
+              ) : tone === 'checking' ? (
+                <CheckingGlyph size={22} />
+              ) : (
+                <LevelGlyph level={level} size={22} />
+              )}
+            </span>
+            <b className="text-sm">{t(name)}</b>
+            <span className="text-xs text-ink-3">{t(role)}</span>
+          </span>
+        </Fragment>
+      ))}
+    </div>
+  )
+}

@@ -1,0 +1,131 @@
+import { AlertDialog, RadioGroup } from 'radix-ui'
+import { useId, useRef, useState } from 'react'
+import type { Along, PrivacyLevel } from '../../../preload/api/chat.ts'
+import { useTexts } from '../messages/texts.tsx'
+import { Button } from '../ui/button.tsx'
+import { levelName } from './level.ts'
+import { Path } from './path.tsx'
+import { LevelGlyph } from './seal-glyph.tsx'
+
+export interface Widening {
+  readonly from: PrivacyLevel
+  readonly to: PrivacyLevel
+  /** Messages that could go along. */
+  readonly messages: number
+}
+
+interface WidenDialogProps {
+  /** Null while nothing is asked. */
+  widening: Widening | null
+  onStay(): void
+  onMove(choice: { along?: Along; understood?: true }): void
+}
+
+/** The question before more people could read (ui.md §3.5). The core asks it again: what is not chosen here is refused there. */
+export function WidenDialog({ widening, onStay, onMove }: WidenDialogProps) {
+  return (
+    <AlertDialog.Root open={widening !== null} onOpenChange={(open) => open || onStay()}>
+      <AlertDialog.Portal>
+        <AlertDialog.Overlay className="scrim z-50" />
+        {widening === null ? null : <Question key={widening.to} {...widening} onStay={onStay} onMove={onMove} />}
+      </AlertDialog.Portal>
+    </AlertDialog.Root>
+  )
+}
+
+type QuestionProps = Widening & Pick<WidenDialogProps, 'onStay' | 'onMove'>
+
+function Question({ from, to, messages, onStay, onMove }: QuestionProps) {
+  const { t } = useTexts()
+  const stay = useRef<HTMLButtonElement>(null)
+  const box = useId()
+  const [along, setAlong] = useState<Along>('new-chat')
+  const [understood, setUnderstood] = useState(false)
+  const isOpen = to === 'open'
+  const move = (): void =>
+    onMove({ ...(messages > 0 && from !== to && { along }), ...(isOpen && understood && { understood: true as const }) })
+  return (
+    <AlertDialog.Content
+      className="dialog dialog-wide"
+      onOpenAutoFocus={(event) => {
+        event.preventDefault()
+        stay.current?.focus()
+      }}
+    >
+      <div className={`mb-4 flex items-center gap-4 tone-${isOpen ? 'open' : 'neutral'}`}>
+        <span className="seal-disc">
+          <LevelGlyph level={to} size={22} />
+        </span>
+        <div>
+          <AlertDialog.Title className="text-xl font-semibold">
+            {isOpen ? t('widen.openTitle') : t('widen.title', { level: t(levelName[to]) })}
+          </AlertDialog.Title>
+          <p className="text-sm text-ink-2">{t('widen.switching', { level: t(levelName[to]) })}</p>
+        </div>
+      </div>
+      {isOpen ? <Path level="open" tone="open" /> : null}
+      <AlertDialog.Description className="mt-3 text-ink-2">
+        {isOpen ? t('widen.openText') : t('widen.text')}
+      </AlertDialog.Description>
+      {messages > 0 && from !== to ? (
+        <>
+          <p className="mt-4 mb-2 font-semibold">{t('widen.messages', { n: messages })}</p>
+          <RadioGroup.Root
+            aria-label={t('widen.messages', { n: messages })}
+            value={along}
+            onValueChange={(value) => setAlong(value === 'send-along' ? 'send-along' : 'new-chat')}
+            className="flex flex-col gap-2"
+          >
+            {(['new-chat', 'send-along'] as const).map((one) => (
+              <RadioGroup.Item key={one} value={one} className="along-option">
+                <span className="along-dot" aria-hidden="true" />
+                <b className="flex-1">{t(`widen.${one}`)}</b>
+                <span className="text-sm text-ink-2">
+                  {one === 'new-chat' ? t('widen.stayHere', { n: messages }) : isOpen ? t('widen.readToo') : t('widen.goToo')}
+                </span>
+              </RadioGroup.Item>
+            ))}
+          </RadioGroup.Root>
+        </>
+      ) : null}
+      {isOpen ? (
+        <label htmlFor={box} className="mt-4 flex min-h-7 items-center gap-2.5">
+          <input
+            id={box}
+            type="checkbox"
+            className="checkbox"
+            checked={understood}
+            onChange={(event) => setUnderstood(event.target.checked)}
+            onKeyDown={(event) => {
+              // Enter never consents.
+              if (event.key === 'Enter') event.preventDefault()
+            }}
+          />
+          {t('widen.understood')}
+        </label>
+      ) : null}
+      <div className="mt-5 flex flex-wrap items-center justify-end gap-2">
+        <span className="flex-1 text-sm text-ink-3">{t('widen.thisChat')}</span>
+        <AlertDialog.Cancel ref={stay} className="btn" onClick={onStay}>
+          {from === to ? t('widen.notNow') : t('widen.stay', { level: t(levelName[from]) })}
+        </AlertDialog.Cancel>
+        {isOpen ? (
+          <Button
+            className="btn-open"
+            disabled={!understood}
+            onClick={move}
+            onKeyDown={(event) => {
+              if (event.key === 'Enter') event.preventDefault()
+            }}
+          >
+            {t('widen.useOpen')}
+          </Button>
+        ) : (
+          <Button kind="primary" onClick={move}>
+            {t('widen.use', { level: t(levelName[to]) })}
+          </Button>
+        )}
+      </div>
+    </AlertDialog.Content>
+  )
+}
