@@ -8,6 +8,7 @@ import { silentLogger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import { openViaDialer } from '../core/via-dialer.ts'
 import { ExternalBackend } from '../inference/external-backend.ts'
+import { versionsWithoutKeys } from '../protocol/handshake/versions.ts'
 import { decodeHttpResponse } from '../protocol/http/http-message.ts'
 import { OpenQuestions, type PlayedConnection, SessionRouter } from '../protocol/testing/session-router.ts'
 import { connectionsOf, eventCase, readVectors, type VectorEvent, type VectorFile } from '../protocol/testing/vector-cases.ts'
@@ -97,6 +98,7 @@ async function startWorker(router: SessionRouter) {
   const backend = new ExternalBackend({ baseUrl: engine.url, model: 'Qwen/Qwen3-8B' })
   await backend.start()
   const worker = new Worker({
+    versions: versionsWithoutKeys,
     root: new Signal<RootConfig | null>(root),
     owner: goldenOwner,
     money: undefined,

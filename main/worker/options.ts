@@ -32,8 +32,8 @@ export interface WorkerOptions {
   readonly dialChecksImageHashes?: boolean
   readonly logger: Logger
   /**
-   * Protocol versions offered to proxies; 1 and 2 by default. From 3 on proxies may send encrypted requests (protocol 95 §2): offer that only where
-   * they can be opened.
+   * Protocol versions offered to proxies; 1 to 4 by default. From 3 on proxies may send encrypted requests with the key that opens them (protocol
+   * 95 §2).
    */
   readonly versions?: VersionRange
   /**

@@ -13,6 +13,7 @@ import { peerErrorCodes, QueryRefused, TcpQueryError } from '../protocol/wire/wi
 import type { KnownProxy } from './handshake.ts'
 import { type ProxyBalance, violation } from './proxy-balance.ts'
 import { noCounts, noTokens, QueryReply } from './query-reply.ts'
+import { serveEnvelope } from './serve-envelope.ts'
 import { type QueryOutcome, serveQuery } from './serve-query.ts'
 import { serveSealed } from './serve-sealed.ts'
 import type { WorkerEvent } from './worker-event.ts'
@@ -324,7 +325,7 @@ export class ProxyLink {
         return await this.#refuseKey(reply)
       // Proxies of newer revisions bring requests of newer clients (protocol 95 §5).
       const revision = this.#proxy.protocol >= keysSince ? 'newest' : 'either'
-      const query = { query: message.query, timeoutMs: message.timeout * 1000, privateKey, revision } as const
+      const query = { query: message.query, timeoutMs: message.timeout * 1000, revision } as const
       const context = {
         backend: this.#context.backend,
         tariff: this.#context.tariff(),
@@ -333,6 +334,7 @@ export class ProxyLink {
         now: this.#context.now,
       }
       const { keyRing } = this.#context
+      if (privateKey !== undefined) return await serveEnvelope(query, privateKey, reply, context)
       if (message['@type'] !== 'proxy.runSealedQuery' || keyRing === undefined) return await serveQuery(query, reply, context)
       const through = { keyRing, keyId: message.worker_key, proxy: this.#proxy.proxyContract }
       return await serveSealed(query, reply, context, through)

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { versionsWithoutKeys } from '../protocol/handshake/versions.ts'
 import { decodeHttpResponse } from '../protocol/http/http-message.ts'
 import { type RecordedCase, recordedCases } from '../protocol/testing/scripted-network.ts'
 import type { ScriptedConnection } from '../protocol/testing/scripted-proxy.ts'
@@ -156,7 +157,7 @@ describe('the recorded behaviour of a worker', () => {
   it('has every recorded case', () => expect(cases).toHaveLength(13))
 
   it.each(cases.filter((one) => !needsHistory(one)).map((one) => [one.case, one] as const))('%s', async (_name, recorded) => {
-    peer = await workerPeer()
+    peer = await workerPeer({ versions: versionsWithoutKeys })
     peer.worker.start()
     expect(await replay(recorded, await peer.proxy.accept())).toBeGreaterThan(1)
     ran(file, `played: worker-runner, ${recorded.case}`)
@@ -165,7 +166,7 @@ describe('the recorded behaviour of a worker', () => {
   it('remembers what it was told, over connections', async () => {
     const dialogue = cases.filter(needsHistory)
     expect(dialogue).toHaveLength(7)
-    peer = await workerPeer()
+    peer = await workerPeer({ versions: versionsWithoutKeys })
     peer.worker.start()
     for (const recorded of dialogue) {
       const connection = await peer.proxy.accept()
@@ -178,7 +179,7 @@ describe('the recorded behaviour of a worker', () => {
   })
 
   it('serves after the same handshake', async () => {
-    peer = await workerPeer()
+    peer = await workerPeer({ versions: versionsWithoutKeys })
     peer.worker.start()
     expect(await completeHandshake(await peer.proxy.accept())).toMatchObject({ max_tokens: 0n })
     expect(caseNamed('requests over protocol version 2').events.length).toBeGreaterThan(20)

@@ -25,8 +25,6 @@ export interface QueryToServe {
   readonly query: Uint8Array
   /** As told by the proxy, unchecked. */
   readonly timeoutMs: number
-  /** What opens the request, 32 bytes; undefined where it is not encrypted (protocol 95 §2). Never logged. */
-  readonly privateKey: Uint8Array | undefined
   /** Rules by which the request is judged. */
   readonly revision: Revision
   /** What the head of a sealed request allows; the body may not ask for more (docs/protocol-extensions.md). */
@@ -68,13 +66,12 @@ class Refused extends Error {
 }
 
 function readRequest(
-  { query, privateKey, revision, sealedLimits }: QueryToServe,
+  { query, revision, sealedLimits }: QueryToServe,
   backend: OpenAiBackend,
 ): { http: HttpRequest; valid: EngineRequest } {
   const refuse = (code: number, message: string): Refused => new Refused(code, `invalid http request: ${message}`)
   try {
     const http = decodeHttpRequest(query)
-    if (privateKey !== undefined) throw refuse(621, 'encrypted requests are not opened here')
     const valid = engineRequest(http, revision)
     if (valid.model !== backend.model) throw refuse(621, 'model name mismatch')
     if (sealedLimits !== undefined && !staysWithin(valid.value, sealedLimits))

@@ -44,7 +44,7 @@ const all = { least: 1, most: 4 }
 
 describe('the worker and protocol versions', () => {
   it.each([
-    [undefined, [1, 2]],
+    [undefined, [1, 4]],
     [all, [1, 4]],
     [{ least: 0, most: 1 }, [0, 1]],
   ])('offers %j as %j', async (versions, offered) => {
@@ -85,13 +85,13 @@ describe('the worker and protocol versions', () => {
     expect(debug.answer_receive_end_at).toBeGreaterThanOrEqual(debug.answer_receive_start_at ?? Number.NaN)
   })
 
-  it('an encrypted request that it cannot open never reaches the engine', async () => {
+  it('an encrypted request that does not open never reaches the engine', async () => {
     const { connection, backend } = await ready({ versions: all }, 3)
     await connection.send(question({ is_encrypted: 'v1' }, new Uint8Array(32).fill(1)))
     const error = await errorOf(connection)
     expect(error).toMatchObject({
       error_code: 621,
-      error: 'worker: invalid http request: encrypted requests are not opened here',
+      error: 'worker: invalid http request: the nonce of the envelope is none',
     })
     expect(backend.requests).toEqual([])
   })

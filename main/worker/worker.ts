@@ -7,7 +7,7 @@ import { Signal, type Watchable } from '../base/signal.ts'
 import { closeWithTerms, keepConnected, type ProxyVisit, requireCheckedHashes } from '../protocol/handshake/keep-connected.ts'
 import { ProxyDirectory } from '../protocol/handshake/proxy-directory.ts'
 import { handshakeFailure } from '../protocol/handshake/proxy-words.ts'
-import { checkVersions, type VersionRange, versionsWithoutKeys } from '../protocol/handshake/versions.ts'
+import { allVersions, checkVersions, type VersionRange } from '../protocol/handshake/versions.ts'
 import { KeyRing } from '../protocol/sealed/direct/key-ring.ts'
 import { walletAddress } from '../protocol/sealed/direct/owner-wallet.ts'
 import { peerErrorCodes, QueryRefused } from '../protocol/wire/wire-error.ts'
@@ -55,7 +55,7 @@ export class Worker {
       throw new RangeError('the wallet that signs sealing keys is not the one that receives the payouts')
     this.#options = options
     this.#store = new BalanceStore(options.database)
-    this.#versions = options.versions ?? versionsWithoutKeys
+    this.#versions = options.versions ?? allVersions
     checkVersions(this.#versions)
     this.#cashier = new Cashier({
       options,

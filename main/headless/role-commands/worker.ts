@@ -17,7 +17,7 @@ export const workerHelp = `Usage: cocoon-desktop worker --network <name or file>
     --proxies <n>             Proxies to serve at once (default 1).
     --proxy-via <host:port>   A router on this computer by which proxies are reached (cocoon-desktop router).
     --payout-above <TON>      Pays out by itself as soon as this much is signed at one proxy (default 1).
-    --protocol <range>        Protocol versions offered to proxies (default 1-2; from 3 on encrypted requests may come, which are refused here).
+    --protocol <range>        Protocol versions offered to proxies (default 1-4; from 3 on encrypted requests may come).
     --change-model <program>  Run with a model's name when a proxy asks for that model; without it proxies are refused.
     --machine <json>          Told about this computer to proxies of version 4 (with --protocol 4).
     --key-manager <host:port>  Where the network's private keys come from (default: as the network contract says).
