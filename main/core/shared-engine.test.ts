@@ -12,7 +12,11 @@ function share(first: EngineState, current: VerifiedModel | null = model) {
   const state = new Signal(first)
   const models = new Signal<readonly ModelState[]>([])
   const chat = (): never => expect.fail('nobody asked')
-  return { state, models, shared: sharedEngine({ engine: { state, chat }, library: { models }, model: () => current ?? undefined }) }
+  return {
+    state,
+    models,
+    shared: sharedEngine({ engine: { state, chat }, library: { models }, model: () => current ?? undefined }),
+  }
 }
 
 describe('what paired devices see of the engine', () => {
