@@ -99,7 +99,7 @@ const screens: ReadonlyArray<readonly [string, () => Promise<void>]> = [
       await expect(page.getByRole('region', { name: 'Rules of the network' })).toBeVisible()
     },
   ],
-  ...(['Local API', 'Appearance', 'Language', 'About'] as const).map(
+  ...(['Local API', 'Models and storage', 'Appearance', 'Language', 'About'] as const).map(
     (section) =>
       [
         `settings-${section.toLowerCase().replaceAll(' ', '-')}`,

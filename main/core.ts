@@ -15,6 +15,7 @@ import { openAppGateway } from './core/app-gateway.ts'
 import { computerChecker } from './core/checks/computer-checker.ts'
 import { practiceChecker } from './core/checks/practice-checker.ts'
 import { earnRole } from './core/earn-role.ts'
+import { applyEnvProxy } from './core/env-proxy.ts'
 import { localSecrets } from './core/local-keys.ts'
 import { measured } from './core/measured-backend.ts'
 import { ModelKeeper } from './core/model-keeper.ts'
@@ -31,6 +32,7 @@ import { createEngineBackend } from './inference/openai.ts'
 import { chainIdOf } from './localnet/chain-id.ts'
 import { shippedCatalog } from './models/catalog.ts'
 import { ModelLibrary, type VerifiedModel } from './models/library.ts'
+import { RateLimit } from './models/rate-limit.ts'
 import { readChainNetwork } from './network/network-file.ts'
 import { openDatabase } from './storage/database.ts'
 import { DiskRoom } from './storage/disk-room.ts'
@@ -71,6 +73,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
   const paths = dataPaths(dataDir)
   makeDataDir(dataDir)
   const lock = lockInstance(paths.lock)
+  const undoProxy = applyEnvProxy()
   const progress = new StartProgress(logger, { readOnly })
   progress.set('storage', 'working')
   const vault = await openVault(paths, { password: vaultPassword })
@@ -95,7 +98,8 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
   const engine = new LocalEngine({ entryPath: entries.engine, logger: logger.room('engine') })
   const catalog = shippedCatalog()
   const gpus = sharedWatch(() => openGpuWatch(() => new Set([process.pid, engine.pid ?? process.pid])))
-  const library = new ModelLibrary({ folder: paths.models, catalog, logger: logger.room('models') })
+  const rate = new RateLimit(() => settings.value.downloadBytesPerSecond ?? null)
+  const library = new ModelLibrary({ folder: paths.models, catalog, http: { rate }, logger: logger.room('models') })
   const network = openAppNetwork({
     chosen,
     paths: books,
@@ -247,6 +251,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
       sealer.close()
       secretStore.close()
       vault.close()
+      undoProxy()
       lock.release()
     },
   }

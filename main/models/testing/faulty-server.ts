@@ -14,6 +14,8 @@ export class FaultyServer {
   bytesPerSecond: number | undefined
   /** Sent with each answer, e.g. what a hub says of the file. */
   headers: Record<string, string> = {}
+  /** Told of each request, with a promise of its end. */
+  onRequest: ((ended: Promise<unknown>) => void) | undefined
   /** What `Authorization` must be. */
   authorization: string | undefined
   readonly requests: { path: string; range: string | undefined; headers: IncomingHttpHeaders }[] = []
@@ -52,6 +54,7 @@ export class FaultyServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { headers: sent, url = '' } = request
     this.requests.push({ path: url, range: sent.range, headers: sent })
+    this.onRequest?.(once(response, 'close'))
     if (this.silent) return
     const file = this.#files.get(url)
     const refused = this.authorization !== undefined && sent.authorization !== this.authorization
@@ -60,14 +63,17 @@ export class FaultyServer {
       return
     }
     const { bytes, type } = file
-    const asked = /^bytes=(\d+)-$/.exec(request.headers.range ?? '')
+    const asked = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')
     const sameVersion = request.headers['if-range'] === undefined || request.headers['if-range'] === this.etag
     const from = this.ranges && asked !== null && sameVersion ? Number(asked[1]) : 0
-    const part = bytes.subarray(from)
+    const partial = this.ranges && asked !== null && sameVersion && (from > 0 || asked[2] !== '')
+    const to = partial && asked?.[2] ? Math.min(Number(asked[2]), bytes.length - 1) : bytes.length - 1
+    const part = bytes.subarray(from, to + 1)
     const headers: Record<string, string> = { ...this.headers, 'Content-Length': String(part.length), 'Content-Type': type }
     if (this.etag !== undefined) headers.ETag = this.etag
-    if (from > 0) headers['Content-Range'] = `bytes ${from}-${bytes.length - 1}/${bytes.length}`
-    response.writeHead(from > 0 ? 206 : 200, headers)
+    if (this.ranges) headers['Accept-Ranges'] = 'bytes'
+    if (partial) headers['Content-Range'] = `bytes ${from}-${to}/${bytes.length}`
+    response.writeHead(partial ? 206 : 200, headers)
     const end = Math.min(part.length, this.cutAfterBytes ?? part.length)
     const piece = 64 * 1024
     for (let at = 0; at < end && !response.destroyed; at += piece) {

@@ -14,6 +14,7 @@ import { Segmented } from '../ui/segmented.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { Devices } from './devices/devices.tsx'
 import { LocalApi } from './local-api/local-api.tsx'
+import { ModelStorage } from './model-storage.tsx'
 
 const sections = ['api', 'devices', 'privacy', 'storage', 'appearance', 'language', 'about'] as const
 type SectionName = (typeof sections)[number]
@@ -21,6 +22,7 @@ const icons: Record<SectionName, LucideIcon> = {
   api: Code,
   devices: Laptop,
   privacy: Eye,
+  storage: HardDrive,
   appearance: Palette,
   language: Languages,
   about: Info,
@@ -60,6 +62,8 @@ function Section({ section }: { section: SectionName }) {
       return <LocalApi />
     case 'devices':
       return <Devices />
+    case 'storage':
+      return <ModelStorage />
     default:
       return <Choice section={section} />
   }

@@ -1,0 +1,152 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { writeFailure } from '../base/atomic-file.ts'
+import { asError, Failure } from '../base/failure.ts'
+import { pause } from '../base/pause.ts'
+import type { RateLimit } from './rate-limit.ts'
+
+export interface PiecesOptions {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  /** Strong tag of the version that the pieces are of: a server with another version sends the whole, which is refused. */
+  readonly etag: string
+  readonly path: string
+  readonly totalBytes: number
+  readonly pieceBytes: number
+  /** Numbers of the pieces that are there. */
+  readonly done: ReadonlySet<number>
+  readonly connections: number
+  readonly signal: AbortSignal
+  readonly rate: RateLimit
+  readonly connectTimeoutMs: number
+  readonly stallTimeoutMs: number
+  readonly retryPauseMs: number
+  /** A piece is whole and on the disk. */
+  readonly onPiece: (done: ReadonlySet<number>) => void
+  readonly onBytes: (receivedBytes: number) => void
+}
+
+/** Tries of one piece without a single new byte, after which the download gives up. */
+const mostFruitlessTries = 3
+
+/**
+ * Loads the missing pieces of a file over several connections. Each piece counts only when it has its full length and lies on the disk. Throws
+ * `Error` when a piece cannot be had, `Failure` `disk-full` or `write-failed`, or the signal's reason.
+ */
+export async function downloadPieces(options: PiecesOptions): Promise<void> {
+  const { totalBytes, pieceBytes, path, connections, signal } = options
+  const count = Math.ceil(totalBytes / pieceBytes)
+  const missing = Array.from({ length: count }, (_, piece) => piece).filter((piece) => !options.done.has(piece))
+  const done = new Set(options.done)
+  const file = await openForWriting(path, totalBytes)
+  const stop = new AbortController()
+  const both = AbortSignal.any([signal, stop.signal])
+  const lengthOf = (piece: number): number => Math.min(pieceBytes, totalBytes - piece * pieceBytes)
+  let received = [...done].reduce((sum, piece) => sum + lengthOf(piece), 0)
+  options.onBytes(received)
+  const take = async (): Promise<void> => {
+    for (let piece = missing.shift(); piece !== undefined; piece = missing.shift()) {
+      await onePiece(options, file, piece, lengthOf(piece), both, (bytes) => {
+        received += bytes
+        options.onBytes(received)
+      })
+      await file.datasync()
+      done.add(piece)
+      options.onPiece(done)
+    }
+  }
+  try {
+    const workers = Array.from({ length: Math.min(connections, missing.length) }, take)
+    // The first that fails ends the others, and all are at rest before this returns.
+    for (const worker of workers) worker.catch((error: unknown) => stop.abort(error))
+    const ends = await Promise.allSettled(workers)
+    signal.throwIfAborted()
+    if (ends.some(({ status }) => status === 'rejected')) throw asError(stop.signal.reason)
+  } finally {
+    await file.close()
+  }
+}
+
+async function openForWriting(path: string, totalBytes: number): Promise<FileHandle> {
+  try {
+    const file = await open(path, 'r+').catch(() => open(path, 'w+', 0o600))
+    await file.truncate(totalBytes)
+    return file
+  } catch (error) {
+    throw writeFailure(path, error)
+  }
+}
+
+async function onePiece(
+  options: PiecesOptions,
+  file: FileHandle,
+  piece: number,
+  length: number,
+  signal: AbortSignal,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const start = piece * options.pieceBytes
+  let have = 0
+  for (let fruitless = 0; ; ) {
+    const before = have
+    try {
+      for await (const chunk of rangeOf(options, start + have, start + length - 1, signal)) {
+        await options.rate.take(chunk.length, signal)
+        try {
+          await file.write(chunk, 0, chunk.length, start + have)
+        } catch (error) {
+          throw writeFailure(options.path, error)
+        }
+        have += chunk.length
+        onBytes(chunk.length)
+      }
+      if (have === length) return
+      throw new Error('the connection ended early')
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof Failure) throw error
+      fruitless = have > before ? 0 : fruitless + 1
+      if (fruitless >= mostFruitlessTries) throw error
+      await pause(options.retryPauseMs, signal)
+    }
+  }
+}
+
+/** The bytes `from` to `to`, both included, and never one more. */
+async function* rangeOf(options: PiecesOptions, from: number, to: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const connection = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const wind = (ms: number): void => {
+    clearTimeout(timer)
+    timer = setTimeout(() => connection.abort(new Error('no answer in time')), ms)
+  }
+  wind(options.connectTimeoutMs)
+  try {
+    const response = await fetch(options.url, {
+      headers: { ...options.headers, Range: `bytes=${from}-${to}`, 'If-Range': options.etag, 'Accept-Encoding': 'identity' },
+      signal: AbortSignal.any([signal, connection.signal]),
+    })
+    const range = response.headers.get('content-range')
+    if (response.status !== 206 || range !== `bytes ${from}-${to}/${options.totalBytes}`) {
+      await response.body?.cancel()
+      throw new PiecesRefused(`answer ${response.status}, range ${range ?? 'none'}`)
+    }
+    let left = to - from + 1
+    for await (const chunk of response.body ?? []) {
+      wind(options.stallTimeoutMs)
+      if (chunk.length > left) throw new PiecesRefused('more bytes than asked')
+      left -= chunk.length
+      yield chunk
+    }
+  } finally {
+    clearTimeout(timer)
+    connection.abort()
+  }
+}
+
+/** The server does not give the piece that was asked for: it knows no ranges any more, or has another version of the file. */
+export class PiecesRefused extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'PiecesRefused'
+  }
+}

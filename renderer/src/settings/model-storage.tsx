@@ -1,0 +1,55 @@
+import { useAnswer, useCall } from '../api/use-call.ts'
+import { useStream } from '../api/use-stream.ts'
+import { useFormat } from '../format/use-format.ts'
+import { useTexts } from '../messages/texts.tsx'
+import { Refusal } from '../ui/error-note.tsx'
+import { FactList } from '../ui/fact-list.tsx'
+import { Segmented } from '../ui/segmented.tsx'
+import { Skeleton } from '../ui/skeleton.tsx'
+
+/** Bytes a second; 0 stands for no limit. */
+const limits = [0, 1_000_000, 5_000_000, 20_000_000] as const
+
+/** Where the models lie, and how fast they may be downloaded. */
+export function ModelStorage() {
+  const { t } = useTexts()
+  const format = useFormat()
+  const { value, error } = useStream('settings', {})
+  const set = useCall('settings.set')
+  const disk = useAnswer('models.storage', {})
+  if (!value) return error ? <Refusal error={error} /> : <Skeleton awaited={t('settings.loading')} lines={2} />
+  const now = value.downloadBytesPerSecond ?? 0
+  return (
+    <>
+      {set.error ? <Refusal error={set.error} /> : null}
+      <section className="card">
+        <div className="setting-row">
+          <div className="min-w-[220px] flex-1">
+            <h2>{t('settings.download.name')}</h2>
+            <p className="text-sm text-ink-2">{t('settings.download.text')}</p>
+          </div>
+          <Segmented
+            label={t('settings.download.name')}
+            value={String(now)}
+            options={limits.map((limit) => ({
+              value: String(limit),
+              label: limit === 0 ? t('settings.download.none') : format.rate(limit),
+            }))}
+            onChange={(limit) => void set.run({ downloadBytesPerSecond: Number(limit) || null })}
+          />
+        </div>
+      </section>
+      {disk ? (
+        <section className="card" aria-label={t('settings.folder')}>
+          <FactList
+            rows={[
+              [t('settings.folder'), disk.folder],
+              [t('settings.folderUsed'), format.bytes(disk.usedBytes)],
+              ...(disk.freeBytes === null ? [] : [[t('settings.folderFree'), format.bytes(disk.freeBytes)] as const]),
+            ]}
+          />
+        </section>
+      ) : null}
+    </>
+  )
+}
