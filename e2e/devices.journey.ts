@@ -1,0 +1,186 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { AxeBuilder } from '@axe-core/playwright'
+import { type Browser, type BrowserContext, expect, type Page, test } from '@playwright/test'
+import { newDataDir, type RunningApp, startApp } from './support/app.ts'
+import { dataDirWithModel } from './support/provisioned.ts'
+import { answerMs, answerOf, ask, chooseLevel, goTo, newWindow, openByLink, someText } from './support/screens.ts'
+
+/** Two installs on this computer, each with its own data folder and process: one answers for the other. */
+
+const pictures = join(import.meta.dirname, '..', 'test-results', 'screens')
+mkdirSync(pictures, { recursive: true })
+const yours = 'Your devices'
+
+test.describe.configure({ mode: 'serial' })
+
+interface Install {
+  readonly app: RunningApp
+  readonly window: BrowserContext
+  readonly page: Page
+}
+let pc: Install
+let laptop: Install
+
+async function open(browser: Browser, dataDir: string, env: Record<string, string> = {}): Promise<Install> {
+  const app = await startApp(dataDir, { env })
+  const window = await newWindow(browser)
+  const page = await window.newPage()
+  await openByLink(page, app)
+  return { app, window, page }
+}
+
+test.beforeAll(async ({ browser }) => {
+  pc = await open(browser, await dataDirWithModel())
+  // It cannot get a model of its own: whatever it is answered, another engine answered.
+  laptop = await open(browser, newDataDir(), {
+    PIP_INDEX_URL: 'http://127.0.0.1:9/simple',
+    PIP_EXTRA_INDEX_URL: '',
+    PIP_CONFIG_FILE: '/dev/null',
+  })
+})
+
+test.afterAll(async () => {
+  for (const one of [laptop, pc]) {
+    await one?.window.close()
+    await one?.app.stop()
+  }
+})
+
+async function openDevices(page: Page): Promise<void> {
+  await goTo(page, 'Settings')
+  await page.getByRole('navigation', { name: 'Settings sections' }).getByRole('link', { name: 'Devices' }).click()
+  await expect(page.getByRole('heading', { level: 1, name: 'Devices' })).toBeVisible()
+}
+
+async function rename(page: Page, name: string): Promise<void> {
+  await page.getByRole('textbox', { name: /^Name of this device/ }).fill(name)
+  await page.getByRole('button', { name: 'Rename' }).click()
+  await expect(page.getByRole('button', { name: 'Rename' })).toBeDisabled()
+}
+
+const looks = [
+  ['light', 1280, 800],
+  ['dark', 960, 640],
+] as const
+
+/** In both themes and sizes, each without a finding of axe. */
+async function lookedAt(page: Page, name: string): Promise<void> {
+  for (const [colorScheme, width, height] of looks) {
+    await page.emulateMedia({ colorScheme })
+    await page.setViewportSize({ width, height })
+    await page.screenshot({ path: join(pictures, `${name}-${colorScheme}-${width}.png`) })
+    const { violations } = await new AxeBuilder({ page }).analyze()
+    expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([])
+    expect(await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth')).toBe(false)
+  }
+  await page.emulateMedia({ colorScheme: 'light' })
+  await page.setViewportSize({ width: 1280, height: 800 })
+}
+
+let port = ''
+
+test('nothing listens and nothing is offered before a device is paired', async () => {
+  await openDevices(laptop.page)
+  await expect(laptop.page.getByText('No device is paired yet.')).toBeVisible()
+  await expect(laptop.page.getByTestId('own-address')).toHaveCount(0)
+  await goTo(laptop.page, 'Chat')
+  await laptop.page.getByRole('button', { name: 'Change who can read this' }).click()
+  await expect(laptop.page.getByRole('dialog', { name: 'Who can read this' })).toBeVisible()
+  await expect(laptop.page.getByRole('radio', { name: yours, exact: true })).toHaveCount(0)
+  await laptop.page.keyboard.press('Escape')
+})
+
+test('two installs pair by six words, and both people look at the fingerprints', async () => {
+  await openDevices(pc.page)
+  await rename(pc.page, 'Gaming PC')
+  await pc.page
+    .getByRole('radiogroup', { name: /^Let my other devices/ })
+    .getByRole('radio', { name: 'On' })
+    .click()
+  port = (await pc.page.getByTestId('own-address').first().innerText()).split(':').at(-1) ?? ''
+  expect(Number(port)).toBeGreaterThan(0)
+  await pc.page.getByRole('button', { name: 'Pair a device' }).click()
+  await expect(pc.page.getByRole('img', { name: /^QR code/ })).toBeVisible()
+  await lookedAt(pc.page, 'settings-devices-code')
+
+  await openDevices(laptop.page)
+  await rename(laptop.page, 'Laptop')
+  const words = await pc.page.getByTestId('pairing-words').innerText()
+  expect(words.split(' ')).toHaveLength(6)
+  await laptop.page.getByRole('textbox', { name: 'Address of the other computer' }).fill(`127.0.0.1:${port}`)
+
+  // A slip first: told, and one try less.
+  await laptop.page.getByRole('textbox', { name: 'Six words' }).fill('zoo zoo zoo zoo zoo zoo')
+  await laptop.page.getByRole('button', { name: 'Connect' }).click()
+  await expect(laptop.page.getByRole('alert')).toContainText('The words do not fit, or somebody stands between the two devices.')
+  await expect(pc.page.getByText(/and 2 tries\.$/)).toBeVisible()
+
+  await laptop.page.getByRole('textbox', { name: 'Six words' }).fill(words)
+  await laptop.page.getByRole('button', { name: 'Connect' }).click()
+  const onPc = pc.page.getByRole('alertdialog', { name: 'Pair with Laptop?' })
+  const onLaptop = laptop.page.getByRole('alertdialog', { name: 'Pair with Gaming PC?' })
+  await expect(onPc).toBeVisible()
+  await expect(onLaptop).toBeVisible()
+  const prints = async (dialog: typeof onPc): Promise<string[]> => dialog.locator('[lang=en]').allInnerTexts()
+  const [theirs, own] = await prints(onPc)
+  expect(await prints(onLaptop)).toEqual([own, theirs])
+  await lookedAt(laptop.page, 'settings-devices-request')
+  await onPc.getByRole('button', { name: 'Pair', exact: true }).click()
+  await expect(onPc.getByText('Waiting until Laptop agrees too.')).toBeVisible()
+  await onLaptop.getByRole('button', { name: 'Pair', exact: true }).click()
+  await expect(onPc).toBeHidden()
+  await expect(onLaptop).toBeHidden()
+  await expect(laptop.page.getByText('Gaming PC is paired.', { exact: false })).toBeVisible()
+  await expect(pc.page.getByRole('listitem', { name: 'Laptop' }).getByText('Connected now.', { exact: false })).toBeVisible()
+  await lookedAt(laptop.page, 'settings-devices-paired')
+})
+
+test('the laptop is answered by the PC, free, and the sheet says who can read it', async () => {
+  const { page } = laptop
+  await goTo(page, 'Chat')
+  await chooseLevel(page, yours)
+  const turn = await ask(page, 'Say good morning in one short sentence.')
+  await someText(turn, 5)
+  await page.screenshot({ path: join(pictures, 'chat-devices.png') })
+  const stop = page.getByRole('button', { name: 'Stop' })
+  if (await stop.isVisible()) await stop.click({ timeout: 2_000 }).catch(() => undefined)
+  await expect(answerOf(turn)).toHaveAttribute('aria-busy', 'false', { timeout: answerMs })
+  await page.getByRole('button', { name: /^Privacy: Your devices/ }).click()
+  const sheet = page.getByRole('dialog', { name: yours })
+  await expect(sheet.getByText('The computer has the key that you paired')).toBeVisible()
+  await expect(sheet.getByText('Keys for this connection are fresh')).toBeVisible()
+  await expect(sheet.getByText('The connection is direct')).toBeVisible()
+  await expect(sheet.getByText(/SmolLM2.*says the computer/)).toBeVisible()
+  await lookedAt(page, 'sheet-devices')
+  await page.keyboard.press('Escape')
+})
+
+test('a removed laptop is refused with a clear text, and nothing is sent', async () => {
+  await openDevices(pc.page)
+  await pc.page.getByRole('button', { name: 'Remove Laptop' }).click()
+  await pc.page.getByRole('alertdialog').getByRole('button', { name: 'Remove', exact: true }).click()
+  await expect(pc.page.getByText('No device is paired yet.')).toBeVisible()
+  const { page } = laptop
+  await expect(page.getByText('The other computer has removed this device.', { exact: false }).first()).toBeVisible()
+  const turns = page.getByRole('article')
+  const before = await turns.count()
+  await page.getByRole('textbox', { name: 'Message' }).fill('CANARY-never-sent')
+  await page.getByRole('textbox', { name: 'Message' }).press('Enter')
+  await page.waitForTimeout(1_000)
+  await expect(turns).toHaveCount(before)
+  await expect(page.getByRole('textbox', { name: 'Message' })).toHaveValue('CANARY-never-sent')
+  await page.screenshot({ path: join(pictures, 'chat-devices-removed.png') })
+  expect(pc.app.output() + laptop.app.output()).not.toContain('CANARY')
+})
+
+test('in Russian too', async () => {
+  const { page } = laptop
+  await goTo(page, 'Settings')
+  await page.getByRole('navigation', { name: 'Settings sections' }).getByRole('link', { name: 'Language' }).click()
+  await page.getByRole('radio', { name: 'Русский' }).click()
+  await page.getByRole('link', { name: 'Устройства' }).click()
+  await expect(page.getByRole('heading', { level: 1, name: 'Устройства' })).toBeVisible()
+  await expect(page.getByText('Другой компьютер удалил это устройство.', { exact: false }).first()).toBeVisible()
+  await lookedAt(page, 'settings-devices-ru')
+})
