@@ -44,6 +44,7 @@ import { readClientForm } from '../../main/roles/http/client-form.ts'
 import { readClientRequest } from '../../main/roles/http/client-request.ts'
 import { hexBytes, recordedFrames, textBytes, valuesNamed } from './golden.ts'
 import { grownCells } from './grow-cells.ts'
+import { sealedTargets } from './sealed.ts'
 import { type FuzzTarget, piecesOf, refusing } from './target.ts'
 
 const frames = recordedFrames(400)
@@ -396,4 +397,5 @@ export const fuzzTargets: readonly FuzzTarget[] = [
     ].map(textBytes),
     run: gguf,
   },
+  ...sealedTargets,
 ]
