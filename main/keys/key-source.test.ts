@@ -105,6 +105,8 @@ describe('keys of the key manager', () => {
   it('that are not known yet are asked for at once, but not for each that somebody makes up', async () => {
     const { manager, source } = await standBefore({ refreshMs: [60_000, 60_000] })
     const connection = await manager.accept()
+    // Nobody has said yet which keys there are.
+    expect(await source.knows(seed(2))).toBe(true)
     await give(connection, [1, inSeconds(60)])
     await expect.poll(() => source.state.value.phase).toBe('ready')
     // Just asked.

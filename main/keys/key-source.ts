@@ -40,6 +40,8 @@ export interface KeySourceState {
 /** An unknown key is asked for at most so often, and waited for so long. */
 const restMs = 2_000
 const mostWaitMs = 5_000
+/** Some of a worker's usual pauses. */
+const longSilenceMs = 600_000
 const usualRefreshMs = { proxy: [5_000, 10_000], worker: [60_000, 120_000] } as const
 
 /** Keeps the private keys of a network at hand, as its key manager gives them to attested proxies and workers (protocol 95 §4). */
@@ -47,9 +49,9 @@ export class KeySource {
   readonly #options: KeySourceOptions
   readonly #ring: KeyRing
   readonly #state = new Signal<KeySourceState>({ phase: 'none', keys: 0 })
-  #answers = 0
   /** By `performance.now`. */
   #askedAt = Number.NEGATIVE_INFINITY
+  #answeredAt = Number.NEGATIVE_INFINITY
   /** Ends the pause before the next question. */
   #hurry: (() => void) | undefined
   #running: { readonly stopping: AbortController; readonly ended: Promise<void> } | undefined
@@ -69,16 +71,16 @@ export class KeySource {
   }
 
   /**
-   * Whether the key manager gave out this private key and it is valid. For one that is not known yet it is asked at once, as newer keys reach
-   * proxies before workers. True where the network has no key manager: there is nothing to compare with.
+   * Whether this private key may be one of the network: the key manager gave it out, or has not answered this side lately, and then the proxy's word
+   * is taken. For a key that is not known yet it is asked at once, as newer keys reach proxies before workers.
    */
   async knows(privateKey: Uint8Array): Promise<boolean> {
-    if (this.#ring.has(privateKey) || this.#state.value.phase === 'none') return true
+    const answeredAt = this.#answeredAt
+    if (this.#ring.has(privateKey) || performance.now() - answeredAt > longSilenceMs) return true
     // Whoever makes keys up cannot have the key manager asked for each.
     if (performance.now() - this.#askedAt < restMs) return false
-    const before = this.#answers
     this.#hurry?.()
-    for await (const _ of this.#state.values(AbortSignal.timeout(mostWaitMs))) if (this.#answers > before) break
+    for await (const _ of this.#state.values(AbortSignal.timeout(mostWaitMs))) if (this.#answeredAt > answeredAt) break
     return this.#ring.has(privateKey)
   }
 
@@ -165,7 +167,7 @@ export class KeySource {
         this.#ring.replace(keys)
         for (const { seed } of keys) seed.fill(0)
         if (first) logger.info('the key manager gives keys', { keys: this.#ring.size })
-        this.#answers++
+        this.#answeredAt = performance.now()
         this.#show('ready')
         const [least, most] = refreshMs
         await this.#rest(least + Math.random() * (most - least), gone.signal)

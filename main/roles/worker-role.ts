@@ -38,7 +38,7 @@ export interface WorkerRoleOptions extends RoleOptions {
   readonly versions?: VersionRange
   /** Program that is run when a proxy asks for another model. */
   readonly changeModel?: string
-  /** Where the private keys of the network come from; without one here or in the network contract a proxy's word is taken for them. */
+  /** Where the private keys of the network come from; a proxy's word is taken for them where neither this nor the network contract names one that answers. */
   readonly keyManager?: KeyManagerAccess
   /** JSON text about this computer, for proxies. */
   readonly machine?: string
