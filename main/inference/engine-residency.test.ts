@@ -73,6 +73,17 @@ describe('sleep', () => {
     expect((await engine.embed(['wake up'], never)).vectors).toHaveLength(1)
   })
 
+  it('comes back also when its process is killed while it does', async () => {
+    const engine = await loaded()
+    await engine.sleep()
+    const answer = last(engine.chat(ask('x'), { maxTokens: 3 }, never))
+    await until(() => engine.state.value.status === 'loading' && engine.pid !== undefined)
+    const { pid } = engine
+    if (pid !== undefined) process.kill(pid, 'SIGKILL')
+    expect(await answer).toMatchObject({ type: 'done', usage: { completionTokens: 3 } })
+    expect(engine.state.value).toMatchObject({ status: 'ready', contextTokens: 2048 })
+  })
+
   it('does not sleep while it answers', async () => {
     const engine = await loaded()
     const running = last(engine.chat(ask('x'), { maxTokens: 200 }, never))

@@ -102,6 +102,18 @@ export class LocalEngine implements CapableEngine {
     await this.#startOrFail(model, turn)
   }
 
+  /**
+   * Takes a model without loading it: the first request does. Only while none is loaded. What it can do is known once it was loaded
+   * (`capabilities`), its context is an upper bound until then.
+   */
+  prepare(model: ModelToLoad): void {
+    if (this.#disposed || this.#child !== undefined) throw notReady('Another model is loaded.', false)
+    this.#turn++
+    this.#model = model
+    const contextTokens = this.#order(model).contextTokens
+    this.state.set({ status: 'asleep', model: model.name, contextTokens, why: 'idle' })
+  }
+
   /** Ends the engine process, which gives back all its memory. Running answers fail with `engine-not-ready`. */
   async unload(): Promise<void> {
     this.#capabilities = noCapabilities
@@ -260,17 +272,23 @@ export class LocalEngine implements CapableEngine {
     }
   }
 
-  /** Where memory is short, tries again with less, by the rule of `lighter`; what was got less of stands in the state then. */
+  /**
+   * Where memory is short, tries again with less, by the rule of `lighter`; what was got less of stands in the state then. Systems end a process that
+   * takes more memory than there is without a word: after a second crash less is tried too.
+   */
   async #startLighter(model: ModelToLoad, turn: number): Promise<void> {
     let order = this.#order(model)
-    for (;;) {
+    for (let crashes = 0; ; ) {
       try {
         return await this.#start(model, order, turn, 0)
       } catch (error) {
-        const next = error instanceof Failure && error.code === 'too-little-memory' ? lighter(order) : undefined
-        if (next === undefined || turn !== this.#turn) throw error
-        this.#logger.warn('too little memory, trying with less', { context: next.contextTokens, gpuPart: next.gpuPart })
-        order = next
+        if (!(error instanceof Failure) || turn !== this.#turn) throw error
+        const isCrash = error.code === 'engine-crashed' && ++crashes < mostCrashesWhileLoading
+        const less = error.code === 'too-little-memory' || crashes > 1 ? lighter(order) : undefined
+        if (!isCrash && less === undefined) throw error
+        order = less ?? order
+        const { contextTokens, gpuPart } = order
+        this.#logger.warn('the model was not loaded, trying again', { reason: error.code, contextTokens, gpuPart })
       }
     }
   }
@@ -347,10 +365,17 @@ export class LocalEngine implements CapableEngine {
     this.#restartTimer = setTimeout(() => {
       this.#start(model, order, turn, crashes + 1).catch((error: unknown) => {
         if (turn !== this.#turn) return
+        // As `#startLighter` does.
         const crashed = error instanceof Failure && error.code === 'engine-crashed'
         if (crashed && whileLoading + 1 < mostCrashesWhileLoading)
-          // Systems end a process that takes more memory than there is, without a word: less is tried next.
-          this.#restart(model, lighter(order) ?? order, turn, crashes + 1, whileLoading + 1, asError(error).message)
+          this.#restart(
+            model,
+            whileLoading === 0 ? order : (lighter(order) ?? order),
+            turn,
+            crashes + 1,
+            whileLoading + 1,
+            asError(error).message,
+          )
         else this.state.set({ status: 'failed', reason: asError(error).message, words: wordsOf(error) })
       })
     }, pauseMs)

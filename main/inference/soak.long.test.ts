@@ -127,10 +127,18 @@ async function torture(
         await engine.resume()
         break
       default:
+        // Also while it loads, once; it comes back by itself.
         if (pid !== undefined && alive(pid)) process.kill(pid, 'SIGKILL')
+        await recovered(engine)
     }
   }
   return faults
+}
+
+async function recovered(engine: LocalEngine): Promise<void> {
+  for await (const { status } of engine.state.values(AbortSignal.timeout(longestMs)))
+    if (status === 'ready' || status === 'asleep') return
+  throw new Error('the engine did not come back')
 }
 
 function alive(pid: number): boolean {

@@ -1,0 +1,71 @@
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { EngineEvent } from './engine.ts'
+import { EnginePool, type PooledModel } from './engine-pool.ts'
+import type { LocalEngine } from './local-engine.ts'
+import { tinyGgufFile } from './testing/tiny-gguf.ts'
+
+const entryPath = fileURLToPath(new URL('./engine-process.ts', import.meta.url))
+let pool: EnginePool | undefined
+
+afterEach(() => pool?.dispose())
+
+function newPool(budgetBytes: number, waitMs = 60_000): EnginePool {
+  pool = new EnginePool({ engine: { entryPath, gpu: false, threads: 1, background: false }, budgetBytes, waitMs })
+  return pool
+}
+
+const model = async (id: string, bytes = 100): Promise<PooledModel> => ({ id, name: id, bytes, path: await tinyGgufFile() })
+const statuses = (...engines: LocalEngine[]): string[] => engines.map(({ state }) => state.value.status)
+
+async function ask(
+  engine: LocalEngine,
+  maxTokens: number,
+  signal = new AbortController().signal,
+): Promise<EngineEvent | undefined> {
+  let last: EngineEvent | undefined
+  for await (last of engine.chat([{ role: 'user', content: 'x' }], { maxTokens }, signal));
+  return last
+}
+
+describe('EnginePool', () => {
+  it('loads by first use, and lets go of what was not asked for longest when the budget is full', async () => {
+    const pool = newPool(250)
+    const [a, b, c] = [pool.engineOf(await model('a')), pool.engineOf(await model('b')), pool.engineOf(await model('c'))]
+    expect(pool.engineOf(await model('a'))).toBe(a)
+    expect([statuses(a, b, c), pool.usedBytes]).toEqual([['asleep', 'asleep', 'asleep'], 0])
+    await ask(a, 2)
+    await ask(b, 2)
+    expect([statuses(a, b, c), pool.usedBytes]).toEqual([['ready', 'ready', 'asleep'], 200])
+    await ask(a, 2)
+    await ask(c, 2)
+    expect([statuses(a, b, c), pool.usedBytes]).toEqual([['ready', 'asleep', 'ready'], 200])
+    await pool.forget('a')
+    expect(pool.usedBytes).toBe(100)
+    await pool.release({ graceMs: 0 })
+    expect(pool.usedBytes).toBe(0)
+    await expect(ask(b, 2)).rejects.toMatchObject({ code: 'engine-yielded' })
+    pool.resume()
+    expect(await ask(b, 2)).toMatchObject({ type: 'done', reason: 'length' })
+  })
+
+  it('never takes a model away that answers: the request waits, or is told to come again', async () => {
+    const pool = newPool(100, 1_500)
+    const [a, b] = [pool.engineOf(await model('a')), pool.engineOf(await model('b', 500))]
+    const stop = new AbortController()
+    await ask(a, 1)
+    const long = ask(a, 1_900, stop.signal)
+    const most: number[] = []
+    const stopWatching = b.state.onChange(() => most.push(pool.usedBytes))
+    await expect(ask(b, 2)).rejects.toMatchObject({ code: 'engine-busy', retryable: true })
+    expect(statuses(a, b)).toEqual(['ready', 'asleep'])
+    const waiting = ask(b, 2)
+    stop.abort()
+    expect(await long).toMatchObject({ reason: 'cancelled' })
+    // It needs more than the budget, and so has it alone.
+    expect(await waiting).toMatchObject({ type: 'done', reason: 'length' })
+    expect(statuses(a, b)).toEqual(['asleep', 'ready'])
+    expect(Math.max(...most)).toBe(500)
+    stopWatching()
+  })
+})
