@@ -142,12 +142,16 @@ test('the laptop is answered by the PC, free, and the sheet says who can read it
   await chooseLevel(page, yours)
   const turn = await ask(page, 'Say good morning in one short sentence.')
   await someText(turn, 5)
+  await expect(page.getByText('Only you can read this. Runs on Gaming PC.')).toBeVisible()
   await page.screenshot({ path: join(pictures, 'chat-devices.png') })
   const stop = page.getByRole('button', { name: 'Stop' })
   if (await stop.isVisible()) await stop.click({ timeout: 2_000 }).catch(() => undefined)
   await expect(answerOf(turn)).toHaveAttribute('aria-busy', 'false', { timeout: answerMs })
   await page.getByRole('button', { name: /^Privacy: Your devices/ }).click()
   const sheet = page.getByRole('dialog', { name: yours })
+  await expect(
+    sheet.getByText(/^Only you can read this conversation. It is answered on Gaming PC, which you paired on /),
+  ).toBeVisible()
   await expect(sheet.getByText('The computer has the key that you paired')).toBeVisible()
   await expect(sheet.getByText('Keys for this connection are fresh')).toBeVisible()
   await expect(sheet.getByText('The connection is direct')).toBeVisible()

@@ -89,5 +89,5 @@ function levelState(chosen: ChosenHost | null): LevelState {
       reason: `${device.name} has no model loaded.`,
       reasonWords: { code: 'device-no-model', values: { name: device.name } },
     }
-  return { level, state: 'ready', model: host.model.name }
+  return { level, state: 'ready', model: host.model.name, device: { name: device.name, pairedAtMs: device.pairedAtMs } }
 }

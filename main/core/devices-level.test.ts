@@ -45,7 +45,14 @@ describe('the level Your devices', () => {
     const { backend, checker, chat, keeper } = openLevel(guest.devices)
     await pairInstalls(host, guest)
     await linkUp(guest)
-    await vi.waitFor(() => expect(backend.state.value).toEqual({ level: 'devices', state: 'ready', model: 'tiny' }))
+    await vi.waitFor(() =>
+      expect(backend.state.value).toEqual({
+        level: 'devices',
+        state: 'ready',
+        model: 'tiny',
+        device: { name: 'Gaming PC', pairedAtMs: guest.devices.book.devices.value[0]?.pairedAtMs },
+      }),
+    )
     const { id } = chat.create({ level: 'devices' })
     const reader = new Reader(chat, id)
     await chat.send({ id, text: 'Good morning?' })

@@ -32,6 +32,7 @@ export interface DeskOptions {
   readonly now: () => number
 }
 
+const newsMs = 120_000
 const idle: DeskState = { code: undefined, joining: false, request: undefined, outcome: undefined }
 
 /** Pairs one device at a time, in either role. */
@@ -42,6 +43,7 @@ export class PairingDesk {
   /** Why the last code is no more. */
   #lastCode: DeviceCode = 'pairing-closed'
   #busy = false
+  #newsTimer: NodeJS.Timeout | undefined
   #join: AbortController | undefined
   #answer: ((yes: boolean) => void) | undefined
 
@@ -71,6 +73,7 @@ export class PairingDesk {
   /** Ends what runs. */
   stop(): void {
     this.close()
+    clearTimeout(this.#newsTimer)
     this.#join?.abort()
     this.#answer?.(false)
   }
@@ -210,5 +213,9 @@ export class PairingDesk {
 
   #change(part: Partial<DeskState>): void {
     this.#state.set({ ...this.#state.value, ...part })
+    if (part.outcome === undefined) return
+    // It is news for a while, not a state of things.
+    clearTimeout(this.#newsTimer)
+    this.#newsTimer = setTimeout(() => this.#state.set({ ...this.#state.value, outcome: undefined }), newsMs).unref()
   }
 }

@@ -15,6 +15,8 @@ export function ModelNotice({ level }: { level: PrivacyLevel }) {
   const format = useFormat()
   const models = useStream('models.list', {}).value
   const state = useStream('chat.levels', {}).value?.find((one) => one.level === level)
+  // Another computer's engine needs no model here.
+  if (level === 'devices') return null
   if (!models || !state || state.state === 'ready' || models.some(({ status }) => status === 'installed')) return null
   const coming = models.find(({ status }) => status === 'downloading' || status === 'verifying')
   const progress = coming?.progress

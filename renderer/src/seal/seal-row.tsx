@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'react'
 import type { LevelView, PrivacyLevel, Turn } from '../../../preload/api/chat.ts'
 import { useKeys } from '../app/keys.ts'
+import { isolated } from '../format/plain-label.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { useCoreWords } from '../messages/use-core-words.ts'
@@ -73,7 +74,7 @@ function useSealWords(level: PrivacyLevel, state: LevelView | undefined) {
   switch (state.seal.phase) {
     case 'earned':
     case 'aging':
-      return { ...named, consequence: t(`seal.${level}`, { ago: ago ?? '' }) }
+      return { ...named, consequence: t(`seal.${level}`, { ago: ago ?? '', device: isolated(state.device?.name ?? '') }) }
     case 'failed': {
       const name = t('seal.failed')
       const { text, words } = state.seal.reason

@@ -6,6 +6,7 @@ import type { CheckRow, EvidenceItem } from '../../../preload/api/privacy.ts'
 import { useCall } from '../api/use-call.ts'
 import { useStream } from '../api/use-stream.ts'
 import { shortHash } from '../format/names.ts'
+import { isolated } from '../format/plain-label.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { useCoreWords } from '../messages/use-core-words.ts'
@@ -55,6 +56,7 @@ type SheetBodyProps = Omit<SheetProps, 'open' | 'onOpenChange'> & { title: React
 function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
   const { t } = useTexts()
   const { said, saidReason } = useCoreWords()
+  const format = useFormat()
   const tone = sealTone(level, state)
   const seal = state?.seal
   const report = seal && 'report' in seal ? seal.report : undefined
@@ -112,7 +114,10 @@ function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
             ? t('sheet.notReady')
             : tone === 'failed' && seal?.phase === 'failed'
               ? `${t('seal.failedText')} ${said(seal.reason.text, seal.reason.words)}`
-              : t(`sheet.${level}.summary`)}
+              : t(`sheet.${level}.summary`, {
+                  device: isolated(state?.device?.name ?? ''),
+                  date: state?.device ? format.dateTime(state.device.pairedAtMs) : '',
+                })}
         </p>
         <Path level={level} tone={tone} />
         {report ? (

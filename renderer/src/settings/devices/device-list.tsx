@@ -2,6 +2,7 @@ import { Laptop, Monitor } from 'lucide-react'
 import { useState } from 'react'
 import type { PairedDevice } from '../../../../preload/api/devices.ts'
 import { useCall } from '../../api/use-call.ts'
+import { isolated } from '../../format/plain-label.ts'
 import { useFormat } from '../../format/use-format.ts'
 import { useTexts } from '../../messages/texts.tsx'
 import { useCoreWords } from '../../messages/use-core-words.ts'
@@ -40,7 +41,7 @@ export function DeviceList({ devices }: { devices: readonly PairedDevice[] }) {
                 size="sm"
                 kind="danger"
                 onClick={() => setRemoving(device)}
-                aria-label={t('devices.removeOf', { name: device.name })}
+                aria-label={t('devices.removeOf', { name: isolated(device.name) })}
               >
                 {t('devices.remove')}
               </Button>
@@ -51,7 +52,7 @@ export function DeviceList({ devices }: { devices: readonly PairedDevice[] }) {
       <ConfirmDialog
         open={removing !== null}
         onOpenChange={() => setRemoving(null)}
-        title={t('devices.removeTitle', { name: removing?.name ?? '' })}
+        title={t('devices.removeTitle', { name: isolated(removing?.name ?? '') })}
         text={t(removing?.role === 'host' ? 'devices.removeHost' : 'devices.removeGuest')}
         confirm={t('devices.remove')}
         cancel={t('action.cancel')}

@@ -1,5 +1,6 @@
 import type { DevicesState } from '../../../../preload/api/devices.ts'
 import { useStream } from '../../api/use-stream.ts'
+import { isolated } from '../../format/plain-label.ts'
 import { useTexts } from '../../messages/texts.tsx'
 import { useCoreWords } from '../../messages/use-core-words.ts'
 import { ErrorNote, Refusal } from '../../ui/error-note.tsx'
@@ -32,7 +33,7 @@ function Outcome({ outcome }: { outcome: DevicesState['outcome'] }) {
   if (outcome.result === 'failed') return <ErrorNote title={said(outcome.reason, outcome.reasonWords)} />
   return (
     <div className="banner banner-plain" role="status">
-      <p>{t(outcome.role === 'guest' ? 'devices.pairedGuest' : 'devices.pairedHost', { name: outcome.name })}</p>
+      <p>{t(outcome.role === 'guest' ? 'devices.pairedGuest' : 'devices.pairedHost', { name: isolated(outcome.name) })}</p>
     </div>
   )
 }

@@ -1,4 +1,4 @@
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
 import type { DevicesState } from '../../../../preload/api/devices.ts'
 import { useCall } from '../../api/use-call.ts'
 import { useTexts } from '../../messages/texts.tsx'
@@ -11,6 +11,13 @@ export function JoinCard({ state }: { state: DevicesState }) {
   const join = useCall('devices.join')
   const [address, setAddress] = useState('')
   const [words, setWords] = useState('')
+  const paired = state.outcome?.result === 'paired' && state.outcome.role === 'host'
+  // The words were good for one pairing.
+  useEffect(() => {
+    if (!paired) return
+    setAddress('')
+    setWords('')
+  }, [paired])
   const wholeCode = address.trim().startsWith('cocoon-pair:')
   const ready = address.trim() !== '' && (wholeCode || words.trim() !== '') && !state.joining && !join.running
   return (

@@ -1,6 +1,7 @@
 import { AlertDialog } from 'radix-ui'
 import type { DevicesState } from '../../../../preload/api/devices.ts'
 import { useCall } from '../../api/use-call.ts'
+import { isolated } from '../../format/plain-label.ts'
 import { useTexts } from '../../messages/texts.tsx'
 import { Button } from '../../ui/button.tsx'
 import { Fingerprint } from './fingerprint.tsx'
@@ -15,7 +16,8 @@ interface RequestProps {
 export function RequestDialog({ request, own }: RequestProps) {
   const { t } = useTexts()
   const confirm = useCall('devices.confirm')
-  const { name, role } = request
+  const { role } = request
+  const name = isolated(request.name)
   return (
     <AlertDialog.Root open>
       <AlertDialog.Portal>
