@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest'
+import {
+  balancedLimits,
+  hourOfWeek,
+  noMemory,
+  type PauseFacts,
+  type PauseLimits,
+  type PauseMemory,
+  pauseOf,
+  pauseReasons,
+} from './pause-rule.ts'
+
+const nothing: PauseFacts = {
+  ...{ gpuTemperatureC: null, gpuPrograms: null, idleMs: null, locked: null, onBattery: null, metered: null },
+  lastHoursNet: null,
+}
+const everything: PauseLimits = { ...balancedLimits, whileUsed: true, whenNotPaying: true }
+/** A Wednesday, 14:30. */
+const at = new Date(2026, 10, 25, 14, 30)
+const later = (ms: number): Date => new Date(at.getTime() + ms)
+const program = (name: string, utilisationPercent: number | null, draws = true) => ({ name, utilisationPercent, draws })
+const game = [program('Xorg', 3), program('game.exe', 92)]
+const reasons = (facts: Partial<PauseFacts>, limits = everything, memory: PauseMemory = noMemory, when = at) =>
+  pauseOf({ ...nothing, ...facts }, limits, memory, when).reasons
+
+describe('every row of the table', () => {
+  const night = Array.from({ length: 168 }, (_, hour) => hour % 24 >= 23 || hour % 24 < 7)
+  it.each<[string, Partial<PauseFacts>, Partial<PauseLimits>, readonly string[]]>([
+    ['nothing is known', {}, {}, []],
+    [
+      'all is quiet',
+      { gpuTemperatureC: 60, gpuPrograms: [], idleMs: 1e9, onBattery: false, metered: false, lastHoursNet: 0.1 },
+      {},
+      [],
+    ],
+    ['as hot as the limit', { gpuTemperatureC: 80 }, {}, ['thermal']],
+    ['a degree cooler', { gpuTemperatureC: 79 }, {}, []],
+    ['a game', { gpuPrograms: game }, {}, ['game']],
+    ['a game that is allowed', { gpuPrograms: game }, { forGames: false, forOtherApps: false }, []],
+    ['a game that is allowed still is another program', { gpuPrograms: game }, { forGames: false }, ['other-app']],
+    ['a desktop that draws a little', { gpuPrograms: [program('Xorg', 15)] }, {}, []],
+    ['a program that computes', { gpuPrograms: [program('blender', 20, false)] }, {}, ['other-app']],
+    ['a program that computes little', { gpuPrograms: [program('blender', 19, false)] }, {}, []],
+    ['a program of unknown load', { gpuPrograms: [program('x', null)] }, {}, []],
+    ['the user is there', { idleMs: 299_999 }, {}, ['user-active']],
+    ['five quiet minutes', { idleMs: 300_000 }, {}, []],
+    ['the screen is locked', { idleMs: 0, locked: true }, {}, []],
+    ['the user is there and minds not', { idleMs: 0 }, { whileUsed: false }, []],
+    ['on battery', { onBattery: true }, {}, ['battery']],
+    ['on battery, allowed', { onBattery: true }, { onBattery: false }, []],
+    ['a connection paid by volume', { metered: true }, {}, ['metered']],
+    ['a connection paid by volume, allowed', { metered: true }, { onMetered: false }, []],
+    ['outside the schedule', {}, { schedule: night }, ['schedule']],
+    ['it does not pay', { lastHoursNet: -0.05 }, {}, ['not-paying']],
+    ['it does not pay, allowed', { lastHoursNet: -0.05 }, { whenNotPaying: false }, []],
+  ])('%s', (_, facts, limits, expected) => {
+    expect(reasons(facts, { ...everything, ...limits })).toEqual(expected)
+  })
+
+  it('tells all that hold in the order of the table, the first for the title', () => {
+    const facts = { gpuTemperatureC: 90, idleMs: 0, onBattery: true, metered: true, lastHoursNet: -1 }
+    const programs = { gpuPrograms: [...game, program('trainer', 40, false)] }
+    const limits = { ...everything, schedule: new Array<boolean>(168).fill(false) }
+    expect(reasons({ ...facts, ...programs }, limits)).toEqual([...pauseReasons])
+  })
+})
+
+describe('what holds on', () => {
+  it('goes on only when it is eight degrees cooler', () => {
+    let memory = noMemory
+    const seen = [70, 81, 79, 73, 72, 79].map((gpuTemperatureC) => {
+      const pause = pauseOf({ ...nothing, gpuTemperatureC }, everything, memory, at)
+      memory = pause.memory
+      return pause.reasons.length > 0
+    })
+    expect(seen).toEqual([false, true, true, true, false, false])
+  })
+
+  it('waits a minute after a game ended, and while it is in a menu', () => {
+    const first = pauseOf({ ...nothing, gpuPrograms: game }, everything, noMemory, at)
+    expect(first.program).toBe('game.exe')
+    const menu = pauseOf({ ...nothing, gpuPrograms: [program('game.exe', 2)] }, everything, first.memory, later(600_000))
+    expect(menu.reasons).toEqual(['game'])
+    const quit = pauseOf({ ...nothing, gpuPrograms: [] }, everything, menu.memory, later(659_000))
+    expect(quit).toMatchObject({ reasons: ['game'], program: 'game.exe' })
+    expect(reasons({ gpuPrograms: [] }, everything, quit.memory, later(660_000))).toEqual([])
+  })
+
+  it('forgets a game when the owner allows games', () => {
+    const first = pauseOf({ ...nothing, gpuPrograms: game }, everything, noMemory, at)
+    expect(reasons({ gpuPrograms: [] }, { ...everything, forGames: false }, first.memory, later(1000))).toEqual([])
+  })
+})
+
+describe('hourOfWeek', () => {
+  it.each([
+    [new Date(2026, 10, 23, 0, 0), 0],
+    [at, 2 * 24 + 14],
+    [new Date(2026, 10, 29, 23, 59), 167],
+  ])('%s', (when, hour) => expect(hourOfWeek(when)).toBe(hour))
+})

@@ -1,0 +1,116 @@
+/** What of a computer counts for the rule; null is what it does not tell, and never pauses. */
+export interface PauseFacts {
+  readonly gpuTemperatureC: number | null
+  /** Programs of others on the GPU. */
+  readonly gpuPrograms:
+    | readonly { readonly name: string; readonly draws: boolean; readonly utilisationPercent: number | null }[]
+    | null
+  readonly idleMs: number | null
+  readonly locked: boolean | null
+  readonly onBattery: boolean | null
+  readonly metered: boolean | null
+  /** What the last hours earned after the power they took; negative when it does not pay. Null while the power price is not known. */
+  readonly lastHoursNet: number | null
+}
+
+/** What the owner allows. */
+export interface PauseLimits {
+  /** The card pauses here and goes on 8 °C below. */
+  readonly temperatureC: number
+  readonly forGames: boolean
+  readonly forOtherApps: boolean
+  readonly whileUsed: boolean
+  readonly onBattery: boolean
+  readonly onMetered: boolean
+  /** 168 hours of the week from Monday 0 o'clock, local time: true = may earn. Null: always. */
+  readonly schedule: readonly boolean[] | null
+  readonly whenNotPaying: boolean
+}
+
+export const balancedLimits: PauseLimits = {
+  temperatureC: 80,
+  forGames: true,
+  forOtherApps: true,
+  whileUsed: false,
+  onBattery: true,
+  onMetered: true,
+  schedule: null,
+  whenNotPaying: false,
+}
+
+/** In the order of the table (ui.md §5.2): the first is the title. */
+export const pauseReasons = [
+  'thermal',
+  'game',
+  'other-app',
+  'user-active',
+  'battery',
+  'metered',
+  'schedule',
+  'not-paying',
+] as const
+export type PauseReason = (typeof pauseReasons)[number]
+
+/** What the rule has to remember between two looks: a reason holds on for a while after its cause is gone. */
+export interface PauseMemory {
+  readonly hot: boolean
+  readonly game: { readonly name: string; readonly lastMs: number } | null
+  readonly app: { readonly name: string } | null
+}
+
+export const noMemory: PauseMemory = { hot: false, game: null, app: null }
+
+export interface Pause {
+  readonly reasons: readonly PauseReason[]
+  /** Of the program that is meant by `game` or `other-app`. */
+  readonly program: string | null
+  readonly memory: PauseMemory
+}
+
+const coolerByC = 8
+const afterGameMs = 60_000
+const quietMs = 5 * 60_000
+/** Another program counts from this share of the GPU, and until it falls below. */
+const appPercent = 20
+/** What draws more than a desktop does is taken for a game. */
+const gamePercent = 30
+
+/** Hour of the week, from Monday 0 o'clock. */
+export function hourOfWeek(at: Date): number {
+  return ((at.getDay() + 6) % 7) * 24 + at.getHours()
+}
+
+/**
+ * Whether serving has to wait, and why: every reason that holds, in the order of the table. Nothing but its arguments decides; give the memory of the last
+ * look to the next.
+ */
+export function pauseOf(facts: PauseFacts, limits: PauseLimits, memory: PauseMemory, at: Date): Pause {
+  const nowMs = at.getTime()
+  const { gpuTemperatureC: heat } = facts
+  const hot = heat !== null && (heat >= limits.temperatureC || (memory.hot && heat > limits.temperatureC - coolerByC))
+  const busiest = (facts.gpuPrograms ?? []).toSorted((a, b) => (b.utilisationPercent ?? 0) - (a.utilisationPercent ?? 0))
+  const share = (program: { utilisationPercent: number | null }): number => program.utilisationPercent ?? 0
+  const playing = busiest.find((program) => program.draws && share(program) >= gamePercent)
+  const stillPlaying = busiest.find(({ name, draws }) => draws && name === memory.game?.name)
+  const left = memory.game !== null && nowMs - memory.game.lastMs < afterGameMs ? memory.game : null
+  const current = playing ?? stillPlaying
+  const game = !limits.forGames ? null : current ? { name: current.name, lastMs: nowMs } : left
+  const computing = busiest.find((program) => program.name !== game?.name && share(program) >= appPercent)
+  const app = limits.forOtherApps && computing ? { name: computing.name } : null
+  const used = limits.whileUsed && facts.locked !== true && facts.idleMs !== null && facts.idleMs < quietMs
+  const holds: Record<PauseReason, boolean> = {
+    thermal: hot,
+    game: game !== null,
+    'other-app': app !== null,
+    'user-active': used,
+    battery: limits.onBattery && facts.onBattery === true,
+    metered: limits.onMetered && facts.metered === true,
+    schedule: limits.schedule !== null && limits.schedule[hourOfWeek(at)] === false,
+    'not-paying': limits.whenNotPaying && facts.lastHoursNet !== null && facts.lastHoursNet < 0,
+  }
+  return {
+    reasons: pauseReasons.filter((reason) => holds[reason]),
+    program: game?.name ?? app?.name ?? null,
+    memory: { hot, game, app },
+  }
+}
