@@ -44,7 +44,7 @@ export async function planDeployment(chain: Chain, terms: NetworkTerms, payer: P
       money: 'Nothing was sent.',
     })
   const present = account.status === 'active' ? await readRoot(chain, deployed.address) : null
-  const warnings = warningsOf(terms)
+  const warnings = warningsOf(terms, chain.kind)
   if (terms.owner !== undefined && !terms.owner.address.equals(payer.address))
     warnings.push('The owner is another wallet than the one that pays: only that wallet can change the network afterwards.')
   return {

@@ -121,14 +121,20 @@ describe('the terms of a network', () => {
   })
 
   it('warn of what is allowed but harmful', () => {
-    expect(warningsOf(readTerms({ ...real, proxies: ['1.2.3.4:5'] }, 'mainnet'))).toEqual([])
-    expect(warningsOf(readTerms({ ...real, minProxyStake: '0 TON' }, 'mainnet')).join()).toMatch(
+    expect(warningsOf(readTerms({ ...real, proxies: ['1.2.3.4:5'] }, 'mainnet'), 'mainnet')).toEqual([])
+    expect(warningsOf(readTerms({ ...real, minProxyStake: '0 TON' }, 'mainnet'), 'mainnet').join()).toMatch(
       /pays nothing in its first 30 days.*No proxy is listed/,
     )
-    expect(warningsOf(readTerms({ ...real, minClientStake: '0 TON' }, 'mainnet')).join()).toMatch(/no client gets credit/)
-    expect(warningsOf(readTerms({ ...real, reserve: '0.02 TON' }, 'mainnet')).join()).toMatch(/reserve is small/)
+    expect(warningsOf(readTerms({ ...real, minClientStake: '0 TON' }, 'mainnet'), 'mainnet').join()).toMatch(
+      /no client gets credit/,
+    )
+    expect(warningsOf(readTerms({ ...real, reserve: '0.02 TON' }, 'mainnet'), 'mainnet').join()).toMatch(/reserve is small/)
     expect(() => readTerms({ ...real, price: `${'9'.repeat(30)} nano` }, 'mainnet')).toThrow(/more Toncoin than there is/)
-    expect(warningsOf(readTerms({ ...real, isTest: false }, 'mainnet')).join()).toMatch(/without image hashes/)
+    expect(warningsOf(readTerms({ ...real, isTest: false }, 'mainnet'), 'mainnet').join()).toMatch(/without image hashes/)
+    const hasty = { ...real, clientDelay: '59 s', proxies: ['1.2.3.4:5'] }
+    expect(warningsOf(readTerms(hasty, 'testnet'), 'testnet')).toEqual([expect.stringMatching(/59 s after they ask.*60 s later/)])
+    expect(warningsOf(readTerms({ ...hasty, clientDelay: '60 s' }, 'testnet'), 'testnet')).toEqual([])
+    expect(warningsOf(readTerms(hasty, 'local'), 'local')).toEqual([])
   })
 })
 

@@ -14,6 +14,8 @@ import { flagFault, hash256, modelName, ownerAddress, proxyEntry } from './scala
 /** What fits into one message together with the code, with room. More can be added afterwards. */
 const mostListed = 200
 
+/** A proxy commits to the chain within 30 to 60 s after a count has changed (protocol 50 §5). */
+const longestCommitDelaySec = 60
 /** nanoton */
 const leastReserve = toNano('0.1')
 
@@ -112,13 +114,17 @@ export function modelHash(fullName: string): Uint8Array {
 }
 
 /** What an operator should know before the money goes out; none of it forbids the deployment. */
-export function warningsOf(terms: NetworkTerms): string[] {
+export function warningsOf(terms: NetworkTerms, chain: Chain['kind']): string[] {
   const warnings: string[] = []
   if (terms.minClientStake === 0n)
     warnings.push('With a client stake of 0 no client gets credit: proxies serve at most what the stake of a client covers.')
   if (terms.minProxyStake === 0n)
     warnings.push(
       'With a proxy stake of 0 a forced refund pays nothing in its first 30 days; only after them it pays all that is left.',
+    )
+  if (chain !== 'local' && terms.clientDelay < longestCommitDelaySec)
+    warnings.push(
+      `Clients can take their money back ${terms.clientDelay} s after they ask, but proxies put their counts on chain up to ${longestCommitDelaySec} s later: what was just used may stay unpaid.`,
     )
   if (terms.reserve < leastReserve)
     warnings.push(
