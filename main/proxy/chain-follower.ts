@@ -127,7 +127,8 @@ export class ChainFollower {
 
   /**
    * The message counts, not what became of it: client contracts report with 1 nanoton, which pays for no computation (60 §6.2), and
-   * what a contract of ours says about itself is true even where the proxy contract refuses it.
+   * what a contract of ours says about itself is true even where the proxy contract refuses it. Contracts that take back what was refused
+   * say so by another message, whose total may be lower: the last one counts.
    */
   #apply(transaction: Transaction, after: (() => void)[]): void {
     const message = transaction.inMessage

@@ -181,6 +181,40 @@ describe('settlement', () => {
     expect(told()).toEqual([])
   })
 
+  it('pays again what a worker contract took back because the proxy contract had not paid it: after a while, below the threshold too', async () => {
+    ledger.book(client, worker, 100n)
+    settlement.want(worker)
+    await tick()
+    seen(1)
+    told()
+    await tick()
+    expect(told()).toEqual([{ to: 'worker', tokens: 100n }])
+    worker.worker = { state: 'normal', tokens: 100n }
+    await tick()
+    expect(isDone(worker)).toBe(true)
+    // The notice that follows the refusal.
+    worker.worker = { state: 'normal', tokens: 0n }
+    expect(isDone(worker)).toBe(false)
+    await tick()
+    expect(told()).toEqual([])
+    await tick(31_000)
+    expect(told()).toEqual([{ to: 'worker', tokens: 100n }])
+    worker.worker = { state: 'normal', tokens: 100n }
+    await tick(31_000)
+    expect(told()).toEqual([])
+    expect(isDone(worker)).toBe(true)
+    // Refused again; what is counted meanwhile goes along, and does not wait.
+    worker.worker = { state: 'normal', tokens: 0n }
+    ledger.book(client, worker, 7n)
+    settlement.want(worker)
+    await tick()
+    expect(told()).toEqual([{ memo: 2 }, { to: 'worker', tokens: 100n }])
+    seen(2)
+    worker.worker = { state: 'normal', tokens: 100n }
+    await tick()
+    expect(told()).toEqual([{ to: 'worker', tokens: 107n }])
+  })
+
   it('grants what a forced close has left owing, until the contract is empty', async () => {
     const { used, stake, secretHash } = client.client ?? expect.unreachable('no contract')
     client.client = { state: 'closed', balance: 4_000n, used, stake, secretHash }

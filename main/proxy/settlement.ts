@@ -56,6 +56,8 @@ interface Sent {
   readonly kind: PaymentKind
   readonly atMs: number
   readonly tokens: bigint
+  /** The contract has said that it settled so much. It may take that back: then the proxy contract did not pay. */
+  seen: boolean
 }
 
 /** Sends what the proxy owes the chain: commit memos, charges, payouts and refunds (50 §5, §6). */
@@ -147,8 +149,10 @@ export class Settlement {
     if (order === undefined) return undefined
     const { terms, now, logger } = this.#o
     const sent = this.#sent.get(account.key)
-    if (sent !== undefined && now() - sent.atMs < terms.resendMs) return undefined
-    this.#sent.set(account.key, { kind: order.kind, atMs: now(), tokens: order.tokens })
+    // What was refused is not tried again at once, a larger total is.
+    const isOver = sent === undefined || (sent.seen && order.tokens > sent.tokens)
+    if (!isOver && now() - sent.atMs < terms.resendMs) return undefined
+    this.#sent.set(account.key, { kind: order.kind, atMs: now(), tokens: order.tokens, seen: false })
     logger.info(order.kind, { contract: account.contract.toString(), tokens: order.tokens })
     return this.#message(account, order.kind, order.tokens)
   }
@@ -186,8 +190,10 @@ export class Settlement {
     return { kind: 'worker-payout', tokens: account.chain }
   }
 
-  /** Asked for, and what was asked for is final: one message settles all of it. */
+  /** Asked for, and what was asked for is final: one message settles all of it. So is what was settled and then taken back. */
   #isDue(account: Account): boolean {
+    const sent = this.#sent.get(account.key)
+    if (sent?.seen === true && account.settled < sent.tokens) return true
     const [wanted] = this.#wanted.get(account.key) ?? []
     return wanted !== undefined && account.chain >= wanted
   }
@@ -195,7 +201,7 @@ export class Settlement {
   /** The effect of the last message was seen, so the next one need not wait. */
   #forgetDone(account: Account, kind: PaymentKind, settled: bigint): void {
     const sent = this.#sent.get(account.key)
-    if (sent?.kind === kind && sent.tokens <= settled) this.#sent.delete(account.key)
+    if (sent?.kind === kind && sent.tokens <= settled) sent.seen = true
     const open = this.#wanted.get(account.key)?.filter((wanted) => wanted > settled)
     if (open?.length === 0) this.#wanted.delete(account.key)
     else if (open !== undefined) this.#wanted.set(account.key, open)
