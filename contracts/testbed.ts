@@ -135,7 +135,7 @@ export async function createTestbed(params: Params = TEST_PARAMS): Promise<Testb
     const { transactions } = await chain.sendMessage(message)
     const outcome = outcomeOf(transactions)
     let change = 0n
-    for (const key of new Set(transactions.map((transaction) => addressOf(transaction).toRawString()))) {
+    for (const key of new Set(transactions.map((transaction) => accountOf(transaction).toRawString()))) {
       const now = await balance(Address.parseRaw(key))
       change += now - (balances.get(key) ?? 0n)
       balances.set(key, now)
@@ -213,8 +213,10 @@ function internalMessage(sending: Sending): Message {
   }
 }
 
-function addressOf(transaction: BlockchainTransaction): Address {
-  return new Address(0, Buffer.from(transaction.address.toString(16).padStart(64, '0'), 'hex'))
+/** Where it ran. Of its own address a transaction only has the hash, and an owner may live in the masterchain. */
+function accountOf({ inMessage }: BlockchainTransaction): Address {
+  if (inMessage === undefined || inMessage === null || inMessage.info.type === 'external-out') throw new Error('nothing came in')
+  return inMessage.info.dest
 }
 
 /** Fees are what transactions cost, and what a message pays on its way to the next account. */

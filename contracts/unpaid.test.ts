@@ -1,12 +1,21 @@
-import { Address, type Cell, internal, toNano } from '@ton/core'
+import { Address, beginCell, type Cell, internal, toNano } from '@ton/core'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { contractInit } from './cells.ts'
 import { clientInit, clientRequestRefund, clientTopUp, clientWithdraw, parseClientState } from './client.ts'
 import { cocoonWalletBody, cocoonWalletExternal, cocoonWalletInit } from './cocoon-wallet.ts'
 import { OP_EXCESSES, OP_PAYOUT } from './common.ts'
-import { parseProxyMessage, proxyIncreaseStake, proxyOwnerClose, proxyPayoutRequest, proxyText } from './proxy.ts'
+import { LONGEST_DELAY_SEC } from './params.ts'
+import {
+  parseProxyMessage,
+  parseProxyState,
+  proxyIncreaseStake,
+  proxyOwnerClose,
+  proxyPayoutRequest,
+  proxyText,
+} from './proxy.ts'
 import { refundUnpaidMessage } from './proxy-requests.ts'
 import { keySigner, publicKeyOfSeed } from './signed.ts'
-import { createTestbed, type Outcome, type Testbed } from './testbed.ts'
+import { createTestbed, type Outcome, TEST_PARAMS, type Testbed } from './testbed.ts'
 
 // What happens when the proxy contract does not pay: nobody loses what is owed, and nobody gets it twice.
 
@@ -50,6 +59,11 @@ describe('a payout that the proxy contract refuses', () => {
     expect(refused.arrivedAt(bed.workerOwner)).toEqual([])
     expect(refused.arrivedAt(bed.excesses)).toMatchObject([{ op: OP_EXCESSES }])
     expect(await bed.workerState()).toMatchObject({ state: 'normal', tokens: 0n })
+    expect(refused.arrivedAt(bed.proxy.address).map(({ body }) => parseProxyMessage(body))).toMatchObject([
+      { kind: 'worker-request', state: 'normal', tokens: 60_000n, payload: { kind: 'payout' } },
+      { kind: 'worker-request', state: 'normal', tokens: 0n, payload: null },
+    ])
+    expect(refused.arrivedAt(bed.proxy.address)[1]?.value).toBe(1n)
     await topUp(toNano('5'))
     const paid = await toWorker(bed.payment('worker-payout', 60_000n))
     expect(paid.arrivedAt(bed.workerOwner)).toMatchObject([{ op: OP_PAYOUT, value: 60_000n * FEE }])
@@ -62,6 +76,10 @@ describe('a payout that the proxy contract refuses', () => {
     const refused = await toWorker(bed.payment('worker-last-payout', 60_000n))
     expect(refused.failures).toEqual([1001])
     expect(await bed.workerState()).toMatchObject({ state: 'normal', tokens: 10_000n })
+    expect(refused.arrivedAt(bed.proxy.address).map(({ body }) => parseProxyMessage(body))).toMatchObject([
+      { state: 'closed', tokens: 60_000n },
+      { state: 'normal', tokens: 10_000n, payload: null },
+    ])
     await topUp(toNano('9'))
     const paid = await toWorker(bed.payment('worker-last-payout', 60_000n))
     expect(paid.arrivedAt(bed.workerOwner)).toMatchObject([{ value: 50_000n * FEE }])
@@ -232,9 +250,9 @@ describe('a refund that the proxy contract cannot pay in full', () => {
   })
 
   it.each([
-    ['0.1', 480],
-    ['0.15', 756],
-    ['0.25', 1308],
+    ['0.1', 425],
+    ['0.15', 701],
+    ['0.25', 1253],
   ])('is refused when %s TON are too little to tell of the rest, after about %i days without a message', async (value, about) => {
     await deployProxy(0n)
     await topUp(toNano('20'))
@@ -343,9 +361,9 @@ describe('a closed proxy contract', () => {
     expect(await bed.clientState()).toMatchObject({ state: 'closed', balance: 0n })
   })
 
-  it('leaves to the owner after a year what nobody has claimed, and nothing before', async () => {
+  it('leaves to the owner what nobody has claimed a year and the delay of clients later, and nothing before', async () => {
     await closeProxy()
-    bed.pass(year - 1)
+    bed.pass(year + TEST_PARAMS.clientDelaySec - 1)
     const early = await send(bed.owner, bed.proxy.address, proxyText('w'))
     expect(early.arrivedAt(bed.owner)[0]?.value).toBeLessThan(VALUE)
     expect((await send(bed.stranger, bed.proxy.address, bed.payment('proxy-close-complete', 0n))).exitCode).toBe(1006)
@@ -361,4 +379,52 @@ describe('a closed proxy contract', () => {
     await send(bed.stranger, bed.client.address, bed.payment('client-grant-refund', 10_000n))
     expect((await bed.clientState()).balance).toBeGreaterThanOrEqual(balance - toNano('0.011'))
   })
+
+  it('holds what is owed until a client with the longest delay can have it, if it asked within a year', async () => {
+    bed = await createTestbed({ ...TEST_PARAMS, clientDelaySec: LONGEST_DELAY_SEC })
+    await deployProxy(toNano('1'))
+    await topUp(toNano('8'))
+    await closeProxy()
+    bed.pass(year - 1)
+    const first = await byClient(clientRequestRefund(envelope()))
+    expect(first.arrivedAt(bed.clientOwner)).toMatchObject([{ value: toNano('3') }])
+    const claim = () => send(bed.stranger, bed.proxy.address, proxyPayoutRequest(envelope()))
+    for (const seconds of [1, LONGEST_DELAY_SEC - 1]) {
+      bed.pass(seconds)
+      expect((await claim()).arrivedAt(bed.owner)).toEqual([])
+      expect((await byClient(clientRequestRefund(envelope()))).exitCode).toBe(1011)
+    }
+    // The second between the client's turn and the owner's.
+    bed.pass(1)
+    const restore = bed.save()
+    const second = await byClient(clientRequestRefund(envelope()))
+    expect(second.arrivedAt(bed.clientOwner)).toMatchObject([{ op: OP_PAYOUT, value: toNano('5') }])
+    await restore()
+    expect((await claim()).arrivedAt(bed.owner)[0]?.value).toBeGreaterThan(toNano('4.9'))
+  })
+
+  it('can be closed under terms whose delay no clock reaches, and holds for two years', async () => {
+    // As a full upgrade of the network contract may leave them: the wrappers refuse to write such terms.
+    const data = bed.proxy.init.data.asSlice()
+    const head = data.loadBits(data.remainingBits)
+    const params = data.loadRef().asSlice()
+    const untilDelay =
+      8 + 32 + 32 + 1 + coinsBits(bed.params.pricePerToken) + coinsBits(bed.params.workerFeePerToken) + 4 * 32 + 32
+    const endless = beginCell()
+      .storeBits(params.loadBits(untilDelay))
+      .storeUint(2 ** 32 - 1, 32)
+    params.skip(32)
+    const terms = endless.storeSlice(params).endCell()
+    const odd = contractInit(bed.proxy.init.code, beginCell().storeBits(head).storeRef(terms).endCell())
+    const deploy = { from: bed.owner, to: odd.address, value: VALUE, body: proxyOwnerClose(envelope()), deploy: odd }
+    expect((await bed.send(deploy)).failures).toEqual([])
+    bed.pass(60)
+    const complete = bed.signed({ kind: 'proxy-close-complete', queryId: 1n, contract: odd.address })
+    expect((await send(bed.stranger, odd.address, complete)).failures).toEqual([])
+    const { state, unlockAtSec } = parseProxyState(await bed.data(odd.address))
+    expect([state, unlockAtSec]).toEqual(['closed', (bed.chain.now ?? 0) + 2 * year])
+  })
 })
+
+/** Length of an amount in a cell. */
+const coinsBits = (amount: bigint) => beginCell().storeCoins(amount).bits

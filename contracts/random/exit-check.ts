@@ -10,7 +10,7 @@ import { checkInvariants, debtsOf } from './invariants.ts'
 import { dataOf, Violation } from './judge.ts'
 import { PATIENCE_SEC } from './model-client.ts'
 import { CLAIM_PERIOD_SEC } from './model-proxy.ts'
-import { CLOSED, NORMAL, STORAGE } from './model-rules.ts'
+import { CLOSED, CLOSING, NORMAL, STORAGE } from './model-rules.ts'
 import { enveloped } from './operations-signed.ts'
 import type { SignedEntry, World } from './world.ts'
 
@@ -18,7 +18,7 @@ import type { SignedEntry, World } from './world.ts'
  * Everybody leaves. From any state every honest party must get out what it has: clients by their own requests, without
  * the proxy; workers with what was signed for them; the proxy's owner with commission and stake. The bounds:
  * - an operator who signs payouts for more than was charged can take the clients' money;
- * - what nobody has claimed for a year after closing is the proxy owner's;
+ * - what nobody has asked for within a year after closing is the proxy owner's, when the delay of clients is over too;
  * - rent that no message has paid is missing at the end, to the nanoton: whoever comes last may have to add it first;
  * - a contract that owes so much rent that it is frozen must be woken first, as anybody can with the state that it had.
  * The owner leaves at any point of this. Changes the world that it is given.
@@ -29,21 +29,27 @@ export async function checkExits(world: World, dice: Dice): Promise<void> {
   const clients = world.deployed('client')
   const workers = world.deployed('worker')
   const leaving = new Map(proxies.map((proxy) => [proxy.key, dice.below(4)]))
+  // The clients of one proxy come only when the year after its closing is nearly over.
+  const late = proxies.length > 0 && dice.chance(0.7) ? dice.pick(proxies) : null
+  const closedAtSec = new Map<Key, number>()
   const delays = proxies.map((proxy) =>
     Math.max(world.proxy(proxy.key).terms.clientDelay, world.proxy(proxy.key).terms.proxyDelay),
   )
   const delay = Math.max(0, ...delays) + 1
+  const asking = clients.filter((client) => client.proxy !== late?.key)
   for (const [phase, waiting] of [0, delay, PATIENCE_SEC, 0].entries()) {
     world.pass(waiting)
     await wakeFrozen(world)
     const steps = [
-      ...clients.filter((client) => world.client(client).balance > 0n).map((client) => () => askForRefund(world, client)),
+      ...asking.filter((client) => world.client(client).balance > 0n).map((client) => () => askForRefund(world, client)),
       ...workers.map((worker) => () => askForPay(world, worker)),
-      ...proxies.filter((proxy) => leaving.get(proxy.key) === phase).map((proxy) => () => closeProxy(world, proxy)),
+      ...proxies.filter((proxy) => leaving.get(proxy.key) === phase).map((proxy) => () => closeProxy(world, proxy, closedAtSec)),
+      ...proxies.map((proxy) => () => claim(world, proxy, closedAtSec)),
     ]
     for (const step of dice.shuffled(steps)) await step()
     if (phase === 2) await addMissing(world, proxies)
   }
+  if (late !== null) await askLate(world, late, closedAtSec)
   for (const client of clients) checkClient(world, client)
   for (const worker of workers) checkWorker(world, worker)
   world.pass(CLAIM_PERIOD_SEC + delay)
@@ -116,7 +122,7 @@ async function getReady(world: World, actor: Actor) {
   await world.drain()
 }
 
-async function closeProxy(world: World, proxy: Contract) {
+async function closeProxy(world: World, proxy: Contract, closedAtSec: Map<Key, number>) {
   const operator = operatorOf(proxy)
   const contract = addressOf(proxy.key)
   const { owner } = operator
@@ -133,11 +139,49 @@ async function closeProxy(world: World, proxy: Contract) {
     const { balance, stake } = world.proxy(proxy.key)
     const before = world.ledger.purse(owner.key).received
     await send('proxy-close-complete')
+    closedAtSec.set(proxy.key, world.ledger.nowSec)
     const got = world.ledger.purse(owner.key).received - before
     if (isSound(world, proxy.key) && got < balance + stake) {
       throw new Violation(`the owner of proxy ${short(proxy.key)} gets ${got} of commission ${balance} and stake ${stake}`)
     }
   }
+}
+
+/** The owner tries to have what nobody has claimed; not before everybody who asked within a year after closing could get it. */
+async function claim(world: World, proxy: Contract, closedAtSec: ReadonlyMap<Key, number>) {
+  if (world.proxy(proxy.key).state !== CLOSED) return
+  const wasSound = isSound(world, proxy.key)
+  const anybody = purse('anybody')
+  await world.send(anybody, proxy.key, TON, proxyPayoutRequest(envelope(4n, anybody)))
+  await world.drain()
+  if (!wasSound || !world.books.proxy(proxy.key).claimed) return
+  const closed = closedAtSec.get(proxy.key)
+  if (closed === undefined) return
+  for (const client of world.deployed('client')) {
+    if (client.proxy !== proxy.key) continue
+    const { state, balance, unlock, terms } = world.client(client)
+    const isLocked = state === CLOSING && balance > 0n && unlock >= world.ledger.nowSec
+    if (isLocked && unlock - terms.clientDelay < closed + CLAIM_PERIOD_SEC) {
+      throw new Violation(`proxy ${short(proxy.key)} is emptied while client ${short(client.key)} waits for its ${balance}`)
+    }
+  }
+}
+
+/** The clients of a closed proxy ask in the last second in which they are in time, and come again when their delay is over. */
+async function askLate(world: World, proxy: Contract, closedAtSec: Map<Key, number>) {
+  const clients = world.deployed('client').filter((client) => client.proxy === proxy.key)
+  const ask = async () => {
+    await wakeFrozen(world)
+    await addMissing(world, [proxy])
+    for (const client of clients) if (world.client(client).balance > 0n) await askForRefund(world, client)
+  }
+  const closed = closedAtSec.get(proxy.key) ?? world.ledger.nowSec
+  world.ledger.nowSec = Math.max(world.ledger.nowSec, closed + CLAIM_PERIOD_SEC - 1)
+  await ask()
+  world.pass(1)
+  await claim(world, proxy, closedAtSec)
+  world.pass(world.proxy(proxy.key).terms.clientDelay)
+  await ask()
 }
 
 /** Makes up for rent that no message has paid. No more than that may be missing. */

@@ -22,6 +22,8 @@ export class Violation extends Error {
 
 /** A fee above this is no fee but a loss, nanoton. */
 const FEE_LIMIT = 40_000_000n
+/** The dearest way of a message costs less: gas at both contracts and what they send. */
+const WAY_LIMIT = 20_000_000n
 /** A message with less may run out of gas wherever it likes, but must not change anything then. */
 const GAS_LIMIT = COMMISSION
 /** Rent that may be owed before the chain freezes a contract, nanoton. */
@@ -148,7 +150,7 @@ function isUnaffordable(model: Model, verdict: Verdict<Model>, step: Step): bool
   if (verdict.kind !== 'done' || verdict.keeps === null || isCorrection(step)) return false
   const sent = verdict.out.reduce((sum, out) => sum + (out.value ?? 0n), 0n)
   const left = step.before.balance + step.parcel.value - step.rent - verdict.keeps - sent
-  return left < FEE_LIMIT && left + step.rent + step.due >= FEE_LIMIT
+  return left < WAY_LIMIT && left + step.rent + step.due >= WAY_LIMIT
 }
 
 /**

@@ -42,11 +42,11 @@ const CLOSE_COMPLETE = 0xe511abc7
 const OWNER_CLOSE = 0xb51d5a01
 const OWN_OPS = [PAYOUT_REQUEST, INCREASE_STAKE, CLOSE_REQUEST, CLOSE_COMPLETE, OWNER_CLOSE]
 const TIME_LIMIT = 2 ** 32
-/** For so long a closed contract holds what may be other people's. */
+/** For so long a closed contract holds what may be other people's, and for the delay of clients, which it counts up to as much. */
 export const CLAIM_PERIOD_SEC = 365 * 86_400
 
 /** What paying a part and telling of the rest needs (docs/contracts.md, 1003). */
-const UNPAID_GAS = toNano('0.02')
+const UNPAID_GAS = toNano('0.03')
 
 export function judgeProxy(proxy: ProxyModel, message: Incoming): Verdict<ProxyModel> {
   if (message.bounced) return IGNORED
@@ -131,7 +131,7 @@ function closeSigned(proxy: ProxyModel, message: Incoming, op: number, queryId: 
   faults.push(...signed.faults)
   if (op === CLOSE_REQUEST) return beginClosing(proxy, message, faults, [surplus(signed.excesses, queryId)])
   if (message.nowSec < proxy.unlock) faults.push(LOCKED)
-  const unlock = message.nowSec + CLAIM_PERIOD_SEC
+  const unlock = message.nowSec + CLAIM_PERIOD_SEC + Math.min(proxy.terms.clientDelay, CLAIM_PERIOD_SEC)
   if (unlock >= TIME_LIMIT) faults.push(RANGE)
   if (faults.length > 0) return refused(...faults)
   const own = least(proxy.balance + proxy.stake, heldAbove(STORAGE, message))

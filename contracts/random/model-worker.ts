@@ -92,7 +92,10 @@ function judgeBounced(worker: WorkerModel, message: Incoming): Verdict<WorkerMod
   if (asked === null) return IGNORED
   const unpaid = asked.parts > 0n ? asked.parts / worker.terms.price : 0n
   const next = { ...worker, tokens: worker.tokens - unpaid, state: asked.parts > 0n ? NORMAL : worker.state }
-  return { kind: 'done', next, keeps: leave(message, KEEP), out: [{ ...surplus(asked.excesses, asked.queryId), mayFail: true }] }
+  // Of the request the proxy has heard; of what became of it too, then.
+  const notice = { to: worker.proxy, body: workerRequest(next, asked.queryId, null), bounce: false, value: 1n, mayFail: true }
+  const out = [notice, { ...surplus(asked.excesses, asked.queryId), mayFail: true }]
+  return { kind: 'done', next, keeps: leave(message, KEEP), out }
 }
 
 /** A `worker request` of this contract that asks for money; throws for any other. */

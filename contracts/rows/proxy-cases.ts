@@ -25,6 +25,7 @@ import {
 } from './stage.ts'
 
 const AMOUNT = toNano('3')
+const CLAIM_PERIOD_SEC = 365 * 86_400
 const EARNED = 850n * (PRICE - FEE)
 
 const to = (bed: Testbed) => bed.proxy.address
@@ -32,6 +33,7 @@ const owner = (bed: Testbed) => bed.owner
 const closing = { name: 'a closing contract', when: proxyClosing, code: 1006 }
 const closed = { name: 'a closed contract', when: proxyClosed, code: 1006 }
 const earn = (bed: Testbed) => served(bed, 850n)
+const earnMore = (bed: Testbed) => served(bed, 1_700n)
 
 async function isClosing(bed: Testbed): Promise<void> {
   const unlockAtSec = (bed.chain.now ?? 0) + TEST_PARAMS.proxyDelaySec
@@ -117,6 +119,23 @@ const others: readonly Case[] = [
       surplusIsBack(bed, outcome, VALUE)
     },
     'dust',
+  ),
+  accepts(
+    'proxy/payout-request',
+    'closing and closed contracts pay the commission, and only that',
+    async () => {
+      for (const close of [proxyClosing, proxyClosed]) {
+        const bed = await live()
+        await close(bed)
+        await earn(bed)
+        const outcome = await done(bed, to(bed), proxyPayoutRequest(envelope(bed)))
+        expect(outcome.arrivedAt(bed.owner)).toMatchObject([{ op: OP_PAYOUT, value: EARNED }])
+        await earnMore(bed)
+        const text = await done(bed, to(bed), proxyText('w'), { from: bed.owner })
+        expect(text.arrivedAt(bed.owner)).toMatchObject([{ op: OP_PAYOUT, value: EARNED + VALUE - text.fees }])
+      }
+    },
+    'state',
   ),
   accepts(
     'proxy/payout-request',
@@ -252,6 +271,22 @@ const others: readonly Case[] = [
       await done(bed, to(bed), complete(bed), { value: COMMISSION })
     },
     'value',
+  ),
+  accepts(
+    'proxy/close-complete',
+    'what others left is held for a year and the delay of clients, then anybody may have it paid to the owner',
+    async () => {
+      const bed = await live()
+      await proxyClosed(bed)
+      const held = await bed.balance(to(bed))
+      bed.pass(CLAIM_PERIOD_SEC + TEST_PARAMS.clientDelaySec - 1)
+      const early = await done(bed, to(bed), proxyPayoutRequest(envelope(bed)))
+      expect(early.arrivedAt(bed.owner)).toEqual([])
+      bed.pass(1)
+      const outcome = await done(bed, to(bed), proxyPayoutRequest(envelope(bed)))
+      expect(outcome.arrivedAt(bed.owner)[0]?.value).toBeGreaterThan(held - toNano('0.1'))
+    },
+    'state',
   ),
   accepts('proxy/states', 'normal, closing, closed', async () => {
     const bed = await live()

@@ -1,25 +1,29 @@
-import { toNano } from '@ton/core'
+import { Address, toNano } from '@ton/core'
 import { expect } from 'vitest'
+import { clientInit, clientTopUp, parseClientState } from '../client.ts'
+import { OP_PAYOUT } from '../common.ts'
 import { clientRequestMessage, parseRefundUnpaid, refundUnpaidMessage } from '../proxy-requests.ts'
 import type { Testbed } from '../testbed.ts'
 import { accepts, type Case, refuses } from './case.ts'
-import { ask, done, live, misshapen, noticed, QUERY_ID, RENT, refused, TOPPED_UP, VALUE } from './stage.ts'
+import { ask, done, envelope, live, misshapen, noticed, QUERY_ID, RENT, refused, TOPPED_UP, VALUE } from './stage.ts'
 
 // The message of our own by which a proxy contract says that it could not pay all of a refund, and how it comes about.
 
 const row = 'client/refund-unpaid'
 const AMOUNT = toNano('3')
 const YEAR_SEC = 365 * 86_400
-/** What arrives of the 0.02 TON that the proxy contract keeps for this message, at the least: its own gas and the way are paid. */
+/** The proxy contract asks for so much to pay a part and to tell of the rest. */
+const UNPAID_GAS = toNano('0.03')
+/** What arrives of it, at the least: the proxy contract's own gas and the way are paid. */
 const LEAST = toNano('0.012')
 const to = (bed: Testbed) => bed.client.address
 const said = (bed: Testbed, amount = AMOUNT) => refundUnpaidMessage({ queryId: QUERY_ID, amount, excesses: bed.excesses })
 
 /** A request for more than the proxy contract holds, as its client contract sends it. */
-const asksForMore = (bed: Testbed) =>
+const asksForMore = (bed: Testbed, owner = bed.clientOwner) =>
   clientRequestMessage({
     queryId: QUERY_ID,
-    owner: bed.clientOwner,
+    owner,
     state: 'normal',
     balance: 0n,
     stake: 0n,
@@ -95,7 +99,7 @@ export const unpaidCases: readonly Case[] = [
     async () => {
       const bed = await live()
       const held = await bed.balance(bed.proxy.address)
-      const value = toNano('0.02') - 1n
+      const value = UNPAID_GAS - 1n
       const outcome = await ask(bed, bed.proxy.address, asksForMore(bed), { from: to(bed), value })
       expect(outcome.failures).toEqual([1003])
       expect(outcome.arrivedAt(bed.clientOwner)).toEqual([])
@@ -104,6 +108,27 @@ export const unpaidCases: readonly Case[] = [
       const [note] = enough.arrivedAt(to(bed))
       expect(note && parseRefundUnpaid(note.body)?.amount).toBeGreaterThanOrEqual(10n * TOPPED_UP - held)
       expect(note?.value).toBeGreaterThan(LEAST)
+    },
+    'value',
+  ),
+  accepts(
+    row,
+    'comes with as much to a client whose owner is in the masterchain, where a payout costs more',
+    async () => {
+      const bed = await live()
+      const owner = new Address(-1, Buffer.alloc(32, 7))
+      const { publicKey } = await bed.proxyState()
+      const client = clientInit({ owner, proxy: bed.proxy.address, publicKey, params: bed.params })
+      const body = clientTopUp(envelope(bed), AMOUNT)
+      const deploy = { from: bed.stranger, to: client.address, value: AMOUNT + VALUE, body, deploy: client }
+      expect((await bed.send(deploy)).failures).toEqual([])
+      const value = UNPAID_GAS + RENT
+      const outcome = await done(bed, bed.proxy.address, asksForMore(bed, owner), { from: client.address, value })
+      const [paid] = outcome.arrivedAt(owner)
+      expect(paid).toMatchObject({ op: OP_PAYOUT })
+      const [note] = outcome.arrivedAt(client.address)
+      expect(note?.value).toBeGreaterThan(LEAST)
+      expect(parseClientState(await bed.data(client.address)).balance).toBe(AMOUNT + 10n * TOPPED_UP - (paid?.value ?? 0n))
     },
     'value',
   ),
