@@ -1,8 +1,8 @@
-import { type Address, type Cell, toNano } from '@ton/core'
+import { type Address, Cell, toNano } from '@ton/core'
 import { beforeEach, expect, it } from 'vitest'
 import { clientRequestRefund, clientTopUp } from './client.ts'
 import { OP_PAYOUT } from './common.ts'
-import { proxyIncreaseStake } from './proxy.ts'
+import { parseProxyState, proxyIncreaseStake } from './proxy.ts'
 import { createTestbed, type Testbed } from './testbed.ts'
 
 // A proxy contract that had next to nothing for years owes more than 0.1 TON of rent, and the next message freezes it.
@@ -63,4 +63,19 @@ it('is woken by anybody with the state that it had, and by nothing else; then it
   const grant = await send(bed.stranger, bed.client.address, bed.payment('client-grant-refund', 0n))
   expect(grant.arrivedAt(bed.clientOwner)).toMatchObject([{ op: OP_PAYOUT, value: toNano('8') }])
   expect((await bed.clientState()).balance).toBe(0n)
+})
+
+it('is gone instead when it was deployed and never used, and is deployed again by what it was deployed with', async () => {
+  bed = await createTestbed()
+  const deploy = { from: bed.owner, to: bed.proxy.address, deploy: bed.proxy, bounce: false }
+  await bed.send({ ...deploy, value: toNano('0.02') })
+  expect(await status()).toBe('active')
+  bed.pass(6 * YEAR_SEC)
+  await send(bed.stranger, bed.proxy.address, proxyIncreaseStake(envelope(), 0n))
+  expect(await status()).toBe('uninit')
+  const other = await bed.send({ ...deploy, value: toNano('1'), body: Cell.EMPTY, deploy: bed.client })
+  expect([other.exitCode, await status()]).toEqual([-1, 'uninit'])
+  const stake = { value: toNano('10'), body: proxyIncreaseStake(envelope(), toNano('9')) }
+  expect((await bed.send({ ...deploy, ...stake })).failures).toEqual([])
+  expect(parseProxyState(await bed.data(bed.proxy.address)).stake).toBe(toNano('9'))
 })

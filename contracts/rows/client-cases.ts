@@ -1,4 +1,4 @@
-import { beginCell, toNano } from '@ton/core'
+import { beginCell, Cell, toNano } from '@ton/core'
 import { expect } from 'vitest'
 import {
   clientChangeSecret,
@@ -10,7 +10,7 @@ import {
   clientWithdraw,
 } from '../client.ts'
 import { COMMISSION, OP_PAYOUT } from '../common.ts'
-import { parseProxyMessage } from '../proxy.ts'
+import { parseProxyMessage, proxyIncreaseStake } from '../proxy.ts'
 import { clientRequestMessage } from '../proxy-requests.ts'
 import { TEST_PARAMS, type Testbed } from '../testbed.ts'
 import { accepts, type Case, refuses } from './case.ts'
@@ -296,6 +296,51 @@ const others: readonly Case[] = [
     expect(await bed.clientState()).toMatchObject({ state: 'normal', balance: 0n, stake: TEST_PARAMS.minClientStake })
     expect(await bed.balance(to(bed))).toBe(toNano('0.11'))
   }),
+  accepts(
+    'client/deploy',
+    'by any message that works at an empty contract, into the state that follows from it',
+    async () => {
+      const { minClientStake } = TEST_PARAMS
+      const fresh = { state: 'normal', balance: 0n, stake: minClientStake, tokensUsed: 0n } as const
+      const first: readonly (readonly [(bed: Testbed) => Cell, 'owner' | 'anyone', object])[] = [
+        [(bed) => clientTopUp(envelope(bed), AMOUNT), 'anyone', { balance: AMOUNT }],
+        [(bed) => clientChangeSecretAndTopUp(envelope(bed), SECRET, AMOUNT), 'owner', { balance: AMOUNT, secretHash: SECRET }],
+        [(bed) => clientChangeSecret(envelope(bed), SECRET), 'owner', { secretHash: SECRET }],
+        [(bed) => clientIncreaseStake(envelope(bed), minClientStake + 1n), 'owner', { stake: minClientStake + 1n }],
+        [(bed) => clientRequestRefund(envelope(bed)), 'owner', { state: 'closing' }],
+        [(bed) => bed.payment('client-charge', 7n), 'anyone', { tokensUsed: 7n }],
+        [(bed) => bed.payment('client-grant-refund', 7n), 'anyone', { state: 'closed', tokensUsed: 7n }],
+        [() => Cell.EMPTY, 'anyone', {}],
+      ]
+      for (const [body, who, change] of first) {
+        const bed = await bare()
+        const stake = proxyIncreaseStake(envelope(bed), 0n)
+        await bed.send({ from: bed.owner, to: bed.proxy.address, value: VALUE, body: stake, deploy: bed.proxy })
+        const from = who === 'owner' ? bed.clientOwner : bed.stranger
+        const sending = { from, to: to(bed), value: AMOUNT + VALUE, body: body(bed), deploy: bed.client }
+        expect((await bed.send(sending)).failures).toEqual([])
+        expect(await bed.clientState()).toMatchObject({ ...fresh, ...change })
+      }
+    },
+    'state',
+  ),
+  refuses(
+    'client/deploy',
+    'a withdrawal, or what only its owner may: the contract is there then, and nothing has changed',
+    async () => {
+      const refusals: readonly (readonly [(bed: Testbed) => Cell, 'clientOwner' | 'stranger', number])[] = [
+        [(bed) => clientWithdraw(envelope(bed)), 'clientOwner', 1002],
+        [(bed) => clientChangeSecret(envelope(bed), SECRET), 'stranger', 1010],
+        [(bed) => bed.payment('client-charge', 0n), 'stranger', 1000],
+      ]
+      for (const [body, who, code] of refusals) {
+        const bed = await bare()
+        const sending = { from: bed[who], to: to(bed), value: VALUE, body: body(bed), deploy: bed.client }
+        expect((await bed.send(sending)).exitCode).toBe(code)
+        expect((await bed.data(to(bed))).equals(bed.client.init.data)).toBe(true)
+      }
+    },
+  ),
   refuses(
     'client/deploy',
     'a first message that does not fill up what has to stay',
@@ -391,6 +436,27 @@ const others: readonly Case[] = [
     const balance = TEST_PARAMS.minClientStake - 100n * PRICE + AMOUNT
     expect(await bed.clientState()).toMatchObject({ state: 'closing', balance, secretHash: SECRET })
   }),
+  accepts(
+    'client/closing',
+    'register and a larger stake; what is refunded then is all the same',
+    async () => {
+      const bed = await live()
+      await clientClosing(bed)
+      const { unlockAtSec } = await bed.clientState()
+      const register = await done(bed, to(bed), clientRegister(envelope(bed), 9n), { from: bed.clientOwner })
+      const [request] = register.arrivedAt(bed.proxy.address)
+      expect(request && parseProxyMessage(request.body)).toMatchObject({
+        state: 'closing',
+        payload: { kind: 'register', nonce: 9n },
+      })
+      const stake = TEST_PARAMS.minClientStake + 1n
+      await noticed(bed, await done(bed, to(bed), clientIncreaseStake(envelope(bed), stake), { from: bed.clientOwner }), VALUE)
+      expect(await bed.clientState()).toMatchObject({ state: 'closing', stake, unlockAtSec, balance: TEST_PARAMS.minClientStake })
+      const outcome = await done(bed, to(bed), bed.payment('client-grant-refund', 0n))
+      expect(outcome.arrivedAt(bed.clientOwner)).toMatchObject([{ value: TEST_PARAMS.minClientStake }])
+    },
+    'state',
+  ),
   refuses(
     'client/closing',
     'a withdrawal',

@@ -3,12 +3,13 @@ import { expect } from 'vitest'
 import { clientChangeSecret, clientRequestRefund, clientTopUp, clientWithdraw } from '../client.ts'
 import { excesses, OP_EXCESSES, OP_PAYOUT, parseMoneyMessage, payout, peekOperation } from '../common.ts'
 import { proxyIncreaseStake, proxyPayoutRequest } from '../proxy.ts'
+import { clientRequestMessage, workerRequestMessage } from '../proxy-requests.ts'
 import { rootRequest } from '../root.ts'
 import type { Outcome, Testbed } from '../testbed.ts'
 import { workerRegister } from '../worker.ts'
 import { accepts, type Case, refuses } from './case.ts'
 import { rootOwner } from './root-stage.ts'
-import { ask, done, envelope, live, QUERY_ID, refused, served, VALUE } from './stage.ts'
+import { ask, bare, done, envelope, live, QUERY_ID, refused, served, VALUE } from './stage.ts'
 
 const YEAR = 365 * 86_400
 const empty = beginCell().endCell()
@@ -29,6 +30,19 @@ async function ignored(bed: Testbed, to: Address, body: Cell, bounced = false): 
     expect([outcome.failures, outcome.transactions.length]).toEqual([[], 1])
   }
   expect((await bed.data(to)).equals(before)).toBe(true)
+}
+
+/** A request for money as a client or worker contract sends it. */
+function requestOf(bed: Testbed, kind: 'client' | 'worker'): Cell {
+  const common = { queryId: QUERY_ID, state: 'normal' } as const
+  const { clientOwner, workerOwner, excesses } = bed
+  if (kind === 'worker') {
+    const payload = { kind: 'payout', workerPart: 3n, proxyPart: 1n, excesses } as const
+    return workerRequestMessage({ ...common, owner: workerOwner, tokens: 0n, payload })
+  }
+  const zero = { balance: 0n, stake: 0n, tokensUsed: 0n, secretHash: new Uint8Array(32) }
+  const payload = { kind: 'refund-granted', amount: 5n, excesses } as const
+  return clientRequestMessage({ ...common, ...zero, owner: clientOwner, payload })
 }
 
 function messagesOf(outcome: Outcome) {
@@ -57,6 +71,35 @@ export const commonCases: readonly Case[] = [
         .storeRef(clientTopUp(envelope(bed), 1n))
         .endCell()
       await ignored(bed, to, whole, true)
+    }
+  }),
+  accepts('common/bounced', 'in the new form, by client and worker contracts, whatever was never theirs', async () => {
+    const { bed } = await four()
+    const foreign = [
+      empty,
+      clientTopUp(envelope(bed), 1n),
+      excesses(1n),
+      requestOf(bed, 'client'),
+      requestOf(bed, 'worker'),
+      beginCell().storeUint(0x65448ff4, 32).endCell(),
+      beginCell().storeUint(0x4d725d2c, 32).storeUint(1, 64).endCell(),
+    ]
+    for (const kind of ['client', 'worker'] as const) {
+      const { address } = bed[kind]
+      const before = await bed.data(address)
+      for (const body of foreign) {
+        // What a contract says of its own, with a payload, is what it takes back.
+        if (body.equals(requestOf(bed, kind))) continue
+        for (const head of [beginCell().storeUint(0xfffffffe, 32), beginCell().storeUint(0xfffffffe, 32).storeUint(5, 90)]) {
+          const from = bed.proxy.address
+          const outcome = await ask(bed, address, head.storeRef(body).endCell(), { from, bounced: true })
+          expect(outcome.transactions).toHaveLength(1)
+          expect(outcome.arrivedAt(bed.proxy.address)).toEqual([])
+        }
+      }
+      // Cut off before the body.
+      await ask(bed, address, beginCell().storeUint(0xfffffffe, 32).endCell(), { from: bed.proxy.address, bounced: true })
+      expect((await bed.data(address)).equals(before)).toBe(true)
     }
   }),
   refuses('common/bounced', 'the same words that do not bounce', async () => {
@@ -139,11 +182,21 @@ export const commonCases: readonly Case[] = [
     },
     'storage',
   ),
-  refuses('common/leave-proxy', 'less than 0.01 TON does not stay', async () => {
+  refuses('common/leave-proxy', 'less than 0.01 TON does not stay, nor in the root contract', async () => {
+    const fresh = await bare()
+    const first = { value: VALUE, bounce: false }
+    const reset = { from: rootOwner, to: fresh.root.address, body: rootRequest(1n, { op: 'reset' }), deploy: fresh.root }
+    const stake = {
+      from: fresh.owner,
+      to: fresh.proxy.address,
+      body: proxyIncreaseStake(envelope(fresh), 0n),
+      deploy: fresh.proxy,
+    }
+    for (const message of [reset, stake]) {
+      expect((await fresh.send({ ...first, ...message })).failures).toEqual([])
+      expect(await fresh.balance(message.to)).toBe(toNano('0.01'))
+    }
     const { bed } = await four()
-    const fresh = { to: bed.root.address, from: rootOwner, value: VALUE, body: rootRequest(1n, { op: 'reset' }) }
-    await bed.send(fresh)
-    expect(await bed.balance(bed.root.address)).toBeGreaterThanOrEqual(toNano('0.01'))
     await done(bed, bed.client.address, bed.payment('client-grant-refund', 0n))
     await done(bed, bed.proxy.address, proxyIncreaseStake(envelope(bed), 0n))
     expect(await bed.balance(bed.proxy.address)).toBeGreaterThanOrEqual(toNano('2.01') - 1_000n)

@@ -2,13 +2,30 @@ import { beginCell, type Cell, toNano } from '@ton/core'
 import { expect } from 'vitest'
 import { clientInit } from '../client.ts'
 import { OP_EXCESSES, OP_PAYOUT } from '../common.ts'
-import type { ClientRequestPayload, WorkerRequest } from '../proxy.ts'
+import { type ClientRequestPayload, proxyPayoutRequest, type WorkerRequest } from '../proxy.ts'
 import { clientRequestMessage, workerRequestMessage } from '../proxy-requests.ts'
 import type { Testbed } from '../testbed.ts'
 import { workerInit } from '../worker.ts'
 import { accepts, type Case, refuses } from './case.ts'
 import type { RowId } from './rows.ts'
-import { ask, done, FEE, live, misshapen, QUERY_ID, refused, STAKE, served, VALUE } from './stage.ts'
+import {
+  ask,
+  done,
+  envelope,
+  FEE,
+  live,
+  misshapen,
+  PRICE,
+  proxyClosed,
+  proxyClosing,
+  QUERY_ID,
+  RENT,
+  refused,
+  STAKE,
+  served,
+  TOPPED_UP,
+  VALUE,
+} from './stage.ts'
 
 // What client and worker contracts tell their proxy contract, as they would and as others would. Such messages are made by hand
 // here: from the address of the contract, as the chain would deliver them.
@@ -276,12 +293,43 @@ const amounts: readonly Case[] = [
     const bed = await live()
     await refused(bed, to(bed), money(bed, 'top-up', VALUE + 1n), 1003, { from: bed.client.address })
   }),
-  accepts('proxy/payout', 'a closing contract still pays', async () => {
-    const bed = await live()
-    await served(bed, 10n)
-    const outcome = await done(bed, bed.worker.address, bed.payment('worker-payout', 20n))
-    expect(outcome.arrivedAt(bed.workerOwner)).toMatchObject([{ value: 10n * FEE }])
-  }),
+  accepts(
+    'proxy/payout',
+    'closing and closed contracts still pay',
+    async () => {
+      for (const close of [proxyClosing, proxyClosed]) {
+        const bed = await live()
+        await served(bed, 10n)
+        await close(bed)
+        const { balance } = await bed.proxyState()
+        const outcome = await done(bed, bed.worker.address, bed.payment('worker-payout', 20n))
+        expect(outcome.arrivedAt(bed.workerOwner)).toMatchObject([{ value: 10n * FEE }])
+        expect((await bed.proxyState()).balance).toBe(balance + 10n * (PRICE - FEE))
+      }
+    },
+    'state',
+  ),
+  refuses(
+    'proxy/refund-force',
+    'the commission pays no forced refund: where less than the stake is left above it, that is the limit',
+    async () => {
+      const bed = await live()
+      // Paid to a worker though no client was charged for it: 6.56 TON are left, 5.15 of them commission.
+      await done(bed, bed.worker.address, bed.payment('worker-payout', 103_000n))
+      const commission = 103_000n * (PRICE - FEE)
+      const above = (await bed.balance(to(bed))) - commission
+      expect(above).toBeLessThan(STAKE)
+      const outcome = await done(bed, to(bed), money(bed, 'refund-force', STAKE), { from: bed.client.address })
+      const [paid] = outcome.arrivedAt(bed.clientOwner)
+      expect(paid?.value).toBeGreaterThan(above - RENT)
+      expect(paid?.value).toBeLessThanOrEqual(above)
+      expect(await bed.proxyState()).toMatchObject({ stake: STAKE - (paid?.value ?? 0n), balance: commission })
+      expect((await bed.clientState()).balance).toBe(TOPPED_UP + STAKE - (paid?.value ?? 0n))
+      const earned = await done(bed, to(bed), proxyPayoutRequest(envelope(bed)))
+      expect(earned.arrivedAt(bed.owner)).toMatchObject([{ value: commission }])
+    },
+    'state',
+  ),
 ]
 
 /** nanoton; what the contract owes for the second since it was deployed. */

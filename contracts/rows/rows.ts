@@ -175,13 +175,21 @@ const envelopes = {
 const proxy = {
   'proxy/states': row('0 normal, 1 closing with the proxy delay, 2 closed'),
   'proxy/worker-request': row('4d725d2c without payload: accepted, nothing', 'bounced', 'format'),
-  'proxy/payout': row('payload 08e7d036: pays the worker, books the commission', ...fromContract, 'dust', 'maximum'),
+  'proxy/payout': row('payload 08e7d036: pays the worker, books the commission', ...fromContract, 'state', 'dust', 'maximum'),
   'proxy/client-request': row('65448ff4 without payload: accepted, nothing', 'bounced', 'format'),
   'proxy/top-up': row('payload 5cfc6b87: normal keeps the amount, else it returns to the client owner', ...fromContract, 'state'),
   'proxy/register': row('payload a35cb580: nothing on chain', ...fromContract),
   'proxy/refund-granted': row('payload c68ebc7b: pays the client owner', ...fromContract, 'maximum'),
   'proxy/refund-force': row('payload f4c354c9: at most the stake', ...fromContract, 'state'),
-  'proxy/payout-request': row('7610e6eb anyone: commission to the owner', 'value', 'bounced', 'format', 'replay', 'dust'),
+  'proxy/payout-request': row(
+    '7610e6eb anyone: commission to the owner',
+    'value',
+    'state',
+    'bounced',
+    'format',
+    'replay',
+    'dust',
+  ),
   'proxy/increase-stake': row('9713f187 anyone: value >= coins + 0.1', 'value', 'state', 'bounced', 'format', 'dust', 'maximum'),
   'proxy/close-request': row('anyone with the signature: 0 -> 1', 'value', 'state'),
   'proxy/close-complete': row('anyone with the signature: 1 -> 2 after the delay; the owner gets what is his', 'value', 'state'),
@@ -250,10 +258,10 @@ const client = {
   'client/top-up-reopen': { text: '29111ceb id only', hazards: [], oneSided: 'nothing implements it' } as Row,
   'client/notice': row('every accepted message ends with a client request; 1 nanoton where nothing moves'),
   'client/getter': row('get_cocoon_client_data, 9 values'),
-  'client/deploy': row('(uninit) -> normal by any message with StateInit', 'value'),
+  'client/deploy': row('(uninit) -> normal by any message with StateInit', 'value', 'state'),
   'client/close-by-owner': row('normal -> closing -> closed by two requests', 'state'),
   'client/close-by-grant': row('normal or closing -> closed by a grant', 'state'),
-  'client/closing': row('closing: charge, top up, secret', 'state'),
+  'client/closing': row('closing: charge, top up, secret, stake, register', 'state'),
 } as const
 
 const worker = {
