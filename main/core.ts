@@ -95,7 +95,8 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
   const facts = progress.run('hardware', () => readFacts(logger.room('hardware')))
   facts.catch(() => undefined)
 
-  const engine = new LocalEngine({ entryPath: entries.engine, logger: logger.room('engine') })
+  // The user's own chat never waits for the end of a served answer.
+  const engine = new LocalEngine({ entryPath: entries.engine, keepOwn: true, logger: logger.room('engine') })
   const catalog = shippedCatalog()
   const gpus = sharedWatch(() => openGpuWatch(() => new Set([process.pid, engine.pid ?? process.pid])))
   const rate = new RateLimit(() => settings.value.downloadBytesPerSecond ?? null)

@@ -6,8 +6,8 @@ import type { CatalogEntry } from '../models/catalog.ts'
 import { type Fit, type FitMachine, fitOf, roughFit } from '../models/fit.ts'
 import type { ModelLayout } from '../models/layout.ts'
 
-/** What the engine takes by default: context of each answer, answers at the same time. */
-const wanted = { contextTokens: 8192, sequences: 2 }
+/** What the engine of the app takes: context of each answer; two answers at the same time, and one place for the user's own chat. */
+const wanted = { contextTokens: 8192, sequences: 3 }
 
 export interface ModelViewParts {
   readonly library: {
