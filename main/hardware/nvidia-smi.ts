@@ -26,16 +26,16 @@ const columns = [
   'power.draw',
 ] as const
 
-/** "[N/A]", "[Not Supported]" and the like mean unknown. */
-const text = z.string().transform((value) => (value === '' || value.startsWith('[') ? null : value))
-const number = text.transform((value, context) => {
+/** "[N/A]", "[Not Supported]", "N/A" and the like mean unknown. */
+export const cell = z.string().transform((value) => (value === '' || value.startsWith('[') || value === 'N/A' ? null : value))
+export const numberCell = cell.transform((value, context) => {
   if (value === null) return null
   const parsed = Number(value)
   if (Number.isFinite(parsed) && parsed >= 0) return parsed
   context.addIssue({ code: 'custom', message: 'not a number' })
   return z.NEVER
 })
-const row = z.tuple([z.string().min(1), number, number, text, text, number, number, number])
+const row = z.tuple([z.string().min(1), numberCell, numberCell, cell, cell, numberCell, numberCell, numberCell])
 const mebibyte = 2 ** 20
 
 /**

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { GpuProcess, GpuReading, GpuWatch } from './gpu-reading.ts'
 import { keepRunning, type RunLines } from './line-process.ts'
+import { cell, numberCell } from './nvidia-smi.ts'
 
 /** Columns of `nvidia-smi --query-gpu`, as `nvidia-smi --help-query-gpu` names them. */
 const columns = [
@@ -18,26 +19,17 @@ const columns = [
 ] as const
 
 const mebibyte = 2 ** 20
-/** "[N/A]", "[Not Supported]", "N/A" and the like mean unknown. */
-const cell = z.string().transform((value) => (value === '' || value.startsWith('[') || value === 'N/A' ? null : value))
-const number = cell.transform((value, context) => {
-  if (value === null) return null
-  const parsed = Number(value)
-  if (Number.isFinite(parsed) && parsed >= 0) return parsed
-  context.addIssue({ code: 'custom', message: 'not a number' })
-  return z.NEVER
-})
 const row = z.tuple([
   z.string().regex(/^\d{1,3}$/),
   z.string().min(1),
   cell,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
+  numberCell,
+  numberCell,
+  numberCell,
+  numberCell,
+  numberCell,
+  numberCell,
+  numberCell,
   cell,
 ])
 

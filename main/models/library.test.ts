@@ -396,6 +396,24 @@ describe('ModelLibrary, files on disk', () => {
     expect((await stat(own)).size).toBe(model.length)
   })
 
+  it('takes an own file that proved to be a model of the catalog in place of a download', async () => {
+    const own = join(data, 'same.gguf')
+    await copyFile(await tinyGgufFile(), own)
+    const library = await open(web('/good.gguf'))
+    const { id } = await library.addFile(own)
+    // Not before its hash is known.
+    await library.verify(id)
+    server.stop()
+    await library.download('tiny')
+    expect(only(library)).toMatchObject({ status: 'installed', sha256: sha256(model), path: join(folder, 'tiny.gguf') })
+    expect((await library.verify('tiny')).origin).toBe('catalog')
+    await library.delete('tiny')
+    expect((await stat(own)).size).toBe(model.length)
+    // A file that changed since is not taken for it.
+    await appendFile(own, 'x')
+    await expect(library.download('tiny')).rejects.toMatchObject({ code: 'no-source' })
+  })
+
   it('refuses to add what is no model', async () => {
     const text = join(data, 'letter.gguf')
     await writeFile(text, 'Dear reader, this is a letter and no model.')

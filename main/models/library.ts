@@ -1,4 +1,5 @@
-import { mkdir, readdir, readlink, realpath, rm, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { copyFile, link, mkdir, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { ModelState } from '../../preload/api/system.ts'
 import { asError, Failure } from '../base/failure.ts'
@@ -12,7 +13,7 @@ import { type ModelIdentity, type ModelOrigin, modelIdentity, ownOrigin } from '
 import type { ModelLayout } from './layout.ts'
 import { type FileRecord, type Records, readRecords, writeRecords } from './library-records.ts'
 import { brokenBy, countText, newRecord, ownId, problemOf, sentence, shippedState, unknownModel } from './model-states.ts'
-import { type ObtainOptions, obtain, partBytes, removeParts } from './obtain.ts'
+import { type Obtained, type ObtainOptions, obtain, partBytes, removeParts } from './obtain.ts'
 import { SpeedMeter } from './speed-meter.ts'
 
 export interface ModelLibraryOptions {
@@ -222,23 +223,26 @@ export class ModelLibrary {
     if (found?.problem !== undefined)
       this.#logger.warn('a model file is fetched again', { model: entry.id, reason: found.problem })
     try {
-      const got = await obtain({
-        entry,
-        folder,
-        pins: this.#records.pins,
-        signal,
-        logger: this.#logger,
-        ...(http && { http }),
-        ...(wheel && { wheel }),
-        ...(freeBytes && { freeBytes }),
-        onStep: (step) => {
-          if (step.status === 'verifying') this.#put(shippedState(entry, { ...why, status: 'verifying' }))
-          else if (meter.add(step.progress.receivedBytes)) {
-            const progress = { ...step.progress, bytesPerSecond: meter.bytesPerSecond, source: step.source }
-            this.#put(shippedState(entry, { ...why, status: 'downloading', progress }))
-          }
-        },
-      })
+      const here = await this.#alreadyHere(entry)
+      const got =
+        here ??
+        (await obtain({
+          entry,
+          folder,
+          pins: this.#records.pins,
+          signal,
+          logger: this.#logger,
+          ...(http && { http }),
+          ...(wheel && { wheel }),
+          ...(freeBytes && { freeBytes }),
+          onStep: (step) => {
+            if (step.status === 'verifying') this.#put(shippedState(entry, { ...why, status: 'verifying' }))
+            else if (meter.add(step.progress.receivedBytes)) {
+              const progress = { ...step.progress, bytesPerSecond: meter.bytesPerSecond, source: step.source }
+              this.#put(shippedState(entry, { ...why, status: 'downloading', progress }))
+            }
+          },
+        }))
       const { size, mtimeMs } = await stat(got.path)
       if (got.learned !== undefined) this.#records.pins[got.learned.url] = got.learned.pin
       this.#records.files[entry.id] = {
@@ -263,6 +267,26 @@ export class ModelLibrary {
       this.#put(cancelled ? before : { ...unnamed, problem, ...(words && { problemWords: words }) })
       throw error
     }
+  }
+
+  /** An own file that was found to be this model is taken in place of a download: under a second name of the same file where the disk can do that. */
+  async #alreadyHere(entry: CatalogEntry): Promise<Obtained | undefined> {
+    const hashes = this.#knownHashes(entry)
+    const same = Object.values(this.#records.files).find(({ origin, sha256 }) => origin === 'own' && sha256 && hashes.has(sha256))
+    if (!same?.sha256) return undefined
+    const found = await stat(same.path).catch(() => undefined)
+    if (found?.size !== same.sizeBytes || found.mtimeMs !== same.mtimeMs) return undefined
+    const path = this.#pathOf(entry)
+    const besides = `${path}.copy`
+    try {
+      await rm(besides, { force: true })
+      await link(same.path, besides).catch(() => copyFile(same.path, besides, constants.COPYFILE_FICLONE))
+      await rename(besides, path)
+    } catch (error) {
+      this.#logger.warn('an own file could not be taken for a model', { model: entry.id, reason: asError(error).message })
+      return undefined
+    }
+    return { path, sha256: same.sha256, sizeBytes: same.sizeBytes, source: basename(same.path), learned: undefined }
   }
 
   async #verify(id: string, signal: AbortSignal | undefined): Promise<VerifiedModel> {
