@@ -29,6 +29,8 @@ export class SealedReply implements Reply {
   }
 
   async part(bytes: Uint8Array, final?: FinalInfo): Promise<void> {
+    // Each token of a stream comes by here.
+    if (final === undefined) return bytes.length === 0 ? undefined : this.#inner.part(this.#sealer.seal('data', bytes))
     const sealed = bytes.length === 0 ? [] : [this.#sealer.seal('data', bytes)]
     await this.#inner.part(Buffer.concat([...sealed, ...this.#end(final)]), final)
   }

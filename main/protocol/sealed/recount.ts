@@ -6,6 +6,7 @@ import type { Recount, SealedUsage, UsageDeviation, UsageEvidence } from './outc
 const decoder = new TextDecoder()
 /** A document up to this size is looked at; a longer one counts by its bytes alone. */
 const mostDocumentBytes = 4 << 20
+const lookBytes = 32 * 1024
 const bytesPerToken = 4
 const tolerance = { factor: 1.5, more: 32 } as const
 /** What a chat template may add to a prompt of at most one token for each byte. */
@@ -19,12 +20,24 @@ export class TextCount {
   #splitter: SseSplitter | undefined = new SseSplitter()
   #document: Uint8Array[] = []
   #documentBytes = 0
+  #waiting: Uint8Array[] = []
+  #waitingBytes = 0
   #textEvents = 0
   #textBytes = 0
   /** Letters that stand for bytes of broken text: each may have been a token. */
   #broken = 0
 
+  /** Keeps what it is given until there is enough to be worth a look: nobody waits for a count, and a stream should not wait for it. */
   push(bytes: Uint8Array): void {
+    this.#waiting.push(bytes)
+    this.#waitingBytes += bytes.length
+    if (this.#waitingBytes >= lookBytes) this.#look()
+  }
+
+  #look(): void {
+    const bytes = Buffer.concat(this.#waiting)
+    this.#waiting = []
+    this.#waitingBytes = 0
     if (this.#form === 'unknown') {
       const first = bytes.find((byte) => byte > 0x20)
       if (first !== undefined) this.#form = first === 0x7b || first === 0x5b ? 'document' : 'stream'
@@ -46,6 +59,7 @@ export class TextCount {
 
   /** The count of everything so far. @param billedTokens real answer tokens that the bill is for */
   finish(billedTokens: number | null): Recount {
+    this.#look()
     if (this.#splitter !== undefined && this.#form === 'stream') this.#read(sseData(this.#splitter.rest()), 'event')
     if (this.#document.length > 0) this.#read(decoder.decode(Buffer.concat(this.#document)), 'document')
     else this.#textBytes += this.#documentBytes

@@ -1,4 +1,4 @@
-import { hkdfSync } from 'node:crypto'
+import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
 import { contexts } from './suite.ts'
 
 /** `CDA1`: a sealed answer begins with it, and with 32 random bytes of the worker. */
@@ -15,8 +15,8 @@ const baseNonceBytes = 12
 
 /** Key and nonces of one answer. */
 export interface AnswerKeys {
-  readonly key: Uint8Array
-  /** The nonce of record number `index`: the base with the number over its last eight bytes, as in RFC 9180 §5.2. */
+  readonly key: KeyObject
+  /** The nonce of record number `index`, good until the next call: the base with the number over its last eight bytes, as in RFC 9180 §5.2. */
   nonce(index: number): Uint8Array
 }
 
@@ -27,13 +27,14 @@ export interface AnswerKeys {
 export function answerKeys(secret: Uint8Array, enc: Uint8Array, answerNonce: Uint8Array): AnswerKeys {
   const salt = Buffer.concat([enc, answerNonce])
   const material = new Uint8Array(hkdfSync('sha256', secret, salt, contexts.answer, cipherKeyBytes + baseNonceBytes))
-  const base = Buffer.from(material.subarray(cipherKeyBytes))
-  const low = base.readBigUInt64BE(4)
+  const nonce = Buffer.from(material.subarray(cipherKeyBytes))
+  const [high, low] = [nonce.readUInt32BE(4), nonce.readUInt32BE(8)]
   return {
-    key: material.subarray(0, cipherKeyBytes),
+    // A key object: bytes would be looked at anew for each record.
+    key: createSecretKey(material.subarray(0, cipherKeyBytes)),
     nonce: (index) => {
-      const nonce = Buffer.from(base)
-      nonce.writeBigUInt64BE(low ^ BigInt(index), 4)
+      nonce.writeUInt32BE((high ^ Math.floor(index / 2 ** 32)) >>> 0, 4)
+      nonce.writeUInt32BE((low ^ (index >>> 0)) >>> 0, 8)
       return nonce
     },
   }

@@ -5,7 +5,7 @@ import { decode } from '../../tl/codec.ts'
 import { TlError } from '../../tl/tl-error.ts'
 import type { TlObject } from '../../tl/types.ts'
 import { type AnswerKeys, answerHeadBytes, answerKeys, answerMagic, recordKinds } from './answer-keys.ts'
-import { isRecordBucket } from './padding.ts'
+import { isRecordBucket, isZero } from './padding.ts'
 import { SealBroken } from './seal-errors.ts'
 import { tagBytes } from './suite.ts'
 
@@ -17,6 +17,7 @@ export type AnswerPiece =
   /** Also an end: the worker gives up, and says why to the client alone. */
   | { readonly kind: 'error'; readonly code: number; readonly text: string }
 
+const nothing = new Uint8Array(0)
 const sizeBytes = 4
 const recordHeadBytes = 5
 
@@ -24,7 +25,10 @@ const recordHeadBytes = 5
 export class AnswerOpener {
   readonly #secret: Uint8Array
   readonly #enc: Uint8Array
-  readonly #held = new HeldBytes()
+  /** What came and does not fill a record yet. */
+  readonly #rest = new HeldBytes()
+  /** What is being read. */
+  #held: Uint8Array = nothing
   #keys: AnswerKeys | undefined
   #records = 0
   #state: 'new' | 'headed' | 'ended' = 'new'
@@ -41,7 +45,19 @@ export class AnswerOpener {
 
   /** What these bytes complete. Throws `SealBroken`; nothing more may be read then. */
   push(bytes: Uint8Array): AnswerPiece[] {
-    this.#held.append(bytes)
+    // Mostly records come whole, and nothing has to be copied.
+    const isWhole = this.#rest.length === 0
+    if (!isWhole) this.#rest.append(bytes)
+    this.#held = isWhole ? bytes : this.#rest.bytes
+    const before = this.#held.length
+    const pieces = this.#read()
+    if (!isWhole) this.#rest.drop(before - this.#held.length)
+    else if (this.#held.length > 0) this.#rest.append(this.#held)
+    this.#held = nothing
+    return pieces
+  }
+
+  #read(): AnswerPiece[] {
     const pieces: AnswerPiece[] = []
     if (this.#keys === undefined && !this.#begin()) return pieces
     for (;;) {
@@ -62,21 +78,21 @@ export class AnswerOpener {
   }
 
   #begin(): boolean {
-    const held = this.#held.bytes
+    const held = this.#held
     const magic = held.subarray(0, answerMagic.length)
     if (!timingSafeEqual(magic, answerMagic.subarray(0, magic.length)))
       throw new SealBroken('not-sealed', 'the answer is not sealed')
     if (held.length < answerHeadBytes) return false
     this.#keys = answerKeys(this.#secret, this.#enc, held.slice(answerMagic.length, answerHeadBytes))
-    this.#held.drop(answerHeadBytes)
+    this.#held = held.subarray(answerHeadBytes)
     return true
   }
 
   /** The next record, opened; undefined while it is not whole. */
   #record(): Buffer | undefined {
-    const held = this.#held.bytes
+    const held = this.#held
     if (this.#keys === undefined || held.length < sizeBytes) return undefined
-    const size = Buffer.from(held.buffer, held.byteOffset, sizeBytes).readUInt32LE(0)
+    const size = ((held[0] ?? 0) | ((held[1] ?? 0) << 8) | ((held[2] ?? 0) << 16) | ((held[3] ?? 0) << 24)) >>> 0
     // Before anything is waited for: a stranger's size must not fill the memory.
     if (!isRecordBucket(size - tagBytes)) throw new SealBroken('altered', 'a record has no size of a record')
     if (held.length < sizeBytes + size) return undefined
@@ -85,29 +101,31 @@ export class AnswerOpener {
     decipher.setAuthTag(sealed.subarray(-tagBytes))
     let plain: Buffer
     try {
-      plain = Buffer.concat([decipher.update(sealed.subarray(0, -tagBytes)), decipher.final()])
+      // Nothing is read of it before the tag was found right.
+      plain = decipher.update(sealed.subarray(0, -tagBytes))
+      decipher.final()
     } catch {
       // OpenSSL says no more than that the tag differs.
       throw new SealBroken('altered', 'a record does not open')
     }
     this.#records += 1
-    this.#held.drop(sizeBytes + size)
+    this.#held = held.subarray(sizeBytes + size)
     return plain
   }
 
   #piece(plain: Buffer): AnswerPiece {
     const end = recordHeadBytes + plain.readUInt32LE(1)
-    if (end > plain.length || plain.subarray(end).some((byte) => byte !== 0)) throw malformed('a record is padded wrongly')
+    if (end > plain.length || !isZero(plain.subarray(end))) throw malformed('a record is padded wrongly')
     const content = new Uint8Array(plain.buffer, plain.byteOffset + recordHeadBytes, end - recordHeadBytes)
     try {
-      return this.#read(plain[0] ?? 0xff, content)
+      return this.#contentOf(plain[0] ?? 0xff, content)
     } catch (thrown) {
       if (thrown instanceof TlError) throw malformed('a record cannot be read')
       throw thrown
     }
   }
 
-  #read(kind: number, content: Uint8Array): AnswerPiece {
+  #contentOf(kind: number, content: Uint8Array): AnswerPiece {
     if (kind === recordKinds.error) {
       const { code, text } = decode(content, 'sealed.error')
       this.#state = 'ended'

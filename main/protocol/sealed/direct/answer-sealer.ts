@@ -23,18 +23,19 @@ export class AnswerSealer {
 
   /** Bytes for the wire: content of any length as records of one kind, the first time behind the beginning of an answer. */
   seal(kind: RecordKind, content: Uint8Array): Uint8Array {
+    if (this.#begun && content.length <= mostContent) return this.#record(kind, content)
     const out: Uint8Array[] = []
     if (!this.#begun) out.push(answerMagic, this.#answerNonce)
     this.#begun = true
     let at = 0
     do {
-      out.push(...this.#record(kind, content.subarray(at, at + mostContent)))
+      out.push(this.#record(kind, content.subarray(at, at + mostContent)))
       at += mostContent
     } while (at < content.length)
     return Buffer.concat(out)
   }
 
-  #record(kind: RecordKind, content: Uint8Array): Uint8Array[] {
+  #record(kind: RecordKind, content: Uint8Array): Uint8Array {
     const plain = Buffer.alloc(recordBucket(recordHeadBytes + content.length))
     plain[0] = recordKinds[kind]
     plain.writeUInt32LE(content.length, 1)
@@ -43,8 +44,10 @@ export class AnswerSealer {
     this.#records += 1
     const sealed = cipher.update(plain)
     cipher.final()
-    const size = Buffer.allocUnsafe(sizeBytes)
-    size.writeUInt32LE(plain.length + tagBytes, 0)
-    return [size, sealed, cipher.getAuthTag()]
+    const out = Buffer.allocUnsafe(sizeBytes + plain.length + tagBytes)
+    out.writeUInt32LE(plain.length + tagBytes, 0)
+    out.set(sealed, sizeBytes)
+    out.set(cipher.getAuthTag(), sizeBytes + plain.length)
+    return out
   }
 }

@@ -39,11 +39,21 @@ export function padded(content: Uint8Array, bucketOf: (length: number) => number
   return out
 }
 
+const zeros = Buffer.alloc(mostRecord)
+
+/** Whether nothing but zeros stands in it. */
+export function isZero(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at += zeros.length) {
+    const part = bytes.subarray(at, at + zeros.length)
+    if (zeros.compare(part, 0, part.length, 0, part.length) !== 0) return false
+  }
+  return true
+}
+
 /** The content, a view. Throws `SealBroken` for a length that does not fit, or padding that is not zero: nobody may hide something there. */
 export function unpadded(bytes: Uint8Array): Uint8Array {
   const length = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).readUInt32LE(0)
   const end = lengthBytes + length
-  if (end > bytes.length || bytes.subarray(end).some((byte) => byte !== 0))
-    throw new SealBroken('malformed', 'a padded text has a wrong length')
+  if (end > bytes.length || !isZero(bytes.subarray(end))) throw new SealBroken('malformed', 'a padded text has a wrong length')
   return bytes.subarray(lengthBytes, end)
 }
