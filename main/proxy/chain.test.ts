@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { type Address, beginCell, type Cell, toNano } from '@ton/core'
+import { Address, beginCell, type Cell, toNano } from '@ton/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   clientChangeSecretAndTopUp,
@@ -13,7 +13,7 @@ import {
 import { randomQueryId } from '../../contracts/common.ts'
 import { PROXY_OPS, parseProxyState, stateCommitMemo } from '../../contracts/proxy.ts'
 import { rootRequest } from '../../contracts/root.ts'
-import { keySigner, parseSigned, refuseSigned } from '../../contracts/signed.ts'
+import { keySigner, parseSigned, refuseSigned, signMessage } from '../../contracts/signed.ts'
 import { parseWorkerState, workerInit } from '../../contracts/worker.ts'
 import { createLogger, silentLogger } from '../base/logger.ts'
 import { buildLocalNetwork, type LocalNetwork, localAddresses, localEndpoints, localGenesis } from '../localnet/genesis.ts'
@@ -325,6 +325,22 @@ describe('proxy on the local chain', () => {
     await eventually(() => (log.some((line) => line.includes('memo of a stranger')) ? true : undefined))
     expect(proxy.account('client', network.user)?.client?.balance).toBe(toNano('5') - 7000n * 200_000n)
     expect(proxy.status.value.trouble).toBeNull()
+  })
+
+  it('hears of a payout that its contract refused, and counts it as unpaid again', async () => {
+    const refusedOwner = bystander(78)
+    const { address, init } = workerInit(identity(refusedOwner))
+    // Nobody can send a surplus there, so the proxy contract undoes the payout.
+    const nowhere = new Address(5, Buffer.alloc(32, 1))
+    const payload = { kind: 'worker-payout', queryId: randomQueryId(), tokens: 50n, contract: address } as const
+    const body = signMessage(payload, nowhere, keySigner(keys.proxy.secretKey))
+    const before = log.length
+    await user.send([{ to: address, value: toNano('0.5'), body, init, bounce: true }])
+    await eventually(() =>
+      log.slice(before).some((line) => line.includes('settled more than the database knew')) ? true : undefined,
+    )
+    await eventually(() => (proxy.account('worker', refusedOwner)?.worker?.tokens === 0n ? true : undefined))
+    expect(proxy.account('worker', refusedOwner)).toMatchObject({ max: 50n, worker: { state: 'normal', tokens: 0n } })
   })
 
   it('grants the refund of a client that closes, and serves it no more', async () => {
