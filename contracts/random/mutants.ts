@@ -120,14 +120,6 @@ export const MUTANTS: readonly Mutant[] = [
     'CLAIM_PERIOD + min(loadParams(st.params).clientDelay, CLAIM_PERIOD)',
     'CLAIM_PERIOD',
   ),
-  mutant(
-    'worker',
-    'worker',
-    'the proxy does not hear of a refused payout',
-    'notice(st, request.queryId).send(SEND_MODE_PAY_FEES_SEPARATELY + SEND_MODE_IGNORE_ERRORS);',
-    '',
-    false,
-  ),
   mutant('root', 'root', 'anybody is the owner', 'assert (in.senderAddress == st.owner) throw ERR_NOT_OWNER;', '', false),
   mutant('root', 'root', 'a change of terms keeps their version', 'p.paramsVersion += 1;', '', false),
   mutant(
