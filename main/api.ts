@@ -13,6 +13,7 @@ import { changes } from './core/changes.ts'
 import type { ModelKeeper } from './core/model-keeper.ts'
 import { modelStates } from './core/model-view.ts'
 import { networkState } from './core/network-view.ts'
+import { renewed } from './core/receipts.ts'
 import type { StartProgress } from './core/start-progress.ts'
 import { readWallets, type WalletSources } from './core/wallet-view.ts'
 import { earnStates } from './earnings/earn-state.ts'
@@ -92,6 +93,15 @@ export function createHandlers(parts: ApiParts): Handlers {
       'chat.stop': (input) => chat.stop(input),
       'chat.retry': (input) => chat.retry(input),
       'chat.export': (input) => chat.export(input),
+      'chat.receipt': (input) => {
+        const { client, root } = network.live.value ?? {}
+        const records = client && root?.config.value ? client.accounts.list(root.config.value.address) : []
+        const receipt = renewed(chat.receipt(input), records)
+        return {
+          fileName: `cocoon-receipt-${receipt.requestId.slice(0, 12)}.json`,
+          json: `${JSON.stringify(receipt, null, 2)}\n`,
+        }
+      },
       'chat.checkAgain': ({ level }) => {
         privacy.keeper(level)?.checkAgain()
         return done

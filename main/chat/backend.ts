@@ -1,4 +1,5 @@
 import type { LevelState, PrivacyLevel } from '../../preload/api/chat.ts'
+import type { Receipt } from '../../preload/api/receipt.ts'
 import type { Watchable } from '../base/signal.ts'
 import type { ChatMessage, EngineUsage } from '../inference/engine.ts'
 import type { Gate } from './privacy/seal-keeper.ts'
@@ -14,6 +15,8 @@ export type BackendEvent =
       readonly stop?: 'ended' | 'hidden'
       /** What was paid; absent for free answers. `cost` in nanoton. */
       readonly money?: { readonly adjustedTokens: number; readonly cost: bigint }
+      /** Of an answer over a network; it may come a while after the answer, and never rejects. */
+      readonly receipt?: Promise<Receipt | undefined>
     }
 
 /** One place that turns can be answered at. */

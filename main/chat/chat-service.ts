@@ -8,6 +8,7 @@ import type {
   PrivacyLevel,
   Turn,
 } from '../../preload/api/chat.ts'
+import type { Receipt } from '../../preload/api/receipt.ts'
 import { placesOf } from '../base/error-places.ts'
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
@@ -249,9 +250,11 @@ export class ChatService {
     this.#emit(chat.id, { type: 'turn', turn })
     this.#show(saved)
     const history = earlier.map((placed) => placed.turn)
-    const ended = live
-      .start(backend, history, this.#privacy.gate(turn.level, chat.id))
-      .then((end) => this.#end({ ...place, turn: end }))
+    const ended = live.start(backend, history, this.#privacy.gate(turn.level, chat.id)).then(({ turn: end, receipt }) => {
+      const kept = this.#end({ ...place, turn: end })
+      void receipt?.then((made) => made && this.#addReceipt(place, turn.id, made))
+      return kept
+    })
     this.#running.set(chat.id, { live, ended })
     return turn
   }
@@ -273,6 +276,28 @@ export class ChatService {
     this.#emit(placed.chatId, { type: 'turn', turn })
     this.#show(next)
     return turn
+  }
+
+  /** It comes after the turn's end; a turn that was asked anew meanwhile, or is gone, has no place for it. */
+  #addReceipt({ chatId }: Pick<PlacedTurn, 'chatId'>, turnId: string, receipt: Receipt): void {
+    const chat = this.#chats.get(chatId)
+    const placed = chat && this.#turns(chat).find(({ turn }) => turn.id === turnId)
+    if (!chat || !placed || this.#running.has(chatId) || this.#unsaved.has(turnId) || placed.turn.usage === undefined) return
+    const turn = { ...placed.turn, receipt }
+    try {
+      this.#store.saveTurn(chat, { ...placed, turn })
+      this.#emit(chatId, { type: 'turn', turn })
+    } catch (thrown) {
+      this.#logger.warn('a receipt could not be saved', { code: codeOf(thrown) })
+    }
+  }
+
+  /** Of an answered turn. Throws `Failure` `not-found`. */
+  receipt(input: { id: string; turnId: string }): Receipt {
+    const found = this.#turns(this.#chat(input.id)).find(({ turn }) => turn.id === input.turnId)
+    if (found?.turn.receipt === undefined)
+      throw new Failure('not-found', 'There is no receipt of this answer.', { words: { code: 'receipt-none' } })
+    return found.turn.receipt
   }
 
   #saveDraft(placed: PlacedTurn): void {

@@ -24,6 +24,11 @@ const stopGraceMs = 3_000
 type Final = Extract<BackendEvent, { type: 'final' }>
 type Outcome = Final | 'left'
 
+export interface EndedTurn {
+  readonly turn: Turn
+  readonly receipt: Final['receipt']
+}
+
 /** A turn while it is being answered: gathers the text, tells it on in steps, and ends as done, stopped or failed. */
 export class LiveTurn {
   #turn: Turn
@@ -47,7 +52,7 @@ export class LiveTurn {
   }
 
   /** Never rejects. Resolves with the ended turn, after the last delta was told. */
-  start(backend: ChatBackend, earlier: readonly Turn[], gate: Gate): Promise<Turn> {
+  start(backend: ChatBackend, earlier: readonly Turn[], gate: Gate): Promise<EndedTurn> {
     return this.#run(backend, earlier, gate)
   }
 
@@ -65,11 +70,14 @@ export class LiveTurn {
     if (text !== '') this.#events.delta(this.#turn.id, text)
   }
 
-  async #run(backend: ChatBackend, earlier: readonly Turn[], gate: Gate): Promise<Turn> {
+  async #run(backend: ChatBackend, earlier: readonly Turn[], gate: Gate): Promise<EndedTurn> {
     let end: Partial<Turn>
+    let receipt: Final['receipt']
     try {
       const told = earlier.filter(isTold)
-      end = this.#ending(await this.#answer({ backend, gate, all: told.length }, told))
+      const outcome = await this.#answer({ backend, gate, all: told.length }, told)
+      if (outcome !== 'left') receipt = outcome.receipt
+      end = this.#ending(outcome)
     } catch (thrown) {
       if (!(thrown instanceof Failure)) this.#events.defect(thrown)
       end = this.#control.signal.aborted
@@ -81,7 +89,7 @@ export class LiveTurn {
     clearTimeout(this.#draftTimer)
     this.tell()
     this.#turn = { ...this.#turn, ...end }
-    return this.#turn
+    return { turn: this.#turn, receipt }
   }
 
   /** Leaves out the older half of the history as often as the backend says that it is too much; the turn keeps how many were left out. */

@@ -1,3 +1,4 @@
+import { createHash, type Hash } from 'node:crypto'
 import type { LevelState } from '../../preload/api/chat.ts'
 import { exactTon } from '../base/exact-ton.ts'
 import { asError, Failure, type Sentence, type Told } from '../base/failure.ts'
@@ -12,6 +13,7 @@ import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
 import type { ChatMessage, EngineState, EngineUsage } from '../inference/engine.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { Worker } from '../worker/worker.ts'
+import { receiptMaker } from './receipts.ts'
 import { type Asked, SecondChance } from './second-chance.ts'
 
 /** What a request over the network may cost at most (architecture, Networks). */
@@ -107,26 +109,33 @@ export class PracticeBackend implements ChatBackend {
   ): AsyncGenerator<BackendEvent> {
     const { client, model } = link
     const body = JSON.stringify({ model, messages, stream: true, max_tokens: maxTokens })
-    const query = client.runChat({ model, body, maxTokens, maxCoefficient }, signal)
+    const receipts = receiptMaker(client, link.root, 'local')
+    const query = runOrStop(() => client.runChat({ model, body, maxTokens, maxCoefficient }, signal), receipts.stop)
+    const responseHash = createHash('sha256')
     const failed = query.end.then(
       () => undefined,
       (error: unknown) => asError(error),
     )
+    query.end.catch(receipts.stop)
     const head = await query.head.catch(async (error: unknown) => {
       // Stopped before the answer began: what it cost all the same is in the end of the query.
       if (signal.aborted) return undefined
       throw isWantOfMoney(error) && size.likelyTooLong ? size.failure(error) : error
     })
     if (!head) {
+      receipts.stop()
       yield final(await query.end, undefined, false, link.root())
       return
     }
-    if (head.status !== 200) throw await refusal(head.status, query, link.contextTokens)
+    if (head.status !== 200) {
+      receipts.stop()
+      throw await refusal(head.status, query, link.contextTokens)
+    }
 
     let usage: EngineUsage | undefined
     let length = false
     try {
-      for await (const event of readChatCompletion(query.body)) {
+      for await (const event of readChatCompletion(hashed(query.body, responseHash))) {
         if (event.type === 'text') yield { type: 'text', text: event.text }
         else if (event.type === 'finish') length = event.reason === 'length'
         else if (event.type === 'usage') usage = event
@@ -138,13 +147,42 @@ export class PracticeBackend implements ChatBackend {
       if (!signal.aborted) throw error
     }
     const end = await query.end
-    yield final(end, usage, length, link.root())
+    const receipt = receipts.make({
+      requestId: query.requestId,
+      requestSha256: createHash('sha256').update(body).digest('hex'),
+      responseSha256: responseHash.digest('hex'),
+      model,
+      end,
+    })
+    yield { ...final(end, usage, length, link.root()), receipt }
+  }
+}
+
+/** The same bytes, noted in `hash` as they are read. */
+async function* hashed(body: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array> {
+  for await (const bytes of body) {
+    hash.update(bytes)
+    yield bytes
+  }
+}
+
+function runOrStop<T>(run: () => T, stop: () => void): T {
+  try {
+    return run()
+  } catch (thrown) {
+    stop()
+    throw thrown
   }
 }
 
 const noUsage: EngineUsage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
 
-function final(end: QueryEnd, usage: EngineUsage | undefined, length: boolean, root: RootConfig | null): BackendEvent {
+function final(
+  end: QueryEnd,
+  usage: EngineUsage | undefined,
+  length: boolean,
+  root: RootConfig | null,
+): Extract<BackendEvent, { type: 'final' }> {
   const counted = usage ?? usageFromTokens(end, root)
   const money =
     end.tokens && end.cost !== undefined ? { money: { adjustedTokens: Number(end.tokens.total), cost: end.cost } } : {}

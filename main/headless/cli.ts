@@ -24,6 +24,8 @@ Usage: cocoon-desktop serve [options]
 
   vault <command>          Locks chats and wallets with a password, or takes it away: cocoon-desktop vault --help
 
+  verify <file>            Verifies a saved receipt or evidence without the app: cocoon-desktop verify --help
+
   --help, --version
 `
 
@@ -36,6 +38,10 @@ async function main(): Promise<void> {
   if (process.argv[2] === 'vault') {
     const { vaultCommand } = await import('./vault-command.ts')
     process.exit(await vaultCommand(process.argv.slice(3)))
+  }
+  if (process.argv[2] === 'verify') {
+    const { verifyCommand } = await import('./verify-command.ts')
+    process.exit(await verifyCommand(process.argv.slice(3)))
   }
   const { roleCommand } = await import('./role-commands/role-command.ts')
   if (await roleCommand(process.argv.slice(2), childEntries(import.meta.url))) return

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { sealState } from './privacy.ts'
+import { receipt } from './receipt.ts'
 import { id, nano, timeMs, words } from './scalars.ts'
 
 /**
@@ -63,6 +64,8 @@ export const turn = z.object({
   /** Earlier turns that were left out of what the model got, because they no longer fitted; absent when none was. */
   leftOut: z.number().int().positive().optional(),
   error: turnError.optional(),
+  /** Of a paid answer; it comes a moment after the answer's end. */
+  receipt: receipt.optional(),
 })
 export type Turn = z.infer<typeof turn>
 
@@ -156,6 +159,8 @@ export const chatCalls = {
   'chat.stop': { input: z.strictObject({ id, turnId: id }), output: turn },
   /** Answers the last turn again, at the chat's present level. */
   'chat.retry': { input: z.strictObject({ id, turnId: id, secretsSeen: z.literal(true).optional() }), output: turn },
+  /** The receipt of an answer as a file for `cocoon-desktop verify`, with the newest payment that covers it. */
+  'chat.receipt': { input: z.strictObject({ id, turnId: id }), output: z.object({ fileName: z.string(), json: z.string() }) },
   /** Checks the seal of a level now. */
   'chat.checkAgain': { input: z.strictObject({ level: privacyLevel }), output: z.object({}) },
   /** The app came to the front: checks that are aging are made anew. */

@@ -1,5 +1,6 @@
 import type { CheckRow } from '../../../preload/api/privacy.ts'
 import { messageAndAdvice } from '../../base/failure.ts'
+import { pause } from '../../base/pause.ts'
 import { Signal } from '../../base/signal.ts'
 import type { Findings, LevelChecker } from '../../chat/privacy/checker.ts'
 import type { LocalEngine } from '../../inference/local-engine.ts'
@@ -26,8 +27,10 @@ export function computerChecker(options: ComputerCheckerOptions): LevelChecker {
       : null
   const connection = new Signal(name())
   engine.state.onChange(() => connection.set(name()))
-  return { level: 'computer', connection, check: () => check(options) }
+  return { level: 'computer', connection, check: (_name, signal) => check(options, signal) }
 }
+
+const mostWaitMs = 5_000
 
 const statements = {
   process: said('The model runs in a process of this app', { code: 'check-process' }),
@@ -37,7 +40,10 @@ const statements = {
   storage: said('The chat is stored encrypted', { code: 'check-storage' }),
 } as const
 
-async function check({ engine, library, model, dataDir, vault }: ComputerCheckerOptions): Promise<Findings> {
+async function check({ engine, library, model, dataDir, vault }: ComputerCheckerOptions, signal: AbortSignal): Promise<Findings> {
+  // The engine says that it is ready a moment before it is noted which file it was given.
+  for (let waitedMs = 0; model() === undefined && waitedMs < mostWaitMs && !signal.aborted; waitedMs += 50)
+    await pause(50, signal)
   const current = model()
   return {
     rows: [

@@ -14,6 +14,7 @@ import { Button } from '../ui/button.tsx'
 import { copyText } from '../ui/clipboard.ts'
 import { EmptyState } from '../ui/empty-state.tsx'
 import { Refusal } from '../ui/error-note.tsx'
+import { saveFile } from '../ui/save-file.ts'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { ChatHeader, type ListToggle } from './chat-header.tsx'
 import { ChatMenu } from './chat-menu.tsx'
@@ -62,11 +63,12 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
   const setLevel = useCall('chat.setLevel')
   const stop = useCall('chat.stop')
   const retry = useCall('chat.retry')
+  const receipt = useCall('chat.receipt')
   const last = turns.at(-1)
   const running = isRunning(last)
   const [refused, setRefused] = useState<ApiError | null>(null)
   const [widening, setWidening] = useState<Widening | null>(null)
-  const failure = refused ?? setLevel.error ?? stop.error ?? retry.error
+  const failure = refused ?? setLevel.error ?? stop.error ?? retry.error ?? receipt.error
 
   const changeLevel = (next: PrivacyLevel): void => {
     if (next !== level) void move(next)
@@ -90,6 +92,10 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
   }
   const stopNow = (): void => {
     if (last && running) void stop.run({ id, turnId: last.id })
+  }
+  const saveReceipt = async (turn: Turn): Promise<void> => {
+    const file = await receipt.run({ id, turnId: turn.id })
+    if (file) saveFile(file.fileName, file.json, 'application/json')
   }
   const tryAgain = (turn: Turn): void => void retry.run({ id, turnId: turn.id })
   const onThisComputer = async (turn: Turn): Promise<void> => {
@@ -119,7 +125,13 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
         list={list}
         menu={(trigger) => <ChatMenu chat={conversation} trigger={trigger} onGone={() => go('chat')} />}
       />
-      <Transcript conversation={conversation} onRetry={tryAgain} onThisComputer={onThisComputer} levels={levels} />
+      <Transcript
+        conversation={conversation}
+        onRetry={tryAgain}
+        onThisComputer={onThisComputer}
+        onReceipt={saveReceipt}
+        levels={levels}
+      />
       <Announcer turn={last} />
       <div className="chat-gutter flex-none pb-[1.125rem]">
         {failure ? (

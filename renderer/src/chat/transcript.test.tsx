@@ -17,7 +17,13 @@ function drawn(turns: Turn[], language: Language): string {
   return renderToStaticMarkup(
     <TextsProvider language={language}>
       <Tooltip.Provider>
-        <Transcript conversation={conversation} levels={[]} onRetry={() => undefined} onThisComputer={() => undefined} />
+        <Transcript
+          conversation={conversation}
+          levels={[]}
+          onRetry={() => undefined}
+          onThisComputer={() => undefined}
+          onReceipt={() => undefined}
+        />
       </Tooltip.Provider>
     </TextsProvider>,
   )

@@ -16,10 +16,11 @@ interface TranscriptProps {
   levels: readonly LevelView[] | undefined
   onRetry(turn: Turn): void
   onThisComputer(turn: Turn): void
+  onReceipt(turn: Turn): void
 }
 
 /** The turns. It follows the end only while the end is in view; else a button says that there is new text. */
-export function Transcript({ conversation, levels, onRetry, onThisComputer }: TranscriptProps) {
+export function Transcript({ conversation, levels, onRetry, onThisComputer, onReceipt }: TranscriptProps) {
   const { t } = useTexts()
   const { turns } = conversation
   const box = useRef<HTMLDivElement>(null)
@@ -93,6 +94,7 @@ export function Transcript({ conversation, levels, onRetry, onThisComputer }: Tr
                     computerReady={levels?.find(({ level }) => level === 'computer')?.state === 'ready'}
                     onRetry={() => onRetry(turn)}
                     onThisComputer={() => onThisComputer(turn)}
+                    onReceipt={() => onReceipt(turn)}
                   />
                 </div>
               )

@@ -1,4 +1,4 @@
-import { CircleAlert, Monitor, RefreshCw } from 'lucide-react'
+import { CircleAlert, Monitor, ReceiptText, RefreshCw } from 'lucide-react'
 import { memo } from 'react'
 import type { Turn } from '../../../preload/api/chat.ts'
 import { useFormat } from '../format/use-format.ts'
@@ -18,10 +18,11 @@ interface TurnViewProps {
   computerReady: boolean
   onRetry(): void
   onThisComputer(): void
+  onReceipt(): void
 }
 
 export const TurnView = memo(
-  function TurnView({ turn, isLast, computerReady, onRetry, onThisComputer }: TurnViewProps) {
+  function TurnView({ turn, isLast, computerReady, onRetry, onThisComputer, onReceipt }: TurnViewProps) {
     const { t } = useTexts()
     const tone = `thread tone-${pastTone(turn.level)}`
     const running = turn.status === 'waiting' || turn.status === 'streaming'
@@ -53,7 +54,7 @@ export const TurnView = memo(
               onThisComputer={onThisComputer}
             />
           ) : null}
-          {running ? null : <Footer turn={turn} isLast={isLast} onRetry={onRetry} />}
+          {running ? null : <Footer turn={turn} isLast={isLast} onRetry={onRetry} onReceipt={onReceipt} />}
         </div>
       </article>
     )
@@ -69,7 +70,7 @@ function StopNote({ turn }: { turn: Turn }) {
   return <p className="mt-2 text-sm text-ink-2">{text}</p>
 }
 
-function Footer({ turn, isLast, onRetry }: { turn: Turn; isLast: boolean; onRetry(): void }) {
+function Footer({ turn, isLast, onRetry, onReceipt }: Pick<TurnViewProps, 'turn' | 'isLast' | 'onRetry' | 'onReceipt'>) {
   const { t } = useTexts()
   const format = useFormat()
   const { usage } = turn
@@ -114,6 +115,11 @@ function Footer({ turn, isLast, onRetry }: { turn: Turn; isLast: boolean; onRetr
       )}
       <span className="ms-auto flex gap-0.5">
         {turn.answer ? <CopyButton value={turn.answer} label={t('chat.copyAnswer')} /> : null}
+        {turn.receipt ? (
+          <IconButton small label={t('receipt.save')} onClick={onReceipt}>
+            <Icon of={ReceiptText} size={15} />
+          </IconButton>
+        ) : null}
         {canRetry ? (
           <IconButton small label={t('action.tryAgain')} onClick={onRetry}>
             <Icon of={RefreshCw} size={15} />
@@ -125,7 +131,7 @@ function Footer({ turn, isLast, onRetry }: { turn: Turn; isLast: boolean; onRetr
 }
 
 /** An answer that failed: what happened, what it means for the money, what to do, and the code behind "Show details". */
-function TurnFailure({ turn, isLast, computerReady, onRetry, onThisComputer }: TurnViewProps) {
+function TurnFailure({ turn, isLast, computerReady, onRetry, onThisComputer }: Omit<TurnViewProps, 'onReceipt'>) {
   const { t } = useTexts()
   const { said } = useCoreWords()
   const { error } = turn

@@ -12,6 +12,7 @@ const sources = import.meta.glob<string>(
     '!../../../main/**/testing/**',
     '!../../../main/{roles,router,headless,desktop,network,keys}/**',
     '!../../../main/core/network-tool/**',
+    '!../../../main/core/verify/**',
   ],
   { query: '?raw', import: 'default', eager: true },
 )

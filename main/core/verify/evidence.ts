@@ -1,0 +1,53 @@
+import { Failure } from '../../base/failure.ts'
+import { type EvidenceFile, evidenceFile } from '../../chat/privacy/evidence-file.ts'
+import { objection } from '../../chat/privacy/judge.ts'
+import type { TrustedRoots } from '../../protocol/attestation/intel-chain.ts'
+import { verifyQuoteEvidence } from '../../protocol/attestation/quote-evidence.ts'
+
+/**
+ * Verifies saved evidence as far as a file allows: that its verdict follows from its rows, and each quote in its inputs, as of the time that it names.
+ * Also takes the bare evidence of one quote.
+ * @param json from anywhere
+ * @param roots trusted root keys; Intel's, unless given
+ * @returns lines for a person
+ * @throws Failure `evidence-malformed`, `verdict-differs`, or an `AttestationError`
+ */
+export function verifyEvidence(json: unknown, roots?: TrustedRoots): string[] {
+  if (kindOf(json) === 'tdx-quote') return quoteLines(json, roots)
+  const parsed = evidenceFile.safeParse(json)
+  if (!parsed.success) throw new Failure('evidence-malformed', 'This is neither a receipt nor evidence.', { cause: parsed.error })
+  const { level, verdict, report, inputs } = parsed.data
+  if ((objection(level, report.rows) === null) !== (verdict === 'earned'))
+    throw new Failure('verdict-differs', 'The verdict of this evidence does not follow from its rows.')
+  const quotes = quotesIn(inputs)
+  return [
+    ...quotes.flatMap((quote) => quoteLines(quote, roots)),
+    `The verdict “${verdict}” of level “${level}” follows from the rows of the file, checked at ${new Date(report.checkedAtMs).toISOString()}:`,
+    ...report.rows.map(rowLine),
+    ...(quotes.length === 0
+      ? ['NOT PROVEN: there is no attestation in this evidence. The rows are the word of the computer that saved the file.']
+      : ['NOT PROVEN: rows other than the quotes above are the word of the computer that saved the file.']),
+  ]
+}
+
+const kindOf = (json: unknown): unknown => (typeof json === 'object' && json !== null && 'kind' in json ? json.kind : undefined)
+
+const rowLine = ({ result, by, statement, sentence }: EvidenceFile['report']['rows'][number]): string =>
+  `  ${result === 'passed' ? `passed (${by ?? 'nobody'})` : result}: ${statement.text}. ${sentence.text}`
+
+/** Evidence of quotes anywhere among the inputs, e.g. of proxy and worker. */
+function quotesIn(inputs: unknown, depth = 0): unknown[] {
+  if (typeof inputs !== 'object' || inputs === null || depth > 4) return []
+  if (kindOf(inputs) === 'tdx-quote') return [inputs]
+  return Object.values(inputs).flatMap((one) => quotesIn(one, depth + 1))
+}
+
+function quoteLines(json: unknown, roots: TrustedRoots | undefined): string[] {
+  const { body, rootKeyHash, verifiedAtMs } = verifyQuoteEvidence(json, roots)
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+  return [
+    `PROVEN: a TDX quote that was good at ${new Date(verifiedAtMs).toISOString()}, up to the root key ${hex(rootKeyHash)}.`,
+    `  MRTD ${hex(body.measured.mrTd)}`,
+    `  Report data ${hex(body.measured.reportData)}: SHA-512 of the key that it was made for.`,
+  ]
+}

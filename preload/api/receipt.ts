@@ -1,0 +1,52 @@
+import { z } from 'zod'
+
+const hash = z.string().regex(/^[0-9a-f]{64}$/)
+/** A whole number in decimal: adjusted tokens, or nanoton. */
+const whole = z.string().regex(/^\d{1,25}$/)
+const address = z.string().min(1).max(80)
+
+/**
+ * Receipt of one network answer. The proxy signs totals of adjusted tokens since the client contract began, not answers: the hashes of question and
+ * answer are this computer's own word.
+ */
+export const receipt = z.strictObject({
+  kind: z.literal('cocoon-receipt'),
+  version: z.literal(1),
+  requestId: hash,
+  /** Of the request as JSON before any encryption, and of the answer's body as it was read. */
+  requestSha256: hash,
+  responseSha256: hash,
+  model: z.string().max(400),
+  answeredAtMs: z.int().min(0),
+  /** Adjusted tokens by the proxy's final word. */
+  tokens: z.strictObject({ prompt: whole, cached: whole, completion: whole, reasoning: whole, total: whole }),
+  /** nanoton per adjusted token, and what the answer cost. */
+  pricePerToken: whole,
+  cost: whole,
+  /** Adjusted tokens of the contract up to and with this answer, as the proxy told right after it. */
+  totalAfter: whole,
+  contract: z.strictObject({
+    address,
+    owner: address,
+    proxy: address,
+    /** Ed25519, hex: the key that the contract takes charges from. */
+    proxyKey: hash,
+    /** Terms of the contract with its code, as a BoC in base64: with the three above they decide the address. */
+    params: z.base64().max(200_000),
+  }),
+  /** The newest signed payment when the receipt was saved; null while the proxy had signed none. */
+  signed: z.strictObject({ tokens: whole, boc: z.base64().max(8_000) }).nullable(),
+  /** What was attested about the machine that answered. */
+  attestation: z.literal('none'),
+  chain: z.strictObject({
+    network: z.enum(['local', 'testnet', 'mainnet']),
+    root: address,
+    rootVersion: z.int(),
+    readAtMs: z.int().min(0),
+    endpoint: z.string().max(400).optional(),
+    block: z.int().optional(),
+  }),
+  /** SHA-256 of all other fields: finds a slip, not a forger. */
+  digest: hash,
+})
+export type Receipt = z.infer<typeof receipt>
