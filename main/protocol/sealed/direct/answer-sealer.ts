@@ -15,6 +15,7 @@ export class AnswerSealer {
   readonly #answerNonce: Uint8Array
   #records = 0
   #begun = false
+  #plain: Buffer = Buffer.alloc(0)
 
   constructor(secret: Uint8Array, enc: Uint8Array) {
     this.#answerNonce = new Uint8Array(randomBytes(answerNonceBytes))
@@ -35,11 +36,18 @@ export class AnswerSealer {
     return Buffer.concat(out)
   }
 
+  /** One piece of memory serves every record of its size: a new one for each costs more than its encryption. */
+  #plainOf(size: number): Buffer {
+    if (this.#plain.length !== size) this.#plain = Buffer.allocUnsafe(size)
+    return this.#plain
+  }
+
   #record(kind: RecordKind, content: Uint8Array): Uint8Array {
-    const plain = Buffer.alloc(recordBucket(recordHeadBytes + content.length))
+    const plain = this.#plainOf(recordBucket(recordHeadBytes + content.length))
     plain[0] = recordKinds[kind]
     plain.writeUInt32LE(content.length, 1)
     plain.set(content, recordHeadBytes)
+    plain.fill(0, recordHeadBytes + content.length)
     const cipher = createCipheriv('aes-256-gcm', this.#keys.key, this.#keys.nonce(this.#records), { authTagLength: tagBytes })
     this.#records += 1
     const sealed = cipher.update(plain)
