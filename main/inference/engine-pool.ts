@@ -1,5 +1,6 @@
 import { Failure } from '../base/failure.ts'
-import { LocalEngine, type LocalEngineOptions, type ModelToLoad } from './local-engine.ts'
+import { LocalEngine } from './local-engine.ts'
+import type { LocalEngineOptions, ModelToLoad } from './local-engine-options.ts'
 
 export interface PooledModel extends ModelToLoad {
   readonly id: string

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ChatMessage, EngineEvent } from './engine.ts'
-import { LocalEngine, type LocalEngineOptions } from './local-engine.ts'
+import { LocalEngine } from './local-engine.ts'
+import type { LocalEngineOptions } from './local-engine-options.ts'
 import { tinyGgufFile } from './testing/tiny-gguf.ts'
 
 const entryPath = fileURLToPath(new URL('./engine-process.ts', import.meta.url))

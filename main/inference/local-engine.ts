@@ -4,45 +4,10 @@ import { Signal, type Watchable } from '../base/signal.ts'
 import { checkCapable, type EngineCapabilities, noCapabilities } from './capabilities.ts'
 import type { CapableEngine, ChatMessage, Embeddings, EngineEvent, EngineState, GenerationOptions, ToolCall } from './engine.ts'
 import { EngineChild, type Loaded } from './engine-child.ts'
-import type { GenerationInput, GpuChoice, KvCacheType, LoadOrder, SamplingAdvice } from './engine-messages.ts'
+import { notReady, notReadyIn, yielded } from './engine-failures.ts'
+import type { GenerationInput, LoadOrder } from './engine-messages.ts'
 import { lighter } from './load-plan.ts'
-
-export interface LocalEngineOptions {
-  /** Path of the engine process: `engine-process.ts` as source, or its bundled `.js`. */
-  readonly entryPath: string
-  /** Default `auto`: a usable GPU if there is one. */
-  readonly gpu?: GpuChoice
-  /** Answers generated at the same time, batched in one context; more wait in line. Default 2. */
-  readonly sequences?: number
-  /** One more place is left to the user's own chat, so that it never waits for the end of other answers. Default false. */
-  readonly keepOwn?: boolean
-  /** Default 0: as measured best for this machine. */
-  readonly threads?: number
-  /** Upper bound of the context of each sequence, in tokens. Default 8192; the model's own limit is never exceeded. */
-  readonly contextTokens?: number
-  /** Let everything else on the machine go first. Default true. */
-  readonly background?: boolean
-  /** Gives all memory back when nothing was asked for so long; the next request loads the model again. Default 0: never. */
-  readonly idleUnloadMs?: number
-  /** Default `f16`. `q8_0` takes about half the memory for each token of context. */
-  readonly kvCache?: KvCacheType
-  /**
-   * Called before a model that is asleep is brought back, e.g. to make room for it. A rejection fails the request that wanted it.
-   */
-  readonly beforeWake?: () => Promise<void>
-  /** Pause before the first restart after a crash; it doubles with each further crash. Default 250 ms. */
-  readonly restartPauseMs?: number
-  readonly logger?: Logger
-}
-
-export interface ModelToLoad {
-  readonly path: string
-  /** Shown in the state. */
-  readonly name: string
-  readonly contextTokens?: number
-  /** Recommended by the makers of the model, for requests that name none; goes before what the file itself says. */
-  readonly sampling?: SamplingAdvice | undefined
-}
+import type { LocalEngineOptions, ModelToLoad } from './local-engine-options.ts'
 
 const longestPauseMs = 30_000
 /** A process that lived this long starts the pauses anew. */
@@ -385,22 +350,4 @@ export class LocalEngine implements CapableEngine {
 /** Only what is a message's own: the caller's may carry more. */
 function plain({ role, content, toolCalls, toolCallId }: ChatMessage): ChatMessage & { toolCalls?: ToolCall[] } {
   return { role, content, ...(toolCalls && { toolCalls: [...toolCalls] }), ...(toolCallId !== undefined && { toolCallId }) }
-}
-
-function notReady(message: string, retryable: boolean): Failure<'engine-not-ready'> {
-  return new Failure('engine-not-ready', message, { retryable })
-}
-
-function yielded(): Failure<'engine-yielded'> {
-  return new Failure('engine-yielded', 'Another program was given the memory of the model.', {
-    advice: 'Try again when it has ended.',
-    retryable: true,
-  })
-}
-
-function notReadyIn(state: EngineState): Failure<'engine-not-ready'> {
-  if (state.status === 'loading') return notReady('The model is still loading.', true)
-  if (state.status === 'restarting') return notReady('The engine is restarting.', true)
-  if (state.status === 'failed') return notReady(`The engine is not running: ${state.reason}`, false)
-  return new Failure('engine-not-ready', 'No model is loaded.', { advice: 'Choose a model on the Models screen.' })
 }

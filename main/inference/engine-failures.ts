@@ -1,0 +1,22 @@
+import { Failure } from '../base/failure.ts'
+import type { EngineState } from './engine.ts'
+
+export function notReady(message: string, retryable: boolean): Failure<'engine-not-ready'> {
+  return new Failure('engine-not-ready', message, { retryable })
+}
+
+/** Of a request while another program has the memory. */
+export function yielded(): Failure<'engine-yielded'> {
+  return new Failure('engine-yielded', 'Another program was given the memory of the model.', {
+    advice: 'Try again when it has ended.',
+    retryable: true,
+  })
+}
+
+/** Why nothing can be answered in `state`. */
+export function notReadyIn(state: EngineState): Failure<'engine-not-ready'> {
+  if (state.status === 'loading') return notReady('The model is still loading.', true)
+  if (state.status === 'restarting') return notReady('The engine is restarting.', true)
+  if (state.status === 'failed') return notReady(`The engine is not running: ${state.reason}`, false)
+  return new Failure('engine-not-ready', 'No model is loaded.', { advice: 'Choose a model on the Models screen.' })
+}

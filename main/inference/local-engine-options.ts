@@ -1,0 +1,39 @@
+import type { Logger } from '../base/logger.ts'
+import type { GpuChoice, KvCacheType, SamplingAdvice } from './engine-messages.ts'
+
+export interface LocalEngineOptions {
+  /** Path of the engine process: `engine-process.ts` as source, or its bundled `.js`. */
+  readonly entryPath: string
+  /** Default `auto`: a usable GPU if there is one. */
+  readonly gpu?: GpuChoice
+  /** Answers generated at the same time, batched in one context; more wait in line. Default 2. */
+  readonly sequences?: number
+  /** One more place is left to the user's own chat, so that it never waits for the end of other answers. Default false. */
+  readonly keepOwn?: boolean
+  /** Default 0: as measured best for this machine. */
+  readonly threads?: number
+  /** Upper bound of the context of each sequence, in tokens. Default 8192; the model's own limit is never exceeded. */
+  readonly contextTokens?: number
+  /** Let everything else on the machine go first. Default true. */
+  readonly background?: boolean
+  /** Gives all memory back when nothing was asked for so long; the next request loads the model again. Default 0: never. */
+  readonly idleUnloadMs?: number
+  /** Default `f16`. `q8_0` takes about half the memory for each token of context. */
+  readonly kvCache?: KvCacheType
+  /**
+   * Called before a model that is asleep is brought back, e.g. to make room for it. A rejection fails the request that wanted it.
+   */
+  readonly beforeWake?: () => Promise<void>
+  /** Pause before the first restart after a crash; it doubles with each further crash. Default 250 ms. */
+  readonly restartPauseMs?: number
+  readonly logger?: Logger
+}
+
+export interface ModelToLoad {
+  readonly path: string
+  /** Shown in the state. */
+  readonly name: string
+  readonly contextTokens?: number
+  /** Recommended by the makers of the model, for requests that name none; goes before what the file itself says. */
+  readonly sampling?: SamplingAdvice | undefined
+}
