@@ -106,6 +106,14 @@ describe('the openai client', () => {
     await expect(client.models.list()).rejects.toThrow(OpenAI.AuthenticationError)
   })
 
+  it('wakes a model that had given its memory back', async () => {
+    await engine.sleep()
+    expect(engine.state.value.status).toBe('asleep')
+    expect((await client.models.list()).data).toMatchObject([{ id: model, capabilities: { chat_completions: true } }])
+    const answer = await client.chat.completions.create({ model, messages, max_tokens: 2 })
+    expect(answer.usage?.completion_tokens).toBe(2)
+  })
+
   it('that gives up an answer ends the generation, and the tokens until then are counted', async () => {
     const stream = await client.chat.completions.create({ model, messages, max_tokens: 1_500, stream: true })
     let chunks = 0

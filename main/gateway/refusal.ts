@@ -65,6 +65,8 @@ const kinds: Readonly<Record<string, Kind>> = {
   'unknown-model': { status: 404, type: 'invalid_request_error', code: 'model_not_found' },
   'engine-not-ready': later,
   'engine-crashed': later,
+  'engine-busy': later,
+  'engine-yielded': later,
   'not-ready': later,
   'no-connection': later,
   'no-worker': later,
@@ -72,7 +74,10 @@ const kinds: Readonly<Record<string, Kind>> = {
   'proxy-not-ready': later,
   'contract-closing': later,
   'too-expensive': later,
+  'unknown-key': later,
   'not-verified': later,
+  'seal-unavailable': later,
+  'worker-gone': later,
   'disk-full': later,
   refused: later,
   'balance-too-low': noMoney,
@@ -84,6 +89,10 @@ const kinds: Readonly<Record<string, Kind>> = {
   'engine-refused': badAnswer,
   'engine-unreachable': badAnswer,
   'query-failed': badAnswer,
+  'seal-refused': badAnswer,
+  'seal-broken': badAnswer,
+  cancelled: badAnswer,
+  stopped: badAnswer,
 }
 
 /** Anything thrown as a refusal. A defect's own text may hold contents, so it is not told. */
