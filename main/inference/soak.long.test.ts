@@ -50,24 +50,30 @@ const forms: readonly GenerationOptions[] = [
 /** One request, asked again until it is answered. Throws for anything that may not happen. */
 async function ask(engine: LocalEngine, counts: Counts): Promise<void> {
   counts.asked++
-  const startedMs = performance.now()
-  const wish = randomInt(10)
-  for (;;) {
-    if (performance.now() - startedMs > longestMs) throw new Error('a request was lost')
-    const limit = AbortSignal.timeout(longestMs)
-    try {
-      if (wish === 0) {
-        const { vectors } = await engine.embed([`text ${randomInt(1_000)}`, 'other'], limit)
-        if (vectors.length !== 2) throw new Error('a vector is missing')
-      } else if (!(await answered(engine, wish, counts, limit))) return
-      if (limit.aborted) throw new Error('a request was lost')
-      counts.answered++
-      return
-    } catch (error) {
-      if (!(error instanceof Failure && expected.has(error.code))) throw error
-      counts.again++
-      await pause(50)
-    }
+  const lost = new AbortController()
+  // Not a signal with its own time: those stay in memory until it is over.
+  const timer = setTimeout(() => lost.abort(), longestMs)
+  try {
+    while (!(await attempt(engine, randomInt(10), counts, lost.signal))) await pause(50)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** False for what may be asked again. */
+async function attempt(engine: LocalEngine, wish: number, counts: Counts, lost: AbortSignal): Promise<boolean> {
+  try {
+    if (wish === 0) {
+      const { vectors } = await engine.embed([`text ${randomInt(1_000)}`, 'other'], lost)
+      if (vectors.length !== 2) throw new Error('a vector is missing')
+    } else if (!(await answered(engine, wish, counts, lost))) return true
+    if (lost.aborted) throw new Error('a request was lost')
+    counts.answered++
+    return true
+  } catch (error) {
+    if (lost.aborted || !(error instanceof Failure && expected.has(error.code))) throw error
+    counts.again++
+    return false
   }
 }
 
