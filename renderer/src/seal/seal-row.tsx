@@ -25,6 +25,7 @@ interface SealRowProps {
 export function SealRow({ level, state, levels, lastTurn, sheetOpen, onSheet, onLevel }: SealRowProps) {
   const { t } = useTexts()
   const pill = useRef<HTMLSpanElement>(null)
+  const sealButton = useRef<HTMLButtonElement>(null)
   const tone = sealTone(level, state)
   const winding = useJustEarned(tone === 'earned', level)
   const { name, fullName, consequence } = useSealWords(level, state)
@@ -36,7 +37,12 @@ export function SealRow({ level, state, levels, lastTurn, sheetOpen, onSheet, on
   return (
     <div className={`seal-row tone-${tone}`}>
       <span ref={pill} className="seal-pill">
-        <button type="button" aria-label={t('seal.details', { level: fullName, consequence })} onClick={() => onSheet(true)}>
+        <button
+          ref={sealButton}
+          type="button"
+          aria-label={t('seal.details', { level: fullName, consequence })}
+          onClick={() => onSheet(true)}
+        >
           {tone === 'checking' ? (
             <CheckingGlyph />
           ) : tone === 'failed' ? (
@@ -57,7 +63,14 @@ export function SealRow({ level, state, levels, lastTurn, sheetOpen, onSheet, on
         {consequence}
       </span>
       <span className="num hidden flex-none text-xs whitespace-nowrap text-ink-3 min-[1020px]:block">{price}</span>
-      <VerificationSheet open={sheetOpen} onOpenChange={onSheet} level={level} state={state} lastTurn={lastTurn} />
+      <VerificationSheet
+        seal={sealButton}
+        open={sheetOpen}
+        onOpenChange={onSheet}
+        level={level}
+        state={state}
+        lastTurn={lastTurn}
+      />
     </div>
   )
 }

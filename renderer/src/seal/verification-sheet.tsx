@@ -27,9 +27,11 @@ interface SheetProps {
   level: PrivacyLevel
   state: LevelView | undefined
   lastTurn: Turn | undefined
+  /** Gets the focus back when the sheet closes. */
+  seal: React.RefObject<HTMLButtonElement | null>
 }
 
-export function VerificationSheet({ open, onOpenChange, level, state, lastTurn }: SheetProps) {
+export function VerificationSheet({ open, onOpenChange, level, state, lastTurn, seal }: SheetProps) {
   const title = useRef<HTMLHeadingElement>(null)
   return (
     <Dialog.Root open={open} onOpenChange={onOpenChange}>
@@ -42,6 +44,10 @@ export function VerificationSheet({ open, onOpenChange, level, state, lastTurn }
             event.preventDefault()
             title.current?.focus()
           }}
+          onCloseAutoFocus={(event) => {
+            event.preventDefault()
+            seal.current?.focus()
+          }}
         >
           <SheetBody title={title} level={level} state={state} lastTurn={lastTurn} />
         </Dialog.Content>
@@ -50,7 +56,7 @@ export function VerificationSheet({ open, onOpenChange, level, state, lastTurn }
   )
 }
 
-type SheetBodyProps = Omit<SheetProps, 'open' | 'onOpenChange'> & { title: React.RefObject<HTMLHeadingElement | null> }
+type SheetBodyProps = Omit<SheetProps, 'open' | 'onOpenChange' | 'seal'> & { title: React.RefObject<HTMLHeadingElement | null> }
 
 /** The order of the parts is fixed (ui.md §3.4). All rows and all evidence are what the core found; nothing is said here that it did not check. */
 function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
