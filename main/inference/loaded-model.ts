@@ -8,7 +8,8 @@ import {
   type LlamaModel,
   readGgufFileInfo,
 } from 'node-llama-cpp'
-import { checkCapable, type EngineCapabilities } from './capabilities.ts'
+import type { EngineCapabilities } from './capabilities.ts'
+import { checkCapable } from './capable-check.ts'
 import { Embedder } from './embedder.ts'
 import type { Embeddings, EngineEvent, GenerationOptions } from './engine.ts'
 import { type GenerationInput, type GpuChoice, type LoadOrder, mostTopLogprobs } from './engine-messages.ts'
