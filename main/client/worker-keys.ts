@@ -68,8 +68,11 @@ export class WorkerKeys {
       if (this.#lists.size <= mostModels) break
       this.#lists.delete(oldest)
     }
-    // What failed is asked for again.
-    list.catch(() => this.forget(model))
+    // What failed, or knew nobody, is asked for again: a worker may just be on its way.
+    list.then(
+      ({ workers }) => workers.length === 0 && this.forget(model),
+      () => this.forget(model),
+    )
     return list
   }
 
