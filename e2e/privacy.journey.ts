@@ -1,0 +1,180 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { AxeBuilder } from '@axe-core/playwright'
+import { type BrowserContext, expect, type Locator, type Page, test } from '@playwright/test'
+import { type RunningApp, runCommand, startApp } from './support/app.ts'
+import { canaryBelow, newCanary, spelledIn } from './support/canary.ts'
+import { dataDirWithModel } from './support/provisioned.ts'
+import { answered, answeredInPart, ask, goTo, newWindow, openByLink } from './support/screens.ts'
+
+const pictures = join(import.meta.dirname, '..', 'test-results', 'privacy')
+
+test.describe.configure({ mode: 'serial' })
+
+let app: RunningApp
+let window: BrowserContext
+let page: Page
+const canary = newCanary()
+
+const seal = (): Locator => page.getByRole('button', { name: /^Privacy: / })
+const sheet = (): Locator => page.getByRole('dialog')
+const row = (statement: string): Locator => sheet().getByRole('listitem').filter({ hasText: statement })
+
+test.beforeAll(async ({ browser }) => {
+  app = await startApp(await dataDirWithModel(), { args: ['--verbose'] })
+  window = await newWindow(browser)
+  page = await window.newPage()
+  await page.emulateMedia({ reducedMotion: 'reduce' })
+  await openByLink(page, app)
+  mkdirSync(pictures, { recursive: true })
+})
+
+test.afterAll(async () => {
+  await window?.close()
+  await app?.stop()
+})
+
+/** Looks at what is open in both themes and both sizes. */
+async function clearToAll(name: string): Promise<void> {
+  const found: string[] = []
+  for (const theme of ['light', 'dark'] as const)
+    for (const size of [
+      { width: 1280, height: 800 },
+      { width: 960, height: 640 },
+    ]) {
+      await page.setViewportSize(size)
+      await page.evaluate(`document.documentElement.dataset.theme = '${theme}'`)
+      await page.screenshot({ path: join(pictures, `${name}-${theme}-${size.width}.png`) })
+      const { violations } = await new AxeBuilder({ page }).analyze()
+      found.push(...violations.map(({ id, nodes }) => `${name} ${theme} ${size.width}: ${id} ${nodes[0]?.target.join(' ')}`))
+    }
+  await page.setViewportSize({ width: 1280, height: 800 })
+  expect(found).toEqual([])
+}
+
+/** What a button saves as a file. */
+async function saved(button: Locator): Promise<string> {
+  const [download] = await Promise.all([page.waitForEvent('download'), button.click()])
+  const path = join(app.dataDir, '..', `${Date.now()}-${download.suggestedFilename()}`)
+  await download.saveAs(path)
+  return path
+}
+
+test('on this computer: the seal is earned by checks of the running engine', async () => {
+  const turn = await ask(page, `Please repeat ${canary} once.`)
+  await answeredInPart(turn)
+  await expect(seal()).toHaveAccessibleName(/^Privacy: On this computer\. Only you can read this/)
+  await seal().click()
+  await expect(row('The model runs in a process of this app')).toContainText('Checked here')
+  await expect(row('The model file is the published one')).toContainText('Checked here')
+  await expect(row('The engine holds no connection')).toContainText('Checked here')
+  await expect(row('The chat is stored encrypted')).toContainText('Part of this version')
+  await expect(sheet().getByText('No payment.')).toBeVisible()
+  const parts = await sheet().evaluate((element) => {
+    const text = element.innerText
+    return ['Only you can read this conversation', 'The model file is', 'What this cannot prove', 'Evidence', 'Payment'].map(
+      (part) => text.indexOf(part),
+    )
+  })
+  expect(parts).toEqual(parts.toSorted((a, b) => a - b))
+  expect(parts).not.toContain(-1)
+  await clearToAll('sheet-computer')
+  await sheet().getByRole('button', { name: 'Check again' }).click()
+  await expect(sheet().getByText(/^Verified just now/)).toBeVisible()
+  await page.keyboard.press('Escape')
+  await expect(sheet()).toBeHidden()
+  await expect(seal()).toBeFocused()
+})
+
+test('levels that nothing is set up for say so, are not green, and cannot be chosen by mistake', async () => {
+  await page.getByRole('button', { name: 'Change who can read this' }).click()
+  for (const [level, reason] of [
+    ['Attested network', 'No attested network is configured.'],
+    ['Open network', 'No open network is configured.'],
+  ] as const) {
+    const option = page.getByRole('radio', { name: level, exact: true })
+    await expect(option).toContainText(reason)
+    await expect(option).toHaveClass(/tone-neutral/)
+  }
+  await clearToAll('switcher')
+  await page.keyboard.press('Escape')
+  for (const keys of ['Alt+3', 'Alt+4']) {
+    await page.keyboard.press(keys)
+    await expect(page.getByRole('alert').filter({ hasText: 'is configured' })).toBeVisible()
+    await expect(seal()).toHaveAccessibleName(/^Privacy: On this computer/)
+  }
+})
+
+test('practice network: neutral, checked as far as it goes, with evidence and a receipt that others verify', async () => {
+  test.setTimeout(300_000)
+  await page.keyboard.press('Alt+5')
+  const turn = await ask(page, `Say ${canary} in one short sentence.`)
+  await answered(turn)
+  await expect(seal()).toHaveAccessibleName(/^Privacy: Practice network/)
+  await expect(page.locator('.seal-row')).toHaveClass(/tone-neutral/)
+  await seal().click()
+  await expect(row('The way to the proxy is encrypted')).toContainText('Checked here')
+  await expect(row('The proxy is listed in the registry')).toContainText('no block proof was checked')
+  for (const statement of ['Sealed hardware', 'Published software', 'The worker and its model'])
+    await expect(row(statement)).toContainText('Not checked')
+  await clearToAll('sheet-practice')
+
+  const evidence = await saved(sheet().getByRole('button', { name: 'Save as JSON' }))
+  const told = await runCommand(['verify', evidence])
+  expect(told.output).toContain('NOT PROVEN: there is no attestation in this evidence')
+  expect(told.code).toBe(0)
+  await page.keyboard.press('Escape')
+
+  const endpoint = app.output().match(/http:\/\/127\.0\.0\.1:\d+(?=\/api)/)?.[0]
+  await expect
+    .poll(
+      async () => {
+        const receipt = await saved(turn.getByRole('button', { name: 'Save the receipt' }))
+        return (await runCommand(['verify', receipt])).output.split('\n')[0]
+      },
+      { timeout: 60_000, intervals: [2_000] },
+    )
+    .toBe('PROVEN from the file alone:')
+  const receipt = await saved(turn.getByRole('button', { name: 'Save the receipt' }))
+  const { chain, tokens } = JSON.parse(await (await import('node:fs/promises')).readFile(receipt, 'utf8'))
+  const onChain = await runCommand(['verify', receipt, '--chain', endpoint ?? chain.endpoint])
+  expect(onChain.output).toMatch(/The chain .* shows (the charge that covers it|no charge yet)/)
+  expect(onChain.code).toBe(0)
+  // More tokens than were billed: the file itself says that it was changed.
+  const changed = `${receipt}.changed.json`
+  writeFileSync(
+    changed,
+    JSON.stringify({
+      ...JSON.parse(await (await import('node:fs/promises')).readFile(receipt, 'utf8')),
+      tokens: { ...tokens, total: '1' },
+    }),
+  )
+  const refused = await runCommand(['verify', changed])
+  expect(refused.output).toContain('NOT PROVEN (digest-differs)')
+  expect(refused.code).toBe(1)
+})
+
+test('the Open network can be forbidden', async () => {
+  await goTo(page, 'Settings')
+  await page.getByRole('navigation', { name: 'Settings sections' }).getByRole('link', { name: 'Privacy' }).click()
+  await page.getByRole('radio', { name: 'Forbid' }).click()
+  await expect(page.getByRole('radio', { name: 'Forbid' })).toBeChecked()
+  await clearToAll('settings')
+})
+
+test('what was written is found in no log and no store, in no spelling', async () => {
+  await goTo(page, 'Chat')
+  const free = await ask(page, `Once more: ${canary}`)
+  await answeredInPart(free)
+  await page.keyboard.press('Alt+5')
+  await answeredInPart(await ask(page, `And again ${canary}`))
+  const whileRunning = canaryBelow(app.dataDir, canary)
+  expect(whileRunning.files).toBeGreaterThan(10)
+  expect(whileRunning.found).toEqual([])
+  await app.stop()
+  expect(canaryBelow(app.dataDir, canary).found).toEqual([])
+  expect(spelledIn(Buffer.from(app.output()), canary)).toEqual([])
+  // The search itself finds what is there.
+  writeFileSync(join(app.dataDir, 'control'), Buffer.from(`x${canary}`).toString('base64'))
+  expect(canaryBelow(app.dataDir, canary).found).toHaveLength(1)
+})
