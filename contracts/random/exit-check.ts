@@ -182,6 +182,8 @@ async function askLate(world: World, proxy: Contract, closedAtSec: Map<Key, numb
   await claim(world, proxy, closedAtSec)
   world.pass(world.proxy(proxy.key).terms.clientDelay)
   await ask()
+  // What the rent of the last moments took from whoever came last is added, and asked for again.
+  await ask()
 }
 
 /** Makes up for rent that no message has paid. No more than that may be missing. */
