@@ -25,6 +25,9 @@ describe('JsonGrammar', () => {
     expect(refusal({ $ref: '#/$defs/gone' })).toContain('leads nowhere')
     expect(refusal({ $ref: 'https://example.com/schema' })).toContain('same schema')
     expect(refusal({ $ref: '#/__proto__/constructor' })).toContain('leads nowhere')
+    expect(refusal({ $ref: '#/%' })).toContain('no pointer')
+    expect(refusal({ type: 'string', enum: [1, null] })).toContain('/enum')
+    expect(refusal({ type: 'integer', const: 1.5 })).toContain('/const')
     expect(refusal('text')).toContain('cannot be held to')
     expect(refusal(false)).toContain('cannot be held to')
   })
@@ -35,6 +38,32 @@ describe('JsonGrammar', () => {
     expect(refusal(deep)).toContain('nested too deeply')
     const properties = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`p${index}`, { type: 'string' }]))
     expect(refusal({ type: 'object', properties })).toContain('too large')
+  })
+
+  it('grows with the number of properties, not with its square, and ends where it is too large', () => {
+    const object = (count: number, name: string) => ({
+      type: 'object',
+      properties: Object.fromEntries(Array.from({ length: count }, (_, index) => [`${name}${index}`, { type: 'string' }])),
+    })
+    const text = (schema: unknown): string => {
+      const grammar = new JsonGrammar()
+      return grammar.text(grammar.schema(schema))
+    }
+    const [few, many] = [text(object(90, 'p')).length, text(object(900, 'p')).length]
+    expect(many).toBeLessThan(few * 12)
+    expect(many).toBeLessThan(256 * 1024)
+    expect(() => text(object(900, 'p'.repeat(400)))).toThrow(expect.objectContaining({ code: 'bad-schema' }))
+  })
+
+  it('lets of the values in a list only those through that are of the type', () => {
+    const values = (schema: object): string | undefined => {
+      const grammar = new JsonGrammar()
+      return grammar.rules.get(grammar.schema(schema))
+    }
+    expect(values({ type: 'string', enum: ['a', 1, null, ['b']] })).toBe('"\\"a\\""')
+    expect(values({ type: ['integer', 'null'], enum: ['a', 1, 1.5, null, {}] })).toBe('"1" | "null"')
+    expect(values({ type: ['object', 'array'], enum: ['a', {}, [], null] })).toBe('"{}" | "[]"')
+    expect(values({ enum: ['a', 1] })).toBe('"\\"a\\"" | "1"')
   })
 
   it('escapes what stands for itself', () => {

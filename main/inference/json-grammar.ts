@@ -12,7 +12,10 @@ const annotations = new Set(
 )
 /** Expanded by the library rule by rule; above this it refuses them. */
 const mostRepeats = 1_000
-const mostNodes = 2_000
+/** Three rules a property: its value, what may begin with it, what may follow it. */
+const mostNodes = 3_000
+/** The library reads a grammar in one go, in which the engine does nothing else. */
+const mostTextLength = 256 * 1024
 const mostDepth = 48
 
 const count = z.number().int().nonnegative().max(mostRepeats, `Bounds above ${mostRepeats} are not supported.`)
@@ -77,9 +80,14 @@ export class JsonGrammar {
     return new SchemaReader(schema, this).read()
   }
 
-  /** The whole text of a grammar with `root` as its first rule. */
+  /**
+   * The whole text of a grammar with `root` as its first rule.
+   * @throws Failure `bad-schema` where it would be too large
+   */
   text(root: string): string {
-    return [`root ::= ${root}`, ...[...this.#rules].map(([name, body]) => `${name} ::= ${body}`)].join('\n')
+    const lines = [`root ::= ${root}`, ...[...this.#rules].map(([name, body]) => `${name} ::= ${body}`)]
+    if (lines.reduce((sum, { length }) => sum + length + 1, 0) > mostTextLength) throw bad('', 'it is too large')
+    return lines.join('\n')
   }
 
   #common(name: string): string {
@@ -141,7 +149,7 @@ class SchemaReader {
       .slice(2)
       .split('/')
       .filter((part) => part !== '')) {
-      const key = decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~')
+      const key = decoded(part, at).replaceAll('~1', '/').replaceAll('~0', '~')
       const inside = typeof found === 'object' && found !== null && Object.hasOwn(found, key)
       if (!inside) throw bad(`${at}/$ref`, `"${pointer}" leads nowhere`)
       found = (found as Record<string, unknown>)[key]
@@ -167,14 +175,15 @@ class SchemaReader {
 
   #body(schema: Record<string, unknown>, take: (key: string) => unknown, at: string, depth: number): string {
     if (schema.$ref !== undefined) return this.#reference(parse(z.string(), take('$ref'), `${at}/$ref`), at, depth + 1)
-    if (schema.const !== undefined) {
-      take('type')
-      return literal(JSON.stringify(take('const')))
-    }
-    if (schema.enum !== undefined) {
-      take('type')
-      const values = parse(z.array(z.unknown()).min(1).max(mostRepeats), take('enum'), `${at}/enum`)
-      return values.map((value) => literal(JSON.stringify(value))).join(' | ')
+    for (const key of ['const', 'enum'] as const) {
+      if (schema[key] === undefined) continue
+      const given = key === 'const' ? [take(key)] : take(key)
+      const values = parse(z.array(z.unknown()).min(1).max(mostRepeats), given, `${at}/${key}`)
+      const type = take('type')
+      const types = type === undefined ? undefined : typesOf(schema, type, at)
+      const valid = values.filter((value) => types === undefined || types.some((one) => isOfType(value, one)))
+      if (valid.length === 0) throw bad(`${at}/${key}`, 'no value there is of its type')
+      return valid.map((value) => literal(JSON.stringify(value))).join(' | ')
     }
     for (const key of ['anyOf', 'oneOf', 'allOf'] as const) {
       if (schema[key] === undefined) continue
@@ -257,7 +266,7 @@ class SchemaReader {
       text: pair(literal(JSON.stringify(name)), this.#rule(schema, `${at}/properties/${name}`, depth)),
       isRequired: required.has(name),
     }))
-    // From the last one on: what may follow when nothing was written yet.
+    // From the last one on: what may follow when nothing was written yet, and what after a property. By name: written out, it would grow by the square.
     let rest = ''
     let tail = ''
     for (const { text, isRequired } of pairs.toReversed()) {
@@ -266,7 +275,9 @@ class SchemaReader {
       this.#grammar.define(name, isRequired ? first : `${first} | ${rest === '' ? '""' : rest}`)
       rest = name
       const next = `(${ws} "," ${ws} ${text})${isRequired ? '' : '?'}`
-      tail = tail === '' ? next : `${next} ${tail}`
+      const following = this.#grammar.reserve()
+      this.#grammar.define(following, tail === '' ? next : `${next} ${tail}`)
+      tail = following
     }
     return `"{" ${ws} ${rest} ${ws} "}"`
   }
@@ -280,6 +291,23 @@ function typesOf(schema: Record<string, unknown>, type: unknown, at: string): re
     return ['object']
   if (schema.items !== undefined || schema.prefixItems !== undefined) return ['array']
   return ['object', 'array', 'string', 'number', 'boolean', 'null']
+}
+
+function isOfType(value: unknown, type: TypeName): boolean {
+  if (type === 'null') return value === null
+  if (type === 'array') return Array.isArray(value)
+  if (type === 'object') return typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (type === 'integer') return Number.isInteger(value)
+  return typeof value === type
+}
+
+/** A part of a pointer without the escapes of an address. */
+function decoded(part: string, at: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    throw bad(`${at}/$ref`, 'it is no pointer')
+  }
 }
 
 function bounds(take: (key: string) => unknown, low: string, high: string, at: string): [number, number | undefined] {
