@@ -9,7 +9,16 @@ import type { Device, DeviceBook } from './device-book.ts'
 import { deviceFailure } from './device-failure.ts'
 import { type DialledDevice, dialDevice } from './dial-device.ts'
 import { dayMs } from './host-times.ts'
-import { type AskedOptions, type FromGuest, type FromHost, fromHost, type HostState } from './link-messages.ts'
+import {
+  type AskedOptions,
+  type FromGuest,
+  type FromHost,
+  fromHost,
+  type HostState,
+  mostAskedTokens,
+  mostLinkBytes,
+  mostMessages,
+} from './link-messages.ts'
 import { refusalIn } from './pairing-exchange.ts'
 import { linkProtocol } from './peer-key.ts'
 
@@ -63,6 +72,8 @@ export interface LinkOptions {
 }
 
 let connections = 0
+/** Longer than the longest tokens of models on average: a host that sends more does not answer, it fills the memory. */
+const mostLettersPerToken = 64
 const nothingUsed = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
 
 /**
@@ -106,7 +117,7 @@ export class HostLink {
   /**
    * Asks the host. Closing the connection is what ends an answer, also for the engine there.
    * @param mayGo asked right before the question is sent, over a connection whose key is the pinned one; false: nothing is sent
-   * @throws Failure of device-failure.ts, `context-too-small` before the first text. Nothing of the question was sent when the host was not the
+   * @throws Failure of device-failure.ts, `context-too-small` before the first text: also for more than one frame holds. Nothing of the question was sent when the host was not the
    *   pinned one or did not welcome this device.
    */
   async *ask(
@@ -117,20 +128,26 @@ export class HostLink {
   ): AsyncGenerator<EngineEvent> {
     const { times } = this.#options
     const ended = AbortSignal.any([signal, this.#control.signal])
+    const mostLetters = mostLettersPerToken * (options.maxTokens ?? mostAskedTokens)
     let tokens = 0
+    let letters = 0
     try {
+      const question = { t: 'ask', messages: messages.map(plain), options } satisfies FromGuest
+      if (messages.length > mostMessages || Buffer.byteLength(JSON.stringify(question)) > mostLinkBytes)
+        throw engineFailure('context-too-small')
       const { frames } = await this.#dial(ended)
       try {
         if (!(await mayGo())) {
           yield { type: 'done', reason: 'cancelled', usage: nothingUsed }
           return
         }
-        const question = { t: 'ask', messages: messages.map(plain), options } satisfies FromGuest
         await frames.send(question)
         for (;;) {
           const message = await read(frames.read(times.silenceMs))
           if (message.t === 'text') {
             tokens += message.tokens
+            letters += message.text.length
+            if (letters > mostLetters) throw deviceFailure('device-malformed')
             yield { type: 'text', text: message.text, tokens: message.tokens }
           } else if (message.t === 'done') {
             yield { type: 'done', reason: message.reason, usage: message.usage }

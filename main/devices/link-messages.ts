@@ -4,6 +4,11 @@ import { deviceAddress, deviceName } from './pairing-messages.ts'
 /** The longest frame of the link: a conversation as long as a large context, as JSON. */
 export const mostLinkBytes = 2 * 1024 * 1024
 
+/** The most messages of one question. */
+export const mostMessages = 2_000
+/** The most that a guest may ask an answer to be long. */
+export const mostAskedTokens = 65_536
+
 const count = z
   .number()
   .int()
@@ -13,7 +18,7 @@ const chatMessage = z.strictObject({ role: z.enum(['system', 'user', 'assistant'
 
 /** Sampling that a guest may ask for. Its bounds are the host's protection; the engine checks what they mean. */
 const askedOptions = z.strictObject({
-  maxTokens: z.number().int().positive().max(65_536).optional(),
+  maxTokens: z.number().int().positive().max(mostAskedTokens).optional(),
   temperature: z.number().min(0).max(10).optional(),
   topP: z.number().min(0).max(1).optional(),
   seed: z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER).optional(),
@@ -56,7 +61,7 @@ export const fromGuest = z.discriminatedUnion('t', [
   /** The host's state, and each change of it, until the connection ends. */
   z.strictObject({ t: z.literal('watch') }),
   /** One question; the connection ends with its answer, and the answer with the connection. */
-  z.strictObject({ t: z.literal('ask'), messages: z.array(chatMessage).min(1).max(2_000), options: askedOptions }),
+  z.strictObject({ t: z.literal('ask'), messages: z.array(chatMessage).min(1).max(mostMessages), options: askedOptions }),
   z.strictObject({ t: z.literal('alive') }),
 ])
 export type FromGuest = z.infer<typeof fromGuest>

@@ -179,6 +179,23 @@ describe('the link of two paired installs', () => {
     expect((await ask(there.guest, control.signal)).at(-1)).toMatchObject({ type: 'done', reason: 'cancelled' })
   })
 
+  it('a conversation that is too long for a frame is told as one that is too long for the model, and is not sent', async () => {
+    const { host, guest } = await pairedInstalls()
+    const told = (messages: Parameters<ReturnType<typeof linkOf>['ask']>[0]) =>
+      linkOf(guest).ask(messages, {}, never).next().catch(codeOf)
+    expect(await told([{ role: 'user', content: 'x'.repeat(2 * 1024 * 1024) }])).toBe('context-too-small')
+    expect(await told(Array.from({ length: 2_001 }, () => question[0]))).toBe('context-too-small')
+    expect(host.engine.asked).toEqual([])
+    expect(await told(Array.from({ length: 2_000 }, () => question[0]))).toMatchObject({ value: { text: 'Good' } })
+  })
+
+  it('a host that sends more than was asked for is given up', async () => {
+    const { host, guest } = await pairedInstalls()
+    host.engine.words = Array.from({ length: 11 }, () => 'x'.repeat(64))
+    expect(await ask(guest, never, { maxTokens: 11 })).toHaveLength(12)
+    expect(await ask(guest, never, { maxTokens: 10 }).catch(codeOf)).toBe('device-malformed')
+  })
+
   it('answers only so many questions of one device at once', async () => {
     const { host, guest } = await pairedInstalls()
     host.engine.endless = true
