@@ -259,6 +259,22 @@ describe('downloadHttp, in pieces', () => {
     expect(await equalsFile()).toBe(true)
   })
 
+  it('keeps its pieces while the server is in trouble for a while', async () => {
+    server.bytesPerSecond = 2_000_000
+    server.onRequest = () => {
+      if (ranges().length > 5) server.status = 503
+    }
+    await expect(download(pieces)).rejects.toMatchObject({ code: 'source-unreachable' })
+    const kept = await keptBytes(partPath)
+    expect(kept).toBeGreaterThan(0)
+    server.onRequest = undefined
+    server.status = undefined
+    server.requests.splice(0)
+    await download(pieces)
+    expect(ranges()).toHaveLength(10 - kept / 100_000)
+    expect(await equalsFile()).toBe(true)
+  })
+
   it('gives up when pieces do not come', async () => {
     server.cutAfterBytes = 0
     await expect(download(pieces)).rejects.toMatchObject({ code: 'source-unreachable' })

@@ -9,6 +9,7 @@ import { pause } from '../base/pause.ts'
 import { cancelled, diskFull, unreachable } from './download-problem.ts'
 import { downloadPieces, PiecesRefused } from './parallel-download.ts'
 import { RateLimit } from './rate-limit.ts'
+import { failing, writeWhole } from './whole-writes.ts'
 
 export interface DownloadProgress {
   readonly receivedBytes: number
@@ -230,16 +231,12 @@ async function receive(
       if (most !== null && at + chunk.length > most)
         throw new Failure('wrong-size', `The source sent more than the ${most} bytes of the file.`)
       await rate.take(chunk.length, signal)
-      try {
-        await file.write(chunk, 0, chunk.length, at)
-      } catch (error) {
-        throw writeFailure(path, error)
-      }
+      await writeWhole(file, path, chunk, at)
       at += chunk.length
       onBytes(at)
     }
-    await file.truncate(at)
-    await file.sync()
+    await failing(path, file.truncate(at))
+    await failing(path, file.sync())
     return at
   } finally {
     await file.close()

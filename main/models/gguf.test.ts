@@ -55,6 +55,22 @@ function withText(key: string, text: string): Uint8Array {
   return Buffer.concat([head, pair, whole.subarray(24)])
 }
 
+/** A head with `count` lists of 4,096 truth values, as many as are kept of one list. */
+function withLists(count: number): Uint8Array {
+  const head = Buffer.from(whole.subarray(0, 24))
+  head.writeBigUInt64LE(BigInt(count), 16)
+  const pairs = Array.from({ length: count }, (_, index) => {
+    const pair = Buffer.alloc(8 + 5 + 4 + 4 + 8 + 4096)
+    pair.writeBigUInt64LE(5n)
+    pair.write(`a${String(index).padStart(4, '0')}`, 8)
+    pair.writeUInt32LE(9, 13)
+    pair.writeUInt32LE(7, 17)
+    pair.writeBigUInt64LE(4096n, 21)
+    return pair
+  })
+  return Buffer.concat([head, ...pairs])
+}
+
 describe('readGgufHeader', () => {
   it('describes a model', async () => {
     expect(await read(whole)).toEqual({
@@ -147,6 +163,7 @@ describe('readGgufHeader', () => {
     ],
     ['a name that ends in its middle', changed('output_norm', (view, at) => view.setUint8(at - 1, 0)), 'impossible name'],
     ['a template without end', withText('tokenizer.chat_template', 'x'.repeat(1024 * 1024 + 1)), 'impossibly long'],
+    ['more numbers than any model has', withLists(245), 'many numbers'],
     ['a property twice', withText('general.name', 'Another'), 'twice'],
   ])('refuses %s with a clear sentence', async (_, contents, part) => {
     await expect(read(contents)).rejects.toMatchObject({ code: 'not-a-model', message: expect.stringContaining(part) })

@@ -35,6 +35,8 @@ const mostTensorNameBytes = 63
 const mostTemplateBytes = 1024 * 1024
 /** Lists of numbers up to this length are kept: one value a layer. The vocabulary's are passed over. */
 const mostKeptItems = 4096
+/** Of all lists of a header together. Real ones keep some thousands. */
+const mostKeptNumbers = 1_000_000
 const { string, array, bool } = valueTypes
 const fixedSize: Record<number, number> = { 0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8 }
 
@@ -93,13 +95,14 @@ export function parseGgufHeader(bytes: Uint8Array, fileBytes: number): GgufHeade
   const pairCount = reader.u64('The number of its properties')
   if (pairCount > mostPairs || tensorCount > mostTensors) throw new BadHeader('Its header is damaged.')
   const values = new Map<string, Value>()
+  const kept: Kept = { numbers: 0 }
   for (let i = 0; i < pairCount; i++) {
     const key = reader.text('A name in it', 65_535)
     if (key.includes('\0')) throw new BadHeader('It has a property with an impossible name.')
     if (values.has(key)) throw new BadHeader(`It has the property "${key.slice(0, 60)}" twice.`)
     const type = reader.u32()
     checkExpectedTypes(key, type)
-    values.set(key, value(reader, type, 0, key))
+    values.set(key, value(reader, type, 0, key, kept))
   }
   checkTokenLists(values)
   const weights = tensors(reader, tensorCount, alignment(values), fileBytes)
@@ -117,7 +120,11 @@ function start(reader: HeaderReader, fileBytes: number): number {
   throw new BadHeader(`Its GGUF version ${version} is not supported.`)
 }
 
-function value(reader: HeaderReader, type: number, depth: number, key: string): Value {
+interface Kept {
+  numbers: number
+}
+
+function value(reader: HeaderReader, type: number, depth: number, key: string, kept: Kept): Value {
   if (type === string) return reader.text('A text in it', key === 'tokenizer.chat_template' ? mostTemplateBytes : mostHeaderBytes)
   if (type === bool) return reader.u8() !== 0
   if (type !== array) return reader.number(type)
@@ -126,18 +133,20 @@ function value(reader: HeaderReader, type: number, depth: number, key: string): 
   checkExpectedTypes(key, type, itemType)
   const items = reader.u64('The length of a list in it')
   const size = fixedSize[itemType]
-  if (size !== undefined) return { items, itemType, numbers: numbers(reader, itemType, items, size) }
+  if (size !== undefined) return { items, itemType, numbers: numbers(reader, itemType, items, size, kept) }
   if (itemType === string) for (let i = 0; i < items; i++) reader.skip(reader.u64('A text in it'))
-  else if (itemType === array) for (let i = 0; i < items; i++) value(reader, array, depth + 1, key)
+  else if (itemType === array) for (let i = 0; i < items; i++) value(reader, array, depth + 1, key, kept)
   else throw new BadHeader('It contains a list of an unknown type.')
   return { items, itemType, numbers: null }
 }
 
-function numbers(reader: HeaderReader, itemType: number, items: number, size: number): List['numbers'] {
+function numbers(reader: HeaderReader, itemType: number, items: number, size: number, kept: Kept): List['numbers'] {
   if (items > mostKeptItems) {
     reader.skip(items * size)
     return null
   }
+  kept.numbers += items
+  if (kept.numbers > mostKeptNumbers) throw new BadHeader('Its header holds impossibly many numbers.')
   return Array.from({ length: items }, () => (itemType === bool ? reader.u8() : reader.number(itemType)))
 }
 

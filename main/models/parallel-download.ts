@@ -3,6 +3,7 @@ import { writeFailure } from '../base/atomic-file.ts'
 import { asError, Failure } from '../base/failure.ts'
 import { pause } from '../base/pause.ts'
 import type { RateLimit } from './rate-limit.ts'
+import { failing, writeWhole } from './whole-writes.ts'
 
 export interface PiecesOptions {
   readonly url: string
@@ -49,7 +50,7 @@ export async function downloadPieces(options: PiecesOptions): Promise<void> {
         received += bytes
         options.onBytes(received)
       })
-      await file.datasync()
+      await failing(path, file.datasync())
       done.add(piece)
       options.onPiece(done)
     }
@@ -91,11 +92,7 @@ async function onePiece(
     try {
       for await (const chunk of rangeOf(options, start + have, start + length - 1, signal)) {
         await options.rate.take(chunk.length, signal)
-        try {
-          await file.write(chunk, 0, chunk.length, start + have)
-        } catch (error) {
-          throw writeFailure(options.path, error)
-        }
+        await writeWhole(file, options.path, chunk, start + have)
         have += chunk.length
         onBytes(chunk.length)
       }
@@ -125,6 +122,11 @@ async function* rangeOf(options: PiecesOptions, from: number, to: number, signal
       headers: { ...options.headers, Range: `bytes=${from}-${to}`, 'If-Range': options.etag, 'Accept-Encoding': 'identity' },
       signal: AbortSignal.any([signal, connection.signal]),
     })
+    // A server in trouble says nothing about the pieces that are there.
+    if (![200, 206, 416].includes(response.status)) {
+      await response.body?.cancel()
+      throw new Error(`answer ${response.status}`)
+    }
     const range = response.headers.get('content-range')
     if (response.status !== 206 || range !== `bytes ${from}-${to}/${options.totalBytes}`) {
       await response.body?.cancel()
