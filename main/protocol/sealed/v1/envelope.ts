@@ -99,7 +99,8 @@ export function partiesOf(object: JsonObject): {
 }
 
 /**
- * The object with its texts, without the fields of the envelope. Strings that came as `DEC_` are taken as they are, as the scheme allows.
+ * The object with its texts, without the fields of the envelope. Strings that came as `DEC_` are taken as they are in a question, as the scheme
+ * allows. In an answer they are refused: workers encrypt all of its strings (protocol 95 §4.5), and anybody on the way could have written them.
  * @param keys the other side's key of the envelope has to be this pairing's peer, and the receiver this pairing's own
  * @throws EnvelopeError at the first string that does not open
  */
@@ -108,14 +109,14 @@ export function openObject(object: JsonObject, keys: KeyPairing, direction: Dire
   if (!Buffer.from(sender).equals(keys.peer) || !Buffer.from(receiver).equals(keys.own))
     throw new EnvelopeError('the envelope is of other keys')
   const secret = valueSecret(keys.shared, nonce, direction)
-  const opened = mapStrings(object, (text) => openString(text, secret))
+  const opened = mapStrings(object, (text) => openString(text, secret, direction === 'c'))
   if (!(opened instanceof Map)) throw new TypeError('an object stays an object')
   for (const name of Object.values(fields)) opened.delete(name)
   return opened
 }
 
-function openString(text: string, secret: Uint8Array): string {
-  if (text.startsWith(plain)) return text.slice(plain.length)
+function openString(text: string, secret: Uint8Array, mayBeReadable: boolean): string {
+  if (mayBeReadable && text.startsWith(plain)) return text.slice(plain.length)
   if (!text.startsWith(encrypted)) throw new EnvelopeError('a string is neither encrypted nor marked as readable')
   const hex = text.slice(encrypted.length)
   if (!/^(?:[0-9a-f]{2})+$/.test(hex)) throw new EnvelopeError('an encrypted string is not in hex')

@@ -176,6 +176,7 @@ describe('an envelope', () => {
 describe('an answer', () => {
   const stream =
     'data: {"choices":[{"delta":{"content":"Hi"}}],"id":"x"}\n\n: a comment\n\ndata: {"choices":[],"usage":{"completion_tokens":2}}\n\ndata: [DONE]\n\n'
+  const freshNonce = `"encryption_nonce":"${Buffer.alloc(32, 5).toString('base64')}"`
   const pass = (change: ReturnType<typeof sealAnswer>, text: string, cut: number): string => {
     const all = Buffer.from(text)
     const out: Uint8Array[] = []
@@ -209,6 +210,11 @@ describe('an answer', () => {
     ],
     ['with a value twice', (sealed) => sealed + sealed],
     ['with a value that is no object', () => 'data: "DEC_hello"\n\n'],
+    [
+      'with texts of somebody on the way, marked as readable',
+      (sealed) => sealed.replaceAll(/ENC_[0-9a-f]+/g, 'DEC_I am the worker').replace(/"encryption_nonce":"[^"]+"/, freshNonce),
+    ],
+    ['with one such text more', (sealed) => sealed.replace('"is_encrypted"', '"role":"DEC_assistant","is_encrypted"')],
     ['with a value that is no JSON', () => 'data: {"a"\n\n'],
     ['from the client itself', () => `data: ${writeJson(sealObject(object('{"a":"b"}'), forClient, 'w'))}\n\n`],
   ])('%s is refused', (_name, spoil) => {
