@@ -84,6 +84,20 @@ describe('the spending of a key', () => {
     expect(later.today(key.id)).toMatchObject({ spent: 0n, unsure: 30n, reserved: 0n })
   })
 
+  it('opens on a full disk after a crash; what was under way stays put aside', () => {
+    const { start } = book()
+    const { database, keys, spending } = start()
+    const { key } = keys.create({ ...usualTerms, dailyLimit: 100n }, false)
+    spending.reserve(key, 70n)
+    const disk = fillableDisk(database)
+    disk.full = true
+    const later = new Spending(disk.database, () => noon, silentLogger)
+    expect(later.today(key.id)).toMatchObject({ spent: 0n, unsure: 0n, reserved: 70n })
+    disk.full = false
+    expect(() => later.reserve(key, 31n)).toThrow(ApiRefusal)
+    expect(new Spending(disk.database, () => noon, silentLogger).today(key.id)).toMatchObject({ unsure: 70n, reserved: 0n })
+  })
+
   it('a day is one of this computer', () => {
     expect(dayOf(new Date(2026, 0, 5, 0, 0, 1).getTime())).toBe('2026-01-05')
     expect(dayOf(new Date(2026, 0, 4, 23, 59, 59).getTime())).toBe('2026-01-04')

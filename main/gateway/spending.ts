@@ -120,7 +120,12 @@ export class Spending {
 
   #settleCutOff(): void {
     const open = this.#database.prepare<{ id: string }>('SELECT id FROM reservation').all()
-    for (const { id } of open) this.#settle(id, undefined)
+    try {
+      for (const { id } of open) this.#settle(id, undefined)
+    } catch (thrown) {
+      // What stays put aside counts against its day all the same, so a full disk need not keep the app from starting.
+      this.#logger.error('what a request cut off may have cost could not be written down', { reason: asError(thrown).message })
+    }
   }
 
   #add(keyId: string, day: string, change: Partial<DayRow>): void {
