@@ -61,6 +61,11 @@ export class ApiKeys {
     return secret.startsWith(secretPrefix) && secret.length < 200 ? this.#byHash.get(hashOf(secret).toString('hex')) : undefined
   }
 
+  /** As it is now; undefined when it was revoked. */
+  byId(id: string): ApiKey | undefined {
+    return [...this.#byHash.values()].find((key) => key.id === id)
+  }
+
   /** @param consented whether the user agreed that its requests leave for a network */
   create(terms: GatewayKeyTerms, consented: boolean): { readonly key: ApiKey; readonly secret: string } {
     const secret = secretPrefix + randomBytes(secretBytes).toString('base64url')

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ApiKey } from './api-keys.ts'
+import { ApiRefusal } from './refusal.ts'
 
 /** Names of headers as a browser may ask for them. */
 const headerNames = /^[A-Za-z0-9-]+(, ?[A-Za-z0-9-]+)*$/
@@ -19,6 +20,16 @@ export function answerPreflight(request: IncomingMessage, response: ServerRespon
   if (request.headers['access-control-request-private-network'] === 'true')
     response.setHeader('Access-Control-Allow-Private-Network', 'true')
   response.writeHead(204).end()
+}
+
+/** @throws ApiRefusal when a page asks that the key does not list */
+export function checkOrigin({ headers: { origin } }: IncomingMessage, key: ApiKey): void {
+  if (origin === undefined || key.origins.includes(origin)) return
+  throw new ApiRefusal('Web pages of this origin may not use this key.', {
+    status: 403,
+    type: 'permission_error',
+    code: 'origin_not_allowed',
+  })
 }
 
 /** Lets the page of that origin read the answer. */

@@ -3,20 +3,22 @@ import type { ServerResponse } from 'node:http'
 import type { GatewayRequest } from '../../preload/api/gateway.ts'
 import { type Asked, readBody } from '../base/http-listener.ts'
 import type { Logger } from '../base/logger.ts'
-import type { ApiKey } from './api-keys.ts'
+import type { ApiKey, ApiKeys } from './api-keys.ts'
 import { type Endpoint, readApiRequest } from './api-request.ts'
 import type { GatewayBackend } from './backend.ts'
+import { checkOrigin } from './cors.ts'
 import { checkFields } from './fields.ts'
 import type { Metrics } from './metrics.ts'
 import { type Choice, chooseModel, levelHeader } from './model-choice.ts'
 import { type Passed, passAnswer } from './pass-answer.ts'
-import { ApiRefusal, aborted, asRefusal, callerLeft } from './refusal.ts'
+import { ApiRefusal, aborted, asRefusal, callerLeft, unknownKey } from './refusal.ts'
 import type { RunningRequests } from './running-requests.ts'
 import type { Reservation, Spending } from './spending.ts'
 
 export interface DeskOptions {
   /** Narrowest first. */
   readonly backends: readonly GatewayBackend[]
+  readonly keys: Pick<ApiKeys, 'byId'>
   readonly spending: Spending
   readonly running: RunningRequests
   readonly metrics: Metrics
@@ -39,7 +41,7 @@ export class Desk {
   }
 
   /** @throws what ended the request, unless its answer had begun: nothing has been written then */
-  async answer(endpoint: Endpoint, asked: Asked, key: ApiKey): Promise<void> {
+  async answer(endpoint: Endpoint, asked: Asked, shown: ApiKey): Promise<void> {
     const { running, onEnded, metrics, now, logger } = this.#options
     const { request, response } = asked
     const id = `req_${randomUUID()}`
@@ -51,8 +53,9 @@ export class Desk {
         code: 'too_many_requests',
         retry: true,
       })
-    const { control, done } = running.begin(key.id)
+    const { control, done } = running.begin(shown.id)
     const notes: Passed = { counts: undefined, end: undefined, firstWordAtMs: undefined }
+    let key = shown
     let choice: Choice | undefined
     let status = 200
     let startedAt = performance.now()
@@ -63,6 +66,9 @@ export class Desk {
       checkContent(asked)
       const body = await readBody(request, mostBodyBytes)
       startedAt = performance.now()
+      // The user may have changed the key while the body came.
+      key = this.#currentKey(shown)
+      checkOrigin(request, key)
       const read = readApiRequest(endpoint, body)
       choice = chooseModel(read.model, header(asked), key, this.#options.backends)
       checkFields(read, choice.offer.capabilities)
@@ -107,6 +113,12 @@ export class Desk {
       )
       done()
     }
+  }
+
+  #currentKey({ id }: ApiKey): ApiKey {
+    const key = this.#options.keys.byId(id)
+    if (key === undefined) throw unknownKey('This key was revoked.')
+    return key
   }
 
   async #pass(
@@ -161,7 +173,7 @@ function checkContent({ request }: Asked): void {
   if (Number(request.headers['content-length'] ?? 0) > mostBodyBytes) throw tooLarge()
 }
 
-export const tooLarge = (): ApiRefusal =>
+const tooLarge = (): ApiRefusal =>
   new ApiRefusal(`A request has at most ${mostBodyBytes} bytes.`, { status: 413, code: 'request_too_large' })
 
 function header({ request }: Asked): string | undefined {

@@ -150,6 +150,65 @@ describe('a key', () => {
   })
 })
 
+describe('a key that is changed while a body comes', () => {
+  const terms = { name: 'x', models: null, origins: ['http://localhost:3000'], dailyLimit: 100n }
+  /** What is answered when the change happens between the first and the second half of the body. */
+  async function between(change: (gateway: Stage['gateway'], id: string) => void) {
+    const place = paidPlace(60n)
+    const local = { ...paidPlace(0n).backend, level: 'computer', prefix: 'local', needsConsent: false } as const
+    const stage = await openStage([local, place.backend])
+    stages.push(stage)
+    const { id, secret } = stage.gateway.createKey({ ...terms, level: 'practice', consent: true })
+    const body = JSON.stringify(question)
+    const reply = new Promise<unknown>((resolve, reject) => {
+      const request = httpRequest({
+        host: '127.0.0.1',
+        port: stage.port,
+        method: 'POST',
+        path: '/v1/chat/completions',
+        headers: {
+          Authorization: `Bearer ${secret}`,
+          'Content-Type': 'application/json',
+          'Content-Length': body.length,
+          Origin: 'http://localhost:3000',
+        },
+      })
+      request.once('error', reject)
+      request.once('response', (response) => {
+        let text = ''
+        response.on('data', (part: Buffer) => {
+          text += part.toString()
+        })
+        response.once('end', () => resolve([response.statusCode, (JSON.parse(text) as { error?: { code: string } }).error?.code]))
+      })
+      request.write(body.slice(0, 10))
+      void expect
+        .poll(() => stage.gateway.view().running)
+        .toBe(1)
+        .then(() => {
+          change(stage.gateway, id)
+          request.end(body.slice(10))
+        }, reject)
+    })
+    return { reply: await reply, asked: place.asked.length }
+  }
+
+  it.each([
+    ['narrowed', { ...terms, level: 'computer' as const }, 403, 'level_not_allowed'],
+    ['given fewer models', { ...terms, models: ['local/paid'], level: 'practice' as const }, 403, 'model_not_allowed'],
+    ['given less money', { ...terms, dailyLimit: 59n, level: 'practice' as const }, 429, 'daily_limit_reached'],
+    ['given fewer pages', { ...terms, origins: [], level: 'practice' as const }, 403, 'origin_not_allowed'],
+  ])('counts as it is then: %s', async (_name, changed, status, code) => {
+    const { reply, asked } = await between((gateway, id) => gateway.changeKey({ id, ...changed, consent: false }))
+    expect([reply, asked]).toEqual([[status, code], 0])
+  })
+
+  it('counts as it is then: revoked', async () => {
+    const { reply, asked } = await between((gateway, id) => gateway.revokeKey({ id }))
+    expect([reply, asked]).toEqual([[401, 'invalid_api_key'], 0])
+  })
+})
+
 describe('money', () => {
   it('is reserved before anything is sent, and a limit that is reached sends nothing', async () => {
     const place = paidPlace(60n)
@@ -400,6 +459,8 @@ describe('what is no request of a program', () => {
     const headers = { 'Content-Type': 'application/json', 'Transfer-Encoding': 'chunked' }
     const untold = await stage.send('POST', '/v1/chat/completions', { key, headers, body: huge })
     expect(untold.status).toBe(413)
+    expect((untold.json() as { error: { code: string } }).error.code).toBe('request_too_large')
+    expect(stage.gateway.view().recent.map(({ status }) => status)).toEqual([413, 413])
   })
 
   it('requests that come by drops are ended', async () => {

@@ -72,6 +72,7 @@ export class Gateway {
     const metrics = new Metrics()
     const desk = new Desk({
       backends,
+      keys: this.#keys,
       spending: this.#spending,
       running: this.#running,
       metrics,

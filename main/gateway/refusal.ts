@@ -59,6 +59,7 @@ const noMoney: Kind = { status: 402, type: 'insufficient_quota', code: 'insuffic
 
 /** How the failures of engine and client are told. What is not listed is a defect or a full disk. */
 const kinds: Readonly<Record<string, Kind>> = {
+  'body-too-large': { status: 413, type: 'invalid_request_error', code: 'request_too_large' },
   'context-too-small': { status: 400, type: 'invalid_request_error', code: 'context_length_exceeded' },
   'invalid-request': { status: 400, type: 'invalid_request_error' },
   'not-capable': { status: 400, type: 'invalid_request_error', code: 'unsupported_parameter' },
@@ -77,6 +78,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   'unknown-key': later,
   'not-verified': later,
   'seal-unavailable': later,
+  'connection-changed': later,
   'worker-gone': later,
   'disk-full': later,
   refused: later,
@@ -115,6 +117,9 @@ export function asRefusal(thrown: unknown): ApiRefusal {
     cause: thrown,
   })
 }
+
+export const unknownKey = (message: string): ApiRefusal =>
+  new ApiRefusal(message, { status: 401, type: 'authentication_error', code: 'invalid_api_key' })
 
 /** A caller that left before the end, as servers write it in their logs. */
 export const callerLeft = 499

@@ -1,14 +1,13 @@
-import { Failure } from '../base/failure.ts'
 import { type Asked, sendJson, sendText } from '../base/http-listener.ts'
 import type { ApiKey, ApiKeys } from './api-keys.ts'
 import { type Endpoint, endpointPaths } from './api-request.ts'
 import type { GatewayBackend } from './backend.ts'
-import { allowOrigin, answerPreflight } from './cors.ts'
-import { type Desk, tooLarge } from './desk.ts'
+import { allowOrigin, answerPreflight, checkOrigin } from './cors.ts'
+import type { Desk } from './desk.ts'
 import type { Metrics } from './metrics.ts'
 import { choicesOf } from './model-choice.ts'
 import { modelEntry } from './models-list.ts'
-import { ApiRefusal, asRefusal, errorBody } from './refusal.ts'
+import { ApiRefusal, asRefusal, errorBody, unknownKey } from './refusal.ts'
 
 export interface RoutesOptions {
   readonly keys: ApiKeys
@@ -46,16 +45,8 @@ export function gatewayRoutes(options: RoutesOptions): (asked: Asked) => Promise
       return sendJson(response, 200, { status: 'ok', backends: places })
     }
     const key = authenticate(asked, keys)
-    const { origin } = request.headers
-    if (origin !== undefined) {
-      if (!key.origins.includes(origin))
-        throw new ApiRefusal('Web pages of this origin may not use this key.', {
-          status: 403,
-          type: 'permission_error',
-          code: 'origin_not_allowed',
-        })
-      allowOrigin(response, origin)
-    }
+    checkOrigin(request, key)
+    if (request.headers.origin !== undefined) allowOrigin(response, request.headers.origin)
     const endpoint = endpoints.get(path)
     if (endpoint !== undefined) {
       only(asked, 'POST')
@@ -88,7 +79,7 @@ export function gatewayRoutes(options: RoutesOptions): (asked: Asked) => Promise
     try {
       await route(asked)
     } catch (thrown) {
-      const refusal = thrown instanceof Failure && thrown.code === 'body-too-large' ? tooLarge() : asRefusal(thrown)
+      const refusal = asRefusal(thrown)
       if (refusal.code === 'internal_error') options.onDefect(thrown)
       refuse(asked, refusal)
     }
@@ -108,11 +99,11 @@ function authenticate({ request }: Asked, keys: ApiKeys): ApiKey {
   const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
   const key = given === undefined ? undefined : keys.find(given)
   if (key !== undefined) return key
-  const message =
+  throw unknownKey(
     given === undefined
       ? 'A key of the local API is needed: Authorization: Bearer sk-cocoon-… Make one in Settings, Local API.'
-      : 'This key is unknown or was revoked.'
-  throw new ApiRefusal(message, { status: 401, type: 'authentication_error', code: 'invalid_api_key' })
+      : 'This key is unknown or was revoked.',
+  )
 }
 
 function only({ method, response }: Asked, allowed: 'GET' | 'POST'): void {
