@@ -9,13 +9,15 @@ import { processFacts } from './process-sockets.ts'
 import { evidence, notChecked, passed, rowFailed, said } from './rows.ts'
 
 export interface ComputerCheckerOptions {
-  readonly engine: LocalEngine
+  readonly engine: Pick<LocalEngine, 'state' | 'pid'>
   readonly library: Pick<ModelLibrary, 'verify'>
   /** The model that the engine holds. */
   readonly model: () => VerifiedModel | undefined
   readonly dataDir: string
   /** How the key of the vault is kept, in a sentence. */
   readonly vault: string
+  /** Linux tells of processes; others do not, and then nothing was looked at. This computer's, unless given. */
+  readonly platform?: NodeJS.Platform
 }
 
 /** Level 1: the process of the engine and the file that it holds are the connection. */
@@ -40,7 +42,10 @@ const statements = {
   storage: said('The chat is stored encrypted', { code: 'check-storage' }),
 } as const
 
-async function check({ engine, library, model, dataDir, vault }: ComputerCheckerOptions, signal: AbortSignal): Promise<Findings> {
+async function check(
+  { engine, library, model, dataDir, vault, platform = process.platform }: ComputerCheckerOptions,
+  signal: AbortSignal,
+): Promise<Findings> {
   // The engine says that it is ready a moment before it is noted which file it was given.
   for (let waitedMs = 0; model() === undefined && waitedMs < mostWaitMs && !signal.aborted; waitedMs += 50)
     await pause(50, signal)
@@ -48,7 +53,7 @@ async function check({ engine, library, model, dataDir, vault }: ComputerChecker
   return {
     rows: [
       await modelRow(library, current),
-      ...(await processRows(engine.pid)),
+      ...(await processRows(engine.pid, platform)),
       passed(
         'tools',
         'version',
@@ -114,9 +119,8 @@ async function modelRow(library: Pick<ModelLibrary, 'verify'>, model: VerifiedMo
   )
 }
 
-async function processRows(pid: number | undefined): Promise<CheckRow[]> {
-  const facts = pid === undefined ? null : await processFacts(pid)
-  if (facts === null)
+async function processRows(pid: number | undefined, platform: NodeJS.Platform): Promise<CheckRow[]> {
+  if (platform !== 'linux')
     return [
       passed(
         'process',
@@ -130,6 +134,21 @@ async function processRows(pid: number | undefined): Promise<CheckRow[]> {
         said('This system does not tell it. The engine is given no network task; nothing enforces that.', {
           code: 'check-sockets-unknown',
         }),
+      ),
+    ]
+  const facts = pid === undefined ? null : await processFacts(pid)
+  // The system tells it of every process of one's own that does not hide.
+  if (facts === null)
+    return [
+      rowFailed(
+        'process',
+        statements.process,
+        said('The process of the engine could not be looked at: it has ended, or it hides.', { code: 'check-process-unseen' }),
+      ),
+      rowFailed(
+        'network',
+        statements.network,
+        said('Whether it holds connections could not be looked at.', { code: 'check-sockets-unseen' }),
       ),
     ]
   const { parent, internetSockets } = facts

@@ -37,6 +37,12 @@ describe.runIf(process.platform === 'linux')('what the system tells of a process
       'a UDP socket',
       "import dgram from 'node:dgram'; dgram.createSocket('udp4').bind(0, '127.0.0.1', () => process.send('ready'))",
     ],
+    [
+      'a port of a process that it started itself',
+      `import { spawn } from 'node:child_process'
+       const code = "require('node:net').createServer().listen(0, '127.0.0.1', () => console.log('ready')); process.stdin.on('end', () => process.exit()).resume()"
+       spawn(process.execPath, ['-e', code], { stdio: ['pipe', 'pipe', 'ignore'] }).stdout.once('data', () => process.send('ready'))`,
+    ],
   ])('is %s', async (_, code) => {
     expect((await processFacts(await child(code)))?.internetSockets).toBeGreaterThan(0)
   })

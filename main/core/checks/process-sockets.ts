@@ -3,17 +3,40 @@ import { join } from 'node:path'
 
 export interface ProcessFacts {
   readonly parent: number
-  /** Sockets of the internet protocols that it holds now: connections, and ports that it listens on. */
+  /** Sockets of the internet protocols that it and the processes below it hold now: connections, and ports that they listen on. */
   readonly internetSockets: number
 }
 
 const tables = ['tcp', 'tcp6', 'udp', 'udp6', 'udplite', 'udplite6', 'raw', 'raw6', 'icmp', 'icmp6'] as const
 
 /**
- * What the system tells of a process of one's own user (Linux, proc(5)); null where it tells nothing, as on other systems.
+ * What the system tells of a process of one's own user (Linux, proc(5)) and of those below it; null where it tells nothing: on other systems, of a
+ * process that has ended, and of one that hides. A process that was left by its parent is below nobody and is not seen.
  * @param proc folder of the process file system
  */
 export async function processFacts(pid: number, proc = '/proc'): Promise<ProcessFacts | null> {
+  const own = await factsOfOne(pid, proc)
+  if (own === null) return null
+  let { internetSockets } = own
+  for (const child of await childrenOf(pid, proc)) {
+    const facts = await processFacts(child, proc)
+    if (facts !== null) internetSockets += facts.internetSockets
+    // One that ended between the two looks holds nothing; one that is there and hides is not known.
+    else if ((await childrenOf(pid, proc)).includes(child)) return null
+  }
+  return { parent: own.parent, internetSockets }
+}
+
+/** Each thread has children of its own. Nothing where the system keeps no such list. */
+async function childrenOf(pid: number, proc: string): Promise<number[]> {
+  const tasks = join(proc, String(pid), 'task')
+  const lists = await Promise.all(
+    (await readdir(tasks).catch(() => [])).map((task) => readFile(join(tasks, task, 'children'), 'utf8').catch(() => '')),
+  )
+  return lists.flatMap((list) => list.split(' ').filter(Boolean).map(Number))
+}
+
+async function factsOfOne(pid: number, proc: string): Promise<ProcessFacts | null> {
   const folder = join(proc, String(pid))
   try {
     const stat = await readFile(join(folder, 'stat'), 'utf8')
