@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { Address, Cell } from '@ton/core'
+import { Address, Cell, type Transaction } from '@ton/core'
+import { LayoutError } from '../../../contracts/cells.ts'
 import { clientInit, parseClientState } from '../../../contracts/client.ts'
 import { parseParams, storeParams } from '../../../contracts/params.ts'
-import { parseSigned } from '../../../contracts/signed.ts'
+import { parseSigned, refuseSigned } from '../../../contracts/signed.ts'
 import { type Receipt, receipt as receiptSchema } from '../../../preload/api/receipt.ts'
 import { Failure } from '../../base/failure.ts'
 import { newestFirst } from '../../base/newest-first.ts'
@@ -30,6 +31,8 @@ const fault = (code: ReceiptFault, message: string, cause?: unknown): Failure<Re
 export interface ProvenReceipt {
   readonly receipt: Receipt
   readonly contract: Address
+  /** 32 bytes: the key whose charges the contract takes. */
+  readonly proxyKey: Uint8Array
   readonly signedTokens: bigint
   readonly totalAfter: bigint
 }
@@ -74,9 +77,10 @@ export function verifyReceipt(json: unknown): ProvenReceipt {
   if (totalAfter < total) throw fault('total-falls', 'The total after the answer is less than the answer itself.')
   if (signed === null)
     throw fault('signature-missing', 'The proxy had signed nothing when this receipt was saved. Save it again later.')
+  const proxyKey = new Uint8Array(Buffer.from(named.proxyKey, 'hex'))
   const check = checkPayment(
     { '@type': 'proxy.signedPayment', data: new Uint8Array(Buffer.from(signed.boc, 'base64')) },
-    { kind: 'client-charge', contract, publicKey: new Uint8Array(Buffer.from(named.proxyKey, 'hex')) },
+    { kind: 'client-charge', contract, publicKey: proxyKey },
   )
   if (check.state !== 'good')
     throw fault('signature-refused', `The signed payment is not good: ${check.state === 'refused' ? check.reason : 'empty'}.`)
@@ -84,7 +88,7 @@ export function verifyReceipt(json: unknown): ProvenReceipt {
     throw fault('signed-total-differs', 'The signed total is not the one that the receipt names.')
   if (check.tokens < totalAfter)
     throw fault('not-signed-yet', 'The signed total does not cover this answer yet. Save the receipt again later.')
-  return { receipt, contract, signedTokens: check.tokens, totalAfter }
+  return { receipt, contract, proxyKey, signedTokens: check.tokens, totalAfter }
 }
 
 /** The address follows from owner, proxy, key and terms: so the key is the one whose charges the contract takes. */
@@ -115,16 +119,23 @@ export interface FoundCharge {
   readonly tokens: bigint
 }
 
+/** What the chain is asked for, of a receipt. */
+export type SoughtCharge = Pick<ProvenReceipt, 'contract' | 'proxyKey' | 'totalAfter'>
+
 /**
  * The first charge on chain that covers a receipt; null while none does. Throws as `Chain`, or a `Failure` `root-malformed` when the contract cannot be
  * read.
  */
-export async function findCharge(chain: Chain, { contract, totalAfter }: ProvenReceipt): Promise<FoundCharge | null> {
+export async function findCharge(
+  chain: Pick<Chain, 'account' | 'transactions'>,
+  sought: SoughtCharge,
+): Promise<FoundCharge | null> {
+  const { contract, totalAfter } = sought
   const { data } = await chain.account(contract)
   if (data === null || parseClientState(data).tokensUsed < totalAfter) return null
   let found: FoundCharge | null = null
   for await (const transaction of newestFirst(chain, contract)) {
-    const tokens = chargedBy(transaction.inMessage?.body)
+    const tokens = chargedBy(transaction, sought)
     if (tokens === undefined) continue
     if (tokens < totalAfter) break
     found = { transaction: transaction.hash().toString('hex'), timeMs: transaction.now * 1000, tokens }
@@ -132,13 +143,19 @@ export async function findCharge(chain: Chain, { contract, totalAfter }: ProvenR
   return found
 }
 
-function chargedBy(body: Cell | undefined): bigint | undefined {
-  if (body === undefined) return undefined
+/**
+ * The total that a transaction brought the contract to; undefined where it charged nothing. Anybody can send a message that looks like a charge: only
+ * one that the contract carried out, with the signature that it asks for, is one. A granted refund charges too (`contracts/client.tolk`).
+ */
+function chargedBy({ description, inMessage }: Transaction, { contract, proxyKey }: SoughtCharge): bigint | undefined {
+  if (description.type !== 'generic' || description.aborted || !inMessage) return undefined
   try {
-    const { payload } = parseSigned(body)
-    return payload.kind === 'client-charge' ? payload.tokens : undefined
-  } catch {
+    const message = parseSigned(inMessage.body)
+    const reason = refuseSigned(message, { kinds: ['client-charge', 'client-grant-refund'], contract, publicKey: proxyKey })
+    return reason === null ? message.payload.tokens : undefined
+  } catch (thrown) {
     // Any other message to the contract.
-    return undefined
+    if (thrown instanceof LayoutError) return undefined
+    throw thrown
   }
 }
