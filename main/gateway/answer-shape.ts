@@ -5,6 +5,8 @@ import type { Counts } from './spending.ts'
 /** What the shaping of one answer notes on its way. */
 export interface Shaped {
   counts: Counts | undefined
+  /** The answer said that it is whole: by a reason for its end, or by `[DONE]`. */
+  isWhole: boolean
 }
 
 export interface ShapeOptions {
@@ -33,6 +35,7 @@ export function shaped(
     notes.counts = { promptTokens: countOf(usage.prompt_tokens), completionTokens: countOf(usage.completion_tokens) }
     for (const name of foreignCosts) delete usage[name]
   }
+  if (Array.isArray(choices) && choices.some((choice) => isObject(choice) && choice.finish_reason != null)) notes.isWhole = true
   if (!includeUsage) {
     delete value.usage
     if (isObject(usage) && Array.isArray(choices) && choices.length === 0) return undefined
@@ -47,6 +50,9 @@ export const malformed = (cause?: unknown): Failure<'answer-malformed'> =>
     retryable: true,
     ...(cause !== undefined && { cause }),
   })
+
+export const cutShort = (): Failure<'answer-malformed'> =>
+  new Failure('answer-malformed', 'The answer ended before it was whole.', { advice: 'Try again.', retryable: true })
 
 function engineRefused(error: unknown): Failure<'engine-refused'> {
   const said = isObject(error) && typeof error.message === 'string' ? error.message : String(error)

@@ -35,6 +35,6 @@ export function checkOrigin({ headers: { origin } }: IncomingMessage, key: ApiKe
 /** Lets the page of that origin read the answer. */
 export function allowOrigin(response: ServerResponse, origin: string): void {
   response.setHeader('Access-Control-Allow-Origin', origin)
-  response.setHeader('Access-Control-Expose-Headers', 'X-Cocoon-Cost-Nano, X-Cocoon-Level, X-Request-Id')
+  response.setHeader('Access-Control-Expose-Headers', 'X-Cocoon-Cost-Nano, X-Cocoon-Put-Aside-Nano, X-Cocoon-Level, X-Request-Id')
   response.setHeader('Vary', 'Origin')
 }

@@ -54,7 +54,7 @@ export class Desk {
         retry: true,
       })
     const { control, done } = running.begin(shown.id)
-    const notes: Passed = { counts: undefined, end: undefined, firstWordAtMs: undefined }
+    const notes: Passed = { counts: undefined, isWhole: false, end: undefined, firstWordAtMs: undefined }
     let key = shown
     let choice: Choice | undefined
     let status = 200
@@ -149,7 +149,10 @@ export class Desk {
     })
     response.setHeader('X-Cocoon-Level', backend.level)
     try {
-      await passAnswer(answer, response, { model: id, stream: read.stream, includeUsage: read.includeUsage, signal }, notes)
+      const { stream, includeUsage } = read
+      const isForeign = backend.level !== 'computer'
+      const { worstCaseNano } = prepared
+      await passAnswer(answer, response, { model: id, stream, includeUsage, signal, isForeign, worstCaseNano }, notes)
     } catch (thrown) {
       const told = signal.aborted ? aborted(signal) : thrown
       // Nobody reads the rest.

@@ -318,8 +318,47 @@ describe('an answer', () => {
     ])
   })
 
+  it('is whole with a reason for its end, also without [DONE]', async () => {
+    const place = paidPlace(5n)
+    const end = `data: ${JSON.stringify({ id: 'c', choices: [{ index: 0, delta: {}, finish_reason: 'length' }] })}\n\n`
+    place.answer = () => textAnswer([chunk('a'), end, usageChunk], 5n, stream)
+    const stage = await stageOf(place)
+    const key = stage.key({ level: 'practice', dailyLimit: 100n })
+    const { text } = await stage.send('POST', '/v1/chat/completions', { key, body: { ...question, stream: true } })
+    expect(eventsOf(text).at(-1)).toBe('[DONE]')
+  })
+
+  it('that cost more than was put aside is marked so, whole and streamed', async () => {
+    const place = paidPlace(5n)
+    const stage = await stageOf(place)
+    const key = stage.key({ level: 'practice', dailyLimit: 100n })
+    const ask = (more: object) => stage.send('POST', '/v1/chat/completions', { key, body: { ...question, ...more } })
+    place.answer = () => documentAnswer({ choices: [], usage }, 6n)
+    const { headers } = await ask({})
+    expect([headers['x-cocoon-cost-nano'], headers['x-cocoon-put-aside-nano']]).toEqual(['6', '5'])
+    place.answer = () => textAnswer([chunk('a'), 'data: [DONE]\n\n'], 7n, stream)
+    const { text } = await ask({ stream: true })
+    expect(eventsOf(text).slice(1)).toEqual([': cocoon-cost-nano 7', ': cocoon-put-aside-nano 5', '[DONE]'])
+    place.answer = () => documentAnswer({ choices: [], usage }, 5n)
+    expect((await ask({})).headers).not.toHaveProperty('x-cocoon-put-aside-nano')
+    expect(stage.gateway.view().keys[0]?.today.spent).toBe(18n)
+  })
+
+  it('in one document may be as long as it is from this computer, but not from a network', async () => {
+    const long = JSON.stringify({ object: 'list', data: 'x'.repeat(33 << 20) })
+    const places = [paidPlace(0n), paidPlace(0n)] as const
+    for (const place of places) place.answer = () => documentAnswer(long, 0n)
+    const local = { ...places[0].backend, level: 'computer', prefix: 'local', needsConsent: false } as const
+    const stage = await openStage([local, places[1].backend])
+    stages.push(stage)
+    const key = stage.key({ level: 'practice' })
+    const ask = (place: string) => stage.send('POST', '/v1/embeddings', { key, body: { model: `${place}/paid`, input: ['a'] } })
+    const [here, there] = [await ask('local'), await ask('network')]
+    expect([here.status, here.text.length > 33 << 20, there.status]).toEqual([200, true, 502])
+  })
+
   it('of a foreign place may come in any pieces', async () => {
-    const text = chunk('é') + usageChunk
+    const text = `${chunk('é')}${usageChunk}data: [DONE]\n\n`
     const place = paidPlace(5n)
     const stage = await stageOf(place)
     const key = stage.key({ level: 'practice', dailyLimit: 1000n })
@@ -338,6 +377,7 @@ describe('an answer', () => {
 
   it.each([
     ['breaks off', [chunk('a'), new Failure('connection-lost', 'The connection was lost.')], 'connection_lost'],
+    ['just ends', [chunk('a'), chunk('b'), usageChunk], 'answer_malformed'],
     ['is no JSON', [chunk('a'), 'data: {oops\n\n'], 'answer_malformed'],
     ['is no object', [chunk('a'), 'data: 5\n\n'], 'answer_malformed'],
     ['tells an error', [chunk('a'), 'data: {"error":{"message":"out of memory"}}\n\n'], 'engine_refused'],

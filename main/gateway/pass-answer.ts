@@ -2,10 +2,18 @@ import type { ServerResponse } from 'node:http'
 import { Failure } from '../base/failure.ts'
 import { writable } from '../base/http-listener.ts'
 import { SseSplitter, SseTooLongError, sseData } from '../protocol/http/sse-splitter.ts'
-import { malformed, type Shaped, type ShapeOptions, shaped } from './answer-shape.ts'
+import { cutShort, malformed, type Shaped, type ShapeOptions, shaped } from './answer-shape.ts'
 import { isObject } from './api-request.ts'
 import type { AnswerEnd, RunningAnswer } from './backend.ts'
 import { type ApiErrorType, ApiRefusal, aborted, asRefusal, errorBody } from './refusal.ts'
+
+export interface PassOptions extends ShapeOptions {
+  readonly signal: AbortSignal
+  /** Whether it comes from elsewhere than this computer's own engine. */
+  readonly isForeign: boolean
+  /** What was put aside for it, in nanoton; a cost above that is marked as such. */
+  readonly worstCaseNano: bigint
+}
 
 export interface Passed extends Shaped {
   end: AnswerEnd | undefined
@@ -13,12 +21,14 @@ export interface Passed extends Shaped {
   firstWordAtMs: number | undefined
 }
 
-/** An answer in one document has at most so many bytes. */
-const mostDocumentBytes = 32 << 20
+/** A document that comes over a network has at most so many bytes. This computer's own may be as long as they are: many embeddings are. */
+const mostForeignBytes = 32 << 20
 const mostErrorBytes = 64 << 10
 /** A reader that takes nothing for so long has left. */
 const mostStallMs = 60_000
 const costHeader = 'X-Cocoon-Cost-Nano'
+/** Only where more was charged than was put aside. */
+const asideHeader = 'X-Cocoon-Put-Aside-Nano'
 const decoder = new TextDecoder()
 
 /**
@@ -28,7 +38,7 @@ const decoder = new TextDecoder()
 export async function passAnswer(
   answer: RunningAnswer,
   response: ServerResponse,
-  options: ShapeOptions & { readonly stream: boolean; readonly signal: AbortSignal },
+  options: PassOptions & { readonly stream: boolean },
   notes: Passed,
 ): Promise<void> {
   const { status, contentType } = await answer.head
@@ -39,13 +49,8 @@ export async function passAnswer(
   else await passDocument(answer, response, options, notes)
 }
 
-async function passDocument(
-  answer: RunningAnswer,
-  response: ServerResponse,
-  options: ShapeOptions,
-  notes: Passed,
-): Promise<void> {
-  const text = await gathered(answer.body, mostDocumentBytes)
+async function passDocument(answer: RunningAnswer, response: ServerResponse, options: PassOptions, notes: Passed): Promise<void> {
+  const text = await gathered(answer.body, options.isForeign ? mostForeignBytes : Number.POSITIVE_INFINITY)
   const value = shaped(parsed(text), { ...options, includeUsage: true }, notes)
   const body = Buffer.from(JSON.stringify(value))
   notes.end = await answer.end
@@ -55,16 +60,12 @@ async function passDocument(
     'Content-Type': 'application/json',
     'Content-Length': body.length,
     ...(costNano !== undefined && { [costHeader]: costNano.toString() }),
+    ...(costNano !== undefined && costNano > options.worstCaseNano && { [asideHeader]: options.worstCaseNano.toString() }),
   })
   response.end(body)
 }
 
-async function passStream(
-  answer: RunningAnswer,
-  response: ServerResponse,
-  options: ShapeOptions & { readonly signal: AbortSignal },
-  notes: Passed,
-): Promise<void> {
+async function passStream(answer: RunningAnswer, response: ServerResponse, options: PassOptions, notes: Passed): Promise<void> {
   const splitter = new SseSplitter()
   response.writeHead(200, {
     'Content-Type': 'text/event-stream; charset=utf-8',
@@ -82,9 +83,8 @@ async function passStream(
     notes.end = await answer.end
     // An answer that was ended from outside must not look whole.
     if (options.signal.aborted) throw aborted(options.signal)
-    const { costNano } = notes.end
-    const cost = costNano === undefined || costNano === 0n ? '' : `: cocoon-cost-nano ${costNano}\n\n`
-    response.end(`${rest}${cost}data: [DONE]\n\n`)
+    if (!notes.isWhole) throw cutShort()
+    response.end(`${rest}${costComments(notes.end, options.worstCaseNano)}data: [DONE]\n\n`)
   } catch (thrown) {
     const told = thrown instanceof SseTooLongError ? malformed(thrown) : thrown
     response.end(`data: ${JSON.stringify(errorBody(asRefusal(told)))}\n\n`)
@@ -92,10 +92,17 @@ async function passStream(
   }
 }
 
+function costComments({ costNano }: AnswerEnd, worstCaseNano: bigint): string {
+  if (costNano === undefined || costNano === 0n) return ''
+  const aside = costNano > worstCaseNano ? `: cocoon-put-aside-nano ${worstCaseNano}\n\n` : ''
+  return `: cocoon-cost-nano ${costNano}\n\n${aside}`
+}
+
 function textOf(events: readonly Uint8Array[], options: ShapeOptions, notes: Passed): string {
   let text = ''
   for (const event of events) {
     const data = sseData(event)?.trim()
+    if (data === '[DONE]') notes.isWhole = true
     if (data === undefined || data === '' || data === '[DONE]') continue
     const value = shaped(parsed(data), options, notes)
     if (value === undefined) continue

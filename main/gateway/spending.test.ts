@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
-import { silentLogger } from '../base/logger.ts'
+import { createLogger, silentLogger } from '../base/logger.ts'
 import { type Database, openDatabase } from '../storage/database.ts'
 import { fillableDisk } from '../storage/testing/full-disk.ts'
 import { ApiKeys } from './api-keys.ts'
@@ -54,6 +54,24 @@ describe('the spending of a key', () => {
     clock.now += dayMs
     spending.reserve(key, 100n).settle(0n)
     expect(spending.today(key.id)).toMatchObject({ spent: 0n, unsure: 0n, reserved: 0n })
+  })
+
+  it('counts a cost above what was put aside in full, and says so', () => {
+    const { start } = book()
+    const { database, keys } = start()
+    const lines: string[] = []
+    const spending = new Spending(
+      database,
+      () => noon,
+      createLogger((line) => lines.push(line), 'error'),
+    )
+    const { key } = keys.create({ ...usualTerms, dailyLimit: 100n }, false)
+    spending.reserve(key, 60n).settle(60n)
+    expect(lines).toEqual([])
+    spending.reserve(key, 30n).settle(70n)
+    expect(lines.join()).toMatch(/cost more than was put aside.*70.*30/)
+    expect(spending.today(key.id)).toMatchObject({ spent: 130n, reserved: 0n })
+    expect(() => spending.reserve(key, 1n)).toThrow(/ 0 are left/)
   })
 
   it('knows nothing of other keys', () => {

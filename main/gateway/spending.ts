@@ -62,6 +62,12 @@ export class Spending {
       settle: (costNano) => {
         if (settled) return
         settled = true
+        // Money is what it is: it counts in full, so the next requests find less of the day's limit.
+        if (costNano !== undefined && costNano > amount)
+          this.#logger.error('a request cost more than was put aside for it', {
+            costNano: costNano.toString(),
+            asideNano: amount.toString(),
+          })
         try {
           this.#settle(reservation, costNano)
         } catch (thrown) {
