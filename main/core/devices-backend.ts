@@ -6,7 +6,7 @@ import { passed, unsent } from '../chat/privacy/passed.ts'
 import { absentLevel } from '../chat/privacy/privacy.ts'
 import type { Gate } from '../chat/privacy/seal-keeper.ts'
 import { deviceFailure } from '../devices/device-failure.ts'
-import type { ChosenHost, Devices } from '../devices/devices.ts'
+import type { Devices } from '../devices/devices.ts'
 import { connectionName } from '../devices/host-link.ts'
 import type { ChatMessage } from '../inference/engine.ts'
 
@@ -15,8 +15,13 @@ const paidNothing = { text: 'You paid nothing.', words: { code: 'paid-nothing' }
 
 /** Level "Your devices": the engine of a computer that the user paired, over a direct connection, free. */
 export function devicesBackend(devices: Devices): ChatBackend {
-  const state = new Signal<LevelState>(levelState(devices.chosen.value))
-  devices.onLink(() => state.set(levelState(devices.chosen.value)))
+  const state = new Signal<LevelState>(levelState(devices))
+  const look = (): void => state.set(levelState(devices))
+  devices.onLink(look)
+  // Which computers there are to choose from matters while none is chosen.
+  devices.book.devices.onChange(() => {
+    if (!devices.chosen.value) look()
+  })
   return { level: 'devices', state, answer: (messages, signal, gate) => answer(devices, messages, signal, gate) }
 }
 
@@ -58,9 +63,17 @@ async function* answer(
   }
 }
 
-function levelState(chosen: ChosenHost | null): LevelState {
+function levelState({ book, chosen: { value: chosen } }: Devices): LevelState {
   const level = 'devices'
-  if (!chosen) return absentLevel(level)
+  if (!chosen)
+    return book.devices.value.some(({ role }) => role === 'host')
+      ? {
+          level,
+          state: 'unavailable',
+          reason: 'No computer is chosen. Choose one under Settings, Devices.',
+          reasonWords: { code: 'level-none-chosen' },
+        }
+      : absentLevel(level)
   const { device } = chosen
   const state = chosen.link.state.value
   if (state.status !== 'up') {

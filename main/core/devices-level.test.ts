@@ -134,6 +134,47 @@ describe('the level Your devices', () => {
     expect(devicesState(guest.devices).devices).toMatchObject([{ connected: false, problemWords: { code: 'device-removed' } }])
   })
 
+  it('a message that waits for the check of one computer never goes to another one', async () => {
+    const { host, guest } = await twoInstalls()
+    const other = await newInstall('Other PC')
+    await pairInstalls(other, guest)
+    await pairInstalls(host, guest)
+    await linkUp(guest)
+    const { chosen, book } = guest.devices
+    const backend = devicesBackend(guest.devices)
+    const checker = devicesChecker({ devices: guest.devices, catalog: shippedCatalog() })
+    const go = Promise.withResolvers<void>()
+    const begun = Promise.withResolvers<void>()
+    const slow: typeof checker = {
+      ...checker,
+      check: async (...asked) => {
+        begun.resolve()
+        await go.promise
+        return checker.check(...asked)
+      },
+    }
+    const { chat } = openChat([backend], undefined, testKey, new Privacy({ keepers: [new SealKeeper({ checker: slow })] }))
+    const { id } = chat.create({ level: 'devices' })
+    const sent = chat.send({ id, text: 'CANARY' })
+    const refused = expect(sent).rejects.toMatchObject({ code: 'not-ready', words: { code: 'seal-no-connection' } })
+    await begun.promise
+    const idOf = (name: string): string => book.devices.value.find((device) => device.name === name)?.id ?? ''
+    guest.devices.choose(idOf('Other PC'))
+    await linkUp(guest)
+    go.resolve()
+    await refused
+    expect([...host.engine.asked, ...other.engine.asked]).toEqual([])
+
+    // The person chooses the next one, not the app.
+    guest.devices.remove(idOf('Other PC'))
+    expect(chosen.value).toBeNull()
+    expect(backend.state.value).toMatchObject({ state: 'unavailable', reasonWords: { code: 'level-none-chosen' } })
+    guest.devices.choose(idOf('Gaming PC'))
+    await linkUp(guest)
+    guest.devices.remove(idOf('Gaming PC'))
+    expect(backend.state.value).toMatchObject({ reasonWords: { code: 'level-no-device' } })
+  })
+
   it('sends nothing when the gate names another connection, or refuses', async () => {
     const { host, guest } = await twoInstalls()
     const { backend } = openLevel(guest.devices)

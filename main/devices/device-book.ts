@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { Failure } from '../base/failure.ts'
+import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import type { Database } from '../storage/database.ts'
@@ -38,7 +38,7 @@ const ownFacts = z.object({
   sharing: z.boolean(),
   /** Of the listening socket; 0 until it listened once. */
   port: z.number().int().min(0).max(65_535),
-  /** Of the host whose engine is used; null for the one that was paired last. */
+  /** Of the host whose engine is used; null, or no paired one: none is. */
   chosenHost: z.string().nullable(),
 })
 export type OwnFacts = z.infer<typeof ownFacts>
@@ -51,9 +51,13 @@ export interface DeviceBook {
   find(role: DeviceRole, key: Uint8Array): Device | undefined
   /** A new pairing; takes the place of an older one with the same key. */
   pair(device: { role: DeviceRole; key: Uint8Array; name: string; addresses: readonly string[] }): Device
-  /** Keeps when a device was last there, and where. */
+  /** Keeps when a device was last there, and where; on a full disk only until the app ends. */
   seen(id: string, at: { addresses?: readonly string[]; name?: string }): void
-  /** A removed guest is remembered as removed; a removed host is forgotten. @throws Failure `not-found` */
+  /**
+   * A removed guest is remembered as removed; a removed host is forgotten. Counts at once, also where it throws because the disk is full: then it is
+   * written with the next news of any device.
+   * @throws Failure `not-found`
+   */
   remove(id: string): Device
   changeOwn(part: Partial<OwnFacts>): void
 }
@@ -111,11 +115,18 @@ export function openDeviceBook(
   const devices = new Signal<readonly Device[]>(newestFirst(readDevices()))
   const own = new Signal<OwnFacts>(readOwn())
 
-  const save = (device: Device): Device => {
-    const { id, key, ...facts } = device
-    put.run(id, sealer.sealJson({ ...facts, key: Buffer.from(key).toString('base64') }, place(id)))
-    devices.set(newestFirst([...devices.value.filter((one) => one.id !== id), device]))
-    return device
+  const write = ({ id, key, ...facts }: Device): void =>
+    void put.run(id, sealer.sealJson({ ...facts, key: Buffer.from(key).toString('base64') }, place(id)))
+  const remember = (device: Device): void =>
+    devices.set(newestFirst([...devices.value.filter(({ id }) => id !== device.id), device]))
+  /** Removed guests whose removal found no room on the disk yet. */
+  const unwritten = new Set<string>()
+  const writeRemovals = (): void => {
+    for (const id of unwritten) {
+      const removed = devices.value.find((one) => one.id === id)
+      if (removed) write(removed)
+      unwritten.delete(id)
+    }
   }
   const byId = (id: string): Device => {
     const found = devices.value.find((one) => one.id === id)
@@ -127,8 +138,8 @@ export function openDeviceBook(
     devices,
     own,
     find: (role, key) => devices.value.find((one) => one.role === role && Buffer.compare(one.key, key) === 0),
-    pair: ({ role, key, name, addresses }) =>
-      save({
+    pair: ({ role, key, name, addresses }) => {
+      const device: Device = {
         id: idOf(role, key),
         role,
         key,
@@ -137,26 +148,46 @@ export function openDeviceBook(
         pairedAtMs: now(),
         lastSeenMs: null,
         removedAtMs: null,
-      }),
+      }
+      write(device)
+      remember(device)
+      return device
+    },
     seen: (id, { addresses, name }) => {
       const known = devices.value.find((one) => one.id === id)
-      if (known)
-        save({
-          ...known,
-          lastSeenMs: now(),
-          ...(addresses && { addresses: [...addresses] }),
-          ...(name !== undefined && { name }),
-        })
+      if (!known) return
+      const seen: Device = {
+        ...known,
+        lastSeenMs: now(),
+        ...(addresses && { addresses: [...addresses] }),
+        ...(name !== undefined && { name }),
+      }
+      remember(seen)
+      try {
+        writeRemovals()
+        write(seen)
+      } catch (thrown) {
+        // A full disk is no reason to serve nobody.
+        logger.warn('when a device was last there could not be kept', { device: id, kind: asError(thrown).name })
+      }
     },
     remove: (id) => {
       const known = byId(id)
-      if (known.role === 'guest') return save({ ...known, removedAtMs: now() })
-      drop.run(id)
+      if (known.role === 'guest') {
+        const removed = { ...known, removedAtMs: now() }
+        remember(removed)
+        unwritten.add(id)
+        writeRemovals()
+        return removed
+      }
       devices.set(devices.value.filter((one) => one.id !== id))
+      drop.run(id)
       return known
     },
     changeOwn: (part) => {
       const next = ownFacts.parse({ ...own.value, ...part })
+      // What is switched off is off, also where that finds no room on the disk.
+      if (part.sharing === false) own.set(next)
       putOwn.run('facts', sealer.sealJson(next, ownPlace))
       own.set(next)
     },

@@ -125,14 +125,23 @@ export class Devices {
     await Promise.all([link?.stop(), this.#unlisten()])
   }
 
-  /** @throws Failure `device-port`; sharing is off then */
+  /** @throws Failure `device-port`, and what the disk says: nothing listens then */
   async setSharing(on: boolean): Promise<void> {
-    if (on) await this.#listen()
-    else {
+    if (!on) {
       this.desk.close()
       await this.#unlisten()
+      this.book.changeOwn({ sharing: false })
+      return
     }
-    this.book.changeOwn({ sharing: on })
+    await this.#listen()
+    if (this.book.own.value.sharing) return
+    try {
+      this.book.changeOwn({ sharing: true })
+    } catch (thrown) {
+      // The screen says Off.
+      await this.#unlisten()
+      throw thrown
+    }
   }
 
   /** Shows a new code, and listens from now on. @throws Failure `device-port` */
@@ -173,15 +182,19 @@ export class Devices {
 
   /** A guest is served no more, at once; a host is used no more. @throws Failure `not-found` */
   remove(id: string): void {
-    const removed = this.book.remove(id)
-    if (removed.role === 'guest') this.#host.dismiss(id)
+    try {
+      this.book.remove(id)
+    } finally {
+      // Also where its removal could not be written.
+      this.#host.dismiss(id)
+    }
   }
 
-  /** Keeps the link to the chosen host, or to the last paired one. */
+  /** Keeps the link to the chosen host. None is taken in its place when it is removed: what waits to be sent was meant for that one. */
   #follow(): void {
     if (this.#stopped) return
     const hosts = this.book.devices.value.filter(({ role }) => role === 'host')
-    const device = hosts.find(({ id }) => id === this.book.own.value.chosenHost) ?? hosts[0]
+    const device = hosts.find(({ id }) => id === this.book.own.value.chosenHost)
     const before = this.chosen.value
     // A new pairing of the same computer starts anew; a new address or time does not.
     if (before?.device.id === device?.id && before?.device.pairedAtMs === device?.pairedAtMs) return
@@ -196,7 +209,12 @@ export class Devices {
       const { ports = [usualPort] } = this.#options
       const { port } = this.book.own.value
       await this.#host.start([...(port > 0 ? [port] : []), ...ports])
-      if (this.#host.port !== port) this.book.changeOwn({ port: this.#host.port })
+      try {
+        if (this.#host.port !== port) this.book.changeOwn({ port: this.#host.port })
+      } catch (thrown) {
+        await this.#host.stop()
+        throw thrown
+      }
       this.#addresses.set(ownAddresses(this.#host.port))
     })
   }

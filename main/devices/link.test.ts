@@ -2,13 +2,16 @@ import { createServer } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Failure } from '../base/failure.ts'
+import { silentLogger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import type { EngineEvent } from '../inference/engine.ts'
 import { LocalEngine } from '../inference/local-engine.ts'
 import { tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
+import { openDatabase } from '../storage/database.ts'
+import { deviceMigrations } from './device-book.ts'
 import type { HostState } from './link-messages.ts'
 import { deviceTls, linkProtocol, pairingProtocol } from './peer-key.ts'
-import { linkUp, newIdentity, newInstall, pairInstalls, type StagedInstall, tinyModel } from './testing/stage.ts'
+import { linkUp, newIdentity, newInstall, pairInstalls, type StagedInstall, soon, tinyModel } from './testing/stage.ts'
 
 const never = new AbortController().signal
 const question = [{ role: 'user', content: 'CANARY good morning?' }] as const
@@ -102,7 +105,8 @@ describe('the link of two paired installs', () => {
     const { host, guest } = await pairedInstalls()
     const stranger = await newInstall('Stranger')
     const known = guest.devices.book.devices.value[0] ?? expect.fail()
-    stranger.devices.book.pair({ role: 'host', key: known.key, name: 'Gaming PC', addresses: known.addresses })
+    const { id } = stranger.devices.book.pair({ role: 'host', key: known.key, name: 'Gaming PC', addresses: known.addresses })
+    stranger.devices.choose(id)
     await vi.waitFor(() => expect(failureOf(stranger)).toBe('device-unknown'))
     expect(await ask(stranger).catch(codeOf)).toBe('device-unknown')
     expect(host.engine.asked).toEqual([])
@@ -242,6 +246,66 @@ describe('the link of two paired installs', () => {
     await vi.waitFor(() =>
       expect(guest.devices.desk.state.value.outcome).toMatchObject({ result: 'failed', failure: { code: 'pairing-used' } }),
     )
+  })
+})
+
+describe('a disk without room', () => {
+  /** Nothing can be written to the book until the returned function is called. */
+  function fill({ folder }: StagedInstall): () => void {
+    const raw = openDatabase(`${folder}/devices.db`, deviceMigrations, { logger: silentLogger })
+    for (const table of ['own', 'device'])
+      raw.exec(`CREATE TRIGGER full_${table} BEFORE INSERT ON ${table} BEGIN SELECT RAISE(FAIL, 'no room'); END`)
+    onTestFinished(() => raw.close())
+    return () => ['own', 'device'].map((table) => raw.exec(`DROP TRIGGER full_${table}`))
+  }
+
+  it('does not leave a port open while sharing is said to be off', async () => {
+    const host = await newInstall('Gaming PC')
+    await host.devices.setSharing(true)
+    const { port } = host.devices.book.own.value
+    await host.devices.setSharing(false)
+    // Once with a port that is known already, once with one that is to be kept.
+    for (const install of [host, await newInstall('Other')]) {
+      const free = fill(install)
+      await expect(install.devices.setSharing(true)).rejects.toThrow()
+      expect(install.devices.book.own.value.sharing).toBe(false)
+      expect(install.devices.addresses.value).toEqual([])
+      free()
+    }
+    const guest = await newInstall('Laptop')
+    guest.devices.join(`127.0.0.1:${port}`, 'abandon ability able about above absent')
+    await soon(() => expect(guest.devices.desk.state.value.outcome).toMatchObject({ failure: { code: 'device-unreachable' } }))
+  })
+
+  it('sharing is off when it was switched off', async () => {
+    const { host } = await pairedInstalls()
+    fill(host)
+    await expect(host.devices.setSharing(false)).rejects.toThrow()
+    expect(host.devices.book.own.value.sharing).toBe(false)
+    expect(host.devices.addresses.value).toEqual([])
+  })
+
+  it('a removed device is cut off all the same, and its removal is kept as soon as there is room', async () => {
+    const { host, guest } = await pairedInstalls()
+    const other = await newInstall('Phone')
+    await pairInstalls(host, other)
+    await linkUp(other)
+    host.engine.endless = true
+    const running = ask(guest).catch(codeOf)
+    await soon(() => expect(host.engine.running).toBe(1))
+    const free = fill(host)
+    const removed = host.devices.book.devices.value.find(({ name }) => name === 'Laptop')?.id ?? ''
+    expect(() => host.devices.remove(removed)).toThrow()
+    expect(await running).toBe('device-removed')
+    expect(await ask(guest).catch(codeOf)).toBe('device-removed')
+    // The others are served as before.
+    host.engine.endless = false
+    expect(await ask(other)).toHaveLength(4)
+    free()
+    expect(await ask(other)).toHaveLength(4)
+    await host.devices.stop()
+    const again = await newInstall('Gaming PC', {}, host.folder)
+    expect(again.devices.book.devices.value.find(({ id }) => id === removed)?.removedAtMs).toBeGreaterThan(0)
   })
 })
 

@@ -69,6 +69,9 @@ export interface StagedInstall {
   readonly log: string[]
 }
 
+/** A busy computer takes its time; what comes is seen at once. */
+export const soon = <T>(look: () => T | Promise<T>): Promise<T> => vi.waitFor(look, { timeout: 30_000, interval: 20 })
+
 /** One install with its own data folder and key, on loopback sockets. */
 export async function newInstall(
   name: string,

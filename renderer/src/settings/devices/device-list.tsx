@@ -18,7 +18,6 @@ export function DeviceList({ devices }: { devices: readonly PairedDevice[] }) {
   const choose = useCall('devices.choose')
   const [removing, setRemoving] = useState<PairedDevice | null>(null)
   const error = remove.error ?? choose.error
-  const severalHosts = devices.filter(({ role }) => role === 'host').length > 1
   return (
     <section className="card" aria-label={t('devices.paired')}>
       <div className="card-head">
@@ -32,7 +31,7 @@ export function DeviceList({ devices }: { devices: readonly PairedDevice[] }) {
             <Icon of={device.role === 'host' ? Monitor : Laptop} size={20} />
             <DeviceFacts device={device} />
             <div className="flex gap-2">
-              {severalHosts && device.role === 'host' && !device.chosen ? (
+              {device.role === 'host' && !device.chosen ? (
                 <Button size="sm" onClick={() => void choose.run({ id: device.id })}>
                   {t('devices.choose')}
                 </Button>
