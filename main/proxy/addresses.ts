@@ -27,12 +27,21 @@ export function peerContract(identity: ProxyIdentity, proxy: Address, kind: Acco
   return kind === 'client' ? clientInit(arguments_) : workerInit(arguments_)
 }
 
-/** An owner address as a peer wrote it: bounceable, non-bounceable and raw forms (30 §3.1). Throws `Refusal` code 0. */
+/**
+ * An owner address as a peer wrote it: bounceable, non-bounceable and raw forms (30 §3.1). There are two workchains; what is paid to another one comes
+ * back. Throws `Refusal` code 0.
+ */
 export function parseOwner(text: string): Address {
+  const address = parsed(text)
+  if (address?.workChain === 0 || address?.workChain === -1) return address
+  throw new Refusal(peerErrorCodes.none, 'Failed to parse account address', true)
+}
+
+function parsed(text: string): Address | undefined {
   try {
     return Address.parse(text)
   } catch {
-    throw new Refusal(peerErrorCodes.none, 'Failed to parse account address', true)
+    return undefined
   }
 }
 

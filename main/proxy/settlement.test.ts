@@ -203,16 +203,75 @@ describe('settlement', () => {
     await tick(31_000)
     expect(told()).toEqual([])
     expect(isDone(worker)).toBe(true)
-    // Refused again; what is counted meanwhile goes along, and does not wait.
+    // Refused again: it waits twice as long, and what is counted meanwhile goes along.
     worker.worker = { state: 'normal', tokens: 0n }
     ledger.book(client, worker, 7n)
     settlement.want(worker)
     await tick()
-    expect(told()).toEqual([{ memo: 2 }, { to: 'worker', tokens: 100n }])
+    expect(told()).toEqual([{ memo: 2 }])
     seen(2)
-    worker.worker = { state: 'normal', tokens: 100n }
     await tick()
+    expect(told()).toEqual([])
+    await tick(29_000)
     expect(told()).toEqual([{ to: 'worker', tokens: 107n }])
+  })
+
+  it('pays a contract that takes every payout back less and less often, though it earns on', async () => {
+    const sentAtMs: number[] = []
+    const endMs = nowMs + 12 * 3_600_000
+    for (let seqno = 1; nowMs < endMs; ) {
+      ledger.book(client, worker, 1_000n)
+      settlement.want(worker)
+      await tick(300_000)
+      for (const one of told() as { memo?: number; to?: string }[]) {
+        if (one.memo !== undefined) seen(seqno++)
+        if (one.to !== 'worker') continue
+        sentAtMs.push(nowMs)
+        // It has the total for a moment, and a larger one is due right then; or nobody looked in that moment.
+        if (sentAtMs.length % 2 === 0) {
+          worker.worker = { state: 'normal', tokens: worker.chain }
+          await tick(1_000)
+        }
+        worker.worker = { state: 'normal', tokens: 0n }
+      }
+    }
+    expect(sentAtMs.length).toBeGreaterThan(5)
+    expect(sentAtMs.length).toBeLessThan(20)
+    const last = sentAtMs.slice(-2)
+    expect((last[1] ?? 0) - (last[0] ?? 0)).toBeGreaterThanOrEqual(30_000 * 2 ** 8)
+  })
+
+  it('pays as promptly as ever after a payout that lasted', async () => {
+    const waits: number[] = []
+    for (let seqno = 1; seqno <= 3; seqno++) {
+      ledger.book(client, worker, 100n)
+      settlement.want(worker)
+      await tick(40_000)
+      seen(seqno)
+      await tick()
+      await tick(31_000)
+      // The first of two messages was lost each time.
+      waits.push(told().filter((one) => (one as { to?: string }).to === 'worker').length)
+      worker.worker = { state: 'normal', tokens: worker.chain }
+      await tick()
+    }
+    expect(waits).toEqual([2, 2, 2])
+  })
+
+  it('grants a refund at once after the charge of the same total', async () => {
+    ledger.book(client, worker, 100n)
+    settlement.want(client)
+    await tick()
+    seen(1)
+    await tick()
+    expect(told()).toContainEqual({ to: 'client', tokens: 100n })
+    const charged = { balance: 9_800n, stake: 10_000n, used: 100n, secretHash: new Uint8Array(32) }
+    client.client = { state: 'normal', ...charged }
+    await tick()
+    expect(told()).toEqual([])
+    client.client = { state: 'closing', ...charged }
+    await tick()
+    expect(sent.map(({ body }) => parseSigned(new Uint8Array(body.toBoc())).payload.kind)).toEqual(['client-grant-refund'])
   })
 
   it('grants what a forced close has left owing, until the contract is empty', async () => {

@@ -21,9 +21,12 @@ export interface SettlementTerms {
   readonly chainCommitDelayMs: () => number
   /** How often the terms are looked at, ms. */
   readonly tickMs: number
-  /** A message whose effect was not seen for so long is sent again, ms. */
+  /** A message whose effect was not seen for so long is sent again, ms; twice as long after each that had none that lasts. */
   readonly resendMs: number
 }
+
+/** A payout costs fees that are lost with each that its receiver cannot take: at last it is tried every 8 hours or so. */
+const mostDoublings = 8
 
 /** Values of 50 §1 and §5 for networks with real coins. */
 export const usualTerms: SettlementTerms = {
@@ -56,6 +59,8 @@ interface Sent {
   readonly kind: PaymentKind
   readonly atMs: number
   readonly tokens: bigint
+  /** Messages of this kind before it, in a row, without an effect that lasted. */
+  readonly refusals: number
   /** The contract has said that it settled so much. It may take that back: then the proxy contract did not pay. */
   seen: boolean
 }
@@ -149,10 +154,21 @@ export class Settlement {
     if (order === undefined) return undefined
     const { terms, now, logger } = this.#o
     const sent = this.#sent.get(account.key)
-    // What was refused is not tried again at once, a larger total is.
-    const isOver = sent === undefined || (sent.seen && order.tokens > sent.tokens)
-    if (!isOver && now() - sent.atMs < terms.resendMs) return undefined
-    this.#sent.set(account.key, { kind: order.kind, atMs: now(), tokens: order.tokens, seen: false })
+    const atMs = now()
+    let refusals = 0
+    if (sent !== undefined) {
+      const isSame = order.kind === sent.kind
+      const isSettled = sent.seen && account.settled >= sent.tokens
+      if (!isSettled || (isSame && order.tokens <= sent.tokens)) {
+        const waitMs = terms.resendMs * 2 ** (isSame ? Math.min(sent.refusals, mostDoublings) : 0)
+        if (atMs - sent.atMs < waitMs) return undefined
+        if (isSame) refusals = sent.refusals + 1
+      } else if (isSame && atMs - sent.atMs < terms.resendMs) {
+        // It may be taken back yet.
+        refusals = sent.refusals
+      }
+    }
+    this.#sent.set(account.key, { kind: order.kind, atMs, tokens: order.tokens, refusals, seen: false })
     logger.info(order.kind, { contract: account.contract.toString(), tokens: order.tokens })
     return this.#message(account, order.kind, order.tokens)
   }
