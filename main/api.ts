@@ -153,8 +153,8 @@ export function createHandlers(parts: ApiParts): Handlers {
         devices.join(address, words)
         return done
       },
-      'devices.confirm': ({ accept }) => {
-        devices.desk.confirm(accept)
+      'devices.confirm': ({ request, accept }) => {
+        devices.desk.confirm(request, accept)
         return done
       },
       'devices.choose': ({ id }) => {

@@ -23,6 +23,7 @@ export function devicesState(devices: Devices): DevicesState {
     ...(code && { code: shownCode(code, addresses) }),
     ...(request && {
       request: {
+        id: request.id,
         role: request.role,
         name: request.peer.name,
         fingerprint: fingerprintOf(request.peer.key),

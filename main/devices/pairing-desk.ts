@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
@@ -14,11 +15,19 @@ import { bindingOf, pairingProtocol } from './peer-key.ts'
 export interface DeskState {
   readonly code: PairingCode | undefined
   readonly joining: boolean
-  readonly request: { readonly role: DeviceRole; readonly peer: ProvenPeer; readonly state: 'asking' | 'waiting' } | undefined
+  readonly request: PairingRequest | undefined
   readonly outcome:
     | { readonly result: 'paired'; readonly role: DeviceRole; readonly name: string }
     | { readonly result: 'failed'; readonly failure: Failure }
     | undefined
+}
+
+/** `id`: what the person's answer repeats, so that it is never taken for an answer to another device. */
+export interface PairingRequest {
+  readonly id: string
+  readonly role: DeviceRole
+  readonly peer: ProvenPeer
+  readonly state: 'asking' | 'waiting'
 }
 
 export interface DeskOptions {
@@ -78,9 +87,9 @@ export class PairingDesk {
     this.#answer?.(false)
   }
 
-  /** The person's answer. @throws Failure `not-ready` when nobody asks */
-  confirm(accept: boolean): void {
-    if (!this.#answer)
+  /** The person's answer to the request with this id. @throws Failure `not-ready` when that one does not ask any more */
+  confirm(request: string, accept: boolean): void {
+    if (!this.#answer || this.#state.value.request?.id !== request)
       throw new Failure('not-ready', 'No device asks to be paired any more.', { words: { code: 'pairing-nobody' } })
     this.#answer(accept)
   }
@@ -88,8 +97,10 @@ export class PairingDesk {
   /** Serves a connection for pairing. @throws Failure after the other side was told */
   async serve(frames: FrameSocket, parties: Parties, addresses: readonly string[]): Promise<void> {
     const { book, times } = this.#options
-    const { code } = this.#state.value
-    const refusal = code === undefined ? this.#lastCode : this.#busy || this.#answer ? 'pairing-busy' : code.over
+    const { code, request } = this.#state.value
+    // Also while this computer is on its way to a host: a stranger's try must not change what is told of that.
+    const busy = this.#busy || this.#join !== undefined || request !== undefined
+    const refusal = code === undefined ? this.#lastCode : busy ? 'pairing-busy' : code.over
     if (code === undefined || refusal !== undefined) {
       const failure = deviceFailure(refusal ?? 'pairing-closed')
       await tellRefusal(frames, failure)
@@ -110,8 +121,8 @@ export class PairingDesk {
       this.#change({ request: undefined, outcome: { result: 'paired', role: 'guest', name: guest.name } })
     } catch (thrown) {
       // A stranger's try is told by the tries that are left; who had proven the words is told by an outcome.
-      const asked = this.#state.value.request !== undefined
-      this.#change({ request: undefined, ...(asked && { outcome: { result: 'failed', failure: this.#failureOf(thrown) } }) })
+      if (this.#state.value.request?.role === 'guest')
+        this.#change({ request: undefined, outcome: { result: 'failed', failure: this.#failureOf(thrown) } })
       throw thrown
     } finally {
       this.#busy = false
@@ -145,7 +156,13 @@ export class PairingDesk {
       book.changeOwn({ chosenHost: device.id })
       this.#change({ joining: false, request: undefined, outcome: { result: 'paired', role: 'host', name: host.name } })
     } catch (thrown) {
-      this.#change({ joining: false, request: undefined, outcome: { result: 'failed', failure: this.#failureOf(thrown) } })
+      const { request } = this.#state.value
+      this.#change({
+        joining: false,
+        // Whoever asks here meanwhile goes on to.
+        request: request?.role === 'host' ? undefined : request,
+        outcome: { result: 'failed', failure: this.#failureOf(thrown) },
+      })
     } finally {
       this.#join = undefined
     }
@@ -170,14 +187,15 @@ export class PairingDesk {
   #confirmFor(role: DeviceRole, asked: () => void): Confirm {
     return (peer, signal) =>
       new Promise((resolve) => {
-        if (this.#answer) {
+        if (this.#answer || this.#state.value.request) {
           resolve(false)
           return
         }
+        const request = { id: randomUUID(), role, peer }
         const answer = (yes: boolean): void => {
           this.#answer = undefined
           signal.removeEventListener('abort', gone)
-          if (yes) this.#change({ request: { role, peer, state: 'waiting' } })
+          if (yes) this.#change({ request: { ...request, state: 'waiting' } })
           resolve(yes)
         }
         const gone = (): void => answer(false)
@@ -187,7 +205,7 @@ export class PairingDesk {
         }
         signal.addEventListener('abort', gone)
         this.#answer = answer
-        this.#change({ request: { role, peer, state: 'asking' } })
+        this.#change({ request: { ...request, state: 'asking' } })
         asked()
       })
   }

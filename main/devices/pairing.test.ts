@@ -11,7 +11,7 @@ import { mostPairingBytes } from './pairing-messages.ts'
 import { beginHello } from './pake.ts'
 import { bindingOf, deviceTls, pairingProtocol, peerKeyOf } from './peer-key.ts'
 import { fingerprintOf, randomWords } from './six-words.ts'
-import { addressOf, bothAsked, newIdentity, newInstall, pairInstalls, type StagedInstall } from './testing/stage.ts'
+import { addressOf, agree, bothAsked, newIdentity, newInstall, pairInstalls, type StagedInstall } from './testing/stage.ts'
 
 const wordsOf = ({ devices }: StagedInstall): string => devices.desk.state.value.code?.words ?? expect.fail('no code is shown')
 const paired = ({ devices }: StagedInstall) => devices.book.devices.value.filter(({ removedAtMs }) => removedAtMs === null)
@@ -76,10 +76,10 @@ describe('pairing two installs', () => {
     expect(guest.devices.desk.state.value.request).toMatchObject({ role: 'host', peer: { name: 'Gaming PC', key: hostKey } })
     expect(fingerprintOf(hostKey)).not.toBe(fingerprintOf(guestKey))
     // Until both have agreed, nobody keeps anything.
-    guest.devices.desk.confirm(true)
+    agree(guest)
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect([...paired(host), ...paired(guest)]).toEqual([])
-    host.devices.desk.confirm(true)
+    agree(host)
     expect(await outcomeOf(guest)).toBe('paired')
     expect(await outcomeOf(host)).toBe('paired')
     expect(paired(host)).toMatchObject([{ role: 'guest', name: 'Laptop', key: guestKey }])
@@ -102,8 +102,8 @@ describe('pairing two installs', () => {
     guest.devices.join(addressOf(host), wordsOf(host))
     await bothAsked(host, guest)
     const other = who === 'host' ? guest : host
-    other.devices.desk.confirm(true)
-    ;(who === 'host' ? host : guest).devices.desk.confirm(false)
+    agree(other)
+    agree(who === 'host' ? host : guest, false)
     expect(await outcomeOf(host)).toBe('pairing-declined')
     expect(await outcomeOf(guest)).toBe('pairing-declined')
     expect([...paired(host), ...paired(guest)]).toEqual([])
@@ -215,7 +215,7 @@ describe('pairing two installs', () => {
     await bothAsked(host, guest)
     // The code is used from the moment it was proven.
     expect(await attempt(host, words)).toBe('pairing-used')
-    host.devices.desk.confirm(false)
+    agree(host, false)
     await outcomeOf(host)
 
     await host.devices.openCode()
@@ -225,6 +225,53 @@ describe('pairing two installs', () => {
     expect(host.devices.desk.state.value.code?.triesLeft).toBe(3)
     first.frames.close()
     await vi.waitFor(async () => expect(await attempt(host, wordsOf(host))).toBe('proved'))
+  })
+
+  it('a stranger who tries the shown code changes nothing for a pairing with a host that is under way', async () => {
+    const { host, guest } = await twoInstalls()
+    await host.devices.openCode()
+    await guest.devices.openCode()
+    guest.devices.join(addressOf(host), wordsOf(host))
+    await bothAsked(host, guest)
+    const { request } = guest.devices.desk.state.value
+    expect(await attempt(guest, randomWords())).toBe('pairing-busy')
+    expect(await attempt(guest, wordsOf(guest))).toBe('pairing-busy')
+    expect(guest.devices.desk.state.value).toMatchObject({ request, code: { triesLeft: 3 }, outcome: undefined })
+    // Agreed here, and the other person has not answered yet: still under way.
+    agree(guest)
+    expect(await attempt(guest, randomWords())).toBe('pairing-busy')
+    agree(host)
+    expect(await outcomeOf(guest)).toBe('paired')
+  })
+
+  it('a try that began before the pairing with a host ends without a change to it', async () => {
+    const { host, guest } = await twoInstalls()
+    await host.devices.openCode()
+    await guest.devices.openCode()
+    const stranger = await rawGuest(guest)
+    expect((await stranger.read())?.t).toBe('ready')
+    guest.devices.join(addressOf(host), wordsOf(host))
+    await bothAsked(host, guest)
+    const { request } = guest.devices.desk.state.value
+    await stranger.frames.send({ t: 'nonsense' })
+    expect(await stranger.read()).toEqual({ t: 'refused', code: 'device-malformed' })
+    expect(guest.devices.desk.state.value).toMatchObject({ request, outcome: undefined })
+  })
+
+  it('an answer counts for the request that it names, not for the next one', async () => {
+    const { host, guest } = await twoInstalls()
+    await host.devices.openCode()
+    guest.devices.join(addressOf(host), wordsOf(host))
+    await bothAsked(host, guest)
+    const first = host.devices.desk.state.value.request?.id ?? expect.fail('nobody asks')
+    await guest.devices.stop()
+    await outcomeOf(host)
+    const next = await newInstall('Phone')
+    await host.devices.openCode()
+    next.devices.join(addressOf(host), wordsOf(host))
+    await bothAsked(host, next)
+    expect(() => host.devices.desk.confirm(first, true)).toThrow('No device asks to be paired any more.')
+    expect(host.devices.desk.state.value.request).toMatchObject({ state: 'asking', peer: { name: 'Phone' } })
   })
 
   it('a proof of one connection is worth nothing in another', async () => {
@@ -334,7 +381,7 @@ describe('pairing two installs', () => {
 async function pairWith(host: StagedInstall, guest: StagedInstall, words: string): Promise<void> {
   guest.devices.join(addressOf(host), words)
   await bothAsked(host, guest)
-  host.devices.desk.confirm(true)
-  guest.devices.desk.confirm(true)
+  agree(host)
+  agree(guest)
   expect(await outcomeOf(guest)).toBe('paired')
 }

@@ -48,7 +48,7 @@ export const devicesState = z.object({
   /** This device is on its way to a host, until there is a request or an outcome. */
   joining: z.boolean(),
   /** The other device has proven the words; the person decides. `waiting`: this side has agreed. */
-  request: z.object({ role: deviceRole, name: deviceName, fingerprint, state: z.enum(['asking', 'waiting']) }).optional(),
+  request: z.object({ id, role: deviceRole, name: deviceName, fingerprint, state: z.enum(['asking', 'waiting']) }).optional(),
   /** How the last pairing ended. */
   outcome: z
     .discriminatedUnion('result', [
@@ -75,8 +75,8 @@ export const devicesCalls = {
     input: z.strictObject({ address: z.string().trim().min(1).max(600), words: z.string().max(200) }),
     output: done,
   },
-  /** The person's answer to `request`. */
-  'devices.confirm': { input: z.strictObject({ accept: z.boolean() }), output: done },
+  /** The person's answer to the request with this id, and to no later one. */
+  'devices.confirm': { input: z.strictObject({ request: id, accept: z.boolean() }), output: done },
   'devices.choose': { input: z.strictObject({ id }), output: done },
   'devices.remove': { input: z.strictObject({ id }), output: done },
 } as const

@@ -113,11 +113,16 @@ export async function pairInstalls(host: StagedInstall, guest: StagedInstall): P
   const words = host.devices.desk.state.value.code?.words ?? ''
   guest.devices.join(addressOf(host), words)
   await bothAsked(host, guest)
-  host.devices.desk.confirm(true)
-  guest.devices.desk.confirm(true)
+  agree(host)
+  agree(guest)
   await vi.waitFor(() => {
     if (guest.devices.desk.state.value.outcome?.result !== 'paired') throw new Error('not paired yet')
   })
+}
+
+/** The person's answer to whoever asks there now. */
+export function agree({ devices: { desk } }: StagedInstall, accept = true): void {
+  desk.confirm(desk.state.value.request?.id ?? 'nobody', accept)
 }
 
 export async function bothAsked(host: StagedInstall, guest: StagedInstall): Promise<void> {

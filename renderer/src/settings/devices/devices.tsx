@@ -21,7 +21,7 @@ export function Devices() {
       <SharingCard state={state} />
       <JoinCard state={state} />
       <DeviceList devices={state.devices} />
-      {state.request ? <RequestDialog request={state.request} own={state.fingerprint} /> : null}
+      {state.request ? <RequestDialog key={state.request.id} request={state.request} own={state.fingerprint} /> : null}
     </div>
   )
 }

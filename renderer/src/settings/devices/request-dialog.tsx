@@ -44,10 +44,14 @@ export function RequestDialog({ request, own }: RequestProps) {
             </p>
           ) : (
             <div className="mt-5 flex flex-wrap justify-end gap-2">
-              <AlertDialog.Cancel className="btn" onClick={() => void confirm.run({ accept: false })}>
+              <AlertDialog.Cancel className="btn" onClick={() => void confirm.run({ request: request.id, accept: false })}>
                 {t('devices.decline')}
               </AlertDialog.Cancel>
-              <Button kind="primary" disabled={confirm.running} onClick={() => void confirm.run({ accept: true })}>
+              <Button
+                kind="primary"
+                disabled={confirm.running}
+                onClick={() => void confirm.run({ request: request.id, accept: true })}
+              >
                 {t('devices.accept')}
               </Button>
             </div>
