@@ -1,24 +1,52 @@
-import type { LlamaEmbeddingContext, LlamaModel } from 'node-llama-cpp'
-import { Failure } from '../base/failure.ts'
+import type { LlamaEmbeddingContext, LlamaModel, Token } from 'node-llama-cpp'
+import { asError, Failure } from '../base/failure.ts'
 import type { Embeddings } from './engine.ts'
+import { isTooLongFor } from './prompt-tokens.ts'
+import type { SequencePlaces } from './sequence-places.ts'
 
-/** Reads texts into vectors, one after the other, with a context of its own beside that of the answers; it is made at first use. */
+/** Of all texts of a request together: they are read into tokens in one go. */
+const mostTokens = 300_000
+const lane = 'embeddings'
+
+/**
+ * Reads texts into vectors, one after the other, with a context of its own beside that of the answers; it is made at first use. Each text waits in the
+ * line of the answers and takes one of their places while it is read.
+ */
 export class Embedder {
   readonly #model: LlamaModel
+  readonly #places: SequencePlaces
   readonly #contextTokens: number
   readonly #threads: number
   #context: Promise<LlamaEmbeddingContext> | undefined
 
-  constructor(model: LlamaModel, contextTokens: number, threads: number) {
+  constructor(model: LlamaModel, places: SequencePlaces, contextTokens: number, threads: number) {
     this.#model = model
+    this.#places = places
     this.#contextTokens = contextTokens
     this.#threads = threads
   }
 
-  /** @throws Failure `bad-request` for an empty text, `context-too-small`; the reason of the signal, between two texts */
+  /** @throws Failure `bad-request` for an empty text or too many tokens together, `context-too-small`; the reason of the signal, between two texts */
   async embed(inputs: readonly string[], signal: AbortSignal): Promise<Embeddings> {
-    const prompts = inputs.map((input) => this.#model.tokenize(input))
-    for (const [index, { length }] of prompts.entries()) {
+    const prompts = this.#prompts(inputs)
+    const promptTokens = prompts.reduce((sum, { length }) => sum + length, 0)
+    this.#context ??= this.#open()
+    const context = await this.#context
+    const vectors: number[][] = []
+    for (const prompt of prompts) vectors.push(await this.#vector(context, prompt, signal))
+    return { vectors, promptTokens }
+  }
+
+  #prompts(inputs: readonly string[]): Token[][] {
+    let total = 0
+    return inputs.map((input, index) => {
+      if (isTooLongFor(this.#contextTokens, input.length))
+        throw new Failure(
+          'context-too-small',
+          `The text ${index + 1} has ${input.length} characters, but the model reads at most ${this.#contextTokens} tokens.`,
+        )
+      const prompt = this.#model.tokenize(input)
+      const { length } = prompt
       if (length === 0) throw new Failure('bad-request', `The text ${index + 1} is empty.`)
       // The library adds its marks of beginning and end, and keeps one free.
       if (length > this.#contextTokens - 3)
@@ -26,16 +54,22 @@ export class Embedder {
           'context-too-small',
           `The text ${index + 1} has ${length} tokens, but the model reads at most ${this.#contextTokens}.`,
         )
-    }
-    this.#context ??= this.#open()
-    const context = await this.#context
-    const vectors: number[][] = []
-    for (const prompt of prompts) {
-      signal.throwIfAborted()
+      total += length
+      if (total > mostTokens) throw new Failure('bad-request', `The texts have more than ${mostTokens} tokens together.`)
+      return prompt
+    })
+  }
+
+  async #vector(context: LlamaEmbeddingContext, prompt: readonly Token[], signal: AbortSignal): Promise<number[]> {
+    const place = await this.#places.acquire({ lane, tokens: [], publicPrefix: 0, scope: undefined }, signal)
+    if (place === undefined) throw asError(signal.reason)
+    try {
       const { vector } = await context.getEmbeddingFor([...prompt])
-      vectors.push(normal(vector))
+      return normal(vector)
+    } finally {
+      // What lies in the place is as it was.
+      this.#places.release(place, place.lastPromptTokens, place.lastScope)
     }
-    return { vectors, promptTokens: prompts.reduce((sum, { length }) => sum + length, 0) }
   }
 
   async #open(): Promise<LlamaEmbeddingContext> {

@@ -206,9 +206,9 @@ function withoutUndefined(options: GenerationOptions): Partial<GenerationOptions
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
-function generationFailure({ code, message }: FromEngine & { t: 'failed' }): Failure {
+function generationFailure({ code, message, field }: FromEngine & { t: 'failed' }): Failure {
   if (code === 'context-too-small') return new Failure(code, message, { advice: 'Shorten the text, or start a new chat.' })
-  if (code !== 'generation-failed') return new Failure(code, message)
+  if (code !== 'generation-failed') return new Failure(code, message, field === undefined ? {} : { values: { field } })
   return new Failure(code, `The answer could not be generated: ${message}`, { retryable: true })
 }
 

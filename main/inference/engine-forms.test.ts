@@ -202,6 +202,8 @@ describe('sampling', () => {
     expect(second).not.toBe(first)
     expect(await say({ '300': -100, '301': 50 })).toBe(second)
     await expect(say({ x: 1 })).rejects.toMatchObject({ code: 'bad-request' })
+    // The end of a turn.
+    await expect(say({ '4': -100 })).rejects.toMatchObject({ code: 'not-capable', words: { values: { field: 'logitBias' } } })
   })
 
   it('takes only the likeliest with topK 1', async () => {

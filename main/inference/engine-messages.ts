@@ -169,7 +169,14 @@ export const fromEngine = z.discriminatedUnion('t', [
   z.object({ t: z.literal('load-failed'), message: z.string(), wantOfMemory: z.boolean() }),
   z.object({ t: z.literal('event'), id, event: engineEvent }),
   z.object({ t: z.literal('embeddings'), id, vectors: z.array(z.array(z.number())), promptTokens: count }),
-  z.object({ t: z.literal('failed'), id, code: z.union([requestFault, z.literal('generation-failed')]), message: z.string() }),
+  z.object({
+    t: z.literal('failed'),
+    id,
+    code: z.union([requestFault, z.literal('generation-failed')]),
+    message: z.string(),
+    /** Of `not-capable`: which field of the request. */
+    field: z.string().optional(),
+  }),
   z.object({ t: z.literal('log'), level: z.enum(['warn', 'error']), message: z.string() }),
 ])
 export type FromEngine = z.infer<typeof fromEngine>

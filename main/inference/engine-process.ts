@@ -59,7 +59,9 @@ async function run(id: number, work: (loaded: LoadedModel, signal: AbortSignal) 
     await work(model, abort.signal)
   } catch (error) {
     const fault = requestFault.safeParse(error instanceof Failure ? error.code : undefined)
-    tell({ t: 'failed', id, code: fault.data ?? 'generation-failed', message: asError(error).message.slice(0, 500) })
+    const field = error instanceof Failure ? error.words.values?.field : undefined
+    const message = asError(error).message.slice(0, 500)
+    tell({ t: 'failed', id, code: fault.data ?? 'generation-failed', message, ...(typeof field === 'string' && { field }) })
   } finally {
     running.delete(id)
   }

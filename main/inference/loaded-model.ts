@@ -52,7 +52,7 @@ export class LoadedModel {
       { trainedTokens: model.trainContextSize, layers: model.fileInsights.totalLayers },
       { contextTokens: context.contextSize, gpuLayers: model.gpuLayers },
     )
-    this.#embedder = new Embedder(model, this.contextTokens, this.threads)
+    this.#embedder = new Embedder(model, this.#places, this.contextTokens, this.threads)
     const tools = knowsCalls(this.#template)
     this.capabilities = {
       contextTokens: context.contextSize,

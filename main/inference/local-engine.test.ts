@@ -208,6 +208,14 @@ describe('LocalEngine with a tiny model', () => {
   it('refuses text that does not fit before generating', async () => {
     await expect(collect(engine.chat(ask('x'.repeat(3000)), {}, never))).rejects.toMatchObject({ code: 'context-too-small' })
     await expect(collect(engine.chat(ask('x'), { temperature: -1 }, never))).rejects.toMatchObject({ code: 'bad-request' })
+    // Not even read into tokens: the sentence knows only how long it is.
+    const huge = 'x'.repeat(2048 * 256 + 1)
+    const unread = { code: 'context-too-small', message: expect.stringContaining('524289 characters') }
+    await expect(collect(engine.chat(ask(huge), {}, never))).rejects.toMatchObject(unread)
+    await expect(collect(engine.complete(huge, {}, never))).rejects.toMatchObject(unread)
+    await expect(engine.embed([huge], never)).rejects.toMatchObject(unread)
+    const many = Array.from({ length: 160 }, () => 'x'.repeat(1900))
+    await expect(engine.embed(many, never)).rejects.toMatchObject({ code: 'bad-request' })
     expect(engine.state.value.status).toBe('ready')
   })
 
@@ -243,6 +251,33 @@ describe('LocalEngine with a place kept for the own chat', () => {
     await Promise.all(served)
     expect(order.slice(0, 2)).toEqual(['one 5', 'two 5'])
     expect(order.slice(2).sort()).toEqual(['served 1 cancelled', 'served 2 cancelled'])
+    await engine.dispose()
+  })
+})
+
+describe('LocalEngine with embeddings beside answers', () => {
+  it('lets them wait in the line of the answers, and go when they are stopped there', async () => {
+    const engine = newEngine(1)
+    await engine.load({ path: await tinyGgufFile(), name: 'tiny' })
+    const abort = new AbortController()
+    const order: string[] = []
+    const begun = Promise.withResolvers<void>()
+    const answer = (async () => {
+      for await (const event of engine.chat(ask('long'), { maxTokens: 1500 }, abort.signal))
+        if (event.type === 'text') begun.resolve()
+      order.push('answer')
+    })()
+    await begun.promise
+    const left = new AbortController()
+    const given = engine.embed(['one'], left.signal)
+    const read = engine.embed(['one', 'two'], never).then(({ vectors }) => order.push(`${vectors.length} vectors`))
+    setTimeout(() => left.abort(), 100)
+    await expect(given).rejects.toMatchObject({ code: 'cancelled' })
+    expect(order).toEqual([])
+    abort.abort()
+    await Promise.all([answer, read])
+    expect(order).toEqual(['answer', '2 vectors'])
+    expect((await collect(engine.chat(ask('again'), { maxTokens: 3 }, never))).tokens).toBe(3)
     await engine.dispose()
   })
 })

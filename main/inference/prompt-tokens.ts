@@ -13,6 +13,14 @@ import { chatHistory } from './chat-history.ts'
 import type { ChatMessage } from './engine.ts'
 import type { ThoughtMarks } from './reasoning-counter.ts'
 
+/** No token of a vocabulary is longer. */
+const longestTokenCharacters = 256
+
+/** Whether a text of so many characters has more tokens than the context, however it is read: a text is read in one go, in which the engine does nothing else. */
+export function isTooLongFor(contextTokens: number, characters: number): boolean {
+  return characters > contextTokens * longestTokenCharacters
+}
+
 /** A prompt as the model reads it, and what ends the answer to it. */
 export interface PromptTokens {
   readonly tokens: Token[]

@@ -3,7 +3,8 @@ import { asError, Failure } from '../base/failure.ts'
 import type { ChatMessage, EngineEvent, GenerationOptions, OutputForm } from './engine.ts'
 import type { GenerationInput } from './engine-messages.ts'
 import { JsonGrammar } from './json-grammar.ts'
-import { chatTokens, completionTokens, type PromptTokens } from './prompt-tokens.ts'
+import { chatTokens, completionTokens, isTooLongFor, type PromptTokens } from './prompt-tokens.ts'
+import { checkBias } from './sampling.ts'
 import { type CallForms, callForms, callGrammar, functionsOf } from './tool-calls.ts'
 
 /** A request that can be answered, as far as can be known before it is. */
@@ -27,6 +28,7 @@ export function prepare(
   const { output, tools = [] } = options
   if (output !== undefined && tools.length > 0)
     throw new Failure('bad-request', 'An answer cannot be bound to a form and call tools too.')
+  checkBias(model, options)
   const calls = input.kind === 'chat' ? callForms(template, options) : undefined
   if (input.kind === 'complete' && tools.length > 0) throw new Failure('bad-request', 'Tools are for chats.')
   // Schemas that cannot be held to are refused now, not in the middle of the answer.
@@ -38,7 +40,7 @@ export function prepare(
   const { prompt, dropped } =
     input.kind === 'chat'
       ? fittingChat(model, template, input.messages, options, contextTokens)
-      : { prompt: completionTokens(model, input.prompt), dropped: 0 }
+      : { prompt: completionTokens(model, readable(input.prompt, contextTokens)), dropped: 0 }
   const promptTokens = prompt.tokens.length
   if (promptTokens === 0) throw new Failure('generation-failed', 'The prompt is empty.')
   if (promptTokens > most)
@@ -65,6 +67,27 @@ function grammarText(output: OutputForm): string {
   return grammar.text(output.kind === 'json' ? grammar.anyObject() : grammar.schema(output.schema))
 }
 
+/** @throws Failure `context-too-small` before a text is read that cannot fit */
+function readable(prompt: string, contextTokens: number): string {
+  if (isTooLongFor(contextTokens, prompt.length)) throw tooLong(prompt.length, contextTokens)
+  return prompt
+}
+
+function tooLong(characters: number, contextTokens: number): Failure<'context-too-small'> {
+  return new Failure(
+    'context-too-small',
+    `The text has ${characters} characters, but the model reads at most ${contextTokens} tokens with its answer.`,
+  )
+}
+
+function charactersOf(messages: readonly ChatMessage[]): number {
+  return messages.reduce(
+    (sum, { content, toolCalls = [] }) =>
+      sum + content.length + toolCalls.reduce((all, call) => all + call.name.length + call.arguments.length, 0),
+    0,
+  )
+}
+
 /** The chat as it is, or without its oldest messages as far as is asked for and needed. */
 function fittingChat(
   model: LlamaModel,
@@ -75,12 +98,19 @@ function fittingChat(
 ): { prompt: PromptTokens; dropped: number } {
   const functions = functionsOf(options)
   const read = (some: readonly ChatMessage[]): PromptTokens => chatTokens(model, template, some, functions)
-  const whole = read(messages)
-  if (options.whenFull !== 'drop-oldest') return { prompt: whole, dropped: 0 }
+  const ofFunctions = functions === undefined ? 0 : JSON.stringify(functions).length
+  let kept = messages
+  for (;;) {
+    const characters = charactersOf(kept) + ofFunctions
+    if (!isTooLongFor(contextTokens, characters)) break
+    const fewer = options.whenFull === 'drop-oldest' ? withoutOldest(kept) : kept
+    if (fewer.length === kept.length) throw tooLong(characters, contextTokens)
+    kept = fewer
+  }
+  let prompt = read(kept)
+  if (options.whenFull !== 'drop-oldest') return { prompt, dropped: 0 }
   const room = Math.min(options.maxTokens ?? contextTokens / 4, contextTokens / 2)
   const fits = ({ tokens }: PromptTokens): boolean => tokens.length <= contextTokens - 2 - room
-  let kept = messages
-  let prompt = whole
   while (!fits(prompt)) {
     const fewer = withoutOldest(kept)
     if (fewer.length === kept.length) break

@@ -6,6 +6,7 @@ import {
   type Token,
   TokenBias,
 } from 'node-llama-cpp'
+import { Failure } from '../base/failure.ts'
 import type { GenerationOptions } from './engine.ts'
 import type { SamplingAdvice } from './engine-messages.ts'
 
@@ -67,6 +68,15 @@ export function evaluateOptions(
       },
     }),
   }
+}
+
+/** @throws Failure `not-capable` for a bias of a token that ends answers: the library passes over it */
+export function checkBias(model: LlamaModel, { logitBias = {} }: GenerationOptions): void {
+  const ending = Object.keys(logitBias).find((token) => model.isEogToken(Number(token) as Token))
+  if (ending === undefined) return
+  throw new Failure('not-capable', `The token ${ending} ends answers: "logitBias" cannot make it likelier or less likely.`, {
+    values: { field: 'logitBias' },
+  })
 }
 
 function biasOf(model: LlamaModel, given: Readonly<Record<string, number>>): TokenBias | undefined {
