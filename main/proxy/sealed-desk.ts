@@ -1,13 +1,14 @@
+import type { Address } from '@ton/core'
 import { pinRefusals } from '../protocol/sealed/direct/refusals.ts'
 import { readSealedRequest, type SealedHead } from '../protocol/sealed/direct/request.ts'
 import { KeyRefused, SealRefused } from '../protocol/sealed/direct/seal-errors.ts'
-import { type ReadKey, readKey } from '../protocol/sealed/direct/worker-key.ts'
+import { readKey, verifyKey } from '../protocol/sealed/direct/worker-key.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
 import { hexKey } from './hex-key.ts'
 import type { QueryFacts } from './http-messages.ts'
 import { Refusal } from './refusal.ts'
-import type { WorkerSeat } from './seats.ts'
+import type { HeldKey, WorkerSeat } from './seats.ts'
 
 /** Workers whose keys one client is told of at once: the least busy ones. All of it fits into one frame. */
 const mostKeysTold = 64
@@ -15,16 +16,37 @@ const mostKeysTold = 64
 const mostKeysKept = 2
 
 /**
- * A worker's new key. Clients verify keys for themselves; here only what would be of no use to any of them is turned away.
+ * A worker's new key, verified as clients do: a key that they refuse would keep them from asking this proxy at all. Only its quote is for them alone.
  * @throws KeyRefused
  */
-export function acceptKey(seat: WorkerSeat, signedKey: Uint8Array, nowMs: number): void {
+export function acceptKey(
+  seat: WorkerSeat,
+  signedKey: Uint8Array,
+  { root, nowMs }: { readonly root: Address; readonly nowMs: number },
+): void {
   const key = readKey(signedKey)
   if (key.model !== seat.model) throw new KeyRefused('other-model', 'the key is for another model')
   if (!key.owner.equals(seat.account.owner)) throw new KeyRefused('owner-mismatch', 'the key is of another owner')
-  if (key.expiresAtMs <= nowMs) throw new KeyRefused('expired', 'the key has expired')
-  const others = seat.sealingKeys.filter((held) => hexKey(held.id) !== hexKey(key.id) && held.expiresAtMs > nowMs)
-  seat.sealingKeys = [...others, key].slice(-mostKeysKept)
+  verifyKey(key, { root, model: seat.baseModel, nowMs })
+  const isSame = ({ key: { id } }: HeldKey): boolean => hexKey(id) === hexKey(key.id)
+  const others = seat.sealingKeys.filter((held) => !isSame(held) && held.key.expiresAtMs > nowMs)
+  const announcedAt = seat.sealingKeys.find(isSame)?.announcedAt ?? performance.now()
+  seat.sealingKeys = [...others, { key, announcedAt }].slice(-mostKeysKept)
+}
+
+/**
+ * The connection that each key belongs to: the first one that announced it, for as long as it is here. A signed key is no secret, and another
+ * connection that repeats it must not draw the questions that are sealed to it.
+ */
+function holders(seats: Iterable<WorkerSeat>): Map<string, { readonly seat: WorkerSeat; readonly announcedAt: number }> {
+  const found = new Map<string, { seat: WorkerSeat; announcedAt: number }>()
+  for (const seat of seats)
+    for (const { key, announcedAt } of seat.sealingKeys) {
+      const id = hexKey(key.id)
+      const first = found.get(id)
+      if (first === undefined || announcedAt < first.announcedAt) found.set(id, { seat, announcedAt })
+    }
+  return found
 }
 
 /**
@@ -32,9 +54,11 @@ export function acceptKey(seat: WorkerSeat, signedKey: Uint8Array, nowMs: number
  * full: a client that found no key would send its question readable.
  */
 export function workerKeys(seats: Iterable<WorkerSeat>, nowMs: number): TlObject<'client.workerKeys'> {
-  const offers = [...seats].flatMap((seat) => {
-    const key: ReadKey | undefined = seat.sealingKeys.findLast(({ expiresAtMs }) => expiresAtMs > nowMs)
-    return key === undefined ? [] : [{ seat, key, active: seat.enabled ? seat.running.size : seat.limit }]
+  const all = [...seats]
+  const holderOf = holders(all)
+  const offers = all.flatMap((seat) => {
+    const held = seat.sealingKeys.findLast(({ key }) => key.expiresAtMs > nowMs && holderOf.get(hexKey(key.id))?.seat === seat)
+    return held === undefined ? [] : [{ seat, key: held.key, active: seat.enabled ? seat.running.size : seat.limit }]
   })
   return {
     '@type': 'client.workerKeys',
@@ -81,9 +105,8 @@ function headOf(query: Uint8Array): SealedHead {
 
 /** The worker that a client has named by its key; any other is refused, however free. Throws `Refusal` 651. */
 export function pinnedSeats(seats: readonly WorkerSeat[], keyId: Uint8Array): WorkerSeat[] {
-  const wanted = hexKey(keyId)
-  const pinned = seats.filter(({ sealingKeys }) => sealingKeys.some(({ id }) => hexKey(id) === wanted))
-  if (pinned.length === 0) throw new Refusal(peerErrorCodes.notReady, pinRefusals.gone)
-  if (pinned.every(({ running, limit }) => running.size >= limit)) throw new Refusal(peerErrorCodes.notReady, pinRefusals.full)
-  return pinned
+  const seat = holders(seats).get(hexKey(keyId))?.seat
+  if (seat === undefined) throw new Refusal(peerErrorCodes.notReady, pinRefusals.gone)
+  if (seat.running.size >= seat.limit) throw new Refusal(peerErrorCodes.notReady, pinRefusals.full)
+  return [seat]
 }

@@ -8,6 +8,13 @@ import type { AnswerStyle } from './client-answer.ts'
 import { hexKey } from './hex-key.ts'
 import type { QueryFacts } from './http-messages.ts'
 
+/** A sealing key of a worker connection. */
+export interface HeldKey {
+  readonly key: ReadKey
+  /** When this connection announced it, on the process's own clock in ms. */
+  readonly announcedAt: number
+}
+
 /** A worker connection that finished its handshake. */
 export class WorkerSeat {
   readonly account: Account
@@ -20,8 +27,8 @@ export class WorkerSeat {
   readonly cancels: boolean
   /** Takes part in sealed queries. */
   readonly seals: boolean
-  /** Keys that questions can be sealed to, the newest last; read, not verified: that is for clients. */
-  sealingKeys: readonly ReadKey[] = []
+  /** Keys that questions can be sealed to, the newest last. */
+  sealingKeys: readonly HeldKey[] = []
   readonly imageHash: Uint8Array
   /** JSON text by which the worker describes its machine, unchecked. */
   readonly machine: string | undefined

@@ -195,7 +195,7 @@ export class WorkerLine {
   #newKey(seat: WorkerSeat, signedKey: Uint8Array): void {
     if (!seat.seals) return
     try {
-      acceptKey(seat, signedKey, this.#office.now())
+      acceptKey(seat, signedKey, { root: this.#office.identity.root, nowMs: this.#office.now() })
     } catch (thrown) {
       if (!(thrown instanceof KeyRefused)) throw thrown
       this.#office.logger.warn('a key of a worker is of no use', { worker: seat.account.owner.toString(), reason: thrown.reason })
