@@ -1,6 +1,7 @@
 /**
  * Tables of chat.db. Everything that a person wrote or got is sealed under the vault: title, level, pin and times of a conversation (`head`),
- * and of a turn the question, the answer, and `facts` (status, level, model, times, speed, usage, cost, error).
+ * and of a turn the question, the answer, and `facts` (status, level, model, times, speed, usage, cost, error,
+ * and the receipt).
  *
  * What stays plain: random ids, which turn belongs to which conversation and in which order, and whether a turn was being answered.
  * So a thief of the file learns how many chats and turns there are and about how long they are, and no more. The plain columns are part of each
