@@ -1,4 +1,4 @@
-import { wordlist } from '@ton/crypto/dist/mnemonic/wordlist.js'
+import { mnemonicWordList } from '@ton/crypto'
 import type { PrivacyLevel } from '../../../preload/api/chat.ts'
 import { Failure } from '../../base/failure.ts'
 
@@ -6,7 +6,7 @@ export type SecretKind = 'phrase' | 'key' | 'card'
 
 /** Shortest recovery phrase in use (BIP 39). */
 const leastPhraseWords = 12
-const phraseWords: ReadonlySet<string> = new Set(wordlist)
+const phraseWords: ReadonlySet<string> = new Set(mnemonicWordList)
 
 /**
  * What a text looks like it holds; null when nothing is found. It helps against a slip, not against intent: a secret that is written otherwise is not
