@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { asError, Failure } from '../base/failure.ts'
 import { silentLogger } from '../base/logger.ts'
 import { verifyEvidence } from '../core/verify/evidence.ts'
+import { plain } from '../core/verify/plain.ts'
 import { findCharge, type ProvenReceipt, verifyReceipt } from '../core/verify/receipt.ts'
 import { httpChain } from '../ton/http-chain.ts'
 
@@ -40,7 +41,7 @@ export async function verifyCommand(
     for (const line of isReceipt ? await aboutReceipt(verifyReceipt(json), values.chain) : verifyEvidence(json)) print(line)
     return 0
   } catch (thrown) {
-    const { message } = asError(thrown)
+    const message = plain(asError(thrown).message)
     print(thrown instanceof Failure ? `NOT PROVEN (${thrown.code}): ${message}` : `NOT PROVEN: ${message}`)
     return 1
   }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { writeEvidence } from '../../chat/privacy/evidence-file.ts'
 import { goodFindings, row } from '../../chat/testing/controlled-checker.ts'
@@ -41,6 +42,53 @@ describe('saved evidence', () => {
     expect(() => verifyEvidence({ ...saved(), verdict: 'not-verified' }, roots)).toThrow(
       expect.objectContaining({ code: 'verdict-differs' }),
     )
+  })
+
+  it('is refused when it earned the attested level without a quote, or hides one where nobody looks', () => {
+    for (const inputs of [undefined, {}, { proxy: { kind: 'other' } }])
+      expect(() => verifyEvidence({ ...saved(), inputs }, roots)).toThrow(expect.objectContaining({ code: 'quote-missing' }))
+    const nested = (depth: number, inside: unknown): unknown => (depth === 0 ? inside : { more: nested(depth - 1, inside) })
+    const { proxy } = saved().inputs
+    expect(verifyEvidence({ ...saved(), inputs: nested(4, proxy) }, roots)[0]).toMatch(/^PROVEN/)
+    expect(() => verifyEvidence({ ...saved(), inputs: { proxy, more: nested(4, { ...proxy, quote: '' }) } }, roots)).toThrow(
+      expect.objectContaining({ code: 'evidence-malformed' }),
+    )
+    const failed = { ...report, rows: [row('hardware', 'failed')] }
+    expect(verifyEvidence({ ...saved(), verdict: 'not-verified', report: failed, inputs: undefined }).at(-1)).toMatch(
+      /^NOT PROVEN: there is no attestation/,
+    )
+  })
+
+  it('says whether a quote was made for a key that the file names', () => {
+    const key = new Uint8Array(32).fill(7)
+    const bound = evidenceWith((world) => {
+      world.quote.reportData = new Uint8Array(createHash('sha512').update(key).digest())
+    })
+    const proxy = quoteEvidence(verifyQuote(bound.quote, bound.collateral, bound.nowMs, bound.roots))
+    const naming = (value: string) => ({
+      ...saved(),
+      inputs: { proxy },
+      report: { ...report, evidence: [{ id: 'proxy-key', name: { text: 'TLS key of the proxy' }, value, form: 'hash' }] },
+    })
+    const not = 'NOT PROVEN: that this quote belongs to the connection'
+    const hex = Buffer.from(key).toString('hex')
+    const told = verifyEvidence(naming(hex), bound.roots).join('\n')
+    expect(told).toContain(`It was made for the key ${hex}.`)
+    expect(told).not.toContain(not)
+    for (const other of ['08'.repeat(32), hex.slice(2), ''])
+      expect(verifyEvidence(naming(other), bound.roots).join('\n')).toContain(not)
+    expect(verifyEvidence(proxy, bound.roots).join('\n')).toContain(not)
+  })
+
+  it('cannot print lines of its own', () => {
+    const forged = saved()
+    const line = 'PROVEN: everything.'
+    const text = `x\n${line}\r${line}\u001b[2K${line}\u2028${line}\u009b1A\u202e${'y'.repeat(900)}`
+    forged.report.rows[0] = { ...row('hardware'), statement: { text }, sentence: { text } }
+    const lines = verifyEvidence(forged, roots)
+    expect(lines.filter((one) => one.startsWith('PROVEN'))).toHaveLength(1)
+    expect(lines.join('')).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
+    expect(lines.find((one) => one.includes('x PROVEN'))?.length).toBeLessThan(1_100)
   })
 
   it('says so when there is no attestation in it, and what it is not', () => {

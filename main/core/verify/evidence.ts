@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto'
 import { Failure } from '../../base/failure.ts'
 import { type EvidenceFile, evidenceFile } from '../../chat/privacy/evidence-file.ts'
 import { objection } from '../../chat/privacy/judge.ts'
 import type { TrustedRoots } from '../../protocol/attestation/intel-chain.ts'
 import { verifyQuoteEvidence } from '../../protocol/attestation/quote-evidence.ts'
+import { plain } from './plain.ts'
 
 /**
  * Verifies saved evidence as far as a file allows: that its verdict follows from its rows, and each quote in its inputs, as of the time that it names.
@@ -10,18 +12,21 @@ import { verifyQuoteEvidence } from '../../protocol/attestation/quote-evidence.t
  * @param json from anywhere
  * @param roots trusted root keys; Intel's, unless given
  * @returns lines for a person
- * @throws Failure `evidence-malformed`, `verdict-differs`, or an `AttestationError`
+ * @throws Failure `evidence-malformed`, `verdict-differs`, `quote-missing` when the attested level is earned without a quote, or an `AttestationError`
  */
 export function verifyEvidence(json: unknown, roots?: TrustedRoots): string[] {
-  if (kindOf(json) === 'tdx-quote') return quoteLines(json, roots)
+  if (kindOf(json) === 'tdx-quote') return quoteLines(json, [], roots)
   const parsed = evidenceFile.safeParse(json)
   if (!parsed.success) throw new Failure('evidence-malformed', 'This is neither a receipt nor evidence.', { cause: parsed.error })
   const { level, verdict, report, inputs } = parsed.data
   if ((objection(level, report.rows) === null) !== (verdict === 'earned'))
     throw new Failure('verdict-differs', 'The verdict of this evidence does not follow from its rows.')
   const quotes = quotesIn(inputs)
+  if (level === 'attested' && verdict === 'earned' && quotes.length === 0)
+    throw new Failure('quote-missing', 'Its level rests on attested hardware, and there is no attestation in this evidence.')
+  const keys = keysIn(report)
   return [
-    ...quotes.flatMap((quote) => quoteLines(quote, roots)),
+    ...quotes.flatMap((quote) => quoteLines(quote, keys, roots)),
     `The verdict “${verdict}” of level “${level}” follows from the rows of the file, checked at ${new Date(report.checkedAtMs).toISOString()}:`,
     ...report.rows.map(rowLine),
     ...(quotes.length === 0
@@ -33,21 +38,36 @@ export function verifyEvidence(json: unknown, roots?: TrustedRoots): string[] {
 const kindOf = (json: unknown): unknown => (typeof json === 'object' && json !== null && 'kind' in json ? json.kind : undefined)
 
 const rowLine = ({ result, by, statement, sentence }: EvidenceFile['report']['rows'][number]): string =>
-  `  ${result === 'passed' ? `passed (${by ?? 'nobody'})` : result}: ${statement.text}. ${sentence.text}`
+  `  ${result === 'passed' ? `passed (${by ?? 'nobody'})` : result}: ${plain(statement.text)}. ${plain(sentence.text)}`
+
+/** What the file names as the keys of its connection, e.g. `proxy-key`. */
+function keysIn({ evidence }: EvidenceFile['report']): Uint8Array[] {
+  const named = evidence.filter(({ id, value }) => /(^|-)key$/.test(id) && /^[0-9a-f]{64}$/.test(value))
+  return named.map(({ value }) => new Uint8Array(Buffer.from(value, 'hex')))
+}
+
+const mostDepth = 4
 
 /** Evidence of quotes anywhere among the inputs, e.g. of proxy and worker. */
 function quotesIn(inputs: unknown, depth = 0): unknown[] {
-  if (typeof inputs !== 'object' || inputs === null || depth > 4) return []
+  if (typeof inputs !== 'object' || inputs === null) return []
+  // What is not looked at must not pass for looked at.
+  if (depth > mostDepth) throw new Failure('evidence-malformed', 'The inputs of this evidence are nested too deeply.')
   if (kindOf(inputs) === 'tdx-quote') return [inputs]
   return Object.values(inputs).flatMap((one) => quotesIn(one, depth + 1))
 }
 
-function quoteLines(json: unknown, roots: TrustedRoots | undefined): string[] {
+function quoteLines(json: unknown, keys: readonly Uint8Array[], roots: TrustedRoots | undefined): string[] {
   const { body, rootKeyHash, verifiedAtMs } = verifyQuoteEvidence(json, roots)
   const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+  const { reportData } = body.measured
+  const key = keys.find((one) => createHash('sha512').update(one).digest().equals(reportData))
   return [
     `PROVEN: a TDX quote that was good at ${new Date(verifiedAtMs).toISOString()}, up to the root key ${hex(rootKeyHash)}.`,
     `  MRTD ${hex(body.measured.mrTd)}`,
-    `  Report data ${hex(body.measured.reportData)}: SHA-512 of the key that it was made for.`,
+    `  Report data ${hex(reportData)}: SHA-512 of the key that it was made for.`,
+    key === undefined
+      ? 'NOT PROVEN: that this quote belongs to the connection of the file. It was made for none of the keys that the file names.'
+      : `  It was made for the key ${hex(key)}. That the connection had this key is the word of the computer that saved the file.`,
   ]
 }
