@@ -33,7 +33,7 @@ async function ready(options: Parameters<typeof clientPeer>[0] = {}, handshake: 
   peer.client.start()
   const connection = await peer.proxy.accept()
   await completeHandshake(connection, handshake)
-  await peer.client.whenReady(AbortSignal.timeout(2_000))
+  await peer.client.whenReady(AbortSignal.timeout(15_000))
   return { ...peer, connection }
 }
 
@@ -165,7 +165,7 @@ describe('a query', () => {
     await expect(handle.end).rejects.toMatchObject({ code: 'connection-lost', retryable: true })
     await expect(textOf(handle)).rejects.toMatchObject({ code: 'connection-lost' })
     await completeHandshake(await proxy.accept())
-    await client.whenReady(AbortSignal.timeout(2_000))
+    await client.whenReady(AbortSignal.timeout(15_000))
   })
 
   it.each([
@@ -213,6 +213,7 @@ describe('a query', () => {
     [651, 'can run this query with coefficient=1500', 'too-expensive'],
     [621, 'unknown model M', 'unknown-model'],
     [602, 'unknown public key 0909', 'unknown-key'],
+    [602, 'worker: unknown private key', 'unknown-key'],
     [652, 'timeout in proxy', 'timeout'],
     [0, 'whatever', 'query-failed'],
   ])('fails with %i %j as %s, and costs nothing', async (code, error, name) => {

@@ -83,10 +83,10 @@ export function remoteFailure(code: number, text: string, reservation?: Reservat
     return failure('no-worker', 'No worker is free for this model now.', 'Try again in a moment.', true)
   if (/unknown model/.test(text))
     return failure('unknown-model', 'This proxy has no worker with that model.', 'Choose another model.', false)
-  if (/unknown public key/.test(text))
+  if (/unknown (public|private) key/.test(text))
     return failure(
       'unknown-key',
-      'The proxy does not know the key that the question was encrypted for.',
+      'The proxy or the worker does not know the key that the question was encrypted for.',
       'Encrypt it for another key of the network, or try again in a moment.',
       true,
     )

@@ -103,20 +103,37 @@ describe('keys of the key manager', () => {
   })
 
   it('that are not known yet are asked for at once, but not for each that somebody makes up', async () => {
-    const { manager, source } = await standBefore({ refreshMs: [60_000, 60_000] })
+    let atMs = 0
+    const { manager, source } = await standBefore({ refreshMs: [60_000, 60_000], restMs: 2_000, monotonic: () => atMs })
     const connection = await manager.accept()
     // Nobody has said yet which keys there are.
     expect(await source.knows(seed(2))).toBe(true)
     await give(connection, [1, inSeconds(60)])
     await expect.poll(() => source.state.value.phase).toBe('ready')
     // Just asked.
+    atMs += 1_999
     expect(await source.knows(seed(2))).toBe(false)
-    await new Promise((resolve) => setTimeout(resolve, 2_000))
+    atMs += 1
     const known = source.knows(seed(2))
     await give(connection, [1, inSeconds(60)], [2, inSeconds(60)])
     expect(await known).toBe(true)
     expect(await source.knows(seed(1))).toBe(true)
     for (let made = 10; made < 20; made++) expect(await source.knows(seed(made))).toBe(false)
+    expect(await connection.isSilent(50)).toBe(true)
+  })
+
+  it('that are not known yet are waited for by all who come with them while the question is on its way', async () => {
+    let atMs = 0
+    const { manager, source } = await standBefore({ refreshMs: [60_000, 60_000], monotonic: () => atMs })
+    const connection = await manager.accept()
+    await give(connection, [1, inSeconds(60)])
+    await expect.poll(() => source.state.value.phase).toBe('ready')
+    atMs += 10_000
+    const first = source.knows(seed(2))
+    const question = await asked(connection)
+    const others = [source.knows(seed(2)), source.knows(seed(2)), source.knows(seed(9))]
+    question.answer(answer([1, inSeconds(60)], [2, inSeconds(60)]))
+    expect(await Promise.all([first, ...others])).toEqual([true, true, true, false])
     expect(await connection.isSilent(50)).toBe(true)
   })
 

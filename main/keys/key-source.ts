@@ -28,6 +28,10 @@ export interface KeySourceOptions {
   readonly reconnectMs?: number
   /** Unix ms. */
   readonly now?: () => number
+  /** An unknown key is asked for at most so often, ms; 2 s by default. */
+  readonly restMs?: number
+  /** ms since any moment, never falling; `performance.now` by default. */
+  readonly monotonic?: () => number
 }
 
 export interface KeySourceState {
@@ -37,8 +41,8 @@ export interface KeySourceState {
   readonly failure?: string
 }
 
-/** An unknown key is asked for at most so often, and waited for so long. */
-const restMs = 2_000
+const usualRestMs = 2_000
+/** An unknown key is waited for so long. */
 const mostWaitMs = 5_000
 /** Some of a worker's usual pauses. */
 const longSilenceMs = 600_000
@@ -49,9 +53,14 @@ export class KeySource {
   readonly #options: KeySourceOptions
   readonly #ring: KeyRing
   readonly #state = new Signal<KeySourceState>({ phase: 'none', keys: 0 })
-  /** By `performance.now`. */
+  readonly #restMs: number
+  readonly #monotonic: () => number
+  /** By `#monotonic`. */
   #askedAt = Number.NEGATIVE_INFINITY
   #answeredAt = Number.NEGATIVE_INFINITY
+  #answers = 0
+  /** A question is on its way. */
+  #isAsking = false
   /** Ends the pause before the next question. */
   #hurry: (() => void) | undefined
   #running: { readonly stopping: AbortController; readonly ended: Promise<void> } | undefined
@@ -59,6 +68,8 @@ export class KeySource {
   constructor(options: KeySourceOptions) {
     this.#options = options
     this.#ring = new KeyRing(options.now)
+    this.#restMs = options.restMs ?? usualRestMs
+    this.#monotonic = options.monotonic ?? (() => performance.now())
   }
 
   get state(): Watchable<KeySourceState> {
@@ -75,12 +86,16 @@ export class KeySource {
    * is taken. For a key that is not known yet it is asked at once, as newer keys reach proxies before workers.
    */
   async knows(privateKey: Uint8Array): Promise<boolean> {
-    const answeredAt = this.#answeredAt
-    if (this.#ring.has(privateKey) || performance.now() - answeredAt > longSilenceMs) return true
-    // Whoever makes keys up cannot have the key manager asked for each.
-    if (performance.now() - this.#askedAt < restMs) return false
-    this.#hurry?.()
-    for await (const _ of this.#state.values(AbortSignal.timeout(mostWaitMs))) if (this.#answeredAt > answeredAt) break
+    const nowMs = this.#monotonic()
+    const answers = this.#answers
+    if (this.#ring.has(privateKey) || nowMs - this.#answeredAt > longSilenceMs) return true
+    // Whoever waits for the answer to a question under way asks nothing more of the key manager.
+    if (!this.#isAsking) {
+      // Whoever makes keys up cannot have the key manager asked for each.
+      if (nowMs - this.#askedAt < this.#restMs) return false
+      this.#hurry?.()
+    }
+    for await (const _ of this.#state.values(AbortSignal.timeout(mostWaitMs))) if (this.#answers > answers) break
     return this.#ring.has(privateKey)
   }
 
@@ -162,18 +177,22 @@ export class KeySource {
       connection.mostFrameBytes = mostAnswerBytes
       await connection.start({})
       for (let first = true; ; first = false) {
-        this.#askedAt = performance.now()
+        this.#askedAt = this.#monotonic()
+        this.#isAsking = true
         const keys = await askForKeys(connection, holder, root.value?.version ?? 0, signal)
         this.#ring.replace(keys)
         for (const { seed } of keys) seed.fill(0)
         if (first) logger.info('the key manager gives keys', { keys: this.#ring.size })
-        this.#answeredAt = performance.now()
+        this.#answeredAt = this.#monotonic()
+        this.#answers += 1
+        this.#isAsking = false
         this.#show('ready')
         const [least, most] = refreshMs
         await this.#rest(least + Math.random() * (most - least), gone.signal)
         if (gone.signal.aborted) return await connection.closed
       }
     } finally {
+      this.#isAsking = false
       unwatch()
       signal.removeEventListener('abort', leave)
       connection.close('The key manager is left')
