@@ -7,6 +7,8 @@ export default defineConfig({
     // The engine and the TVM emulator are real here; two cores shared by several such files need room.
     testTimeout: 120_000,
     hookTimeout: 180_000,
+    // What is waited for comes late on a busy machine.
+    expect: { poll: { timeout: 20_000 } },
     // Many of them wait for processes and clocks: a third one uses what two leave of two cores.
     maxWorkers: 3,
   },

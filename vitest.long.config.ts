@@ -1,5 +1,12 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  test: { include: ['{main,contracts}/**/*.long.test.ts'], testTimeout: 3_600_000, hookTimeout: 120_000, maxWorkers: 1 },
+  test: {
+    include: ['{main,contracts}/**/*.long.test.ts'],
+    testTimeout: 3_600_000,
+    hookTimeout: 120_000,
+    // What is waited for comes late on a busy machine.
+    expect: { poll: { timeout: 20_000 } },
+    maxWorkers: 1,
+  },
 })

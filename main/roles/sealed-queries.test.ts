@@ -27,7 +27,7 @@ const root = new Signal<RootConfig | null>({
   ...goldenRoot(),
   proxies: [{ seqno: 1, forWorkers: { host: '127.0.0.1', port: 1 }, forClients: { host: '127.0.0.1', port: 2 } }],
 })
-const shared = { root, money: undefined, logger: silentLogger, reconnectMs: 20, handshakeTimeoutMs: 2_000 }
+const shared = { root, money: undefined, logger: silentLogger, reconnectMs: 20, handshakeTimeoutMs: 15_000 }
 const request = (content: string, more: Partial<ChatRequest> & { stream?: boolean; max?: number } = {}): ChatRequest => {
   const { stream = true, max = 100, ...rest } = more
   return {
@@ -95,7 +95,7 @@ describe('sealed queries through a whole network', () => {
     })
     client.start()
     closers.push(() => client.stop())
-    await client.whenReady(AbortSignal.timeout(3_000))
+    await client.whenReady(AbortSignal.timeout(15_000))
     // The worker's key may still be on its way to the proxy.
     if (findsKeys) await expect.poll(async () => (await client.sealableWorkers(model)).length).toBe(1)
     return client
