@@ -73,7 +73,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
   const paths = dataPaths(dataDir)
   makeDataDir(dataDir)
   const lock = lockInstance(paths.lock)
-  const undoProxy = applyEnvProxy()
+  const undoProxy = applyEnvProxy(logger)
   const progress = new StartProgress(logger, { readOnly })
   progress.set('storage', 'working')
   const vault = await openVault(paths, { password: vaultPassword })

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import { createLogger, silentLogger } from '../base/logger.ts'
 import { applyEnvProxy, proxySettings } from './env-proxy.ts'
 
 const closers: (() => void)[] = []
@@ -32,6 +33,23 @@ describe('proxySettings', () => {
 })
 
 describe('applyEnvProxy', () => {
+  it.each([
+    'http://user:secret@:1',
+    'user:secret@proxy:3128',
+    'socks5://user:secret@proxy:1',
+    'http://user:secret%zz@proxy:1',
+    '///secret',
+  ])('goes on without a proxy that is no HTTP address, and does not tell it: %s', (address) => {
+    const lines: string[] = []
+    const logger = createLogger((line) => lines.push(line))
+    const env = { HTTP_PROXY: address, https_proxy: address }
+    closers.push(applyEnvProxy(logger, env))
+    expect(proxySettings(env)).toBeUndefined()
+    expect(proxySettings({ ...env, HTTPS_PROXY: 'http://p:1', https_proxy: '' })).toMatchObject({ https_proxy: 'http://p:1' })
+    expect(lines).toEqual([expect.stringContaining('variable=HTTP_PROXY'), expect.stringContaining('variable=HTTPS_PROXY')])
+    expect(lines.join()).not.toMatch(/secret|user/)
+  })
+
   it('asks the proxy for others, and this computer directly', async () => {
     const origin = await listen(createServer((_, response) => response.end('from the origin')))
     const asked: string[] = []
@@ -48,7 +66,7 @@ describe('applyEnvProxy', () => {
         tunnel.pipe(client).pipe(tunnel)
       })
     })
-    closers.push(applyEnvProxy({ HTTP_PROXY: `http://${await listen(proxy)}` }))
+    closers.push(applyEnvProxy(silentLogger, { HTTP_PROXY: `http://${await listen(proxy)}` }))
     expect(await (await fetch(`http://${origin}/direct`)).text()).toBe('from the origin')
     expect(asked).toEqual([])
     expect(await (await fetch('http://models.invalid/file')).text()).toMatch(/by the proxy|from the origin/)
