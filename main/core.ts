@@ -13,7 +13,7 @@ import type { ChildEntries } from './child-entries.ts'
 import { openAppDevices } from './core/app-devices.ts'
 import { openAppGateway } from './core/app-gateway.ts'
 import { computerChecker } from './core/checks/computer-checker.ts'
-import { practiceChecker } from './core/checks/practice-checker.ts'
+import { isPermitted, practiceChecker } from './core/checks/practice-checker.ts'
 import { earnRole } from './core/earn-role.ts'
 import { applyEnvProxy } from './core/env-proxy.ts'
 import { localSecrets } from './core/local-keys.ts'
@@ -132,6 +132,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
         modelName: model.name,
         contextTokens: loaded.status === 'ready' ? loaded.contextTokens : undefined,
         root: () => live.root.config.value,
+        isPermitted: (connection, permitted) => isPermitted(live, connection, permitted),
         refill: (missing) => live.topUps.refill(missing),
       })
   }

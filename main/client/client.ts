@@ -14,7 +14,7 @@ import { type EncryptedRequest, runEncrypted } from './encrypted-query.ts'
 import { LinkPool } from './link-pool.ts'
 import { OldAccounts } from './old-accounts.ts'
 import type { ClientEvent, ClientOptions } from './options.ts'
-import type { ModelOffer, SealWish } from './proxy-link.ts'
+import type { MayGo, ModelOffer, SealWish } from './proxy-link.ts'
 import { localFailure, paidNothing } from './query-failure.ts'
 import { checkBody, type RequestBody } from './request-body.ts'
 import type { QueryHandle } from './running-query.ts'
@@ -45,6 +45,11 @@ export interface ChatRequest {
    * quote was verified by `workerPolicy`, or not sent. `none`: readable. A body with `publicKey` is never sealed again.
    */
   readonly seal?: SealWish
+  /**
+   * Asked in the same turn of the event loop, right before each sending, of the connection that it would go over. False: nothing is sent, nor
+   * over another connection; the query fails with `connection-changed`.
+   */
+  readonly mayGo?: MayGo
   /** Asks every hop for its times: `debug` of the handle. */
   readonly debug?: boolean
 }
@@ -143,7 +148,7 @@ export class Client {
    */
   runChat(request: ChatRequest, signal: AbortSignal): QueryHandle {
     const path = request.path ?? '/v1/chat/completions'
-    const { publicKey, debug = false } = request
+    const { publicKey, mayGo, debug = false } = request
     const valid = checkBody(path, request.body, publicKey !== undefined)
     const seal = publicKey === undefined && (this.#options.sealedQueries ?? true) ? (request.seal ?? 'offered') : 'none'
     if (seal === 'none' && (request.seal === 'required' || request.seal === 'attested'))
@@ -160,7 +165,7 @@ export class Client {
     if (!(timeoutMs > 0)) throw refuse('The time limit is out of range.')
     if (signal.aborted) throw new Failure('stopped', 'The answer was stopped before it began.', { money: paidNothing })
     const { body, limits } = valid
-    const chat = { model: request.model, body, path, maxTokens, maxCoefficient, timeoutMs, publicKey, seal, limits, debug }
+    const chat = { model: request.model, body, path, maxTokens, maxCoefficient, timeoutMs, publicKey, seal, limits, mayGo, debug }
     return this.#pool.run(chat, signal, (account) => void this.#visitor.freeCredit(account))
   }
 

@@ -26,6 +26,9 @@ import { type QueryHandle, RunningQuery } from './running-query.ts'
 import { judgeUsage } from './usage-plausible.ts'
 import { chooseKey, type SealableWorker, WorkerKeys } from './worker-keys.ts'
 
+/** Whether something may be sent over this connection now. */
+export type MayGo = (connection: PacketConnection) => boolean
+
 export interface ChatQuery {
   /** Base name as the proxy lists it. */
   readonly model: string
@@ -43,6 +46,8 @@ export interface ChatQuery {
   readonly seal: SealWish
   /** What the body itself allows its answer. */
   readonly limits: RequestLimits
+  /** See `ChatRequest.mayGo`. */
+  readonly mayGo: MayGo | undefined
   /** Asks every hop for its times (`debug` of the end). */
   readonly debug: boolean
 }
@@ -248,7 +253,15 @@ export class ProxyLink {
     return running
   }
 
+  /** Asked right before a question is sent: nothing may be awaited in between. */
+  #mayGo({ mayGo }: ChatQuery, running: RunningQuery): boolean {
+    if (mayGo?.(this.#connection) ?? true) return true
+    running.fail(localFailure('connection-changed', 'The connection changed after it was checked. Nothing was sent.'))
+    return false
+  }
+
   #sendPlain(query: ChatQuery, id: Uint8Array, request: Uint8Array, running: RunningQuery): void {
+    if (!this.#mayGo(query, running)) return
     const publicKey = keyField(this.#proxy.protocol, query.publicKey)
     this.#send(running, {
       '@type': 'client.runQueryEx',
@@ -312,7 +325,7 @@ export class ProxyLink {
         return running.fail(noKey(chooseKey(workers, { maxCoefficient: mostCoefficient, attested: query.seal === 'attested' })))
       const { bytes, opener } = await sealRequest(request, this.#headOf(query, id, chosen.key.id), chosen.key)
       if (signal.aborted) return running.neverLeft()
-      if (running.isDone) return
+      if (running.isDone || !this.#mayGo(query, running)) return
       running.leavesSealed(new Opening({ opener, worker: chosen.worker, asked, requestBytes: bytes.length }))
       this.#send(running, {
         '@type': 'client.runSealedQuery',

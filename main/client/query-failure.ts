@@ -24,6 +24,8 @@ export type QueryFailureCode =
   | 'engine-refused'
   | 'stopped'
   | 'query-failed'
+  /** The connection is not the one that was to be used. Nothing was sent. */
+  | 'connection-changed'
   /** No worker is known that the question could be sealed to as it was asked to be. Nothing was sent. */
   | 'seal-unavailable'
   /** The worker whose key was used is gone, or has a new one. */
@@ -176,7 +178,7 @@ function shortage(reservation: Reservation | undefined, cause: Error): Failure<Q
 
 /** Failures that this computer states itself; what became of the money is not known then. */
 export function localFailure(name: QueryFailureCode, message: string, cause?: unknown): Failure<QueryFailureCode> {
-  const notSent = name === 'no-connection' || name === 'seal-unavailable'
+  const notSent = name === 'no-connection' || name === 'seal-unavailable' || name === 'connection-changed'
   return new Failure(name, message, {
     advice: 'Try again.',
     retryable: true,

@@ -314,6 +314,20 @@ describe('a proxy that lies about its workers', () => {
     expect(await connection.isSilent(50)).toBe(true)
   })
 
+  it('is not told the question when the connection may not be used any more after the keys have come', async () => {
+    const { client, connection } = await ready()
+    let [mayGo, looks] = [true, 0]
+    const handle = client.runChat({ ...chat, mayGo: () => ++looks > 0 && mayGo }, never)
+    const asked = connection.nextQuery('client.getWorkerKeys')
+    const { answer } = await asked
+    expect(looks).toBe(0)
+    mayGo = false
+    answer({ '@type': 'client.workerKeys', keys: [told((await ringOf().current()).signedKey)] })
+    await expect(handle.end).rejects.toMatchObject({ code: 'connection-changed', money: 'You paid nothing.' })
+    expect(looks).toBe(1)
+    expect(await connection.isSilent(50)).toBe(true)
+  })
+
   it('among a thousand false keys the good one is found, if it is among the first', async () => {
     const { client, connection } = await ready()
     const { signedKey, id } = await ringOf().current()

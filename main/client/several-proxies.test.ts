@@ -5,6 +5,7 @@ import { Signal } from '../base/signal.ts'
 import { encodeHttpResponse } from '../protocol/http/http-message.ts'
 import { scriptedNetwork } from '../protocol/testing/scripted-network.ts'
 import { type ScriptedConnection, ScriptedProxy } from '../protocol/testing/scripted-proxy.ts'
+import type { PacketConnection } from '../protocol/wire/connection.ts'
 import { QueryRefused } from '../protocol/wire/wire-error.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { clientPeer, completeHandshake } from './testing/client-peer.ts'
@@ -108,6 +109,24 @@ describe('a client of a network with two proxies', () => {
     expect(await textOf(handle.body)).toBe('from the other')
     expect((await handle.head).status).toBe(200)
     expect(await handle.end).toMatchObject({ cost: 2n })
+  })
+
+  it('sends nothing over a connection that it may not use, nor over another one instead', async () => {
+    const { peer, meet } = await standBefore(2)
+    const [dear, cheap] = await meet()
+    const [, second] = peer.client.state.value.connections
+    const asked: boolean[] = []
+    const mayGo = (wire: PacketConnection): boolean => {
+      asked.push(wire === second?.wire)
+      return asked.length > 1
+    }
+    const refused = peer.client.runChat({ ...chat, mayGo }, never)
+    await expect(refused.end).rejects.toMatchObject({ code: 'connection-changed', money: 'You paid nothing.' })
+    expect(asked).toEqual([true])
+    const handle = peer.client.runChat({ ...chat, mayGo }, never)
+    await answer(cheap, 'the first that came')
+    expect(await textOf(handle.body)).toBe('the first that came')
+    expect(await dear.isSilent(20)).toBe(true)
   })
 
   it('asks the other one when a proxy does not know the key of an encrypted question yet', async () => {

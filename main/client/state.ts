@@ -1,5 +1,6 @@
 import type { Address } from '@ton/core'
 import type { Words } from '../base/failure.ts'
+import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { ReturningAccount } from './old-accounts.ts'
 
 export type ClientPhase = 'connecting' | 'needs-account' | 'authorizing' | 'ready' | 'waiting'
@@ -15,6 +16,8 @@ export interface ClientConnectionState {
   readonly failure?: string
   /** The same for other languages; undefined for a defect. */
   readonly failureWords?: Words | undefined
+  /** What carries it, or carried it last: see `ChatRequest.mayGo`. */
+  readonly wire?: PacketConnection
   readonly proxyContract?: Address
   readonly clientContract?: Address
   /** Round trip of the last question to the proxy. */

@@ -97,6 +97,7 @@ export class Visitor {
         onRunning,
       })
       const told = {
+        wire: connection,
         proxyContract: proxy.proxyContract,
         clientContract: proxy.clientContract,
         canCancel: proxy.cancels,

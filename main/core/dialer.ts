@@ -16,7 +16,7 @@ export interface DialerOptions {
   /** How to attest the own certificate; left out for none. */
   readonly quote?: IdentityOptions['quote']
   /** Looks at who answered, before a word is said; a throw refuses it. */
-  readonly check?: (peer: Peer) => void
+  readonly check?: (peer: Peer, connection: PacketConnection) => void
 }
 
 /**
@@ -52,7 +52,7 @@ export function openDialer(powThread: URL, options: DialerOptions = {}): Dial {
 /** The connection, once the look at its peer has passed. */
 export function checked({ connection, peer }: PeerConnection, check: DialerOptions['check']): PacketConnection {
   try {
-    check?.(peer)
+    check?.(peer, connection)
   } catch (thrown) {
     connection.close('The proxy was refused')
     throw thrown

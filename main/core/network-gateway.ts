@@ -1,8 +1,9 @@
 import { Failure } from '../base/failure.ts'
+import type { Gate } from '../chat/privacy/seal-keeper.ts'
 import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
 import { mostUsage } from '../client/usage-plausible.ts'
 import { type ApiRequest, endpointPaths } from '../gateway/api-request.ts'
-import type { AnswerEnd, GatewayBackend, Permission, RunningAnswer } from '../gateway/backend.ts'
+import type { AnswerEnd, GatewayBackend, RunningAnswer } from '../gateway/backend.ts'
 import { withoutHints } from '../gateway/fields.ts'
 import { ApiRefusal } from '../gateway/refusal.ts'
 import type { EngineCapabilities } from '../inference/capabilities.ts'
@@ -13,6 +14,7 @@ import type { RootConfig } from '../ton/root-config.ts'
 import {
   maxCoefficient,
   maxTokens,
+  mayGoBy,
   type PracticeBackend,
   type PracticeLink,
   refusal,
@@ -48,7 +50,7 @@ function overNetwork(engine: EngineCapabilities): EngineCapabilities {
 export function networkGateway(
   practice: PracticeBackend,
   engine: () => EngineCapabilities,
-  permission: Permission,
+  gate: Gate,
 ): GatewayBackend {
   return {
     level: 'practice',
@@ -70,7 +72,7 @@ export function networkGateway(
       return {
         worstCaseNano: worstCase(request, Buffer.byteLength(body) + envelopeBytes, limit, root),
         run: (signal) =>
-          ask(link, { model: offer.model, path: endpointPaths[request.endpoint], body, limit }, permission, signal),
+          ask(link, { model: offer.model, path: endpointPaths[request.endpoint], body, limit }, gate, signal),
       }
     },
   }
@@ -119,15 +121,15 @@ interface Question {
   readonly limit: number
 }
 
-function ask(link: PracticeLink, question: Question, permission: Permission, signal: AbortSignal): RunningAnswer {
+function ask(link: PracticeLink, question: Question, gate: Gate, signal: AbortSignal): RunningAnswer {
   let last: QueryHandle | undefined
   const answered = (async () => {
     const chance = new SecondChance(link, signal)
     for (;;) {
       try {
-        await permission(signal)
+        const mayGo = mayGoBy(link, await gate(signal))
         const { model, path, body, limit } = question
-        last = link.client.runChat({ model, path, body, maxTokens: limit, maxCoefficient, timeoutMs }, signal)
+        last = link.client.runChat({ model, path, body, maxTokens: limit, maxCoefficient, timeoutMs, mayGo }, signal)
         last.end.catch(() => undefined)
         const head = await last.head
         // An engine that is starting again says so by its status; it cost nothing, and can be asked again.

@@ -5,12 +5,14 @@ import { asError, Failure, type Sentence, type Told } from '../base/failure.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import type { BackendEvent, ChatBackend } from '../chat/backend.ts'
 import { passed, unsent } from '../chat/privacy/passed.ts'
-import type { Gate } from '../chat/privacy/seal-keeper.ts'
+import type { Gate, Permit } from '../chat/privacy/seal-keeper.ts'
 import { estimatedCost } from '../client/budget.ts'
 import { readChatCompletion } from '../client/chat-completion.ts'
 import type { Client } from '../client/client.ts'
+import type { MayGo } from '../client/proxy-link.ts'
 import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
 import type { ChatMessage, EngineState, EngineUsage } from '../inference/engine.ts'
+import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { Worker } from '../worker/worker.ts'
 import { receiptMaker } from './receipts.ts'
@@ -33,6 +35,8 @@ export interface PracticeLink extends Asked {
   /** How much it reads, its answer included; the network does not tell it. Undefined when it is not known here. */
   readonly contextTokens: number | undefined
   readonly root: () => RootConfig | null
+  /** Whether a connection of the client is, now, the one that a permit names. */
+  readonly isPermitted: (connection: PacketConnection, permitted: string) => boolean
   /** The worker of this computer; a question before it is connected would be refused as an unknown model. */
   readonly worker: Worker
   /** What that worker serves with. */
@@ -88,8 +92,9 @@ export class PracticeBackend implements ChatBackend {
     while (!signal.aborted) {
       let begun = false
       try {
-        if (!(await passed(gate, signal))) break
-        for await (const event of this.#ask(link, messages, size, signal)) {
+        const permit = await passed(gate, signal)
+        if (!permit) break
+        for await (const event of this.#ask(link, { messages, size, permit }, signal)) {
           begun = true
           yield event
         }
@@ -103,59 +108,68 @@ export class PracticeBackend implements ChatBackend {
 
   async *#ask(
     link: PracticeLink,
-    messages: readonly ChatMessage[],
-    size: ReturnType<typeof sizeOf>,
+    { messages, size, permit }: { messages: readonly ChatMessage[]; size: ReturnType<typeof sizeOf>; permit: Permit },
     signal: AbortSignal,
   ): AsyncGenerator<BackendEvent> {
     const { client, model } = link
     const body = JSON.stringify({ model, messages, stream: true, max_tokens: maxTokens })
     const receipts = receiptMaker(client, link.root, 'local')
-    const query = runOrStop(() => client.runChat({ model, body, maxTokens, maxCoefficient }, signal), receipts.stop)
-    const responseHash = createHash('sha256')
-    const failed = query.end.then(
-      () => undefined,
-      (error: unknown) => asError(error),
-    )
-    query.end.catch(receipts.stop)
-    const head = await query.head.catch(async (error: unknown) => {
-      // Stopped before the answer began: what it cost all the same is in the end of the query.
-      if (signal.aborted) return undefined
-      throw isWantOfMoney(error) && size.likelyTooLong ? size.failure(error) : error
-    })
-    if (!head) {
-      receipts.stop()
-      yield final(await query.end, undefined, false, link.root())
-      return
-    }
-    if (head.status !== 200) {
-      receipts.stop()
-      throw await refusal(head.status, query, link.contextTokens)
-    }
-
-    let usage: EngineUsage | undefined
-    let length = false
+    // Whoever makes a receipt goes on listening for it; every other way out ends that, a reader who leaves early included.
+    let isMade = false
     try {
-      for await (const event of readChatCompletion(hashed(query.body, responseHash))) {
-        if (event.type === 'text') yield { type: 'text', text: event.text }
-        else if (event.type === 'finish') length = event.reason === 'length'
-        else if (event.type === 'usage') usage = event
+      const mayGo = mayGoBy(link, permit)
+      const query = client.runChat({ model, body, maxTokens, maxCoefficient, mayGo }, signal)
+      const responseHash = createHash('sha256')
+      const failed = query.end.then(
+        () => undefined,
+        (error: unknown) => asError(error),
+      )
+      const head = await query.head.catch(async (error: unknown) => {
+        // Stopped before the answer began: what it cost all the same is in the end of the query.
+        if (signal.aborted) return undefined
+        throw isWantOfMoney(error) && size.likelyTooLong ? size.failure(error) : error
+      })
+      if (!head) {
+        yield final(await query.end, undefined, false, link.root())
+        return
       }
-    } catch (error) {
-      // The end of the query knows more about a lost connection than the cut body does; a stopped answer is cut by intent.
-      const cause = await failed
-      if (cause) throw cause
-      if (!signal.aborted) throw error
+      if (head.status !== 200) {
+        throw await refusal(head.status, query, link.contextTokens)
+      }
+
+      let usage: EngineUsage | undefined
+      let length = false
+      try {
+        for await (const event of readChatCompletion(hashed(query.body, responseHash))) {
+          if (event.type === 'text') yield { type: 'text', text: event.text }
+          else if (event.type === 'finish') length = event.reason === 'length'
+          else if (event.type === 'usage') usage = event
+        }
+      } catch (error) {
+        // The end of the query knows more about a lost connection than the cut body does; a stopped answer is cut by intent.
+        const cause = await failed
+        if (cause) throw cause
+        if (!signal.aborted) throw error
+      }
+      const end = await query.end
+      isMade = true
+      const receipt = receipts.make({
+        requestId: query.requestId,
+        requestSha256: createHash('sha256').update(body).digest('hex'),
+        responseSha256: responseHash.digest('hex'),
+        model,
+        end,
+      })
+      yield { ...final(end, usage, length, link.root()), receipt }
+    } finally {
+      if (!isMade) receipts.stop()
     }
-    const end = await query.end
-    const receipt = receipts.make({
-      requestId: query.requestId,
-      requestSha256: createHash('sha256').update(body).digest('hex'),
-      responseSha256: responseHash.digest('hex'),
-      model,
-      end,
-    })
-    yield { ...final(end, usage, length, link.root()), receipt }
   }
+}
+
+/** Asked right before a sending: over the connection that the permit names, and no other. */
+export function mayGoBy({ isPermitted }: Pick<PracticeLink, 'isPermitted'>, { connection }: Permit): MayGo {
+  return (wire) => isPermitted(wire, connection)
 }
 
 /** The same bytes, noted in `hash` as they are read. */
@@ -163,15 +177,6 @@ async function* hashed(body: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenera
   for await (const bytes of body) {
     hash.update(bytes)
     yield bytes
-  }
-}
-
-function runOrStop<T>(run: () => T, stop: () => void): T {
-  try {
-    return run()
-  } catch (thrown) {
-    stop()
-    throw thrown
   }
 }
 

@@ -29,11 +29,16 @@ describe('the money of the practice network', () => {
     await net.stop()
   })
 
+  /** The name of the connection that stands. */
+  const standing = 'to the proxy'
   const inWallet = (): Promise<bigint> => net.balanceOf(net.network.user)
   const onChat = (): bigint => net.connection()?.balance ?? 0n
 
   /** Asks at the level "Practice network". */
-  async function ask(terms: { readonly amount: bigint; readonly fund?: () => Promise<void> }): Promise<BackendEvent[]> {
+  async function ask(
+    terms: { readonly amount: bigint; readonly fund?: () => Promise<void> },
+    checked: () => string = () => standing,
+  ): Promise<BackendEvent[]> {
     const keeper = new TopUpKeeper(net.client, silentLogger, { lowMark: 0n, ...terms })
     const practice = new PracticeBackend()
     practice.attach({
@@ -42,12 +47,13 @@ describe('the money of the practice network', () => {
       modelName: 'Scripted',
       contextTokens: undefined,
       root: () => net.network.config,
+      isPermitted: (wire, permitted) => wire === net.connection()?.wire && permitted === standing,
       worker: net.worker,
       engine: new Signal<EngineState>({ status: 'ready', model: net.backend.model, contextTokens: 4096 } as EngineState),
       refill: (missing) => keeper.refill(missing),
     })
     const events: BackendEvent[] = []
-    const gate = async () => ({ level: 'practice' as const, connection: '1' })
+    const gate = async () => ({ level: 'practice' as const, connection: checked() })
     try {
       const question = [{ role: 'user', content: 'hi' }] as const
       for await (const event of practice.answer(question, AbortSignal.timeout(30_000), gate)) events.push(event)
@@ -75,5 +81,17 @@ describe('the money of the practice network', () => {
     const enough = await inWallet()
     await fund()
     expect(await inWallet()).toBe(enough)
+  })
+
+  it('sends nothing over another connection than was checked, and asks once that one is', async () => {
+    const before = net.backend.requests.length
+    const seen: number[] = []
+    const answer = ask({ amount: toNano('1') }, () => {
+      seen.push(net.backend.requests.length)
+      return seen.length > 1 ? standing : 'one that is gone'
+    })
+    expect((await answer).at(-1)).toMatchObject({ type: 'final', reason: 'stop' })
+    expect(seen.slice(0, 2)).toEqual([before, before])
+    expect(net.backend.requests.length).toBe(before + 1)
   })
 })

@@ -7,7 +7,7 @@ import type { EngineState } from '../inference/engine.ts'
 import type { Worker } from '../worker/worker.ts'
 import { comeBackMs, mayComeBack, whenSeated } from './seat-wait.ts'
 
-/** A question that a proxy refused because it knew of too little money is asked again after this. */
+/** A question that a proxy refused because it knew of too little money, or that found another connection than was checked, is asked again after this. */
 const againMs = 500
 
 /** It does not come back by itself. */
@@ -54,6 +54,11 @@ export class SecondChance {
     }
     // The proxy may see later than this computer what came on its contract.
     if (this.#refilled && thrown instanceof Failure && thrown.code === 'balance-too-low' && performance.now() < this.#until) {
+      await pause(againMs, signal)
+      return true
+    }
+    // The gate is passed anew, with the connection that stands then.
+    if (thrown instanceof Failure && thrown.code === 'connection-changed' && performance.now() < this.#until) {
       await pause(againMs, signal)
       return true
     }

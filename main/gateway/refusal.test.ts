@@ -26,6 +26,7 @@ const statuses: Record<QueryFailureCode, number> = {
   stopped: 502,
   'query-failed': 502,
   'seal-unavailable': 503,
+  'connection-changed': 503,
   'worker-gone': 503,
   'seal-refused': 502,
   'seal-broken': 502,

@@ -7,6 +7,7 @@ import { openViaDialer } from '../core/via-dialer.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
 import { checkRootMembership, type MembershipRules, type RootListing } from '../protocol/attestation/root-membership.ts'
 import type { RouterAddress } from '../protocol/wire/dial-via.ts'
+import type { Peer } from '../protocol/wire/peer.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { type AttestingOptions, ownQuote, type PolicyName, policyNamedOf } from './attesting.ts'
 import type { RoleNetwork } from './open-network.ts'
@@ -66,7 +67,7 @@ export function dialerOptions(
   policy: Policy,
   root: () => RootConfig | null,
   part: MembershipRules['part'] = 'proxy',
-): DialerOptions {
+): DialerOptions & { readonly check?: (peer: Peer) => void } {
   if (policy.kind === 'any') return {}
   const quote = ownQuote(policy.kind)
   return {

@@ -3,6 +3,7 @@ import { Failure } from '../../base/failure.ts'
 import { Signal, type Watchable } from '../../base/signal.ts'
 import type { Findings, LevelChecker } from '../../chat/privacy/checker.ts'
 import type { ClientConnectionState } from '../../client/state.ts'
+import type { PacketConnection } from '../../protocol/wire/connection.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import type { LiveNetwork } from '../app-network.ts'
 import { evidence, notChecked, passed, rowFailed, said } from './rows.ts'
@@ -14,12 +15,7 @@ const mostRootAgeMs = 600_000
 /** The practice network: the client's connection to the proxy. It has no attestation, so most rows say that nobody checked. */
 export function practiceChecker(live: Watchable<LiveNetwork | null>, now: () => number = Date.now): LevelChecker {
   const connection = new Signal<string | null>(null)
-  const show = (): void => {
-    const network = live.value
-    const link = network?.client.state.value.connections[0]
-    const peer = network?.peers.newest.value
-    connection.set(link?.phase === 'ready' && peer ? `${link.endpoint} #${peer.count}` : null)
-  }
+  const show = (): void => connection.set(usedBy(live.value)?.name ?? null)
   let unwatch: () => void = () => undefined
   const follow = (network: LiveNetwork | null): void => {
     unwatch()
@@ -33,13 +29,33 @@ export function practiceChecker(live: Watchable<LiveNetwork | null>, now: () => 
     connection,
     check: async (name) => {
       const network = live.value
-      const link = network?.client.state.value.connections[0]
-      const peer = network?.peers.newest.value
-      if (!network || !link || !peer || connection.value !== name)
+      const used = usedBy(network)
+      if (!network || used?.name !== name)
         throw new Failure('connection-lost', 'The connection ended while it was checked.', { retryable: true })
-      return findings(link, peer, network.root.config.value, now())
+      return findings(used.link, used.peer, network.root.config.value, now())
     },
   }
+}
+
+interface Used {
+  /** Of this very connection: to which endpoint, with whose key; a new one to the same place has another name. */
+  readonly name: string
+  readonly link: ClientConnectionState
+  readonly peer: SeenPeer
+}
+
+/** The connection that the practice level is checked on. */
+function usedBy(network: Pick<LiveNetwork, 'client' | 'peers'> | null): Used | undefined {
+  const [link] = network?.client.state.value.connections ?? []
+  const peer = link?.wire && network?.peers.of(link.wire)
+  if (link?.phase !== 'ready' || !peer) return undefined
+  return { name: `${link.endpoint} #${peer.count} ${peer.key ?? 'plain'}`, link, peer }
+}
+
+/** Whether a connection of the network's client is the one that a permit names, now. */
+export function isPermitted(network: Pick<LiveNetwork, 'client' | 'peers'>, wire: PacketConnection, permitted: string): boolean {
+  const used = usedBy(network)
+  return used?.link.wire === wire && used.name === permitted
 }
 
 const statements = {
