@@ -1,11 +1,31 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { z } from 'zod'
 import { chatCalls, chatStreams, conversationEvent, type Turn } from '../../preload/api/chat.ts'
+import type { Receipt } from '../../preload/api/receipt.ts'
 import { Failure } from '../base/failure.ts'
 import { instruction } from './context.ts'
 import { ControlledBackend } from './testing/controlled-backend.ts'
 import { openChat, Reader, settled } from './testing/open-chat.ts'
 
+const hash = (digit: string): string => digit.repeat(64)
+const receiptOf = (requestId: string): Receipt => ({
+  kind: 'cocoon-receipt',
+  version: 1,
+  requestId,
+  requestSha256: hash('a'),
+  responseSha256: hash('b'),
+  model: 'm',
+  answeredAtMs: 1,
+  tokens: { prompt: '1', cached: '0', completion: '1', reasoning: '0', total: '9' },
+  pricePerToken: '1',
+  cost: '9',
+  totalAfter: '9',
+  contract: { address: 'c', owner: 'o', proxy: 'p', proxyKey: hash('c'), params: '' },
+  signed: null,
+  attestation: 'none',
+  chain: { network: 'local', root: 'r', rootVersion: 1, readAtMs: 1 },
+  digest: hash('d'),
+})
 const streamed = (reader: Reader, text: string): Promise<void> =>
   vi.waitFor(() => expect(reader.turns.at(-1)?.answer).toBe(text), { interval: 5 })
 
@@ -28,6 +48,53 @@ describe('a turn', () => {
     backend.finish()
     expect((await settled(reader)).status).toBe('done')
     expect(released).toBe(1)
+  })
+
+  it('gets its receipt also when that comes while the next one is answered, and not that of an answer that it no longer has', async () => {
+    const backend = new ControlledBackend('practice')
+    const { chat } = openChat([backend])
+    const { id } = chat.create({ level: 'practice' })
+    const reader = new Reader(chat, id)
+    const ask = async (how: () => Promise<Turn>, receipt?: Promise<Receipt>): Promise<Turn> => {
+      const turn = await how()
+      backend.finish(receipt && { receipt })
+      await settled(reader)
+      return turn
+    }
+    const first = Promise.withResolvers<Receipt>()
+    await ask(() => chat.send({ id, text: 'one' }), first.promise)
+    const next = await chat.send({ id, text: 'two' })
+    first.resolve(receiptOf(hash('1')))
+    await vi.waitFor(() => expect(reader.turns.map(({ receipt }) => receipt?.requestId)).toEqual([hash('1'), undefined]))
+    const late = Promise.withResolvers<Receipt>()
+    backend.finish({ receipt: late.promise })
+    await settled(reader)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    await ask(() => chat.retry({ id, turnId: next.id }), Promise.resolve(receiptOf(hash('3'))))
+    await vi.waitFor(() => expect(reader.turns.at(-1)?.receipt?.requestId).toBe(hash('3')))
+    late.resolve(receiptOf(hash('2')))
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(chat.receipt({ id, turnId: next.id }).requestId).toBe(hash('3'))
+  })
+
+  it('does without its receipt when that comes after the end of the app', async () => {
+    const backend = new ControlledBackend('practice')
+    const { chat, database } = openChat([backend])
+    const { id } = chat.create({ level: 'practice' })
+    const reader = new Reader(chat, id)
+    const { promise, resolve } = Promise.withResolvers<Receipt>()
+    await chat.send({ id, text: 'q' })
+    backend.finish({ receipt: promise })
+    await settled(reader)
+    await chat.close()
+    database.close()
+    const defects: unknown[] = []
+    const note = (thrown: unknown): void => void defects.push(thrown)
+    process.prependListener('unhandledRejection', note)
+    onTestFinished(() => void process.off('unhandledRejection', note))
+    resolve(receiptOf(hash('4')))
+    await new Promise((done) => setTimeout(done, 10))
+    expect(defects).toEqual([])
   })
 
   it('is told from waiting to done, in order, and kept over a restart', async () => {

@@ -252,7 +252,9 @@ export class ChatService {
     const history = earlier.map((placed) => placed.turn)
     const ended = live.start(backend, history, this.#privacy.gate(turn.level, chat.id)).then(({ turn: end, receipt }) => {
       const kept = this.#end({ ...place, turn: end })
-      void receipt?.then((made) => made && this.#addReceipt(place, turn.id, made))
+      receipt
+        ?.then((made) => made && this.#addReceipt(place.chatId, turn, made))
+        .catch((thrown: unknown) => this.#logDefect(thrown))
       return kept
     })
     this.#running.set(chat.id, { live, ended })
@@ -279,12 +281,14 @@ export class ChatService {
   }
 
   /** It comes after the turn's end; a turn that was asked anew meanwhile, or is gone, has no place for it. */
-  #addReceipt({ chatId }: Pick<PlacedTurn, 'chatId'>, turnId: string, receipt: Receipt): void {
+  #addReceipt(chatId: string, { id: turnId, createdAtMs }: Turn, receipt: Receipt): void {
     const chat = this.#chats.get(chatId)
-    const placed = chat && this.#turns(chat).find(({ turn }) => turn.id === turnId)
-    if (!chat || !placed || this.#running.has(chatId) || this.#unsaved.has(turnId) || placed.turn.usage === undefined) return
-    const turn = { ...placed.turn, receipt }
+    const isRunning = this.#running.get(chatId)?.live.turn.id === turnId
+    if (!chat || isRunning || this.#unsaved.has(turnId)) return
     try {
+      const placed = this.#turns(chat).find(({ turn }) => turn.id === turnId)
+      if (placed?.turn.usage === undefined || placed.turn.createdAtMs !== createdAtMs) return
+      const turn = { ...placed.turn, receipt }
       this.#store.saveTurn(chat, { ...placed, turn })
       this.#emit(chatId, { type: 'turn', turn })
     } catch (thrown) {
