@@ -7,6 +7,7 @@ import type { LocalEngine } from '../inference/local-engine.ts'
 import { createEngineBackend } from '../inference/openai.ts'
 import { openDatabase } from '../storage/database.ts'
 import type { DiskRoom } from '../storage/disk-room.ts'
+import { engineTrouble } from './engine-trouble.ts'
 import type { ModelKeeper } from './model-keeper.ts'
 import { networkGateway } from './network-gateway.ts'
 import type { PracticeBackend } from './practice-backend.ts'
@@ -44,10 +45,10 @@ export function openAppGateway({ path, engine, models, practice, privacy, room, 
     backends: [
       localBackend({
         current: loaded,
-        trouble: () => 'No model is loaded on this computer.',
+        trouble: () => engineTrouble(engine.state.value),
         permission: privacy.gate('computer', sender),
       }),
-      networkGateway(practice, () => engine.capabilities, privacy.gate('practice', sender)),
+      networkGateway(practice, engine, privacy.gate('practice', sender)),
     ],
     logger,
   })

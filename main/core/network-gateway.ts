@@ -3,14 +3,18 @@ import type { Gate } from '../chat/privacy/seal-keeper.ts'
 import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
 import { mostUsage } from '../client/usage-plausible.ts'
 import { type ApiRequest, endpointPaths } from '../gateway/api-request.ts'
-import type { AnswerEnd, GatewayBackend, RunningAnswer } from '../gateway/backend.ts'
+import { type AnswerEnd, canBeAsked, type GatewayBackend, type RunningAnswer } from '../gateway/backend.ts'
 import { withoutHints } from '../gateway/fields.ts'
 import { ApiRefusal } from '../gateway/refusal.ts'
 import type { EngineCapabilities } from '../inference/capabilities.ts'
+import type { CapableEngine } from '../inference/engine.ts'
 import { headerOf } from '../protocol/http/http-message.ts'
 import { parseJson } from '../protocol/requests/json-text.ts'
 import { requestTables } from '../protocol/requests/request-tables.ts'
 import type { RootConfig } from '../ton/root-config.ts'
+import { bounded, mostAnswerBytes } from './answer-bound.ts'
+import { checkByEngine } from './engine-check.ts'
+import { engineTrouble } from './engine-trouble.ts'
 import {
   maxCoefficient,
   maxTokens,
@@ -49,17 +53,21 @@ function overNetwork(engine: EngineCapabilities): EngineCapabilities {
  */
 export function networkGateway(
   practice: PracticeBackend,
-  engine: () => EngineCapabilities,
+  engine: Pick<CapableEngine, 'capabilities' | 'state'>,
   gate: Gate,
 ): GatewayBackend {
   return {
     level: 'practice',
     prefix: 'network',
     needsConsent: true,
-    trouble: () => practice.state.value.reason ?? 'The practice network is not ready.',
+    trouble: () =>
+      practice.link === undefined
+        ? (practice.state.value.reason ?? 'The practice network is not ready.')
+        : engineTrouble(engine.state.value),
     offers: () => {
       const { link } = practice
-      return link === undefined ? [] : [{ model: link.model, capabilities: overNetwork(engine()) }]
+      const capabilities = overNetwork(engine.capabilities)
+      return link === undefined || !canBeAsked(capabilities) ? [] : [{ model: link.model, capabilities }]
     },
     prepare: (request, offer) => {
       const { link } = practice
@@ -69,10 +77,16 @@ export function networkGateway(
       const limit = request.mostTokens ?? maxTokens
       const body = bodyFor(request, offer.model, limit)
       checkTable(request, body)
+      checkByEngine(request, body, offer.model)
       return {
         worstCaseNano: worstCase(request, Buffer.byteLength(body) + envelopeBytes, limit, root),
         run: (signal) =>
-          ask(link, { model: offer.model, path: endpointPaths[request.endpoint], body, limit }, gate, signal),
+          ask(
+            link,
+            { model: offer.model, path: endpointPaths[request.endpoint], body, limit, mostBytes: mostBytes(request, limit) },
+            gate,
+            signal,
+          ),
       }
     },
   }
@@ -107,7 +121,16 @@ function checkTable({ endpoint }: ApiRequest, body: string): void {
   }
 }
 
-/** In nanoton: as much as this computer would believe at most (usage-plausible.ts), for every answer that was asked for. */
+/** Bytes of an answer beyond which it is given up. */
+function mostBytes({ body: { logprobs, top_logprobs: top }, answers }: ApiRequest, limit: number): number {
+  const alternatives = typeof top === 'number' ? top : typeof logprobs === 'number' ? logprobs : 0
+  return mostAnswerBytes(limit * answers, alternatives)
+}
+
+/**
+ * In nanoton: what prompt and answer cost at most within the limit of tokens, for every answer that was asked for. No more can be put aside than that, but
+ * a proxy may state more: it is believed a token for each byte that came (usage-plausible.ts). Such a cost is counted in full and marked (spending.ts).
+ */
 function worstCase({ answers }: ApiRequest, queryBytes: number, limit: number, { params }: RootConfig): bigint {
   const asked = { queryBytes, maxTokens: limit, maxCoefficient, multipliers: params.multipliers }
   const { prompt, answer } = mostUsage(asked, limit * answers)
@@ -119,6 +142,8 @@ interface Question {
   readonly path: string
   readonly body: string
   readonly limit: number
+  /** Of the answer. */
+  readonly mostBytes: number
 }
 
 function ask(link: PracticeLink, question: Question, gate: Gate, signal: AbortSignal): RunningAnswer {
@@ -153,7 +178,7 @@ function ask(link: PracticeLink, question: Question, gate: Gate, signal: AbortSi
     ),
     body: {
       async *[Symbol.asyncIterator]() {
-        yield* (await answered).handle.body
+        yield* bounded((await answered).handle.body, question.mostBytes)
       },
     },
   }

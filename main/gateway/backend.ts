@@ -9,6 +9,9 @@ export interface Offer {
   readonly capabilities: EngineCapabilities
 }
 
+/** A model that can be asked for nothing is no offer: its engine is loading another one. */
+export const canBeAsked = ({ chat, complete, embeddings }: EngineCapabilities): boolean => chat || complete || embeddings
+
 export interface AnswerHead {
   readonly status: number
   readonly contentType: string

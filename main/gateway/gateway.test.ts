@@ -5,10 +5,12 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { Failure } from '../base/failure.ts'
 import { createLogger, silentLogger } from '../base/logger.ts'
 import { pause } from '../base/pause.ts'
+import { noCapabilities } from '../inference/capabilities.ts'
 import { openDatabase } from '../storage/database.ts'
 import type { RunningAnswer } from './backend.ts'
 import { Gateway } from './gateway.ts'
 import { gatewayMigrations } from './gateway-tables.ts'
+import { localBackend } from './local-backend.ts'
 import {
   documentAnswer,
   eventsOf,
@@ -532,6 +534,29 @@ describe('what is no request of a program', () => {
       /^HTTP\/1.1 431 [\s\S]*"error"/,
     )
     expect(stage.gateway.view().running).toBe(0)
+  })
+})
+
+describe('an engine that is loading another model', () => {
+  it('is no offer: requests may be repeated, and are told why', async () => {
+    const can = { value: noCapabilities }
+    const handle = async (): Promise<never> => {
+      throw new Error('Nobody is to ask.')
+    }
+    const local = localBackend({
+      current: () => ({ backend: { model: 'm', healthy: () => true, handle }, capabilities: can.value }),
+      trouble: () => 'The model m is being loaded.',
+      permission: async () => undefined,
+    })
+    const stage = await openStage([local])
+    stages.push(stage)
+    const key = stage.key()
+    const reply = await stage.send('POST', '/v1/chat/completions', { key, body: { ...question, model: 'local/m' } })
+    expect([reply.status, reply.headers['x-should-retry']]).toEqual([503, 'true'])
+    expect(reply.json()).toMatchObject({ error: { code: 'not_ready', message: 'The model m is being loaded.' } })
+    expect((await stage.send('GET', '/health')).json()).toMatchObject({ backends: { local: 'not ready' } })
+    can.value = { ...noCapabilities, chat: true }
+    expect((await stage.send('GET', '/health')).json()).toMatchObject({ backends: { local: 'ready' } })
   })
 })
 

@@ -3,7 +3,7 @@ import { Failure } from '../base/failure.ts'
 import type { EngineCapabilities } from '../inference/capabilities.ts'
 import type { BackendRequest, OpenAiBackend } from '../inference/openai-backend.ts'
 import { endpointPaths } from './api-request.ts'
-import type { GatewayBackend, Permission, RunningAnswer } from './backend.ts'
+import { canBeAsked, type GatewayBackend, type Permission, type RunningAnswer } from './backend.ts'
 import { withoutHints } from './fields.ts'
 
 export interface LocalBackendOptions {
@@ -29,7 +29,9 @@ export function localBackend({ current, trouble, permission }: LocalBackendOptio
     trouble,
     offers: () => {
       const now = current()
-      return now?.backend.healthy() ? [{ model: now.backend.model, capabilities: now.capabilities }] : []
+      return now?.backend.healthy() && canBeAsked(now.capabilities)
+        ? [{ model: now.backend.model, capabilities: now.capabilities }]
+        : []
     },
     prepare: (request, offer, keyId) => {
       const { endpoint, stream } = request
