@@ -15,7 +15,8 @@ Verifies a file that the app saved. It needs neither the app nor, without --chai
               --chain <endpoint>  also looks up the charge on chain that covers it (HTTP endpoint of toncenter's form).
   evidence    What a check of a level found; a TDX quote in it is verified again, as of its time.
 
-Exit code 0: everything that the file can prove is proven. 1: a failure, named on the first line. 2: wrong use.
+Exit code 0: everything that the file can prove is proven. 1: a failure, named on the first line; or the chain shows no charge.
+2: wrong use. 3: nothing is wrong with the file, and nothing is proven by it, as there is no attestation in it.
 `
 
 const mostFileBytes = 4 << 20
@@ -25,11 +26,12 @@ export async function verifyCommand(
   args: string[],
   print: (line: string) => void = (line) => console.log(line),
 ): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: { chain: { type: 'string' }, help: { type: 'boolean' } },
-  })
+  const given = readArguments(args)
+  if (given instanceof Error) {
+    print(`${given.message}\n\n${help}`)
+    return 2
+  }
+  const { values, positionals } = given
   const [file] = positionals
   if (values.help || file === undefined || positionals.length > 1) {
     print(help)
@@ -38,8 +40,13 @@ export async function verifyCommand(
   try {
     const json = readJson(file)
     const isReceipt = typeof json === 'object' && json !== null && 'kind' in json && json.kind === 'cocoon-receipt'
-    for (const line of isReceipt ? await aboutReceipt(verifyReceipt(json), values.chain) : verifyEvidence(json)) print(line)
-    return 0
+    if (!isReceipt && values.chain !== undefined) {
+      print('Only a receipt has a charge that --chain could look for.')
+      return 2
+    }
+    const { lines, status } = isReceipt ? await aboutReceipt(verifyReceipt(json), values.chain) : aboutEvidence(json)
+    for (const line of lines) print(line)
+    return status
   } catch (thrown) {
     const message = plain(asError(thrown).message)
     print(thrown instanceof Failure ? `NOT PROVEN (${thrown.code}): ${message}` : `NOT PROVEN: ${message}`)
@@ -47,8 +54,19 @@ export async function verifyCommand(
   }
 }
 
+function readArguments(args: string[]) {
+  try {
+    return parseArgs({ args, allowPositionals: true, options: { chain: { type: 'string' }, help: { type: 'boolean' } } })
+  } catch (thrown) {
+    return asError(thrown)
+  }
+}
+
 function readJson(file: string): unknown {
-  if (statSync(file).size > mostFileBytes) throw new Failure('file-too-large', 'No receipt or evidence is so large.')
+  const about = statSync(file)
+  // A pipe has no size, and may have no end.
+  if (!about.isFile()) throw new Failure('file-malformed', 'This is no plain file.')
+  if (about.size > mostFileBytes) throw new Failure('file-too-large', 'No receipt or evidence is so large.')
   try {
     return JSON.parse(readFileSync(file, 'utf8'))
   } catch (thrown) {
@@ -56,7 +74,18 @@ function readJson(file: string): unknown {
   }
 }
 
-async function aboutReceipt(proven: ProvenReceipt, endpoint: string | undefined): Promise<string[]> {
+interface Told {
+  readonly lines: string[]
+  /** That the process should end with. */
+  readonly status: number
+}
+
+function aboutEvidence(json: unknown): Told {
+  const lines = verifyEvidence(json)
+  return { lines, status: lines.some((line) => line.startsWith('PROVEN')) ? 0 : 3 }
+}
+
+async function aboutReceipt(proven: ProvenReceipt, endpoint: string | undefined): Promise<Told> {
   const { receipt, contract, signedTokens, totalAfter } = proven
   const lines = [
     'PROVEN from the file alone:',
@@ -68,12 +97,13 @@ async function aboutReceipt(proven: ProvenReceipt, endpoint: string | undefined)
     '  answer are the word of the computer that saved the file.',
     `  What machine answered: its attestation is “${receipt.attestation}”.`,
   ]
-  if (endpoint === undefined) return [...lines, 'The chain was not asked; --chain <endpoint> looks for the charge.']
+  const notAsked = 'The chain was not asked; --chain <endpoint> looks for the charge.'
+  if (endpoint === undefined) return { lines: [...lines, notAsked], status: 0 }
   const charge = await findCharge(httpChain({ kind: receipt.chain.network, endpoint, logger: silentLogger }), proven)
-  if (charge === null) return [...lines, `The chain (${endpoint}) shows no charge yet that covers it.`]
-  return [
-    ...lines,
+  if (charge === null) return { lines: [...lines, `The chain (${endpoint}) shows no charge yet that covers it.`], status: 1 }
+  const found = [
     `The chain (${endpoint}, no block proof checked) shows the charge that covers it:`,
     `  transaction ${charge.transaction} of ${new Date(charge.timeMs).toISOString()}, total ${charge.tokens} adjusted tokens.`,
   ]
+  return { lines: [...lines, ...found], status: 0 }
 }

@@ -1,0 +1,121 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Address } from '@ton/core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { clientInit } from '../../contracts/client.ts'
+import { keySigner, publicKeyOfSeed, signMessage } from '../../contracts/signed.ts'
+import { writeEvidence } from '../chat/privacy/evidence-file.ts'
+import { goodFindings } from '../chat/testing/controlled-checker.ts'
+import { digestOf, paramsText } from '../core/verify/receipt.ts'
+import { localParams } from '../localnet/genesis.ts'
+import type { LocalChain } from '../localnet/local-chain.ts'
+import { startChain } from '../localnet/testing.ts'
+import { verifyCommand } from './verify-command.ts'
+
+let folder: string
+let local: LocalChain
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'cocoon-verify-'))
+  local = await startChain(join(folder, 'chain'))
+})
+afterAll(async () => {
+  await local?.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+async function run(...args: string[]): Promise<{ status: number; output: string }> {
+  const lines: string[] = []
+  const status = await verifyCommand(args, (line) => lines.push(line))
+  return { status, output: lines.join('\n') }
+}
+
+function fileOf(json: unknown): string {
+  const path = join(folder, 'saved.json')
+  writeFileSync(path, JSON.stringify(json))
+  return path
+}
+
+/** A good receipt of a contract that was never charged. */
+function receipt() {
+  const seed = new Uint8Array(32).fill(7)
+  const [owner, proxy, root] = [1, 2, 3].map((byte) => new Address(0, Buffer.alloc(32, byte))) as [Address, Address, Address]
+  const publicKey = publicKeyOfSeed(seed)
+  const contract = clientInit({ owner, proxy, publicKey, params: localParams }).address
+  const payload = { kind: 'client-charge', queryId: 5n, contract, tokens: 2500n } as const
+  const body = {
+    kind: 'cocoon-receipt' as const,
+    version: 1 as const,
+    requestId: 'a1'.repeat(32),
+    requestSha256: 'c2'.repeat(32),
+    responseSha256: 'e3'.repeat(32),
+    model: 'some/model-q4',
+    answeredAtMs: 1_795_348_800_000,
+    tokens: { prompt: '50', cached: '0', completion: '800', reasoning: '0', total: '850' },
+    pricePerToken: String(localParams.pricePerToken),
+    cost: String(850n * localParams.pricePerToken),
+    totalAfter: '2000',
+    contract: {
+      address: contract.toString(),
+      owner: owner.toString(),
+      proxy: proxy.toString(),
+      proxyKey: Buffer.from(publicKey).toString('hex'),
+      params: paramsText(localParams),
+    },
+    signed: { tokens: '2500', boc: signMessage(payload, owner, keySigner(seed)).toBoc().toString('base64') },
+    attestation: 'none' as const,
+    chain: { network: 'local' as const, root: root.toString(), rootVersion: 1, readAtMs: 1_795_348_700_000 },
+  }
+  return { ...body, digest: digestOf(body) }
+}
+
+const evidence = (): unknown => {
+  const report = { connection: 'c #1', checkedAtMs: 1_795_348_800_000, rows: [...goodFindings('open').rows], evidence: [] }
+  return JSON.parse(writeEvidence('open', { phase: 'earned', report }, {}).json)
+}
+
+describe('the status of cocoon-desktop verify', () => {
+  it('is 0 for a receipt that proves what it can, and 1 where the chain shows no charge', async () => {
+    const path = fileOf(receipt())
+    expect(await run(path)).toEqual({ status: 0, output: expect.stringMatching(/^PROVEN from the file alone:/) })
+    expect(await run(path, '--chain', local.endpoint)).toEqual({
+      status: 1,
+      output: expect.stringContaining('shows no charge yet that covers it'),
+    })
+  })
+
+  it('is 3 for evidence that proves nothing', async () => {
+    expect(await run(fileOf(evidence()))).toEqual({
+      status: 3,
+      output: expect.stringContaining('NOT PROVEN: there is no attestation'),
+    })
+  })
+
+  it('is 1 for a file that was changed, is none, or is a pipe', async () => {
+    expect(await run(fileOf({ ...receipt(), cost: '1' }))).toEqual({
+      status: 1,
+      output: expect.stringMatching(/^NOT PROVEN \(digest-differs\)/),
+    })
+    expect(await run(join(folder, 'nothing'))).toMatchObject({ status: 1 })
+    expect(await run(folder)).toMatchObject({ status: 1 })
+    if (process.platform === 'win32') return
+    const pipe = join(folder, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    expect(await run(pipe)).toEqual({ status: 1, output: 'NOT PROVEN (file-malformed): This is no plain file.' })
+  })
+
+  it.each([
+    ['no file', []],
+    ['two files', ['a', 'b']],
+    ['an unknown option', ['a', '--chains', 'x']],
+    ['an option without its value', ['a', '--chain']],
+  ])('is 2 for %s', async (_name, args) => {
+    expect(await run(...args)).toEqual({ status: 2, output: expect.stringContaining('Usage: cocoon-desktop verify') })
+  })
+
+  it('is 2 where a chain is to be asked about evidence, and 0 for help', async () => {
+    expect(await run(fileOf(evidence()), '--chain', local.endpoint)).toMatchObject({ status: 2 })
+    expect(await run('--help')).toMatchObject({ status: 0 })
+  })
+})
