@@ -3,9 +3,9 @@ import { generateKeyPairSync, type KeyObject, webcrypto } from 'node:crypto'
 import { connect as connectTcp } from 'node:net'
 import { type ConnectionOptions, connect, createServer, type TLSSocket } from 'node:tls'
 import { cryptoProvider, X509CertificateGenerator } from '@peculiar/x509'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { deviceTls, linkProtocol, pairingProtocol, peerKeyOf } from './peer-key.ts'
-import { linkUp, newIdentity, newInstall, pairInstalls, type StagedInstall } from './testing/stage.ts'
+import { linkUp, newIdentity, newInstall, pairInstalls, type StagedInstall, soon } from './testing/stage.ts'
 
 const portOf = ({ devices }: StagedInstall): number => devices.book.own.value.port
 
@@ -22,13 +22,15 @@ async function welcomed(limits = {}) {
   host.devices.book.pair({ role: 'guest', key: identity.publicKey, name: 'Raw', addresses: [] })
   const socket = await open(host, { ...deviceTls(identity), ALPNProtocols: [linkProtocol] })
   const frames = framesOf(socket)
-  await vi.waitFor(() => expect(frames[0]).toMatchObject({ t: 'welcome' }))
+  await soon(() => expect(frames[0]).toMatchObject({ t: 'welcome' }))
   return { host, identity, socket, frames }
 }
 
-function open(host: StagedInstall, options: ConnectionOptions): Promise<TLSSocket> {
+/** @param onSession hears of every session that the host gives, from the first byte on */
+function open(host: StagedInstall, options: ConnectionOptions, onSession = (_: Buffer): void => undefined): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', port: portOf(host), rejectUnauthorized: false, ...options })
+    socket.on('session', onSession)
     onTestFinished(() => void socket.destroy())
     socket.once('error', reject)
     socket.once('secureConnect', () => {
@@ -129,13 +131,21 @@ describe('a host in front of hostile connections', () => {
   })
 
   it('gives no session that could be resumed, and a resumed one shows no key to either side', async () => {
-    const { socket, host, identity } = await welcomed()
+    const host = await sharingHost()
+    const identity = await newIdentity()
+    host.devices.book.pair({ role: 'guest', key: identity.publicKey, name: 'Raw', addresses: [] })
     const sessions: Buffer[] = []
-    socket.on('session', (session) => sessions.push(session))
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    const options = { ...deviceTls(identity), ALPNProtocols: [linkProtocol] }
+    const socket = await open(host, options, (session) => sessions.push(session))
+    const frames = framesOf(socket)
+    // A server gives its sessions before its first data. Each is the name of one that it does not keep.
+    await soon(() => expect(frames[0]).toMatchObject({ t: 'welcome' }))
+    expect(sessions).not.toEqual([])
     for (const session of sessions) {
-      const again = await open(host, { ...deviceTls(identity), ALPNProtocols: [linkProtocol], session })
+      const again = await open(host, { ...options, session })
+      const answered = framesOf(again)
       expect(again.isSessionReused()).toBe(false)
+      await soon(() => expect(answered[0]).toMatchObject({ t: 'welcome' }))
       again.destroy()
     }
 
@@ -206,40 +216,36 @@ describe('a host in front of hostile connections', () => {
     const cut = await welcomed()
     cut.socket.end(frame('{"t":"wat', 40))
     await closedOf(cut.socket)
-    await vi.waitFor(() => expect(cut.host.log.join('\n')).toContain('code=device-malformed'))
+    await soon(() => expect(cut.host.log.join('\n')).toContain('code=device-malformed'))
 
-    const slow = await welcomed({ handshakeMs: 400 })
-    const startedAt = performance.now()
+    const slow = await welcomed({ handshakeMs: 1_500 })
     const drops = setInterval(() => slow.socket.write(' '), 50)
     slow.socket.write(frame('', 1_000))
     await closedOf(slow.socket)
     clearInterval(drops)
-    expect(performance.now() - startedAt).toBeLessThan(2_000)
-    await vi.waitFor(() => expect(slow.host.log.join('\n')).toContain('code=device-silent'))
+    await soon(() => expect(slow.host.log.join('\n')).toContain('code=device-silent'))
     expect([...cut.host.engine.asked, ...slow.host.engine.asked]).toEqual([])
   })
 
   it('gives up one that never finishes its handshake, or says no TLS at all', async () => {
     const host = await sharingHost({ handshakeMs: 300 })
     for (const bytes of ['', 'GET / HTTP/1.1\r\n\r\n']) {
-      const startedAt = performance.now()
       const socket = connectTcp(portOf(host), '127.0.0.1', () => socket.write(bytes))
       await new Promise<void>((resolve) => {
         socket.on('error', () => undefined)
         socket.once('close', () => resolve())
         socket.resume()
       })
-      expect(performance.now() - startedAt).toBeLessThan(3_000)
     }
   })
 
   it('stops an answer for a guest that does not read', async () => {
-    const { host, socket } = await welcomed({ handshakeMs: 500 })
+    const { host, socket } = await welcomed({ handshakeMs: 1_500 })
     host.engine.words = Array.from({ length: 4_000 }, () => 'x'.repeat(4_096))
     socket.pause()
     socket.write(frame('{"t":"ask","messages":[{"role":"user","content":"x"}],"options":{}}'))
-    await vi.waitFor(() => expect(host.engine.asked).toHaveLength(1))
-    await vi.waitFor(() => expect(host.engine.running).toBe(0), { timeout: 10_000 })
+    await soon(() => expect(host.engine.asked).toHaveLength(1))
+    await soon(() => expect(host.engine.running).toBe(0))
     expect(host.devices.connected.value.size).toBe(0)
   })
 
@@ -247,33 +253,29 @@ describe('a host in front of hostile connections', () => {
     const { host, identity } = await welcomed({ mostConnectionsPerGuest: 3, mostConnections: 5 })
     const more = await Promise.all([1, 2, 3].map(() => open(host, { ...deviceTls(identity), ALPNProtocols: [linkProtocol] })))
     const last = more.map(framesOf)
-    await vi.waitFor(() => expect(last.flat()).toHaveLength(3))
+    await soon(() => expect(last.flat()).toHaveLength(3))
     expect(last.flat().filter((one) => (one as { t: string }).t === 'refused')).toEqual([{ t: 'refused', code: 'device-busy' }])
     const flood = Array.from({ length: 8 }, () => connectTcp(portOf(host), '127.0.0.1'))
     for (const socket of flood) socket.on('error', () => undefined)
-    await vi.waitFor(() => expect(flood.filter((socket) => socket.destroyed || socket.readableEnded).length).toBeGreaterThan(2))
+    await soon(() => expect(flood.filter((socket) => socket.destroyed || socket.readableEnded).length).toBeGreaterThan(2))
     for (const socket of flood) socket.destroy()
   })
 
-  it('stops at once, whoever is connected or on the way', async () => {
-    const { host, socket } = await welcomed()
+  it('stops without waiting for whoever is connected or on the way', async () => {
+    const { host, socket } = await welcomed({ handshakeMs: 3_600_000 })
     const half = connectTcp(portOf(host), '127.0.0.1')
     half.on('error', () => undefined)
     await new Promise<void>((resolve) => half.once('connect', () => resolve()))
-    const startedAt = performance.now()
     await host.devices.stop()
-    expect(performance.now() - startedAt).toBeLessThan(1_000)
     await closedOf(socket)
   })
 
-  it('a guest stops at once too', async () => {
+  it('a guest stops without waiting for its host', async () => {
     const host = await newInstall('Gaming PC')
     const guest = await newInstall('Laptop')
     await pairInstalls(host, guest)
     await linkUp(guest)
-    const startedAt = performance.now()
     await guest.devices.stop()
-    expect(performance.now() - startedAt).toBeLessThan(1_000)
-    await vi.waitFor(() => expect(host.devices.connected.value.size).toBe(0))
+    await soon(() => expect(host.devices.connected.value.size).toBe(0))
   })
 })

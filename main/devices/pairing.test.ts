@@ -1,5 +1,5 @@
 import { createServer } from 'node:tls'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Failure } from '../base/failure.ts'
 import { silentLogger } from '../base/logger.ts'
 import { openDatabase } from '../storage/database.ts'
@@ -11,13 +11,13 @@ import { mostPairingBytes } from './pairing-messages.ts'
 import { beginHello } from './pake.ts'
 import { bindingOf, deviceTls, pairingProtocol, peerKeyOf } from './peer-key.ts'
 import { fingerprintOf, randomWords } from './six-words.ts'
-import { addressOf, agree, bothAsked, newIdentity, newInstall, pairInstalls, type StagedInstall } from './testing/stage.ts'
+import { addressOf, agree, bothAsked, newIdentity, newInstall, pairInstalls, type StagedInstall, soon } from './testing/stage.ts'
 
 const wordsOf = ({ devices }: StagedInstall): string => devices.desk.state.value.code?.words ?? expect.fail('no code is shown')
 const paired = ({ devices }: StagedInstall) => devices.book.devices.value.filter(({ removedAtMs }) => removedAtMs === null)
 
 async function outcomeOf({ devices }: StagedInstall): Promise<string> {
-  await vi.waitFor(() => expect(devices.desk.state.value.outcome).toBeDefined(), { timeout: 5_000 })
+  await soon(() => expect(devices.desk.state.value.outcome).toBeDefined())
   const outcome = devices.desk.state.value.outcome
   return outcome?.result === 'failed' ? outcome.failure.code : (outcome?.result ?? '')
 }
@@ -76,12 +76,21 @@ describe('pairing two installs', () => {
     expect(guest.devices.desk.state.value.request).toMatchObject({ role: 'host', peer: { name: 'Gaming PC', key: hostKey } })
     expect(fingerprintOf(hostKey)).not.toBe(fingerprintOf(guestKey))
     // Until both have agreed, nobody keeps anything.
+    let hostAgreed = false
+    const early: string[] = []
+    for (const { devices } of [host, guest])
+      devices.book.devices.onChange(() => {
+        if (!hostAgreed) early.push(devices.book.own.value.name)
+      })
     agree(guest)
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    // By the time that a later connection has been answered, the guest's word has been heard too.
+    expect(await attempt(host, randomWords())).toBe('pairing-used')
     expect([...paired(host), ...paired(guest)]).toEqual([])
+    hostAgreed = true
     agree(host)
     expect(await outcomeOf(guest)).toBe('paired')
     expect(await outcomeOf(host)).toBe('paired')
+    expect(early).toEqual([])
     expect(paired(host)).toMatchObject([{ role: 'guest', name: 'Laptop', key: guestKey }])
     expect(paired(guest)).toMatchObject([{ role: 'host', name: 'Gaming PC', key: hostKey }])
     expect(paired(guest)[0]?.addresses[0]).toBe(addressOf(host))
@@ -110,7 +119,7 @@ describe('pairing two installs', () => {
   })
 
   it('ends when a person does not answer, or the other device goes away', async () => {
-    const { host, guest } = await twoInstalls({ pairingTimes: { confirmMs: 300 } })
+    const { host, guest } = await twoInstalls({ pairingTimes: { confirmMs: 2_000 } })
     await host.devices.openCode()
     guest.devices.join(addressOf(host), wordsOf(host))
     await bothAsked(host, guest)
@@ -133,10 +142,10 @@ describe('pairing two installs', () => {
     for (const left of [2, 1]) {
       guest.devices.join(addressOf(host), randomWords())
       expect(await outcomeOf(guest)).toBe('pairing-not-proven')
-      await vi.waitFor(() => expect(host.devices.desk.state.value.code?.triesLeft).toBe(left))
+      await soon(() => expect(host.devices.desk.state.value.code?.triesLeft).toBe(left))
     }
     expect(await attempt(host, randomWords())).toBe('pairing-not-proven')
-    await vi.waitFor(() => expect(host.devices.desk.state.value.code).toBeUndefined())
+    await soon(() => expect(host.devices.desk.state.value.code).toBeUndefined())
     expect(await outcomeOf(host)).toBe('pairing-burned')
     guest.devices.join(addressOf(host), words)
     expect(await outcomeOf(guest)).toBe('pairing-burned')
@@ -147,16 +156,19 @@ describe('pairing two installs', () => {
     const { host } = await twoInstalls()
     await host.devices.openCode()
     for (const left of [2, 1, 0]) {
-      const { frames, parties, read } = await rawGuest(host)
-      expect((await read())?.t).toBe('ready')
+      // The desk is free again a moment after the try before was counted.
+      const { frames, parties, read } = await soon(async () => {
+        const raw = await rawGuest(host)
+        expect((await raw.read())?.t).toBe('ready')
+        return raw
+      })
       await frames.send({ t: 'hello', ke1: (await beginHello(randomWords(), parties)).hello })
       expect((await read())?.t).toBe('answer')
       const code = host.devices.desk.state.value.code
       frames.close()
-      await vi.waitFor(() => expect(code?.triesLeft).toBe(left))
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await soon(() => expect(code?.triesLeft).toBe(left))
     }
-    expect(host.devices.desk.state.value.code).toBeUndefined()
+    await soon(() => expect(host.devices.desk.state.value.code).toBeUndefined())
     expect(await attempt(host, randomWords())).toBe('pairing-burned')
   })
 
@@ -172,7 +184,7 @@ describe('pairing two installs', () => {
     const { host, guest } = await twoInstalls({ codeLifetimeMs: 150 })
     await host.devices.openCode()
     const words = wordsOf(host)
-    await vi.waitFor(() => expect(host.devices.desk.state.value.code).toBeUndefined())
+    await soon(() => expect(host.devices.desk.state.value.code).toBeUndefined())
     guest.devices.join(addressOf(host), words)
     expect(await outcomeOf(guest)).toBe('pairing-expired')
   })
@@ -224,7 +236,7 @@ describe('pairing two installs', () => {
     expect(await attempt(host, wordsOf(host))).toBe('pairing-busy')
     expect(host.devices.desk.state.value.code?.triesLeft).toBe(3)
     first.frames.close()
-    await vi.waitFor(async () => expect(await attempt(host, wordsOf(host))).toBe('proved'))
+    await soon(async () => expect(await attempt(host, wordsOf(host))).toBe('proved'))
   })
 
   it('a stranger who tries the shown code changes nothing for a pairing with a host that is under way', async () => {
@@ -284,7 +296,7 @@ describe('pairing two installs', () => {
     const ke3 = proofFor((await first.read())?.ke2 ?? '')
     first.frames.close()
     const second = await rawGuest(host)
-    await vi.waitFor(() => expect(host.devices.desk.state.value.code?.triesLeft).toBe(2))
+    await soon(() => expect(host.devices.desk.state.value.code?.triesLeft).toBe(2))
     expect((await second.read())?.t).toBe('ready')
     await second.frames.send({ t: 'hello', ke1: hello })
     await second.read()
@@ -320,7 +332,7 @@ describe('pairing two installs', () => {
     expect(await outcomeOf(guest)).toBe('pairing-not-proven')
     expect(seen).toHaveLength(3)
     expect(JSON.stringify(seen)).not.toContain('Laptop')
-    await vi.waitFor(() => expect(host.devices.desk.state.value.code?.triesLeft).toBe(2))
+    await soon(() => expect(host.devices.desk.state.value.code?.triesLeft).toBe(2))
     expect(host.devices.desk.state.value.request).toBeUndefined()
     expect([...paired(host), ...paired(guest)]).toEqual([])
   })
@@ -353,11 +365,11 @@ describe('pairing two installs', () => {
   })
 
   it('does not wait long for a guest that says nothing, and is free for another one then', async () => {
-    const { host, guest } = await twoInstalls({ pairingTimes: { stepMs: 200 } })
+    const { host, guest } = await twoInstalls({ pairingTimes: { stepMs: 2_000 } })
     await host.devices.openCode()
     const slow = await rawGuest(host)
     await slow.read()
-    await vi.waitFor(() => expect(slow.socket.destroyed).toBe(true), { timeout: 3_000 })
+    await soon(() => expect(slow.socket.destroyed).toBe(true))
     await pairWith(host, guest, wordsOf(host))
   })
 

@@ -115,7 +115,7 @@ export async function pairInstalls(host: StagedInstall, guest: StagedInstall): P
   await bothAsked(host, guest)
   agree(host)
   agree(guest)
-  await vi.waitFor(() => {
+  await soon(() => {
     if (guest.devices.desk.state.value.outcome?.result !== 'paired') throw new Error('not paired yet')
   })
 }
@@ -126,22 +126,16 @@ export function agree({ devices: { desk } }: StagedInstall, accept = true): void
 }
 
 export async function bothAsked(host: StagedInstall, guest: StagedInstall): Promise<void> {
-  await vi.waitFor(
-    () => {
-      for (const { devices } of [host, guest])
-        if (devices.desk.state.value.request?.state !== 'asking') throw new Error('a person is not asked yet')
-    },
-    { timeout: 5_000 },
-  )
+  await soon(() => {
+    for (const { devices } of [host, guest])
+      if (devices.desk.state.value.request?.state !== 'asking') throw new Error('a person is not asked yet')
+  })
 }
 
 /** Waits for the link to the chosen host. */
 export async function linkUp({ devices }: StagedInstall): Promise<void> {
-  await vi.waitFor(
-    () => {
-      const state = devices.chosen.value?.link.state.value
-      if (state?.status !== 'up') throw new Error('the link is not up yet')
-    },
-    { timeout: 5_000 },
-  )
+  await soon(() => {
+    const state = devices.chosen.value?.link.state.value
+    if (state?.status !== 'up') throw new Error('the link is not up yet')
+  })
 }
