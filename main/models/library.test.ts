@@ -414,6 +414,18 @@ describe('ModelLibrary, files on disk', () => {
     await expect(library.download('tiny')).rejects.toMatchObject({ code: 'no-source' })
   })
 
+  it('leaves no copy of an own file behind that could not be taken', async () => {
+    const own = join(data, 'same.gguf')
+    await copyFile(await tinyGgufFile(), own)
+    const library = await open(web('/good.gguf'))
+    await library.verify((await library.addFile(own)).id)
+    server.stop()
+    // Something else has the name.
+    await mkdir(join(folder, 'tiny.gguf', 'inside'), { recursive: true })
+    await expect(library.download('tiny')).rejects.toMatchObject({ code: 'no-source' })
+    expect(await readdir(folder)).not.toContain('tiny.gguf.copy')
+  })
+
   it('refuses to add what is no model', async () => {
     const text = join(data, 'letter.gguf')
     await writeFile(text, 'Dear reader, this is a letter and no model.')

@@ -7,7 +7,7 @@ import { type Logger, silentLogger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import { untilAborted } from '../base/until-aborted.ts'
 import type { CatalogEntry } from './catalog.ts'
-import { sha256OfFile } from './download.ts'
+import { checkRoom, sha256OfFile } from './download.ts'
 import { type GgufHeader, readGgufHeader } from './gguf.ts'
 import { type ModelIdentity, type ModelOrigin, modelIdentity, ownOrigin } from './identity.ts'
 import type { ModelLayout } from './layout.ts'
@@ -280,9 +280,16 @@ export class ModelLibrary {
     const besides = `${path}.copy`
     try {
       await rm(besides, { force: true })
-      await link(same.path, besides).catch(() => copyFile(same.path, besides, constants.COPYFILE_FICLONE))
+      await link(same.path, besides)
+        .catch(() => copyFile(same.path, besides, constants.COPYFILE_FICLONE_FORCE))
+        .catch(async () => {
+          const { freeBytes } = this.#options
+          await checkRoom({ partPath: besides, ...(freeBytes && { freeBytes }) }, same.sizeBytes)
+          await copyFile(same.path, besides)
+        })
       await rename(besides, path)
     } catch (error) {
+      await rm(besides, { force: true })
       this.#logger.warn('an own file could not be taken for a model', { model: entry.id, reason: asError(error).message })
       return undefined
     }
