@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { telemetry } from '../../preload/api/system.ts'
 import { parseIoreg, watchApple } from './apple-watch.ts'
 import { type GpuWatch, joinWatches } from './gpu-reading.ts'
-import { keepRunning, type RunLines, runLines } from './line-process.ts'
+import { keepRunning, Lines, type RunLines, runLines } from './line-process.ts'
 import { ProcessTable, parseGpuLine, throttlingOf, watchNvidia } from './nvidia-watch.ts'
 import { watchSysfs } from './sysfs-watch.ts'
 import { readTelemetry, sharedWatch, systemTelemetry } from './telemetry.ts'
@@ -126,23 +126,62 @@ describe('watchNvidia', () => {
     expect(tool.ended.sort()).toEqual(['cards', 'pmon'])
   })
 
-  it.runIf(process.platform !== 'win32')(
-    'keeps the real kind of program running, and gives up one that is not there',
-    async () => {
-      const path = join(mkdtempSync(join(tmpdir(), 'cocoon-smi-')), 'nvidia-smi')
-      // The shell becomes the sleeping program, so that ending it ends all.
-      writeFileSync(path, `#!/bin/sh\ncase "$1" in pmon) exit 1;; esac\necho '${busy}'\nexec sleep 60\n`)
-      chmodSync(path, 0o755)
-      const watch = watchNvidia({ command: path, ourPids: () => new Set() })
-      await soon(() => expect(watch.read()).toHaveLength(1))
-      expect(watch.processes()).toBeNull()
-      watch.close()
-      const none = watchNvidia({ command: join(dirname(path), 'missing'), ourPids: () => new Set() })
-      await new Promise((resolve) => setTimeout(resolve, 50))
+  it('shows nothing that a hanging tool said long ago', () => {
+    const tool = scripted()
+    let nowMs = 0
+    const watch = watchNvidia({ run: tool.run, ourPids: () => new Set([4242]), now: () => nowMs })
+    const row = '0 4242 C 88 60 - - - - 8100 0 node'
+    for (const line of [quiet, busy]) tool.cards(line)
+    for (const line of [...processHead, ...second('12:00:01', row), ...second('12:00:02', row)]) tool.table(line)
+    nowMs = 4_000
+    tool.cards(busy)
+    expect([watch.read().length, watch.processes()?.length]).toEqual([2, 1])
+    nowMs = 6_000
+    expect(watch.read()).toMatchObject([{ name: 'NVIDIA GeForce RTX 4080 SUPER', memoryOursBytes: null }])
+    expect(watch.processes()).toBeNull()
+    nowMs = 10_000
+    expect(watch.read()).toEqual([])
+    tool.cards(quiet)
+    expect(watch.read()).toHaveLength(1)
+    watch.close()
+  })
+
+  it.runIf(process.platform !== 'win32')('keeps the real kind of program running', async () => {
+    const path = join(mkdtempSync(join(tmpdir(), 'cocoon-smi-')), 'nvidia-smi')
+    // The shell becomes the sleeping program, so that ending it ends all.
+    writeFileSync(path, `#!/bin/sh\ncase "$1" in pmon) exit 1;; esac\necho '${busy}'\nexec sleep 60\n`)
+    chmodSync(path, 0o755)
+    const watch = watchNvidia({ command: path, ourPids: () => new Set() })
+    await soon(() => expect(watch.read()).toHaveLength(1))
+    expect(watch.processes()).toBeNull()
+    watch.close()
+  })
+
+  it('gives up a program that is not there after a second try', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const starts: string[] = []
+      let ends = 0
+      const run: RunLines = (command, args, onLine, onEnd) => {
+        starts.push(args[0] === 'pmon' ? 'pmon' : 'cards')
+        return runLines(command, args, onLine, () => {
+          ends++
+          onEnd()
+        })
+      }
+      const none = watchNvidia({ command: join(tmpdir(), 'cocoon-no-such-tool'), run, ourPids: () => new Set() })
+      for (let minute = 0; minute < 10; minute++) {
+        await new Promise((resolve) => setImmediate(resolve))
+        await vi.advanceTimersByTimeAsync(60_000)
+      }
+      expect(starts).toEqual(['cards', 'pmon', 'cards', 'pmon'])
+      expect(ends).toBe(4)
       expect(none.read()).toEqual([])
       none.close()
-    },
-  )
+    } finally {
+      vi.useRealTimers()
+    }
+  })
 })
 
 describe('keepRunning', () => {
@@ -193,6 +232,19 @@ describe('keepRunning', () => {
     const script = `process.stdout.write('x'.repeat(1e6) + '\\nend\\n')`
     await new Promise<void>((resolve) => void runLines(process.execPath, ['-e', script], (line) => lines.push(line), resolve))
     await soon(() => expect(lines).toEqual(['end']))
+  })
+
+  it('holds little of a line without an end, and cuts lines wherever they come apart', () => {
+    const found: string[] = []
+    const lines = new Lines((line) => found.push(line))
+    for (let part = 0; part < 1000; part++) {
+      lines.take('x'.repeat(1000))
+      expect(lines.held).toBeLessThanOrEqual(4096)
+    }
+    for (const part of ['\n', 'on', 'e\r', '\ntwo\n\nth', 'ree\n', 'x'.repeat(4096), '\n', 'y'.repeat(4097), '\nrest'])
+      lines.take(part)
+    expect(found).toEqual(['one', 'two', '', 'three', 'x'.repeat(4096)])
+    expect(lines.held).toBe(4)
   })
 })
 

@@ -1,11 +1,42 @@
 import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
 
 /** Runs a program that writes lines until it is closed; tests give another. */
 export type RunLines = (command: string, args: readonly string[], onLine: (line: string) => void, onEnd: () => void) => () => void
 
 /** Longer than any line of a driver's tool. */
 const mostLineLength = 4096
+
+/** Cuts what a program writes into lines. Of a line that is too long, or never ends, nothing is passed on and little is held. */
+export class Lines {
+  readonly #onLine: (line: string) => void
+  #rest = ''
+  #isTooLong = false
+
+  constructor(onLine: (line: string) => void) {
+    this.#onLine = onLine
+  }
+
+  /** Characters that wait for the end of their line. */
+  get held(): number {
+    return this.#rest.length
+  }
+
+  take(text: string): void {
+    const [first = '', ...more] = text.split('\n')
+    this.#add(first)
+    for (const begin of more) {
+      if (!this.#isTooLong) this.#onLine(this.#rest.replace(/\r$/, ''))
+      this.#rest = ''
+      this.#isTooLong = false
+      this.#add(begin)
+    }
+  }
+
+  #add(text: string): void {
+    if (this.#rest.length + text.length > mostLineLength) this.#isTooLong = true
+    this.#rest = this.#isTooLong ? '' : this.#rest + text
+  }
+}
 
 /** Runs the program of the system. `onEnd` comes once, also when it cannot be started. */
 export const runLines: RunLines = (command, args, onLine, onEnd) => {
@@ -18,9 +49,10 @@ export const runLines: RunLines = (command, args, onLine, onEnd) => {
   const child = spawn(command, [...args], { stdio: ['ignore', 'pipe', 'ignore'], windowsHide: true })
   child.on('error', end)
   child.on('exit', end)
-  createInterface({ input: child.stdout, crlfDelay: Number.POSITIVE_INFINITY }).on('line', (line) => {
-    if (!over && line.length <= mostLineLength) onLine(line)
+  const lines = new Lines((line) => {
+    if (!over) onLine(line)
   })
+  child.stdout.setEncoding('utf8').on('data', (text: string) => lines.take(text))
   return () => {
     over = true
     child.kill('SIGKILL')

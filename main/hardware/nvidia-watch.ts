@@ -122,14 +122,25 @@ export interface NvidiaWatchOptions {
   readonly run?: RunLines
   /** Processes of this app. */
   readonly ourPids: () => ReadonlySet<number>
+  /** Milliseconds of a clock that never goes back; for tests. */
+  readonly now?: () => number
 }
+
+/** The tool writes every second: what is older was said by one that hangs. */
+const freshMs = 5_000
 
 /**
  * Keeps two `nvidia-smi` running, one that writes the state of the cards every second and one for the processes on them: starting it anew each second
  * would cost more than all else. No tool or no card: no readings.
  */
-export function watchNvidia({ command = 'nvidia-smi', run, ourPids }: NvidiaWatchOptions): GpuWatch {
-  const cards = new Map<number, GpuReading>()
+export function watchNvidia({
+  command = 'nvidia-smi',
+  run,
+  ourPids,
+  now = () => performance.now(),
+}: NvidiaWatchOptions): GpuWatch {
+  const cards = new Map<number, { readonly reading: GpuReading; readonly atMs: number }>()
+  let tableAtMs = now()
   const table = new ProcessTable()
   const common = run === undefined ? { command } : { command, run }
   const stopCards = keepRunning({
@@ -137,26 +148,34 @@ export function watchNvidia({ command = 'nvidia-smi', run, ourPids }: NvidiaWatc
     args: [`--query-gpu=${columns.join(',')}`, '--format=csv,noheader,nounits', '--loop-ms=1000'],
     onLine: (line) => {
       const parsed = parseGpuLine(line)
-      if (parsed !== undefined) cards.set(parsed.index, parsed.reading)
+      if (parsed !== undefined) cards.set(parsed.index, { reading: parsed.reading, atMs: now() })
     },
     onLost: () => cards.clear(),
   })
   const stopProcesses = keepRunning({
     ...common,
     args: ['pmon', '-s', 'um', '-d', '1', '-o', 'T'],
-    onLine: (line) => table.take(line, (index) => cards.get(index)?.pciId ?? null),
+    onLine: (line) => {
+      tableAtMs = now()
+      table.take(line, (index) => cards.get(index)?.reading.pciId ?? null)
+    },
     onLost: () => table.clear(),
   })
+  const processes = (): readonly GpuProcess[] | null => (now() - tableAtMs <= freshMs ? (table.processes ?? null) : null)
   const ours = (reading: GpuReading): number | null => {
-    const list = table.processes?.filter(({ pciId, pid }) => pciId === reading.pciId && ourPids().has(pid))
+    const list = processes()?.filter(({ pciId, pid }) => pciId === reading.pciId && ourPids().has(pid))
     if (list === undefined) return null
     return list.some(({ memoryBytes }) => memoryBytes === null)
       ? null
       : list.reduce((sum, one) => sum + (one.memoryBytes ?? 0), 0)
   }
   return {
-    read: () => [...cards].sort(([a], [b]) => a - b).map(([, reading]) => ({ ...reading, memoryOursBytes: ours(reading) })),
-    processes: () => table.processes ?? null,
+    read: () =>
+      [...cards]
+        .filter(([, { atMs }]) => now() - atMs <= freshMs)
+        .sort(([a], [b]) => a - b)
+        .map(([, { reading }]) => ({ ...reading, memoryOursBytes: ours(reading) })),
+    processes,
     close: () => {
       stopCards()
       stopProcesses()
