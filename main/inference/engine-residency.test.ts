@@ -54,7 +54,7 @@ describe('sleep', () => {
     await last(engine.chat(ask('on'), { maxTokens: 60 }, never))
     expect(engine.pid).toBe(pid)
     await until(() => engine.state.value.status === 'asleep')
-    await until(() => !alive(pid), 2_000)
+    await until(() => !alive(pid))
     expect(engine.state.value).toMatchObject({ model: 'tiny', contextTokens: 2048, why: 'idle' })
     expect(engine.capabilities.tools).toBe(true)
     const both = [1, 2].map((n) => last(engine.chat(ask(`question ${n}`), { maxTokens: 3 }, never)))
@@ -106,7 +106,7 @@ describe('release', () => {
     expect(await short).toMatchObject({ type: 'done', reason: 'length' })
     await expect(long).rejects.toMatchObject({ code: 'engine-yielded', retryable: true })
     await released
-    expect(performance.now() - startedMs).toBeLessThan(2_000)
+    expect(performance.now() - startedMs).toBeLessThan(6_000)
     expect(alive(pid)).toBe(false)
     expect(engine.state.value).toMatchObject({ status: 'asleep', why: 'yielded', model: 'tiny' })
     await engine.resume()
@@ -118,8 +118,8 @@ describe('release', () => {
     for (const before of [() => Promise.resolve(), () => engine.sleep()]) {
       await before()
       const startedMs = performance.now()
-      await engine.release({ graceMs: 5_000 })
-      expect(performance.now() - startedMs).toBeLessThan(1_000)
+      await engine.release({ graceMs: 60_000 })
+      expect(performance.now() - startedMs).toBeLessThan(10_000)
       await engine.resume()
     }
     const loading = engine.load({ path: await tinyGgufFile(), name: 'tiny' })

@@ -310,7 +310,7 @@ describe('RateLimit', () => {
     rate = null
     const started = performance.now()
     await limit.take(1e9, signal)
-    expect(performance.now() - started).toBeLessThan(100)
+    expect(performance.now() - started).toBeLessThan(5000)
     now = 1e6
   })
 })

@@ -205,7 +205,7 @@ describe('parseGgufHeader under damage', () => {
         expect(error instanceof BadHeader || error instanceof NeedMoreBytes, String(error)).toBe(true)
         refused++
       }
-      expect(performance.now() - onceMs).toBeLessThan(1000)
+      expect(performance.now() - onceMs).toBeLessThan(5000)
     }
     expect(refused).toBeGreaterThan(2000)
     expect(accepted).toBeGreaterThan(100)
