@@ -106,11 +106,12 @@ describe('a question in upstream’s envelope', () => {
     expect(backend.requests).toEqual([])
   })
 
-  it('what it holds is judged as any other question', async () => {
+  it('what it holds is judged as any other question, and a refusal names nothing of it', async () => {
     const { connection, backend } = await ready()
     await ask(connection, writeJson(sealObject(plain({ messages: [{ role: 'robot', content: 'x' }] }), keys, 'c')))
     expect(await connection.nextPacket('proxy.queryAnswerErrorEx')).toMatchObject({
-      error: expect.stringContaining('unknown role'),
+      error_code: 621,
+      error: 'worker: invalid http request',
     })
     expect(backend.requests).toEqual([])
   })

@@ -1,4 +1,10 @@
-import { decodeHttpRequest, decodeHttpResponse, type HttpRequest, headerOf } from '../protocol/http/http-message.ts'
+import {
+  decodeHttpRequest,
+  decodeHttpResponse,
+  type HttpRequest,
+  headerOf,
+  withoutHopHeaders,
+} from '../protocol/http/http-message.ts'
 import { JsonTextError, parseJson, writeJson } from '../protocol/requests/json-text.ts'
 import { type AnswerChange, sealAnswer } from '../protocol/sealed/v1/answers.ts'
 import { type KeyPairing, openObject, pairing, partiesOf } from '../protocol/sealed/v1/envelope.ts'
@@ -32,10 +38,13 @@ function withBody(http: HttpRequest, body: string): Uint8Array {
     method: http.method,
     url: http.path,
     http_version: 'HTTP/1.1',
-    headers: http.headers.map(([name, value]) => ({ '@type': 'http.header', name, value })),
+    // The length was that of the envelope.
+    headers: withoutHopHeaders(http.headers).map(([name, value]) => ({ '@type': 'http.header', name, value })),
     payload: new TextEncoder().encode(body),
   })
 }
+
+const invalidRequest = 'invalid http request'
 
 /** Encrypts each JSON value of an answer on its way out (protocol 95 §4.5). */
 class EnvelopeReply implements Reply {
@@ -59,7 +68,8 @@ class EnvelopeReply implements Reply {
   }
 
   error(code: number, text: string, final: FinalInfo): Promise<void> {
-    return this.#inner.error(code, text, final)
+    // Errors travel readable, and what is wrong with a request names parts of it.
+    return this.#inner.error(code, text.startsWith(invalidRequest) ? invalidRequest : text, final)
   }
 }
 
@@ -87,7 +97,7 @@ export async function serveEnvelope(
     // What a parser says may hold pieces of the text.
     const why = thrown instanceof EnvelopeError ? thrown.message : 'expected json object'
     const ended = { tokens: noTokens, counts: noCounts, startedAtMs, answeredAtMs: 0, endedAtMs: context.now() }
-    await reply.error(peerErrorCodes.protocolViolation, `invalid http request: ${why}`, ended)
+    await reply.error(peerErrorCodes.protocolViolation, `${invalidRequest}: ${why}`, ended)
     return { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: 'an envelope did not open' }
   }
   return serveQuery({ ...query, query: opened.query }, new EnvelopeReply(reply, opened.keys), context)
