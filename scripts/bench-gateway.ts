@@ -46,6 +46,7 @@ class Watch {
   }
 
   get timed(): Timed {
+    if (this.#chunks === 0) throw new Error('An answer came without a word.')
     const perTokenMs = (this.#lastAt - this.#firstAt) / Math.max(1, this.#chunks - 1)
     return { firstMs: this.#firstAt - this.#startedAt, perTokenMs, chunks: this.#chunks }
   }
@@ -130,7 +131,13 @@ function overHttp(port: number, key: string, question: string): Promise<Timed> {
       (response) => {
         if (response.statusCode !== 200) reject(new Error(`The answer has the status ${response.statusCode}.`))
         response.on('data', (part: Buffer) => watch.saw(part.toString('utf8')))
-        response.once('end', () => resolve(watch.timed))
+        response.once('end', () => {
+          try {
+            resolve(watch.timed)
+          } catch (error) {
+            reject(error)
+          }
+        })
         response.once('error', reject)
       },
     )

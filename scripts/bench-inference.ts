@@ -78,6 +78,7 @@ async function compare(bare: Side, ours: Side, parallel: number, rounds: number)
       ;(side === bare ? result.bare : result.ours).push(figures)
     }
     const [left, right] = [answers.get(bare) ?? [], answers.get(ours) ?? []]
+    if ([...left, ...right].some(({ text }) => text === '')) throw new Error(`Round ${round + 1}: an answer is empty.`)
     const different = left.findIndex(({ text }, index) => !text.startsWith(right[index]?.text ?? '?'))
     if (different >= 0)
       console.log(
