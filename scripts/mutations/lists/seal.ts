@@ -1,0 +1,130 @@
+import type { Mutation } from '../mutation.ts'
+
+type Row = readonly [name: string, test: string, find: string, replace: string]
+
+const of = (file: string, testFile: string, rows: readonly Row[]): Mutation[] =>
+  rows.map(([name, test, find, replace]) => ({ name: `seal, ${file}: ${name}`, file, find, replace, testFile, test }))
+
+const answerTests = 'main/protocol/sealed/direct/sealing.test.ts'
+const tampered = (what: string): string => `a sealed answer that is ${what} is found out`
+const byWorker = (what: string): string => `a sealed answer by a worker that sends ${what} is malformed`
+
+/** What stands between a wish and its sending, and what is believed of saved files: seals, pinned keys, sealed answers, evidence, receipts. */
+export const mutations: readonly Mutation[] = [
+  ...of('main/chat/places.ts', 'main/chat/chat-privacy.test.ts', [
+    [
+      'the gate before a turn is stored',
+      'what a chat sends waits for the check: nothing is stored, told or sent before',
+      'await this.#privacy.gate(level, chatId)(waiting.signal)',
+      '',
+    ],
+  ]),
+  ...of('main/chat/privacy/judge.ts', 'main/chat/privacy/seal-machine.test.ts', [
+    ['who checked', 'what earns a level takes no row for passed that nobody checked', ' || row.by === undefined', ''],
+  ]),
+  ...of('main/chat/privacy/widening.ts', 'main/chat/privacy/widening.test.ts', [
+    [
+      'consent of each chat',
+      'consent to the Open network counts for one chat, ends with it, and is needed for no other level',
+      'if (!this.#given.has(chatId))',
+      'if (this.#given.size === 0)',
+    ],
+  ]),
+  ...of('main/core/checks/computer-checker.ts', 'main/core/checks/computer-checker.test.ts', [
+    [
+      'a process that nothing is told of',
+      'the process of the engine is failed with its network when it is one that has ended',
+      "if (platform !== 'linux')",
+      'if (true)',
+    ],
+  ]),
+  ...of('main/core/checks/process-sockets.ts', 'main/core/checks/process-sockets.test.ts', [
+    [
+      'the processes below',
+      'what the system tells of a process is a port of a process that it started itself',
+      'internetSockets += facts.internetSockets',
+      'internetSockets += 0',
+    ],
+  ]),
+  ...of('main/devices/host-link.ts', 'main/devices/link.test.ts', [
+    [
+      'the pinned key',
+      'the link of two paired installs another computer at the address of the host gets no byte',
+      'Buffer.compare(dialled.key, host.key) !== 0',
+      'host.key.length === 0',
+    ],
+  ]),
+  ...of('main/protocol/sealed/direct/answer-keys.ts', answerTests, [
+    ['order', tampered('reordered'), '(low ^ (index >>> 0)) >>> 0', 'low'],
+  ]),
+  ...of('main/protocol/sealed/direct/answer-opener.ts', answerTests, [
+    ['tag', tampered('altered'), 'decipher.final()', ''],
+    ['end marker', tampered('cut off'), "if (this.#state !== 'ended')\n", 'if (this.#keys === undefined)\n'],
+    [
+      'behind the end',
+      tampered('with a byte behind its end'),
+      'if (this.#held.length > 0) throw',
+      'if (this.#held.length < 0) throw',
+    ],
+    ['size', tampered('with a size of four gigabytes'), '!isRecordBucket(size - tagBytes)', 'size < 0'],
+    ['one head', byWorker('two heads'), "if (this.#state !== 'new') throw", "if (this.#state === 'ended') throw"],
+    ['a head at all', byWorker('no head'), "if (this.#state !== 'headed') throw", "if (this.#state === 'ended') throw"],
+    ['a head alone', byWorker('a head with a body'), 'if (payload.length > 0) throw', 'if (payload.length < 0) throw'],
+  ]),
+  ...of('main/core/verify/evidence.ts', 'main/core/verify/evidence.test.ts', [
+    [
+      'verdict',
+      'saved evidence is refused when its verdict does not follow from its rows',
+      "(objection(level, report.rows) === null) !== (verdict === 'earned')",
+      'report.rows.length < 0',
+    ],
+    [
+      'no quote',
+      'saved evidence is refused when it earned the attested level without a quote, or hides one where nobody looks',
+      "level === 'attested' && verdict === 'earned' && quotes.length === 0",
+      'quotes.length < 0',
+    ],
+    [
+      'depth',
+      'saved evidence is refused when it earned the attested level without a quote, or hides one where nobody looks',
+      "throw new Failure('evidence-malformed', 'The inputs of this evidence are nested too deeply.')",
+      'return []',
+    ],
+    [
+      'whose key',
+      'saved evidence says whether a quote was made for a key that the file names',
+      '.equals(reportData))',
+      '.equals(reportData) || one.length > 0)',
+    ],
+    ['text', 'saved evidence cannot print lines of its own', 'plain(statement.text)', 'statement.text'],
+  ]),
+  ...of('main/core/verify/receipt.ts', 'main/core/verify/receipt.test.ts', [
+    [
+      'signature',
+      'a receipt with a payment signed by another key is refused as signature-refused, whatever its digest',
+      "if (check.state !== 'good')",
+      "if (check.state === 'refused' && check.reason !== 'signature')",
+    ],
+    [
+      'contract of the key',
+      'a receipt with another key is refused as contract-not-of-this-key, whatever its digest',
+      '!clientInit(identity).address.equals(contract)',
+      'identity.publicKey.length === 0',
+    ],
+    [
+      'total',
+      'a receipt with a signature from before the answer is refused as not-signed-yet, whatever its digest',
+      'if (check.tokens < totalAfter)',
+      'if (check.tokens < 0n)',
+    ],
+  ]),
+  ...of('main/core/verify/receipt.ts', 'main/core/verify/find-charge.test.ts', [
+    [
+      'a charge that was carried out',
+      'the charge of a receipt is not a refused message with a larger total: a wrong signature, or too little money to carry it out',
+      'description.aborted || ',
+      '',
+    ],
+    ['signature of a charge', 'the charge of a receipt is signed by the key of the receipt', 'reason === null ? ', 'true ? '],
+  ]),
+]
