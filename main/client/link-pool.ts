@@ -114,7 +114,11 @@ export class LinkPool {
   /** See `Client.sealableWorkers`. */
   async sealableWorkers(model: string): Promise<SealedWorker[]> {
     if (this.#sorted.length === 0) throw localFailure('no-connection', 'No proxy is connected.')
-    const lists = await Promise.all(this.#sorted.filter(({ seals }) => seals).map(({ workerKeys }) => workerKeys.of(model)))
+    const asked = this.#sorted.filter(({ seals }) => seals).map(({ workerKeys }) => workerKeys.of(model))
+    const answers = await Promise.allSettled(asked)
+    const lists = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+    const refused = answers.find((answer) => answer.status === 'rejected')
+    if (lists.length === 0 && refused !== undefined) throw refused.reason
     return lists.flatMap(({ workers }) => workers.map(({ worker }) => worker))
   }
 

@@ -1,5 +1,5 @@
 import type { Address } from '@ton/core'
-import { asError, type Failure } from '../base/failure.ts'
+import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { randomId } from '../base/random-id.ts'
 import { reservedTokens } from '../protocol/accounting/adjusted-tokens.ts'
@@ -9,6 +9,7 @@ import { encodeHttpRequest } from '../protocol/http/http-message.ts'
 import type { FormBytes } from '../protocol/requests/form.ts'
 import type { RequestLimits } from '../protocol/requests/request-limits.ts'
 import { type SealedHead, sealedRequestBytes, sealRequest } from '../protocol/sealed/direct/request.ts'
+import type { KeyRefusal } from '../protocol/sealed/direct/seal-errors.ts'
 import type { Asked } from '../protocol/sealed/recount.ts'
 import { decode, encode, nameOf, sharingDecoder } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
@@ -18,13 +19,14 @@ import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
 import type { Account } from './account.ts'
 import { fundsOf } from './budget.ts'
 import type { KnownProxy } from './handshake.ts'
+import type { KnownKeys } from './known-keys.ts'
 import { LinkQuality } from './link-quality.ts'
 import { Opening } from './opening-answer.ts'
 import type { ClientEvent } from './options.ts'
-import { localFailure, type QueryFailureCode, remoteFailure } from './query-failure.ts'
+import { localFailure, paidNothing, type QueryFailureCode, remoteFailure } from './query-failure.ts'
 import { type QueryHandle, RunningQuery } from './running-query.ts'
 import { judgeUsage } from './usage-plausible.ts'
-import { chooseKey, type SealableWorker, WorkerKeys } from './worker-keys.ts'
+import { type KeyList, type SealableWorker, WorkerKeys } from './worker-keys.ts'
 
 /** Whether something may be sent over this connection now. */
 export type MayGo = (connection: PacketConnection) => boolean
@@ -65,6 +67,7 @@ export type SealWish = 'offered' | 'required' | 'attested' | 'none'
 export interface ClientLinkContext {
   readonly root: Address
   readonly workerPolicy: Policy | undefined
+  readonly knownKeys: KnownKeys
   readonly logger: Logger
   readonly rootVersion: () => number
   readonly cancelWaitMs: number
@@ -97,12 +100,33 @@ interface SealedSending {
 }
 
 const mostCoefficient = 0x7fff_ffff
+const mostBodyLimit = 0x7fff_ffff
+const mostChoices = 1024
+
+/** What a key is refused for where this computer's clock is wrong, or the worker's. */
+const timeRefusals: ReadonlySet<string> = new Set<KeyRefusal>(['not-yet-valid', 'expired'])
 
 /** @param dearer a worker that would do, had it asked for less */
-function noKey(dearer: SealableWorker | undefined): Failure<QueryFailureCode> {
-  return dearer === undefined
-    ? localFailure('seal-unavailable', 'No worker is known that the question could be sealed to.')
-    : remoteFailure(peerErrorCodes.notReady, `can run this query with coefficient=${dearer.coefficient}`)
+function noKey({ workers, refused }: KeyList, dearer: SealableWorker | undefined): Failure<QueryFailureCode> {
+  if (dearer !== undefined)
+    return remoteFailure(peerErrorCodes.notReady, `can run this query with coefficient=${dearer.coefficient}`)
+  if (workers.length === 0 && refused.length > 0 && refused.every((reason) => timeRefusals.has(reason)))
+    return new Failure('seal-unavailable', 'The keys of all workers are of another time than this computer’s.', {
+      advice: 'Is this computer’s clock right? Set it, then try again.',
+      retryable: true,
+      money: paidNothing,
+      words: { code: 'seal-unavailable-clock' },
+    })
+  return localFailure('seal-unavailable', 'No worker is known that the question could be sealed to.')
+}
+
+/** The head of a sealed question has no place for more. Throws `Failure` with `invalid-request`. */
+function requireSealable({ bodyLimit = 0, choices }: RequestLimits): void {
+  if (choices <= mostChoices && bodyLimit <= mostBodyLimit) return
+  throw new Failure('invalid-request', 'The request asks for more tokens or choices than a sealed question may.', {
+    advice: 'Ask for fewer.',
+    money: paidNothing,
+  })
 }
 
 /** Of one answer so much may wait for its reader. */
@@ -138,6 +162,8 @@ export class ProxyLink {
     this.#context = context
     this.#keys = new WorkerKeys({
       root: context.root,
+      proxy: proxy.proxyContract.toRawString(),
+      known: context.knownKeys,
       ask: async (model) =>
         decode(
           await connection.query(encode({ '@type': 'client.getWorkerKeys', model_name: model }), { timeoutMs: 10_000 }),
@@ -145,7 +171,7 @@ export class ProxyLink {
         ),
       policy: context.workerPolicy,
       logger: context.logger,
-      now: Date.now,
+      now: () => Date.now(),
     })
     void connection.closed.then((reason) => {
       for (const query of [...this.#queries.values()])
@@ -192,8 +218,10 @@ export class ProxyLink {
     return spendable === undefined ? undefined : spendable - this.#reservedSum
   }
 
-  /** Sends a query. Failures show in the handle. */
+  /** Sends a query. Failures show in the handle, but for `invalid-request` of what no seal has a place for. */
   run(query: ChatQuery, signal: AbortSignal): QueryHandle {
+    const isSealing = query.seal !== 'none' && this.#proxy.seals
+    if (isSealing) requireSealable(query.limits)
     const id = randomId()
     const requestId = hex(id)
     const { contentType, bytes } = typeof query.body === 'string' ? jsonBody(query.body) : query.body
@@ -208,7 +236,6 @@ export class ProxyLink {
     })
     const { pricePerToken, multipliers } = this.#account.record.params
     const asked = { queryBytes: request.length, maxTokens: query.maxTokens, maxCoefficient: query.maxCoefficient, multipliers }
-    const isSealing = query.seal !== 'none' && this.#proxy.seals
     const reserve = reservedTokens(
       query.maxTokens,
       isSealing ? this.#sealedBytes(query, id, request) : request.length,
@@ -236,7 +263,10 @@ export class ProxyLink {
       signal,
       cancelWaitMs: this.#context.cancelWaitMs,
       mostWaitingBytes,
-      seal: { scheme: 'none', reason: query.seal === 'none' ? 'not-wanted' : 'proxy-without' },
+      seal: {
+        scheme: 'none',
+        reason: isSealing ? 'not-sent' : query.seal === 'none' ? 'not-wanted' : 'proxy-without',
+      },
       onDone: () => this.#onDone(requestId),
     })
     this.quality.follow(running)
@@ -247,7 +277,11 @@ export class ProxyLink {
     if (isSealing) {
       void this.#sendSealed({ query, id, request, running, asked, signal })
       // What was told of the workers may be old.
-      running.head.catch(() => this.#keys.forget(query.model))
+      running.head.catch((thrown: unknown) => {
+        this.#keys.forget(query.model)
+        const wasRefused = thrown instanceof Failure && (thrown.code === 'worker-gone' || thrown.code === 'seal-refused')
+        if (wasRefused && running.seal.scheme === 'direct') this.#keys.refusedBy(query.model, running.seal.worker.keyId)
+      })
     }
     if (!isSealing) this.#sendPlain(query, id, request, running)
     return running
@@ -309,20 +343,25 @@ export class ProxyLink {
   /** Seals to a worker of this proxy, and leaves unsealed only where that was wished for and nobody could be sealed to. Never rejects. */
   async #sendSealed({ query, id, request, running, asked, signal }: SealedSending): Promise<void> {
     try {
-      const { workers, refused, hadKeys } = await this.#keys.of(query.model)
-      const isDemanded = query.seal !== 'offered'
-      if (workers.length === 0 && refused === 0 && hadKeys)
-        return running.fail(remoteFailure(peerErrorCodes.notReady, `no workers for model ${query.model}`))
-      // Keys that are all false are no want of keys: that proxy is not to be told anything.
-      if (workers.length === 0 && refused === 0 && !isDemanded) {
-        if (signal.aborted) return running.neverLeft()
+      const list = await this.#keys.of(query.model)
+      // It may have failed, or been stopped, meanwhile.
+      if (signal.aborted) return running.neverLeft()
+      if (running.isDone) return
+      const { workers, refused } = list
+      const { model, maxCoefficient } = query
+      const attested = query.seal === 'attested'
+      const chosen = this.#keys.choose(model, workers, { maxCoefficient, attested })
+      if (chosen === undefined) {
+        const isHeldBack = this.#keys.holdsBack(model, maxCoefficient)
+        if (workers.length === 0 && refused.length === 0 && isHeldBack)
+          return running.fail(remoteFailure(peerErrorCodes.notReady, `no workers for model ${model}`))
+        // A key that is false is no want of keys: that proxy is not to be told anything.
+        if (query.seal !== 'offered' || refused.length > 0 || isHeldBack)
+          return running.fail(noKey(list, this.#keys.choose(model, workers, { maxCoefficient: mostCoefficient, attested })))
+        if (!this.#mayGo(query, running)) return
         running.leavesUnsealed('no-keys')
         return this.#sendPlain(query, id, request, running)
       }
-      const { maxCoefficient } = query
-      const chosen = chooseKey(workers, { maxCoefficient, attested: query.seal === 'attested' })
-      if (chosen === undefined)
-        return running.fail(noKey(chooseKey(workers, { maxCoefficient: mostCoefficient, attested: query.seal === 'attested' })))
       const { bytes, opener } = await sealRequest(request, this.#headOf(query, id, chosen.key.id), chosen.key)
       if (signal.aborted) return running.neverLeft()
       if (running.isDone || !this.#mayGo(query, running)) return

@@ -114,7 +114,7 @@ export class RunningQuery implements QueryHandle {
     this.#body = new BodyQueue(options.mostWaitingBytes)
     options.signal.addEventListener('abort', this.#onAbort)
     this.#later(options.timeoutMs + timeoutMarginMs, () => {
-      options.cancel?.()
+      if (this.#hasLeft) options.cancel?.()
       this.fail(localFailure('timeout', 'The answer took too long and was given up.'))
     })
   }
@@ -134,6 +134,10 @@ export class RunningQuery implements QueryHandle {
 
   get seal(): SealOutcome {
     return this.#opening?.outcome ?? this.#seal
+  }
+
+  get #hasLeft(): boolean {
+    return this.#opening !== undefined || this.#seal.scheme !== 'none' || this.#seal.reason !== 'not-sent'
   }
 
   /** The question leaves unsealed after all. */
@@ -213,6 +217,8 @@ export class RunningQuery implements QueryHandle {
 
   /** Newer workers pass an engine's refusal on as the answer, and end it with an error of their own: all of it has come (protocol 95 §5). */
   #isEngineRefusal(code: number, text: string): boolean {
+    // A sealed one ends with its marker: without it somebody on the way may have cut it.
+    if (this.#opening !== undefined) return false
     const isRefusal = this.#status !== undefined && (this.#status < 200 || this.#status > 299)
     return isRefusal && code === peerErrorCodes.notReady && /backend HTTP status \d{3}/.test(text)
   }
@@ -269,6 +275,7 @@ export class RunningQuery implements QueryHandle {
 
   #stop(): void {
     if (this.#state === 'done' || this.#stopped) return
+    if (!this.#hasLeft) return this.neverLeft()
     this.#stopped = true
     if (this.#options.cancel === undefined) return this.#hide()
     this.#body.release()

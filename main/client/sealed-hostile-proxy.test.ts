@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ed25519Signer } from '../../contracts/ed25519.ts'
 import { publicKeyOfSeed } from '../../contracts/signed.ts'
 import { adjustUsage } from '../protocol/accounting/adjusted-tokens.ts'
@@ -392,4 +392,146 @@ describe('a proxy that lies about its workers', () => {
     ])
     expect((await connection.nextPacket('client.runSealedQuery')).worker_key).toEqual(keys[2]?.id)
   })
+})
+
+describe('a question whose keys come late', () => {
+  it('does not leave when it has failed meanwhile, neither sealed nor readable', async () => {
+    const { client, connection } = await ready()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const handle = client.runChat({ ...chat, timeoutMs: 1_000 }, never)
+    vi.advanceTimersByTime(6_001)
+    vi.useRealTimers()
+    await expect(handle.end).rejects.toMatchObject({ code: 'timeout' })
+    expect(await tell(connection, [])).toBe(model)
+    expect(await connection.isSilent(50)).toBe(true)
+    expect(handle.seal).toEqual({ scheme: 'none', reason: 'not-sent' })
+  })
+
+  it('ends at once when it is stopped: nothing was sent, and nothing is', async () => {
+    const { client, connection } = await ready()
+    const stop = new AbortController()
+    const handle = client.runChat(chat, stop.signal)
+    stop.abort()
+    expect(await handle.end).toEqual({ stopped: 'ended', cost: 0n })
+    await tell(connection, [])
+    expect(await connection.isSilent(50)).toBe(true)
+    expect(handle.seal).toEqual({ scheme: 'none', reason: 'not-sent' })
+  })
+})
+
+describe('what a proxy told before', () => {
+  const answered = async (handle: { end: Promise<unknown> }): Promise<unknown> => handle.end.catch((thrown: unknown) => thrown)
+
+  it('holds over a new connection: workers that are hidden then do not make a question readable', async () => {
+    const { client, connection, proxy } = await ready()
+    void answered(client.runChat(chat, never))
+    await tell(connection, [told((await ringOf().current()).signedKey)])
+    await connection.nextPacket('client.runSealedQuery')
+    proxy.cut()
+    const again = await proxy.accept()
+    await completeHandshake(again, sealing)
+    await client.whenReady(AbortSignal.timeout(2_000))
+    const handle = client.runChat(chat, never)
+    await tell(again, [])
+    await expect(handle.end).rejects.toMatchObject({ code: 'no-worker' })
+    expect(await again.isSilent(50)).toBe(true)
+  })
+
+  it('holds a question back for an hour, that may leave readable, and no longer', async () => {
+    const { client, connection } = await ready()
+    void answered(client.runChat(chat, never))
+    await tell(connection, [told((await ringOf().current()).signedKey)])
+    await connection.nextPacket('client.runSealedQuery')
+    const start = Date.now()
+    const clock = vi.spyOn(Date, 'now')
+    try {
+      clock.mockReturnValue(start + 3_590_000)
+      const early = client.runChat(chat, never)
+      await tell(connection, [])
+      await expect(early.end).rejects.toMatchObject({ code: 'no-worker' })
+      clock.mockReturnValue(start + 3_610_000)
+      const late = client.runChat(chat, never)
+      await tell(connection, [])
+      expect(Buffer.from((await connection.nextPacket('client.runQueryEx')).query).includes(secret)).toBe(true)
+      expect(late.seal).toEqual({ scheme: 'none', reason: 'no-keys' })
+      const demanded = client.runChat({ ...chat, seal: 'required' }, never)
+      await tell(connection, [])
+      await expect(demanded.end).rejects.toMatchObject({ code: 'seal-unavailable' })
+    } finally {
+      clock.mockRestore()
+    }
+  })
+})
+
+describe('a stranger’s worker', () => {
+  it('that asks more than the limit does not keep a question from the others, which may read it; a seal that is required is not given up', async () => {
+    const { client, connection } = await ready()
+    const { signedKey } = await ringOf().current()
+    const dear = [told(signedKey, { coefficient: 1_000_000 })]
+    const handle = client.runChat(chat, never)
+    await tell(connection, dear)
+    await connection.nextPacket('client.runQueryEx')
+    expect(handle.seal).toEqual({ scheme: 'none', reason: 'no-keys' })
+    const demanded = client.runChat({ ...chat, seal: 'required' }, never)
+    await expect(demanded.end).rejects.toMatchObject({ code: 'too-expensive', money: 'You paid nothing.' })
+    expect(await connection.isSilent(50)).toBe(true)
+  })
+
+  it('that refused a question does not get the next one while there is another', async () => {
+    const { client, connection } = await ready()
+    const [cheap, other] = await Promise.all([ringOf().current(), ringOf().current()])
+    const keys = [told(cheap.signedKey, { coefficient: 500 }), told(other.signedKey)]
+    client.runChat(chat, never).end.catch(() => undefined)
+    await tell(connection, keys)
+    const first = await connection.nextPacket('client.runSealedQuery')
+    expect(first.worker_key).toEqual(cheap.id)
+    await connection.send({
+      '@type': 'client.queryAnswerErrorEx',
+      request_id: first.request_id,
+      error_code: 651,
+      error: pinRefusals.gone,
+      flags: 0,
+    })
+    await tell(connection, keys)
+    expect((await connection.nextPacket('client.runSealedQuery')).worker_key).toEqual(other.id)
+  })
+})
+
+it('keys of another time are a question about the clock', async () => {
+  const { client, connection } = await ready()
+  const { signedKey } = await ringOf({ now: () => Date.now() + 3_000_000 }).current()
+  const handle = client.runChat(chat, never)
+  await tell(connection, [told(signedKey)])
+  await expect(handle.end).rejects.toMatchObject({
+    code: 'seal-unavailable',
+    advice: expect.stringContaining('clock'),
+    words: { code: 'seal-unavailable-clock' },
+  })
+})
+
+it.each(['"n":1025', '"max_tokens":2147483648'])('a body with %s is refused in words', async (field) => {
+  const { client } = await ready()
+  const body = `{"model":"${model}","messages":[{"role":"user","content":"hi"}],${field}}`
+  expect(() => client.runChat({ ...chat, body }, never)).toThrow(expect.objectContaining({ code: 'invalid-request' }))
+})
+
+it('a refusal of the engine that is cut behind its head is no whole answer', async () => {
+  const { client, connection } = await ready()
+  const ring = ringOf()
+  const handle = client.runChat(chat, never)
+  await tell(connection, [told((await ring.current()).signedKey)])
+  const query = await connection.nextPacket('client.runSealedQuery')
+  const { reply, sent } = await answersOf(ring, query)
+  await reply.answer(encodeHttpResponse({ status: 500, reason: 'Wrong', headers: [] }))
+  const [first] = sent
+  await connection.send({ '@type': 'client.queryAnswerEx', request_id: query.request_id, answer: first?.bytes ?? head, flags: 0 })
+  expect((await handle.head).status).toBe(500)
+  await connection.send({
+    '@type': 'client.queryAnswerErrorEx',
+    request_id: query.request_id,
+    error_code: 651,
+    error: 'worker: backend HTTP status 500',
+    flags: 0,
+  })
+  await expect(handle.end).rejects.toMatchObject({ code: expect.any(String) })
 })

@@ -11,6 +11,7 @@ import type { AccountKeeper } from './account-keeper.ts'
 import type { AccountRecord, AccountStore } from './account-store.ts'
 import type { Consent } from './consent.ts'
 import { authorize, introduceClient, type KnownProxy } from './handshake.ts'
+import { KnownKeys } from './known-keys.ts'
 import type { LinkPool } from './link-pool.ts'
 import type { ClientEvent, ClientOptions } from './options.ts'
 import { ProxyLink } from './proxy-link.ts'
@@ -41,6 +42,7 @@ const within = ([least, most]: readonly [number, number]): number => least + Mat
 
 /** Goes to proxies: dials, introduces the client, opens or proves the account, and keeps it up to date while the connection lives. */
 export class Visitor {
+  readonly #knownKeys = new KnownKeys()
   readonly #context: VisitorContext
   readonly #options: ClientOptions
   readonly #pace = new RegistrationPace()
@@ -90,6 +92,7 @@ export class Visitor {
       link = new ProxyLink(connection, proxy, account, {
         root: root.address,
         workerPolicy: this.#options.workerPolicy,
+        knownKeys: this.#knownKeys,
         logger: this.#options.logger,
         rootVersion: () => this.#options.root.value?.version ?? root.version,
         cancelWaitMs: this.#options.cancelWaitMs ?? 5_000,

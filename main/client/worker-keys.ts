@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import type { Address } from '@ton/core'
+import { asError } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { AttestationError } from '../protocol/attestation/attestation-error.ts'
 import { checkPolicy, type Policy } from '../protocol/attestation/policy.ts'
@@ -7,6 +8,7 @@ import { KeyRefused } from '../protocol/sealed/direct/seal-errors.ts'
 import { type ReadKey, readKey, verifyKey } from '../protocol/sealed/direct/worker-key.ts'
 import type { SealedWorker } from '../protocol/sealed/outcome.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
+import type { KnownKeys } from './known-keys.ts'
 
 /** A worker whose key was verified, as one that questions can be sealed to. */
 export interface SealableWorker {
@@ -17,17 +19,27 @@ export interface SealableWorker {
   readonly hasRoom: boolean
 }
 
+/** What a question asks of the worker that it is sealed to. */
+export interface KeyLimits {
+  /** Thousandths. */
+  readonly maxCoefficient: number
+  /** Whether a quote must have been verified. */
+  readonly attested: boolean
+}
+
 /** What a proxy told about a model's workers. */
 export interface KeyList {
   readonly workers: readonly SealableWorker[]
-  /** Keys that were not taken. */
-  readonly refused: number
-  /** Whether this proxy has told a good key of this model before: then its workers only left for a moment, or it hides them. */
-  readonly hadKeys: boolean
+  /** Why keys were not taken, one for each. */
+  readonly refused: readonly string[]
 }
 
 export interface WorkerKeysContext {
   readonly root: Address
+  /** The proxy contract. */
+  readonly proxy: string
+  /** What proxies told before, over former connections too. */
+  readonly known: KnownKeys
   readonly ask: (model: string) => Promise<TlObject<'client.workerKeys'>>
   /** How a worker's quote is judged; without it quotes are not checked. */
   readonly policy: Policy | undefined
@@ -48,9 +60,8 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 export class WorkerKeys {
   readonly #context: WorkerKeysContext
   readonly #lists = new Map<string, { readonly list: Promise<KeyList>; readonly askedAtMs: number }>()
-
-  /** Models of which a good key was told. */
-  readonly #known = new Set<string>()
+  /** Keys by which a question was refused, until they are told no more. By model. */
+  readonly #refusing = new Map<string, Set<string>>()
 
   constructor(context: WorkerKeysContext) {
     this.#context = context
@@ -81,16 +92,39 @@ export class WorkerKeys {
     this.#lists.delete(model)
   }
 
+  /** A worker did not take what was sealed to its key: the next question goes to another one, if there is any. */
+  refusedBy(model: string, keyId: string): void {
+    this.#refusing.set(model, (this.#refusing.get(model) ?? new Set()).add(keyId))
+    this.forget(model)
+  }
+
+  /** See `chooseKey`; workers that refused are taken when there are no others. */
+  choose(model: string, workers: readonly SealableWorker[], limits: KeyLimits): SealableWorker | undefined {
+    const refusing = this.#refusing.get(model)
+    const willing = workers.filter(({ worker }) => !refusing?.has(worker.keyId))
+    return chooseKey(willing, limits) ?? chooseKey(workers, limits)
+  }
+
+  /** Whether the proxy has told a key before that a question of this price was to be sealed to: it may only have left for a moment, or is hidden. */
+  holdsBack(model: string, maxCoefficient: number): boolean {
+    const { known, proxy, now } = this.#context
+    return known.holdsBack(proxy, model, maxCoefficient, now())
+  }
+
   async #ask(model: string): Promise<KeyList> {
     const { keys } = await this.#context.ask(model)
     const judged = await Promise.all(keys.slice(0, mostKeys).map((told) => this.#judge(told, model)))
-    const workers = judged.filter((one) => one !== undefined)
-    const hadKeys = this.#known.has(model)
-    if (workers.length > 0 && this.#known.size < mostModels) this.#known.add(model)
-    return { workers, refused: judged.length - workers.length, hadKeys }
+    const workers = judged.filter((one) => typeof one !== 'string')
+    const { known, proxy, now } = this.#context
+    known.told(proxy, model, workers, now())
+    const stillTold = workers.flatMap(({ worker }) => (this.#refusing.get(model)?.has(worker.keyId) ? [worker.keyId] : []))
+    if (stillTold.length === 0) this.#refusing.delete(model)
+    else this.#refusing.set(model, new Set(stillTold))
+    return { workers, refused: judged.filter((one) => typeof one === 'string') }
   }
 
-  async #judge(told: TlObject<'client.workerKey'>, model: string): Promise<SealableWorker | undefined> {
+  /** The worker of a key, or why the key is not taken. One key must not spoil the others, whatever is the matter with it. */
+  async #judge(told: TlObject<'client.workerKey'>, model: string): Promise<SealableWorker | string> {
     const { root, logger, now } = this.#context
     try {
       const key = readKey(told.signed_key)
@@ -111,9 +145,9 @@ export class WorkerKeys {
         hasRoom: told.active_requests < told.max_active_requests,
       }
     } catch (thrown) {
-      if (!(thrown instanceof KeyRefused) && !(thrown instanceof AttestationError)) throw thrown
-      logger.warn('a worker’s key was not taken', { reason: thrown instanceof KeyRefused ? thrown.reason : thrown.code })
-      return undefined
+      const reason = thrown instanceof KeyRefused ? thrown.reason : thrown instanceof AttestationError ? thrown.code : 'unknown'
+      logger.warn('a worker’s key was not taken', { reason, ...(reason === 'unknown' ? { error: asError(thrown).message } : {}) })
+      return reason
     }
   }
 
@@ -131,10 +165,7 @@ export class WorkerKeys {
  * The worker that a question goes to: one with room if there is any, the cheapest of them, and among equals any. Undefined when none is within
  * the price limit.
  */
-export function chooseKey(
-  workers: readonly SealableWorker[],
-  limits: { readonly maxCoefficient: number; readonly attested: boolean },
-): SealableWorker | undefined {
+export function chooseKey(workers: readonly SealableWorker[], limits: KeyLimits): SealableWorker | undefined {
   const able = workers.filter(
     ({ coefficient, worker }) => coefficient <= limits.maxCoefficient && (!limits.attested || worker.attestation.kind === 'tdx'),
   )

@@ -245,8 +245,9 @@ describe('sealed queries through a whole network', () => {
     await start()
     await startWorker({ coefficient: 2000 })
     const client = await startClient()
-    const handle = client.runChat(request(secret), never)
+    const handle = client.runChat(request(secret, { seal: 'required' }), never)
     await expect(handle.end).rejects.toMatchObject({ code: 'too-expensive' })
+    expect(passedThrough().includes(secret)).toBe(false)
     expect(await textOf(client.runChat(request(secret, { maxCoefficient: 2000 }), never))).toContain('Hello')
   })
 

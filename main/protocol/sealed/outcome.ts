@@ -4,14 +4,15 @@
  */
 export type SealOutcome = UnsealedOutcome | DirectOutcome | KeyManagerOutcome
 
-/** Every proxy and worker on the way could read the question. */
+/** Every proxy and worker on the way could read the question, if it left. */
 export interface UnsealedOutcome {
   readonly scheme: 'none'
   /**
    * `not-wanted`: the caller asked for no seal, or brought a body that it encrypted itself. `proxy-without`: the proxy, or the network terms, did
-   * not offer it. `no-keys`: the proxy knows no worker of this model that offers it.
+   * not offer it. `no-keys`: the proxy knows no worker of this model that offers it within the price limit. `not-sent`: it did not leave this
+   * computer, so nobody could read it.
    */
-  readonly reason: 'not-wanted' | 'proxy-without' | 'no-keys'
+  readonly reason: 'not-wanted' | 'proxy-without' | 'no-keys' | 'not-sent'
 }
 
 /** Sealed to one worker, past the proxy (docs/protocol-extensions.md, "Sealed queries"). */
