@@ -90,6 +90,7 @@ export function createHandlers(parts: ApiParts): Handlers {
       'chat.delete': (input) => chat.delete(input),
       'chat.setLevel': (input) => chat.setLevel(input),
       'chat.send': (input) => chat.send(input),
+      'chat.giveUp': (input) => chat.giveUp(input),
       'chat.stop': (input) => chat.stop(input),
       'chat.retry': (input) => chat.retry(input),
       'chat.export': (input) => chat.export(input),

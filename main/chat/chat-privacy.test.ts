@@ -92,6 +92,27 @@ describe('what a chat sends', () => {
   })
 })
 
+describe('a question that waits for its check', () => {
+  it('is given up when the user wishes it; it can be sent afterwards', async () => {
+    const { chat, backend, earn } = open(['attested'])
+    const { id } = chat.create({ level: 'attested' })
+    const sent = chat.send({ id, text: 'hello' })
+    sent.catch(() => undefined)
+    await tick()
+    chat.giveUp({ id })
+    await expect(sent).rejects.toMatchObject({ code: 'stopped', words: { code: 'send-given-up' } })
+    await earn()
+    expect(backend('attested').asked).toEqual([])
+    // Nothing waits any more.
+    expect(chat.giveUp({ id })).toEqual({})
+    await chat.send({ id, text: 'again' })
+    await tick()
+    expect(read(backend('attested'))).toEqual([['again']])
+    backend('attested').finish()
+    await tick()
+  })
+})
+
 describe('moving a chat to where more people could read', () => {
   async function withOneTurn(levels: Parameters<typeof open>[0], forbidden = () => false) {
     const opened = open(levels, forbidden)

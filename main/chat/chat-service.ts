@@ -196,6 +196,15 @@ export class ChatService {
     return this.#places.sealed({ chatId: id, level, texts, secretsSeen: secretsSeen ?? false })
   }
 
+  /** The user does not want to wait for the seal any more. */
+  giveUp(input: { id: string }): Record<string, never> {
+    this.#places.giveUp(
+      this.#chat(input.id).id,
+      new Failure('stopped', 'It was given up before anything was sent.', { words: { code: 'send-given-up' } }),
+    )
+    return {}
+  }
+
   /** Resolves with the turn as it was kept; at once for a turn that has ended. */
   async stop(input: { id: string; turnId: string }): Promise<Turn> {
     const running = this.#running.get(this.#chat(input.id).id)

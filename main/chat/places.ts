@@ -64,8 +64,8 @@ export class Places {
   }
 
   /** What waits for a chat is not sent. */
-  giveUp(chatId: string): void {
-    this.#waiting.get(chatId)?.abort()
+  giveUp(chatId: string, why: Failure = changedMeanwhile()): void {
+    this.#waiting.get(chatId)?.abort(why)
   }
 
   giveUpAll(): void {
@@ -73,8 +73,8 @@ export class Places {
   }
 
   /**
-   * The backend of a level, once nothing speaks against sending there. Throws `Failure` `not-ready`, `looks-secret`, or of `Privacy.gate`, or `refused`
-   * after `giveUp`.
+   * The backend of a level, once nothing speaks against sending there. Throws `Failure` `not-ready`, `looks-secret`, or of `Privacy.gate`, or what
+   * `giveUp` was told.
    */
   async sealed({ chatId, level, texts, secretsSeen }: Wish): Promise<ChatBackend> {
     const backend = this.ready(level)
@@ -86,7 +86,7 @@ export class Places {
       waiting.signal.throwIfAborted()
       return backend
     } catch (thrown) {
-      throw waiting.signal.aborted ? changedMeanwhile() : thrown
+      throw waiting.signal.aborted ? waiting.signal.reason : thrown
     } finally {
       this.#waiting.delete(chatId)
     }

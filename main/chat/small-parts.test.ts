@@ -6,6 +6,7 @@ import { computerBackend } from './computer-backend.ts'
 import { exportMarkdown } from './export-markdown.ts'
 import { isWider, levelsByWidth, widest } from './privacy/levels.ts'
 import { titleFrom } from './title.ts'
+import { unknownMoney } from './turn-errors.ts'
 
 describe('titleFrom', () => {
   it.each([
@@ -111,4 +112,12 @@ describe('computerBackend', () => {
       reasonWords: { code: 'model-load-failed' },
     })
   })
+})
+
+it.each([
+  ['computer', 'paid-nothing'],
+  ['devices', 'paid-nothing'],
+  ['practice', 'may-be-charged'],
+] as const)('a failure at the level %s, of which nobody told the money, says %s', (level, code) => {
+  expect(unknownMoney(level).words).toEqual({ code })
 })

@@ -1,4 +1,4 @@
-import type { ConversationSummary, PrivacyLevel, Turn, TurnError } from '../../preload/api/chat.ts'
+import { type ConversationSummary, isFree, type PrivacyLevel, type Turn, type TurnError } from '../../preload/api/chat.ts'
 import { exactTon } from '../base/exact-ton.ts'
 import { asError, Failure, messageAndAdvice, type Sentence } from '../base/failure.ts'
 
@@ -14,7 +14,7 @@ const paid = (cost: bigint): Sentence => ({
 
 /** What is true about the money when nobody told: at a free level nothing was paid, elsewhere only the wallet knows. */
 export function unknownMoney(level: PrivacyLevel): Sentence {
-  return level === 'computer' ? paidNothing : mayBePaid
+  return isFree(level) ? paidNothing : mayBePaid
 }
 
 const moneyOf = ({ text, words }: Sentence): Pick<TurnError, 'money' | 'moneyWords'> => ({ money: text, moneyWords: words })

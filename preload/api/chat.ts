@@ -10,6 +10,9 @@ import { id, nano, timeMs, words } from './scalars.ts'
 export const privacyLevel = z.enum(['computer', 'devices', 'attested', 'open', 'practice'])
 export type PrivacyLevel = z.infer<typeof privacyLevel>
 
+/** Nothing is paid at these levels, whatever happens. */
+export const isFree = (level: PrivacyLevel): boolean => level === 'computer' || level === 'devices'
+
 export const turnError = z.object({
   /** Stable name of the failure, e.g. `engine-crashed`, `no-worker`, `balance-too-low`. */
   code: z.string(),
@@ -155,6 +158,8 @@ export const chatCalls = {
     }),
     output: turn,
   },
+  /** What waits for its seal is not sent: its `chat.send` or `chat.retry` fails with `refused`. Does nothing once it was sent. */
+  'chat.giveUp': { input: z.strictObject({ id }), output: z.object({}) },
   /** Ends the running turn; what was received stays. */
   'chat.stop': { input: z.strictObject({ id, turnId: id }), output: turn },
   /** Answers the last turn again, at the chat's present level. */

@@ -51,3 +51,10 @@ it('what earlier answers to a question cost is told beside the one that stands',
   expect(html).toContain('for earlier answers')
   expect(html).toContain('0.0276')
 })
+
+it('a stop costs nothing where nothing is paid', () => {
+  const usage = { promptTokens: 10, cachedTokens: 0, completionTokens: 12, reasoningTokens: 0 }
+  const stopped = (level: Turn['level']): string => drawn([turn('one', { status: 'stopped', stop: 'ended', level, usage })], 'en')
+  for (const level of ['computer', 'devices'] as const) expect(stopped(level)).toContain('You paid nothing')
+  expect(stopped('practice')).toContain('You pay for 12 tokens')
+})

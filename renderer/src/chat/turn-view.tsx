@@ -1,6 +1,6 @@
 import { CircleAlert, Monitor, ReceiptText, RefreshCw } from 'lucide-react'
 import { memo } from 'react'
-import type { Turn } from '../../../preload/api/chat.ts'
+import { isFree, type Turn } from '../../../preload/api/chat.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { useCoreWords } from '../messages/use-core-words.ts'
@@ -66,7 +66,7 @@ export const TurnView = memo(
 function StopNote({ turn }: { turn: Turn }) {
   const { t } = useTexts()
   const n = turn.usage?.completionTokens ?? 0
-  const text = turn.level === 'computer' ? t('stop.free') : turn.stop === 'ended' ? t('stop.ended', { n }) : t('stop.hidden')
+  const text = isFree(turn.level) ? t('stop.free') : turn.stop === 'ended' ? t('stop.ended', { n }) : t('stop.hidden')
   return <p className="mt-2 text-sm text-ink-2">{text}</p>
 }
 
@@ -101,7 +101,7 @@ function Footer({ turn, isLast, onRetry, onReceipt }: Pick<TurnViewProps, 'turn'
       ) : null}
       {usage ? (
         usage.cost === undefined ? (
-          turn.level === 'computer' || turn.level === 'devices' ? (
+          isFree(turn.level) ? (
             <span>{t('price.free')}</span>
           ) : null
         ) : (

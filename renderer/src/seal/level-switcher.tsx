@@ -1,7 +1,7 @@
 import { ChevronDown } from 'lucide-react'
 import { Popover, RadioGroup } from 'radix-ui'
 import { useState } from 'react'
-import type { LevelView, PrivacyLevel } from '../../../preload/api/chat.ts'
+import { isFree, type LevelView, type PrivacyLevel } from '../../../preload/api/chat.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { useCoreWords } from '../messages/use-core-words.ts'
@@ -96,8 +96,7 @@ function Option({ level, state, inUse, onChosen }: OptionProps) {
   const format = useFormat()
   // A level that is not in use is neutral: it has not been earned for this chat.
   const tone = inUse ? sealTone(level, state) : 'neutral'
-  const isFree = level === 'computer' || level === 'devices'
-  const price = isFree
+  const price = isFree(level)
     ? t('price.free')
     : state?.estimate === undefined
       ? ''

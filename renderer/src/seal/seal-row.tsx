@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'react'
-import type { LevelView, PrivacyLevel, Turn } from '../../../preload/api/chat.ts'
+import { isFree, type LevelView, type PrivacyLevel, type Turn } from '../../../preload/api/chat.ts'
 import { useKeys } from '../app/keys.ts'
 import { isolated } from '../format/plain-label.ts'
 import { useFormat } from '../format/use-format.ts'
@@ -104,7 +104,7 @@ function useSealWords(level: PrivacyLevel, state: LevelView | undefined) {
 function usePrice(level: PrivacyLevel, state: LevelView | undefined): string {
   const { t } = useTexts()
   const format = useFormat()
-  if (state?.seal.phase === 'failed') return level === 'computer' || level === 'devices' ? '' : t('price.notCharged')
+  if (state?.seal.phase === 'failed') return isFree(level) ? '' : t('price.notCharged')
   if (level === 'computer') return t('price.freeHere')
   if (level === 'devices') return t('price.free')
   return state?.estimate === undefined ? '' : t('price.estimate', { amount: format.figure(state.estimate, 'up') })

@@ -1,7 +1,7 @@
 import { Check, Download, Info, Minus, RefreshCw, X } from 'lucide-react'
 import { Dialog } from 'radix-ui'
 import { useRef } from 'react'
-import type { LevelView, PrivacyLevel, Turn } from '../../../preload/api/chat.ts'
+import { isFree, type LevelView, type PrivacyLevel, type Turn } from '../../../preload/api/chat.ts'
 import type { CheckRow, EvidenceItem } from '../../../preload/api/privacy.ts'
 import { useCall } from '../api/use-call.ts'
 import { useStream } from '../api/use-stream.ts'
@@ -232,7 +232,7 @@ function Payment({ level, lastTurn }: { level: PrivacyLevel; lastTurn: Turn | un
         <h3 className="flex-1 font-semibold">{t('sheet.payment')}</h3>
         {usage?.cost === undefined ? null : <b className="num">{format.exact(usage.cost)}</b>}
       </div>
-      {level === 'computer' || level === 'devices' ? (
+      {isFree(level) ? (
         <p className="text-sm text-ink-2">{t('sheet.noPayment')}</p>
       ) : (
         <dl className="evidence num">
