@@ -86,6 +86,17 @@ describe('calls', () => {
     await expect(second).rejects.toMatchObject({ code: 'internal' })
   })
 
+  it.each(['not-verified', 'needs-choice', 'needs-consent', 'looks-secret'])(
+    'passes on %s, which a screen asks back for',
+    async (code) => {
+      const { client, last } = fakeCore()
+      last().events.onOpen()
+      const call = client.call('chat.send', { id: 'AAAA', text: 'hello' })
+      last().events.onMessage({ t: 'error', n: 1, error: { code, message: 'Wait.' } })
+      await expect(call).rejects.toMatchObject({ code })
+    },
+  )
+
   it('fails with disconnected while there is no link, and when the link goes during the call', async () => {
     const { client, last } = fakeCore()
     await expect(client.call('earn.pause', {})).rejects.toMatchObject({ code: 'disconnected' })

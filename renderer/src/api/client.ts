@@ -44,24 +44,29 @@ interface Subscription {
 
 const firstDelayMs = 250
 const longestDelayMs = 5_000
-const knownCodes: ReadonlySet<string> = new Set<ApiErrorCode>([
-  'malformed',
-  'unknown-name',
-  'not-found',
-  'busy',
-  'not-ready',
-  'nothing-to-settle',
-  'refused',
-  'internal',
-  'disconnected',
-])
+/** A record, so that none is forgotten: a screen asks back for some of them. */
+const knownCodes: Readonly<Record<ApiErrorCode, true>> = {
+  malformed: true,
+  'unknown-name': true,
+  'not-found': true,
+  busy: true,
+  'not-ready': true,
+  'nothing-to-settle': true,
+  refused: true,
+  'not-verified': true,
+  'needs-choice': true,
+  'needs-consent': true,
+  'looks-secret': true,
+  internal: true,
+  disconnected: true,
+}
 
 /** Where a message of a conversation stands. Everything else that the core sends is a label. */
 const bodies: ReadonlySet<string> = new Set(['question', 'answer', 'text', 'markdown'])
 const nobodies: ReadonlySet<string> = new Set()
 const bodiesOf = (name: CallName | StreamName): ReadonlySet<string> => (name.startsWith('chat.') ? bodies : nobodies)
 
-const isKnownCode = (code: string): code is ApiErrorCode => knownCodes.has(code)
+const isKnownCode = (code: string): code is ApiErrorCode => Object.hasOwn(knownCodes, code)
 
 const timer = (work: () => void, delayMs: number): (() => void) => {
   const handle = setTimeout(work, delayMs)

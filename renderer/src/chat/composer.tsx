@@ -21,8 +21,12 @@ interface ComposerProps {
   onDraft(text: string): void
   /** @param secretsSeen the user saw that it looks like a secret */
   onSend(text: string, secretsSeen: boolean): Promise<void>
+  /** The text was taken. */
+  onSent(text: string): void
   /** The Open network wants consent before this message. */
   onNeedsConsent?: () => void
+  /** A message that waits for its seal is not to be sent. */
+  onGiveUp(): void
   onLevel(level: PrivacyLevel): void
   onStop?: () => void
   running: boolean
@@ -34,7 +38,22 @@ interface ComposerProps {
 
 /** The text stays in the field until the core has taken it; a failure keeps it and says why. */
 export function Composer(props: ComposerProps) {
-  const { level, levels, draft, onDraft, onSend, onNeedsConsent, onLevel, onStop, running, threaded, first, lastTurn } = props
+  const {
+    level,
+    levels,
+    draft,
+    onDraft,
+    onSend,
+    onSent,
+    onNeedsConsent,
+    onGiveUp,
+    onLevel,
+    onStop,
+    running,
+    threaded,
+    first,
+    lastTurn,
+  } = props
   const { t } = useTexts()
   const format = useFormat()
   const { saidError } = useCoreWords()
@@ -42,12 +61,13 @@ export function Composer(props: ComposerProps) {
   // Without the core nothing is known about a level, so no seal stands.
   const state = connected ? props.state : undefined
   const [sending, setSending] = useState(false)
-  const [failure, setFailure] = useState<string | null>(null)
+  const [failure, setFailure] = useState<{ readonly title: string; readonly text: string } | null>(null)
   const [held, setHeld] = useState<ApiError | null>(null)
   const [sheetOpen, setSheetOpen] = useState(false)
   const field = useRef<HTMLTextAreaElement>(null)
   /** Known at once, unlike state: two presses before the next drawing are one. */
   const underWay = useRef(false)
+  const givenUp = useRef(false)
   const ready = connected && mayAsk(state)
   const letters = draft.trim().length
   const tooLong = letters > mostQuestionLetters
@@ -56,28 +76,41 @@ export function Composer(props: ComposerProps) {
   const send = async (secretsSeen = false): Promise<void> => {
     if (!canSend || underWay.current) return
     underWay.current = true
+    // Where Esc gives it up.
+    field.current?.focus()
+    givenUp.current = false
     setSending(true)
     setFailure(null)
     try {
       await onSend(draft, secretsSeen)
-      onDraft('')
+      onSent(draft)
       field.current?.focus()
     } catch (error) {
       if (error instanceof ApiError && error.code === 'looks-secret') setHeld(error)
       else if (error instanceof ApiError && error.code === 'needs-consent' && onNeedsConsent) onNeedsConsent()
-      else setFailure(error instanceof ApiError ? saidError(error) : t('chat.sendFailed'))
+      else if (!(givenUp.current && error instanceof ApiError && error.code === 'refused'))
+        setFailure({
+          // The answer to the sending did not come, so nobody knows here what became of it.
+          title: t(error instanceof ApiError && error.code === 'disconnected' ? 'chat.maybeSent' : 'chat.notSent'),
+          text: error instanceof ApiError ? saidError(error) : t('chat.sendFailed'),
+        })
     } finally {
       underWay.current = false
       setSending(false)
     }
   }
 
+  const giveUp = (): void => {
+    givenUp.current = true
+    onGiveUp()
+  }
+
   return (
     <div className="chat-column">
       {failure ? (
         <div className="mb-3">
-          <ErrorNote title={t('chat.notSent')}>
-            <p>{failure}</p>
+          <ErrorNote title={failure.title}>
+            <p>{failure.text}</p>
           </ErrorNote>
         </div>
       ) : null}
@@ -124,8 +157,14 @@ export function Composer(props: ComposerProps) {
           // biome-ignore lint/a11y/noAutofocus: the message field is what the screen is for
           autoFocus
           value={draft}
+          readOnly={sending}
+          aria-busy={sending}
           onChange={(event) => onDraft(event.target.value)}
           onKeyDown={(event) => {
+            if (event.key === 'Escape' && sending) {
+              event.preventDefault()
+              giveUp()
+            }
             if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return
             event.preventDefault()
             void send()
@@ -138,7 +177,13 @@ export function Composer(props: ComposerProps) {
               : t('composer.newLine')}
           </span>
           <span className="flex-none">
-            {running ? t('composer.stops') : ready || !connected ? t('composer.sends') : t('composer.waits')}
+            {sending
+              ? t('composer.givesUp')
+              : running
+                ? t('composer.stops')
+                : ready || !connected
+                  ? t('composer.sends')
+                  : t('composer.waits')}
           </span>
           {running && onStop && connected ? (
             <button
@@ -150,6 +195,18 @@ export function Composer(props: ComposerProps) {
               onClick={onStop}
             >
               <Square size={13} fill="currentColor" aria-hidden="true" />
+            </button>
+          ) : sending && connected ? (
+            <button
+              type="button"
+              className="send-btn"
+              data-kind="stop"
+              aria-label={t('action.giveUp')}
+              title={t('action.giveUp')}
+              // The second click of a double click on Send is none on this button.
+              onClick={(event) => event.detail < 2 && giveUp()}
+            >
+              <Icon of={LoaderCircle} size={18} className="spin" />
             </button>
           ) : (
             <button type="submit" className="send-btn" aria-label={t('action.send')} title={t('action.send')} disabled={!canSend}>

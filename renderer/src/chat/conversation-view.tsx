@@ -9,6 +9,7 @@ import { useKeys } from '../app/keys.ts'
 import { go } from '../app/route.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { levelOrder } from '../seal/level.ts'
+import { SecretDialog } from '../seal/secret-dialog.tsx'
 import { WidenDialog, type Widening } from '../seal/widen-dialog.tsx'
 import { Button } from '../ui/button.tsx'
 import { copyText } from '../ui/clipboard.ts'
@@ -19,7 +20,7 @@ import { Skeleton } from '../ui/skeleton.tsx'
 import { ChatHeader, type ListToggle } from './chat-header.tsx'
 import { ChatMenu } from './chat-menu.tsx'
 import { Composer } from './composer.tsx'
-import { keepDraft, useDraft } from './drafts.ts'
+import { draftSent, keepDraft, useDraft } from './drafts.ts'
 import { ModelNotice } from './model-notice.tsx'
 import { Transcript } from './transcript.tsx'
 import { useConversation } from './use-conversation.ts'
@@ -62,13 +63,15 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
   const state = levels?.find((one) => one.level === level)
   const setLevel = useCall('chat.setLevel')
   const stop = useCall('chat.stop')
-  const retry = useCall('chat.retry')
+  const giveUp = useCall('chat.giveUp')
   const receipt = useCall('chat.receipt')
   const last = turns.at(-1)
   const running = isRunning(last)
   const [refused, setRefused] = useState<ApiError | null>(null)
+  /** A question to be asked again that looks like it holds a secret. */
+  const [held, setHeld] = useState<{ readonly error: ApiError; readonly turn: Turn } | null>(null)
   const [widening, setWidening] = useState<Widening | null>(null)
-  const failure = refused ?? setLevel.error ?? stop.error ?? retry.error ?? receipt.error
+  const failure = refused ?? setLevel.error ?? stop.error ?? giveUp.error ?? receipt.error
 
   const changeLevel = (next: PrivacyLevel): void => {
     if (next !== level) void move(next)
@@ -97,9 +100,19 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
     const file = await receipt.run({ id, turnId: turn.id })
     if (file) saveFile(file.fileName, file.json, 'application/json')
   }
-  const tryAgain = (turn: Turn): void => void retry.run({ id, turnId: turn.id })
+  const tryAgain = async (turn: Turn, secretsSeen = false): Promise<void> => {
+    setRefused(null)
+    try {
+      await api.call('chat.retry', { id, turnId: turn.id, ...(secretsSeen && { secretsSeen }) })
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      if (error.code === 'looks-secret') setHeld({ error, turn })
+      else if (error.code === 'needs-consent') setWidening({ from: level, to: level, messages: turns.length })
+      else setRefused(error)
+    }
+  }
   const onThisComputer = async (turn: Turn): Promise<void> => {
-    if (await setLevel.run({ id, level: 'computer' })) await retry.run({ id, turnId: turn.id })
+    if (await setLevel.run({ id, level: 'computer' })) await tryAgain(turn)
   }
 
   useKeys({
@@ -127,7 +140,7 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
       />
       <Transcript
         conversation={conversation}
-        onRetry={tryAgain}
+        onRetry={(turn) => void tryAgain(turn)}
         onThisComputer={onThisComputer}
         onReceipt={saveReceipt}
         levels={levels}
@@ -149,6 +162,8 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
           onSend={async (text, secretsSeen) => {
             await api.call('chat.send', { id, text, ...(secretsSeen && { secretsSeen }) })
           }}
+          onSent={(text) => draftSent(id, text)}
+          onGiveUp={() => void giveUp.run({ id })}
           onNeedsConsent={() => setWidening({ from: level, to: level, messages: turns.length })}
           onLevel={changeLevel}
           onStop={stopNow}
@@ -158,6 +173,14 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
           lastTurn={last}
         />
       </div>
+      <SecretDialog
+        held={held?.error ?? null}
+        onEdit={() => setHeld(null)}
+        onSend={() => {
+          setHeld(null)
+          if (held) void tryAgain(held.turn, true)
+        }}
+      />
       <WidenDialog
         widening={widening}
         onStay={() => setWidening(null)}

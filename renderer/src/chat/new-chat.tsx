@@ -11,7 +11,7 @@ import { WidenDialog } from '../seal/widen-dialog.tsx'
 import { Button } from '../ui/button.tsx'
 import { ChatHeader, type ListToggle } from './chat-header.tsx'
 import { Composer } from './composer.tsx'
-import { useDraft } from './drafts.ts'
+import { draftSent, useDraft } from './drafts.ts'
 import { ModelNotice } from './model-notice.tsx'
 
 const examples = ['explain', 'plan', 'code'] as const
@@ -36,18 +36,27 @@ export function NewChat({ list }: { list: ListToggle }) {
 
   /** Between the first message and the new screen there is a moment in which another press would make another chat. */
   const made = useRef(false)
+  /** The chat whose first message waits for its seal. */
+  const waiting = useRef<string | null>(null)
+  const giveUp = (): void => {
+    // It may be on its way by now; then the new screen shows it.
+    if (waiting.current) void api.call('chat.giveUp', { id: waiting.current }).catch(() => undefined)
+  }
   const send = async (text: string, secretsSeen: boolean): Promise<void> => {
     if (made.current) return
     const { id } = await api.call('chat.create', {
       level,
       ...(level === 'open' && understood.current && { understood: true as const }),
     })
+    waiting.current = id
     try {
       await api.call('chat.send', { id, text, ...(secretsSeen && { secretsSeen }) })
     } catch (error) {
       // The text stays here in the field, so an empty chat must not stay in the list.
-      await api.call('chat.delete', { id })
+      await api.call('chat.delete', { id }).catch(() => undefined)
       throw error
+    } finally {
+      waiting.current = null
     }
     made.current = true
     go('chat', id)
@@ -87,6 +96,8 @@ export function NewChat({ list }: { list: ListToggle }) {
           draft={draft}
           onDraft={setDraft}
           onSend={send}
+          onSent={(text) => draftSent('new', text)}
+          onGiveUp={giveUp}
           onLevel={setLevel}
           running={false}
           threaded={false}
