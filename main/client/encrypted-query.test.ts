@@ -36,7 +36,7 @@ async function ready(...keys: readonly ReturnType<typeof listed>[]) {
   peer.client.start()
   const connection = await peer.proxy.accept()
   await completeHandshake(connection, { params: { proto_version: 3 } })
-  await peer.client.whenReady(AbortSignal.timeout(2_000))
+  await peer.client.whenReady(AbortSignal.timeout(15_000))
   return { client: peer.client, connection }
 }
 

@@ -41,7 +41,7 @@ async function ready(
   peer.client.start()
   const connection = await peer.proxy.accept()
   await completeHandshake(connection, handshake)
-  await peer.client.whenReady(AbortSignal.timeout(2_000))
+  await peer.client.whenReady(AbortSignal.timeout(15_000))
   return { ...peer, connection }
 }
 

@@ -20,7 +20,7 @@ async function ready(proto_version: number, options: Parameters<typeof clientPee
   peer.client.start()
   const connection = await peer.proxy.accept()
   await completeHandshake(connection, { params: { proto_version } })
-  await peer.client.whenReady(AbortSignal.timeout(2_000))
+  await peer.client.whenReady(AbortSignal.timeout(15_000))
   return { ...peer, connection }
 }
 

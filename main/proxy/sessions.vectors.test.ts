@@ -53,7 +53,7 @@ function folderOfTest(): string {
 
 /** Replays connections side by side as they were; says what differed, after checking that every message of the proxy was compared. */
 async function play(file: VectorFile, connections: readonly Connection[], proxy: CocoonProxy): Promise<string[]> {
-  const outcomes = await replay(caseOf(connections), proxy, { baseline: 0, slackMs: 3_000 })
+  const outcomes = await replay(caseOf(connections), proxy, { baseline: 0, slackMs: 12_000 })
   const sent = connections.flatMap(({ events }) => events).filter((event) => event.kind === 'frame' && event.dir === 's2c')
   expect(outcomes.length).toBeGreaterThanOrEqual(sent.length)
   for (const { leg, connection } of connections) ran(file, `played: ${leg}#${connection}`)

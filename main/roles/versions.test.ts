@@ -59,7 +59,7 @@ describe.each(versions)('a proxy that speaks up to version %s', (most) => {
     ...goldenRoot(),
     proxies: [{ seqno: 1, forWorkers: { host: '127.0.0.1', port: 1 }, forClients: { host: '127.0.0.1', port: 2 } }],
   })
-  const shared = { root, money: undefined, logger: silentLogger, reconnectMs: 20, handshakeTimeoutMs: 2_000 }
+  const shared = { root, money: undefined, logger: silentLogger, reconnectMs: 20, handshakeTimeoutMs: 15_000 }
 
   function startWorker(range: VersionRange): Worker {
     const database = databaseOf(workerMigrations)
@@ -100,7 +100,7 @@ describe.each(versions)('a proxy that speaks up to version %s', (most) => {
       return peer.end()
     }
     const client = startClient({ least: 1, most: 4 })
-    await client.whenReady(AbortSignal.timeout(3_000))
+    await client.whenReady(AbortSignal.timeout(15_000))
     const handle = client.runChat(chat, never)
     expect(await textOf(handle.body)).toContain('Hello from fake AI')
     expect((await handle.end).tokens?.total).toBeGreaterThan(0n)
@@ -114,7 +114,7 @@ describe.each(versions)('a proxy that speaks up to version %s', (most) => {
       await expect.poll(() => client.state.value.connections[0]?.failure).toMatch(/common protocol version/)
       return
     }
-    await client.whenReady(AbortSignal.timeout(3_000))
+    await client.whenReady(AbortSignal.timeout(15_000))
     const handle = client.runChat({ ...chat, debug: true }, never)
     expect(await textOf(handle.body)).toContain('Hello from fake AI')
     const end = await handle.end

@@ -96,7 +96,7 @@ beforeAll(async () => {
     dial: () => dial(proxy.status.value.clientPort),
   })
   client.start()
-  await client.whenReady(AbortSignal.timeout(3_000))
+  await client.whenReady(AbortSignal.timeout(15_000))
   await vi.waitFor(() => expect(proxy.status.value.models.reduce((sum, one) => sum + one.enabledWorkers, 0)).toBe(1))
   http = await openClientHttp({
     ...{ host: '127.0.0.1', port: 0, client, accessHash: 'secret', logger: silentLogger },
