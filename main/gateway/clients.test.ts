@@ -125,10 +125,15 @@ describe('the openai client', () => {
     expect(last?.completionTokens).toBeLessThan(1_000)
     const control = new AbortController()
     const whole = client.chat.completions.create({ model, messages, max_tokens: 1_500 }, { signal: control.signal })
-    setTimeout(() => control.abort(), 50)
-    await expect(whole).rejects.toThrow(OpenAI.APIUserAbortError)
+    const aborted = expect(whole).rejects.toThrow(OpenAI.APIUserAbortError)
+    await expect.poll(() => stage.gateway.view().running).toBe(1)
+    control.abort()
+    await aborted
     await expect.poll(() => stage.gateway.view().running).toBe(0)
-    expect(stage.gateway.view().recent[0]).toMatchObject({ status: 499 })
+    const [next, before] = stage.gateway.view().recent
+    expect(next).toMatchObject({ status: 499 })
+    expect(next?.id).not.toBe(last?.id)
+    expect(before?.id).toBe(last?.id)
   })
 
   it('gets JSON, log probabilities, tool calls and embeddings, as far as the model can', async () => {
