@@ -89,6 +89,35 @@ describe('a request that the model cannot serve', () => {
       param: 'messages[0].colour',
       code: 'unknown_parameter',
     })
+    const call = { id: '1', type: 'function', function: { name: 'f', arguments: '{}' } }
+    const tool = { type: 'function', function: { name: 'f', parameters: {}, strict: true } }
+    const format = (more: object) => ({ type: 'json_schema', json_schema: { name: 'x', strict: true, schema: {}, ...more } })
+    const user = (more: object) => [{ role: 'user', content: [{ type: 'text', text: 'x', ...more }] }]
+    const assistant = (one: object) => [{ role: 'assistant', content: null, tool_calls: [one] }, ...messages]
+    for (const taken of [
+      { tools: [tool], tool_choice: { type: 'function', function: { name: 'f' } } },
+      { response_format: format({ description: 'd' }) },
+      { messages: user({ cache_control: null }) },
+      { messages: assistant({ ...call, index: 0 }) },
+      { messages: [{ role: 'user', content: 'x', tool_calls: [], tool_call_id: null }] },
+    ])
+      expect(chat(taken, allCapabilities)).toBeNull()
+    for (const [body, param] of [
+      [{ messages: user({ cache_control: { type: 'ephemeral' } }) }, 'messages[0].content[0].cache_control'],
+      [{ messages: assistant({ ...call, colour: 1 }) }, 'messages[0].tool_calls[0].colour'],
+      [{ tools: [{ ...tool, cache_control: {} }] }, 'tools[0].cache_control'],
+      [{ tools: [{ type: 'function', function: { name: 'f', colour: 1 } }] }, 'tools[0].function.colour'],
+      [{ tools: [tool], tool_choice: { type: 'function', function: { name: 'f', x: 1 } } }, 'tool_choice.function.x'],
+      [{ response_format: { type: 'json_object', schema: {} } }, 'response_format.schema'],
+      [{ response_format: format({ colour: 1 }) }, 'response_format.json_schema.colour'],
+    ] as const)
+      expect(chat(body, allCapabilities)).toEqual({ param, code: 'unknown_parameter' })
+    expect(chat({ messages: [{ role: 'user', content: 'x', tool_call_id: '1' }] }, allCapabilities)?.param).toBe(
+      'messages[0].tool_call_id',
+    )
+    expect(chat({ messages: [{ role: 'user', content: 'x', tool_calls: [call] }] }, allCapabilities)?.param).toBe(
+      'messages[0].tool_calls',
+    )
     for (const name of ['constructor', 'toString', 'hasOwnProperty'])
       expect(chat({ [name]: 1 })).toEqual({ param: name, code: 'unknown_parameter' })
     expect(refusal('chat', '{"model":"m","messages":[{"role":"user","content":"x"}],"__proto__":{"tools":[]}}')?.code).toBe(

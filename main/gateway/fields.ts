@@ -1,6 +1,7 @@
 import type { EngineCapabilities } from '../inference/capabilities.ts'
 import type { ApiRequest, Endpoint } from './api-request.ts'
 import { isObject } from './api-request.ts'
+import { checkFormat, checkTools } from './members.ts'
 import { checkMessages } from './messages.ts'
 import { ApiRefusal } from './refusal.ts'
 
@@ -148,7 +149,10 @@ export function checkFields(request: ApiRequest, can: EngineCapabilities): void 
         code: wrong === cannot ? 'unsupported_parameter' : 'invalid_value',
       })
   }
-  if (endpoint === 'chat') checkMessages(body.messages, can)
+  if (endpoint !== 'chat') return
+  checkTools(body)
+  checkFormat(body.response_format)
+  checkMessages(body.messages, can)
 }
 
 /** The body without the fields that are hints: they name the caller and its conversations, which is nobody's business elsewhere. */

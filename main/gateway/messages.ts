@@ -1,11 +1,14 @@
 import type { EngineCapabilities } from '../inference/capabilities.ts'
 import { isObject } from './api-request.ts'
+import { checkCalls, checkMembers } from './members.ts'
 import { ApiRefusal } from './refusal.ts'
 
 const roles = new Set(['system', 'developer', 'user', 'assistant', 'tool'])
 /** Fields of OpenAI's messages that no engine here can show to its model. */
 const unseen = new Set(['name', 'refusal', 'function_call', 'audio'])
 const messageFields = new Set(['role', 'content', 'tool_calls', 'tool_call_id', ...unseen])
+/** Nobody but these can say them. */
+const ofOneRole = { tool_calls: 'assistant', tool_call_id: 'tool' } as const
 const unsupported = 'unsupported_parameter'
 
 /**
@@ -39,6 +42,10 @@ function checkMessage(place: string, message: unknown, can: EngineCapabilities):
         code: unsupported,
       })
   }
+  for (const [name, itsRole] of Object.entries(ofOneRole))
+    if (message[name] != null && role !== itsRole && !isEmpty(message[name]))
+      throw new ApiRefusal(`'${place}.${name}' belongs to messages of the role ${itsRole}.`, { param: `${place}.${name}` })
+  checkCalls(`${place}.tool_calls`, calls)
   const hasCalls = Array.isArray(calls) && calls.length > 0
   if (!can.tools && (role === 'tool' || hasCalls))
     throw new ApiRefusal('Tools are not supported by this model here.', {
@@ -50,9 +57,11 @@ function checkMessage(place: string, message: unknown, can: EngineCapabilities):
     throw new ApiRefusal(`'${place}.content' must be a text or a list of parts.`, { param: `${place}.content` })
 }
 
+const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0
+
 function checkPart(place: string, part: unknown, can: EngineCapabilities): void {
   const type = isObject(part) ? part.type : undefined
-  if (isObject(part) && type === 'text' && typeof part.text === 'string') return
+  if (isObject(part) && type === 'text' && typeof part.text === 'string') return checkMembers(place, part, ['type', 'text'])
   if (type === 'image_url' && can.images) return
   const known = type === 'image_url' || type === 'input_audio' || type === 'file' || type === 'refusal'
   throw new ApiRefusal(
