@@ -61,6 +61,18 @@ describe('EnginePool', () => {
     expect(await long).toMatchObject({ reason: 'cancelled' })
   })
 
+  it('keeps no room for a model whose request was given up on the way', async () => {
+    const pool = newPool(100)
+    const [a, b] = [pool.engineOf(await model('a')), pool.engineOf(await model('b'))]
+    await ask(a, 1)
+    const outcomes = Promise.allSettled([ask(a, 1_900), ask(b, 2)])
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    await pool.release({ graceMs: 0 })
+    for (const outcome of await outcomes)
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'engine-yielded' } })
+    expect([statuses(a, b), pool.usedBytes]).toEqual([['asleep', 'asleep'], 0])
+  })
+
   it('lets a request wait until the model that answers has finished', async () => {
     const pool = newPool(100)
     const [a, b] = [pool.engineOf(await model('a')), pool.engineOf(await model('b', 500))]

@@ -10,7 +10,7 @@ export interface PooledModel extends ModelToLoad {
 
 export interface EnginePoolOptions {
   /** Of every engine. */
-  readonly engine: Omit<LocalEngineOptions, 'beforeWake'>
+  readonly engine: Omit<LocalEngineOptions, 'beforeWake' | 'afterWake'>
   /** For all models together. One that needs more is loaded alone, with less context where it must be. */
   readonly budgetBytes: number
   /** How long a request waits for busy models to make room. Default 60 s. */
@@ -49,7 +49,14 @@ export class EnginePool {
   engineOf(model: PooledModel): LocalEngine {
     const known = this.#members.get(model.id)
     if (known !== undefined) return known.engine
-    const engine = new LocalEngine({ ...this.#options.engine, beforeWake: () => this.#makeRoom(member) })
+    const engine = new LocalEngine({
+      ...this.#options.engine,
+      beforeWake: () => this.#makeRoom(member),
+      afterWake: () => {
+        member.isComing = false
+        this.#wake?.()
+      },
+    })
     const member: Member = { model, engine, lastUsedMs: performance.now(), isComing: false }
     engine.prepare(model)
     engine.running.onChange(() => {

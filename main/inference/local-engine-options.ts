@@ -24,6 +24,8 @@ export interface LocalEngineOptions {
    * Called before a model that is asleep is brought back, e.g. to make room for it. A rejection fails the request that wanted it.
    */
   readonly beforeWake?: () => Promise<void>
+  /** Called when such a wake has ended, however it did. */
+  readonly afterWake?: () => void
   /** Pause before the first restart after a crash; it doubles with each further crash. Default 250 ms. */
   readonly restartPauseMs?: number
   readonly logger?: Logger

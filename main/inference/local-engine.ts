@@ -215,6 +215,7 @@ export class LocalEngine implements CapableEngine {
   #wake(): Promise<void> {
     this.#waking ??= this.#bringBack().finally(() => {
       this.#waking = undefined
+      this.#options.afterWake?.()
     })
     return this.#waking
   }
@@ -222,7 +223,11 @@ export class LocalEngine implements CapableEngine {
   async #bringBack(): Promise<void> {
     const model = this.#model
     if (model === undefined || this.#disposed) throw notReady('The engine was shut down.', false)
+    const before = this.#turn
     await this.#options.beforeWake?.()
+    // Meanwhile the memory may have been given away.
+    if (before !== this.#turn)
+      throw this.state.value.status === 'asleep' ? yielded() : notReady('Another model was chosen.', true)
     // What is left of the process before must be gone, with its memory.
     const turn = await this.#reset(notReady('Another model was chosen.', true))
     if (turn !== this.#turn) throw notReady('Another model was chosen.', true)
