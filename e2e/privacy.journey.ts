@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
 import { type BrowserContext, expect, type Locator, type Page, test } from '@playwright/test'
@@ -15,12 +16,15 @@ let app: RunningApp
 let window: BrowserContext
 let page: Page
 const canary = newCanary()
+/** What the page saves, beside the data folder: it holds what the person wrote to a file on purpose. */
+let saves: string
 
 const seal = (): Locator => page.getByRole('button', { name: /^Privacy: / })
 const sheet = (): Locator => page.getByRole('dialog')
 const row = (statement: string): Locator => sheet().getByRole('listitem').filter({ hasText: statement })
 
 test.beforeAll(async ({ browser }) => {
+  saves = mkdtempSync(join(tmpdir(), 'cocoon-saved-'))
   app = await startApp(await dataDirWithModel(), { args: ['--verbose'] })
   window = await newWindow(browser)
   page = await window.newPage()
@@ -32,6 +36,7 @@ test.beforeAll(async ({ browser }) => {
 test.afterAll(async () => {
   await window?.close()
   await app?.stop()
+  rmSync(saves, { recursive: true, force: true })
 })
 
 /** Looks at what is open in both themes and both sizes. */
@@ -55,7 +60,7 @@ async function clearToAll(name: string): Promise<void> {
 /** What a button saves as a file. */
 async function saved(button: Locator): Promise<string> {
   const [download] = await Promise.all([page.waitForEvent('download'), button.click()])
-  const path = join(app.dataDir, '..', `${Date.now()}-${download.suggestedFilename()}`)
+  const path = join(saves, `${Date.now()}-${download.suggestedFilename()}`)
   await download.saveAs(path)
   return path
 }

@@ -31,6 +31,17 @@ export function spelledIn(bytes: Buffer, canary: string): string[] {
   return [...spellings(canary)].filter(([, wanted]) => bytes.includes(wanted)).map(([name]) => name)
 }
 
+/** Undefined for a file that went away after its folder was listed: the app is running. */
+function bytesOf(path: string): Buffer | undefined {
+  try {
+    if (statSync(path).size > 256 << 20) throw new Error(`${path} is too large to be searched.`)
+    return readFileSync(path)
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined
+    throw thrown
+  }
+}
+
 /** Every file below a folder that holds a canary in some spelling, and how many files were read. Model files are left out: they are not written to. */
 export function canaryBelow(folder: string, canary: string): { found: string[]; files: number } {
   const found: string[] = []
@@ -38,9 +49,10 @@ export function canaryBelow(folder: string, canary: string): { found: string[]; 
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name)
     if (!entry.isFile() || path.endsWith('.gguf')) continue
-    if (statSync(path).size > 256 << 20) throw new Error(`${path} is too large to be searched.`)
+    const bytes = bytesOf(path)
+    if (bytes === undefined) continue
     files++
-    const spelled = spelledIn(readFileSync(path), canary)
+    const spelled = spelledIn(bytes, canary)
     if (spelled.length > 0) found.push(`${path}: ${spelled.join(', ')}`)
   }
   return { found, files }
