@@ -44,7 +44,8 @@ export async function serveSealed(
   const { coefficient } = context.tariff
   if (coefficient > head.maxCoefficient) {
     const message = 'the price factor is above the limit of the request'
-    return refused(peerErrorCodes.error, `${sealedQuery} ${message}`, message)
+    // In the words of a proxy that finds nobody within the limit: the client names it as too expensive.
+    return refused(peerErrorCodes.notReady, `can run this query with coefficient=${coefficient}`, message)
   }
   const sealedLimits = { bodyLimit: head.bodyLimit, choices: head.choices }
   return serveQuery({ ...query, query: request, sealedLimits }, new SealedReply(reply, sealer, coefficient), context)

@@ -1,6 +1,7 @@
+import { webcrypto } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { encodeHttpResponse } from '../../http/http-message.ts'
 import { decode, encode } from '../../tl/codec.ts'
 import { headFor, model, proxy, question, ringOf, root } from '../testing/sealing-scene.ts'
@@ -205,7 +206,19 @@ describe('the keys of a worker', () => {
     expect(await refusalOf(ring.open(bytes, through))).toBe('opened')
   })
 
-  it('cannot be taken out of the process’s key store: no code of the room exports or writes them', () => {
+  it('are made so that nothing can take them out of the process’s key store', async () => {
+    const made = vi.spyOn(webcrypto.subtle, 'generateKey')
+    try {
+      await ringOf().current()
+      expect(made.mock.calls.map(([, extractable]) => extractable)).toEqual([false])
+      const pairs = await Promise.all(made.mock.results.map(({ value }) => value as Promise<webcrypto.CryptoKeyPair>))
+      for (const { privateKey } of pairs) await expect(webcrypto.subtle.exportKey('pkcs8', privateKey)).rejects.toThrow()
+    } finally {
+      made.mockRestore()
+    }
+  })
+
+  it('are exported and written by no code of the room', () => {
     const sources = readdirSync(new URL('.', import.meta.url)).filter((name) => name.endsWith('.ts') && !name.includes('.test.'))
     expect(sources.length).toBeGreaterThan(5)
     for (const name of sources) {

@@ -33,9 +33,12 @@ function changed(text: string, change: Change): string {
 class EventChange implements AnswerChange {
   readonly #splitter = new SseSplitter()
   readonly #change: Change
+  readonly #needsEnd: boolean
+  #hasEnded = false
 
-  constructor(change: Change) {
+  constructor(change: Change, needsEnd: boolean) {
     this.#change = change
+    this.#needsEnd = needsEnd
   }
 
   push(chunk: Uint8Array): Uint8Array {
@@ -49,14 +52,18 @@ class EventChange implements AnswerChange {
 
   finish(): Uint8Array {
     const rest = this.#splitter.rest()
-    return rest.length === 0 ? rest : this.#event(rest)
+    const last = rest.length === 0 ? rest : this.#event(rest)
+    if (this.#needsEnd && !this.#hasEnded) throw new EnvelopeError('the answer ends without its mark')
+    return last
   }
 
   /** Comments and other fields say nothing that a program reads; they do not travel. */
   #event(event: Uint8Array): Uint8Array {
     const data = sseData(event)
     if (data === undefined || data.trim() === '') return new Uint8Array(0)
-    return encoder.encode(`data: ${data.trim() === doneEvent ? doneEvent : changed(data, this.#change)}\n\n`)
+    const isEnd = data.trim() === doneEvent
+    if (isEnd) this.#hasEnded = true
+    return encoder.encode(`data: ${isEnd ? doneEvent : changed(data, this.#change)}\n\n`)
   }
 }
 
@@ -94,8 +101,8 @@ function textOf(bytes: Uint8Array): string {
   }
 }
 
-const formOf = (contentType: string | undefined, change: Change): AnswerChange =>
-  contentType?.toLowerCase().includes('text/event-stream') ? new EventChange(change) : new DocumentChange(change)
+const formOf = (contentType: string | undefined, change: Change, needsEnd = false): AnswerChange =>
+  contentType?.toLowerCase().includes('text/event-stream') ? new EventChange(change, needsEnd) : new DocumentChange(change)
 
 /** The worker's side (protocol 95 §4.5): each value with a nonce of its own. Values that are no objects have no place for the envelope. */
 export function sealAnswer(contentType: string | undefined, keys: KeyPairing): AnswerChange {
@@ -107,15 +114,16 @@ export function sealAnswer(contentType: string | undefined, keys: KeyPairing): A
 
 /**
  * The client's side: what is not encrypted by the worker for this client ends the answer. Nothing binds values to their order, and nothing
- * marks the end but `[DONE]`: a proxy could leave some out (protocol 95 §4.5).
+ * marks the end but `[DONE]`, without which events are taken for cut off: a proxy could leave some out (protocol 95 §4.5).
  */
 export function openAnswer(contentType: string | undefined, keys: KeyPairing): AnswerChange {
   const nonces = new Set<string>()
-  return formOf(contentType, (value) => {
+  const open: Change = (value) => {
     if (!(value instanceof Map)) throw new EnvelopeError('a value of the answer is no object')
     const nonce = String(value.get('encryption_nonce'))
     if (nonces.has(nonce)) throw new EnvelopeError('a value of the answer came twice')
     nonces.add(nonce)
     return openObject(value, keys, 'w')
-  })
+  }
+  return formOf(contentType, open, true)
 }

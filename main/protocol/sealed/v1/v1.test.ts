@@ -208,6 +208,7 @@ describe('an answer', () => {
       'with a value altered',
       (sealed) => sealed.replace(/ENC_(.)/, (_all, letter: string) => `ENC_${letter === 'a' ? 'b' : 'a'}`),
     ],
+    ['with its end cut off', (sealed) => sealed.replace('data: [DONE]\n\n', '')],
     ['with a value twice', (sealed) => sealed + sealed],
     ['with a value that is no object', () => 'data: "DEC_hello"\n\n'],
     [
