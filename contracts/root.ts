@@ -292,11 +292,14 @@ export type RootRequest =
       endpoints: ProxyEndpoints | null
     }
 
+/** The kind of key that requests are encrypted for (protocol 95 §4). */
+export const ED25519_KEY_TYPE = 1
+
 /** A key with which clients may seal prompts; roots of struct version 4 and 5 list them. */
 export interface PublicKeyEntry {
   /** Ed25519, 32 bytes */
   publicKey: Uint8Array
-  /** u8; 1 is the only one in use */
+  /** u8; `ED25519_KEY_TYPE` is the only one in use */
   type: number
   expiresAtSec: number
 }

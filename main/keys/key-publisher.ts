@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { ED25519_KEY_TYPE } from '../../contracts/root.ts'
 import { signKeyRegistration } from '../../contracts/root-keys.ts'
 import type { HashSigner } from '../../contracts/signed.ts'
 import { Failure } from '../base/failure.ts'
@@ -15,9 +16,6 @@ export interface ManagerKey {
   readonly publicKey: Uint8Array
   readonly signer: HashSigner
 }
-
-/** The kind of key that "v1" encrypts for (protocol 95 §4). */
-const ed25519KeyType = 1
 
 /** Lists a key in the network contract, and returns when it is there. */
 export type PublishKey = (root: RootConfig, key: OwnKey) => Promise<void>
@@ -37,7 +35,7 @@ export function keyPublisher(chain: Chain, sender: Sender, { publicKey, signer }
     const registration = {
       queryId: createHash('sha256').update(key.publicKey).digest().readBigUInt64BE(),
       publicKey: key.publicKey,
-      type: ed25519KeyType,
+      type: ED25519_KEY_TYPE,
       expiresAtSec: Math.floor(key.validUntilMs / 1000),
     }
     const body = signKeyRegistration(registration, sender.address, signer)

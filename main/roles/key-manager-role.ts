@@ -1,4 +1,5 @@
 import { WALLET_MINIMUM } from '../../contracts/cocoon-wallet.ts'
+import { ED25519_KEY_TYPE } from '../../contracts/root.ts'
 import { keySigner, publicKeyOfSeed } from '../../contracts/signed.ts'
 import { KeyBook, keyBookMigrations } from '../keys/key-book.ts'
 import { KeyManager, type KeyManagerOptions, type Rotation } from '../keys/key-manager.ts'
@@ -113,7 +114,11 @@ function onChain(root: RootConfig, key: string, wallet: string): string[] {
 /** The entry that the network file needs, in the form of `rootConfig.pseudo`. */
 function withoutChain(manager: KeyManager): string[] {
   return manager.state.value.keys.map(({ publicKey, validUntilMs }) => {
-    const entry = { public_key: Buffer.from(publicKey, 'hex').toString('base64'), key_type: 1, expire_at: validUntilMs / 1000 }
+    const entry = {
+      public_key: Buffer.from(publicKey, 'hex').toString('base64'),
+      key_type: ED25519_KEY_TYPE,
+      expire_at: validUntilMs / 1000,
+    }
     return `For registered_public_keys of the network file: ${JSON.stringify(entry)}`
   })
 }

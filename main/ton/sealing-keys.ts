@@ -1,3 +1,4 @@
+import { ED25519_KEY_TYPE } from '../../contracts/root.ts'
 import type { RootConfig } from './root-config.ts'
 
 /** A public key of the network that requests can be encrypted for (protocol 95 §4.1). */
@@ -7,8 +8,6 @@ export interface SealingKey {
   readonly expiresAtMs: number
 }
 
-/** The kind of key that "v1" encrypts for (protocol 95 §4). */
-const ed25519KeyType = 1
 /** A key serves only while it outlives the longest question by far, and clocks that differ. */
 const comfortMs = 30 * 60_000
 
@@ -18,7 +17,7 @@ const comfortMs = 30 * 60_000
  */
 export function sealingKeys(root: Pick<RootConfig, 'keyManager'>, nowMs: number): SealingKey[] {
   return (root.keyManager?.keys ?? [])
-    .filter(({ type, expiresAtSec }) => type === ed25519KeyType && expiresAtSec * 1000 >= nowMs + comfortMs)
+    .filter(({ type, expiresAtSec }) => type === ED25519_KEY_TYPE && expiresAtSec * 1000 >= nowMs + comfortMs)
     .sort((one, other) => other.expiresAtSec - one.expiresAtSec)
     .map(({ publicKey, expiresAtSec }) => ({
       publicKey: new Uint8Array(Buffer.from(publicKey, 'hex')),

@@ -38,7 +38,7 @@ describe('a form for the client', () => {
     ['bytes', Buffer.alloc(32, 0xfe)],
   ])('that is encrypted names its key, as %s', (_name, key) => {
     const { publicKey } = read([...least, text('is_encrypted', 'v1'), text('receiver_public_key', key)])
-    expect(publicKey).toEqual(Buffer.alloc(32, 0xfe))
+    expect(publicKey).toEqual(new Uint8Array(32).fill(0xfe))
   })
 
   it.each([

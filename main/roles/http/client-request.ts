@@ -1,5 +1,7 @@
 import { Failure } from '../../base/failure.ts'
 import { JsonNumber, type JsonObject, JsonTextError, type JsonValue, parseJson } from '../../protocol/requests/json-text.ts'
+import { readKeyText } from '../../protocol/sealed/v1/envelope.ts'
+import { EnvelopeError } from '../../protocol/sealed/v1/envelope-error.ts'
 
 /** What a program asked the client for, with the options taken out of its body that only the client understands (protocol 30 §7.1). */
 export interface ClientRequest {
@@ -65,15 +67,13 @@ export function readClientOptions(
   return { model, maxTokens, maxCoefficient, timeoutMs, enableDebug: enableDebug === true, guid, publicKey }
 }
 
-/** As the runners of the network read it: hexadecimal, base64, or the 32 bytes themselves (protocol 95 §4.2). */
 function receiverKey(given: JsonValue | undefined): Uint8Array {
-  if (typeof given === 'string') {
-    if (/^[0-9a-f]{64}$/i.test(given)) return Buffer.from(given, 'hex')
-    if (/^[A-Za-z0-9+/]{43}=$/.test(given)) return Buffer.from(given, 'base64')
-    const raw = Buffer.from(given, 'utf8')
-    if (raw.length === 32) return raw
+  try {
+    return readKeyText(given)
+  } catch (thrown) {
+    if (!(thrown instanceof EnvelopeError)) throw thrown
+    throw refuse("field 'receiver_public_key' must be a public key")
   }
-  throw refuse("field 'receiver_public_key' must be a public key")
 }
 
 function objectOf(body: Uint8Array): JsonObject {
