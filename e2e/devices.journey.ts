@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
 import { type Browser, type BrowserContext, expect, type Page, test } from '@playwright/test'
 import { newDataDir, type RunningApp, startApp } from './support/app.ts'
+import { present, sendRaw } from './support/page-link.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
 import { answerMs, answerOf, ask, chooseLevel, goTo, newWindow, openByLink, someText } from './support/screens.ts'
 
@@ -174,7 +175,13 @@ test('a removed laptop is refused with a clear text, and nothing is sent', async
   const before = await turns.count()
   await page.getByRole('textbox', { name: 'Message' }).fill('CANARY-never-sent')
   await page.getByRole('textbox', { name: 'Message' }).press('Enter')
-  await page.waitForTimeout(1_000)
+  // The button is off. The core itself refuses too, for whoever asks without the page's buttons.
+  const chat = (await present<{ id: string; level: string }[]>(page, 'chat.list')).find(({ level }) => level === 'devices')
+  const input = { id: chat?.id, text: 'CANARY-never-sent' }
+  expect(await sendRaw(page, JSON.stringify({ t: 'call', n: 7, name: 'chat.send', input }))).toMatchObject({
+    messages: [{ t: 'error', n: 7, error: { code: 'not-ready', words: { code: 'device-removed' } } }],
+    closed: null,
+  })
   await expect(turns).toHaveCount(before)
   await expect(page.getByRole('textbox', { name: 'Message' })).toHaveValue('CANARY-never-sent')
   await page.screenshot({ path: join(pictures, 'chat-devices-removed.png') })
