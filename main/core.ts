@@ -179,7 +179,14 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     logger: logger.room('devices'),
   })
   const checkers = [
-    computerChecker({ engine, library, model: () => models.current, dataDir, vault: keptBy }),
+    computerChecker({
+      engine,
+      library,
+      model: () => models.current,
+      dataDir,
+      vault: keptBy,
+      byPassword: vault.kind === 'password',
+    }),
     practiceChecker(network.live),
     paired.checker,
   ]

@@ -13,6 +13,7 @@ async function rowsOf(pid: number | undefined, platform?: NodeJS.Platform) {
     model: () => undefined,
     dataDir: 'somewhere',
     vault: 'a file',
+    byPassword: false,
     ...(platform && { platform }),
   })
   // Which file is held is not of interest here, and not waited for.
@@ -43,4 +44,21 @@ describe.runIf(process.platform === 'linux')('the process of the engine', () => 
 
 it('is not looked at on other systems, and the rows say so', async () => {
   expect(result(await rowsOf(process.pid, 'darwin'))).toMatchObject({ process: 'passed, version', network: 'not-checked' })
+})
+
+it('the weakness of a key that lies beside the data has words of its own', async () => {
+  const words = async (byPassword: boolean) => {
+    const checker = computerChecker({
+      engine: { state: new Signal<EngineState>({ status: 'no-model' }), pid: undefined },
+      library: { verify: () => Promise.reject(new Error('no model is held')) },
+      model: () => undefined,
+      dataDir: 'somewhere',
+      vault: 'a file',
+      byPassword,
+    })
+    const { rows } = await checker.check('c1', AbortSignal.abort())
+    return rows.find(({ id }) => id === 'storage')?.sentence.words
+  }
+  expect(await words(false)).toEqual({ code: 'check-storage-key-file', values: { folder: 'somewhere' } })
+  expect(await words(true)).toEqual({ code: 'check-storage-password', values: { folder: 'somewhere' } })
 })

@@ -16,6 +16,8 @@ export interface ComputerCheckerOptions {
   readonly dataDir: string
   /** How the key of the vault is kept, in a sentence. */
   readonly vault: string
+  /** Whether a password is needed to open it; else whoever has the data has the key. */
+  readonly byPassword: boolean
   /** Linux tells of processes; others do not, and then nothing was looked at. This computer's, unless given. */
   readonly platform?: NodeJS.Platform
 }
@@ -43,7 +45,7 @@ const statements = {
 } as const
 
 async function check(
-  { engine, library, model, dataDir, vault, platform = process.platform }: ComputerCheckerOptions,
+  { engine, library, model, dataDir, vault, byPassword, platform = process.platform }: ComputerCheckerOptions,
   signal: AbortSignal,
 ): Promise<Findings> {
   // The engine says that it is ready a moment before it is noted which file it was given.
@@ -64,7 +66,12 @@ async function check(
         'storage',
         'version',
         statements.storage,
-        said(`In ${dataDir}. Key: ${vault}`, { code: 'check-storage-where', values: { folder: dataDir } }),
+        said(
+          `In ${dataDir}. Key: ${vault}`,
+          byPassword
+            ? { code: 'check-storage-password', values: { folder: dataDir } }
+            : { code: 'check-storage-key-file', values: { folder: dataDir } },
+        ),
       ),
     ],
     evidence: [
