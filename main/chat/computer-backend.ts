@@ -7,7 +7,7 @@ import { passed, unsent } from './privacy/passed.ts'
 import type { Gate } from './privacy/seal-keeper.ts'
 
 /** A small model may turn in circles for ever; the user is told where its answer was cut, and can ask it to go on. */
-const mostTokens = 2_048
+export const mostTokens = 2_048
 
 /** Level "On this computer": the engine directly, no network, free. */
 export function computerBackend(engine: Engine, options: GenerationOptions = { maxTokens: mostTokens }): ChatBackend {

@@ -2,16 +2,15 @@ import type { LevelState } from '../../preload/api/chat.ts'
 import { Failure, messageAndAdvice, retold } from '../base/failure.ts'
 import { Signal } from '../base/signal.ts'
 import type { BackendEvent, ChatBackend } from '../chat/backend.ts'
+import { mostTokens } from '../chat/computer-backend.ts'
 import { passed, unsent } from '../chat/privacy/passed.ts'
 import { absentLevel } from '../chat/privacy/privacy.ts'
 import type { Gate } from '../chat/privacy/seal-keeper.ts'
+import { paidNothing } from '../client/query-failure.ts'
 import { deviceFailure } from '../devices/device-failure.ts'
 import type { Devices } from '../devices/devices.ts'
 import { connectionName } from '../devices/host-link.ts'
 import type { ChatMessage } from '../inference/engine.ts'
-
-const mostTokens = 2_048
-const paidNothing = { text: 'You paid nothing.', words: { code: 'paid-nothing' } }
 
 /** Level "Your devices": the engine of a computer that the user paired, over a direct connection, free. */
 export function devicesBackend(devices: Devices): ChatBackend {

@@ -10,6 +10,7 @@ import { estimatedCost } from '../client/budget.ts'
 import { readChatCompletion } from '../client/chat-completion.ts'
 import type { Client } from '../client/client.ts'
 import type { MayGo } from '../client/proxy-link.ts'
+import { paidNothing } from '../client/query-failure.ts'
 import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
 import type { ChatMessage, EngineState, EngineUsage } from '../inference/engine.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
@@ -23,8 +24,6 @@ export const maxCoefficient = 1000
 export const maxTokens = 512
 /** What the protocol takes for a prompt token (protocol 70 §4), and more than any tokenizer puts into one over a whole text. */
 const bytesPerToken = { usual: 4, most: 8 } as const
-
-const paidNothing: Sentence = { text: 'You paid nothing.', words: { code: 'paid-nothing' } }
 
 export interface PracticeLink extends Asked {
   readonly client: Client
