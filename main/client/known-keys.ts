@@ -1,4 +1,10 @@
-import type { SealableWorker } from './worker-keys.ts'
+import type { SealedWorker } from '../protocol/sealed/outcome.ts'
+
+interface Told {
+  readonly worker: Pick<SealedWorker, 'keyId' | 'expiresAtMs'>
+  /** Thousandths. */
+  readonly coefficient: number
+}
 
 interface Known {
   /** Lowest price factor that it was told with, in thousandths. */
@@ -21,7 +27,7 @@ export class KnownKeys {
   readonly #known = new Map<string, Map<string, Map<string, Known>>>()
 
   /** What one proxy tells of one model now. */
-  told(proxy: string, model: string, workers: readonly SealableWorker[], nowMs: number): void {
+  told(proxy: string, model: string, workers: readonly Told[], nowMs: number): void {
     const models = this.#known.get(proxy) ?? new Map<string, Map<string, Known>>()
     const keys = models.get(model) ?? new Map<string, Known>()
     for (const [id, { untilMs }] of keys) if (untilMs <= nowMs) keys.delete(id)
