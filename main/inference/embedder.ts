@@ -33,7 +33,10 @@ export class Embedder {
     this.#context ??= this.#open()
     const context = await this.#context
     const vectors: number[][] = []
-    for (const prompt of prompts) vectors.push(await this.#vector(context, prompt, signal))
+    for (const prompt of prompts) {
+      if (signal.aborted) throw asError(signal.reason)
+      vectors.push(await this.#vector(context, prompt, signal))
+    }
     return { vectors, promptTokens }
   }
 

@@ -106,7 +106,7 @@ export class LocalEngine implements CapableEngine {
   async embed(inputs: readonly string[], signal: AbortSignal): Promise<Embeddings> {
     return this.#counted(async () => {
       const child = await this.#awake(signal)
-      if (child === undefined) throw new Failure('cancelled', 'The request was cancelled.')
+      if (child === undefined || signal.aborted) throw new Failure('cancelled', 'The request was cancelled.')
       return child.embed(inputs, signal)
     })
   }
