@@ -1,7 +1,7 @@
 import type { NetworkState, PathStep } from '../../preload/api/system.ts'
 import { type Words, wordsOf } from '../base/failure.ts'
 import type { Ledger } from '../earnings/ledger.ts'
-import type { Engine } from '../inference/engine.ts'
+import { canAnswer, type Engine } from '../inference/engine.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { type AppNetwork, type SeenRoot, troubleWords } from './app-network.ts'
 
@@ -126,7 +126,7 @@ function pathSteps(network: AppNetwork, engine: Engine, ledger: Ledger): PathSte
     {
       id: 'model',
       title: 'Model loaded',
-      done: model.status === 'ready' || (model.status === 'asleep' && model.why === 'idle'),
+      done: canAnswer(model),
       failed: model.status === 'failed',
       ...(model.status === 'ready' || model.status === 'asleep'
         ? step(model.model)

@@ -2,7 +2,7 @@ import type { ModelState } from '../../preload/api/system.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import type { HostState } from '../devices/link-messages.ts'
 import type { SharedEngine } from '../devices/shared-engine.ts'
-import type { Engine } from '../inference/engine.ts'
+import { canAnswer, type Engine } from '../inference/engine.ts'
 import type { VerifiedModel } from '../models/library.ts'
 
 interface SharedParts {
@@ -21,8 +21,7 @@ export function sharedEngine({ engine, library, model }: SharedParts): SharedEng
       .filter(({ status }) => status === 'installed')
       .map(({ name, loaded }) => ({ name: name.slice(0, 200), loaded }))
       .slice(0, 200)
-    // A model that sleeps for want of work comes back with the next question.
-    const answers = now.status === 'ready' || (now.status === 'asleep' && now.why === 'idle')
+    const answers = canAnswer(now)
     if (answers && current)
       return {
         engine: 'ready',

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { freemem, totalmem } from 'node:os'
 import { join } from 'node:path'
 import type { Telemetry } from '../../preload/api/system.ts'
@@ -7,6 +7,7 @@ import { watchApple } from './apple-watch.ts'
 import { type CpuTimes, cpuPercent, readCpuTimes } from './cpu-load.ts'
 import { type GpuReading, type GpuWatch, joinWatches } from './gpu-reading.ts'
 import { watchNvidia } from './nvidia-watch.ts'
+import { listFolder, readNumber, readText } from './sysfs.ts'
 import { watchSysfs } from './sysfs-watch.ts'
 
 export interface TelemetrySources {
@@ -29,24 +30,10 @@ function memoryUsedBytes(): number {
 
 /** Hottest sensor of the processor package in sysfs; null where there is none. */
 export function cpuTemperatureC(root = '/sys/class/hwmon'): number | null {
-  const read = (path: string): string | null => {
-    try {
-      return readFileSync(path, 'utf8').trim()
-    } catch {
-      // A sensor that cannot be read is a sensor that is not there.
-      return null
-    }
-  }
-  let chips: string[]
-  try {
-    chips = readdirSync(root)
-  } catch {
-    return null
-  }
-  const values = chips
-    .filter((chip) => /^(coretemp|k10temp|zenpower|cpu_thermal)$/.test(read(join(root, chip, 'name')) ?? ''))
-    .map((chip) => Number(read(join(root, chip, 'temp1_input')) ?? Number.NaN) / 1000)
-    .filter((value) => Number.isFinite(value))
+  const values = listFolder(root)
+    .filter((chip) => /^(coretemp|k10temp|zenpower|cpu_thermal)$/.test(readText(join(root, chip, 'name')) ?? ''))
+    .map((chip) => readNumber(join(root, chip, 'temp1_input'), 1000))
+    .filter((value) => value !== null)
   return values.length > 0 ? Math.max(...values) : null
 }
 

@@ -139,6 +139,13 @@ export type EngineState =
   | { readonly status: 'restarting'; readonly reason: string; readonly words?: Words | undefined }
   | { readonly status: 'failed'; readonly reason: string; readonly words?: Words | undefined }
 
+type Able = Extract<EngineState, { status: 'ready' }> | (Extract<EngineState, { status: 'asleep' }> & { readonly why: 'idle' })
+
+/** Whether a request would be answered: a model that sleeps for want of work comes back with the first one. */
+export function canAnswer(state: EngineState): state is Able {
+  return state.status === 'ready' || (state.status === 'asleep' && state.why === 'idle')
+}
+
 /**
  * One loaded model that answers. Runs in a process of its own; a crash of it surfaces as `Failure<'engine-crashed'>`
  * from the running generations and as state `restarting`, never as a crash of the core.

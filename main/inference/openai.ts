@@ -1,5 +1,5 @@
 import { asError, Failure } from '../base/failure.ts'
-import type { CapableEngine, Engine, EngineEvent, EngineState } from './engine.ts'
+import { type CapableEngine, canAnswer, type Engine, type EngineEvent } from './engine.ts'
 import { AnswerShape, embeddingsBody } from './openai-answer.ts'
 import type { BackendRequest, BackendResponse, OpenAiBackend } from './openai-backend.ts'
 import { BadRequest, type ParsedRequest, parseEmbedding, parseRequest } from './openai-request.ts'
@@ -140,11 +140,6 @@ const params: Readonly<Record<string, string>> = {
 }
 
 const unavailable: ReadonlySet<string> = new Set(['engine-not-ready', 'engine-crashed', 'engine-yielded', 'too-little-memory'])
-
-/** A model that sleeps comes back with the first request. */
-function canAnswer(state: EngineState): boolean {
-  return state.status === 'ready' || (state.status === 'asleep' && state.why === 'idle')
-}
 
 function errorResponse(thrown: unknown): BackendResponse {
   const error = asError(thrown)
