@@ -2,14 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Address } from '@ton/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { clientInit } from '../../contracts/client.ts'
-import { keySigner, publicKeyOfSeed, signMessage } from '../../contracts/signed.ts'
 import { writeEvidence } from '../chat/privacy/evidence-file.ts'
 import { goodFindings } from '../chat/testing/controlled-checker.ts'
-import { digestOf, paramsText } from '../core/verify/receipt.ts'
-import { localParams } from '../localnet/genesis.ts'
+import { digestOf } from '../core/verify/receipt.ts'
+import { sampleReceipt } from '../core/verify/testing/sample-receipt.ts'
 import type { LocalChain } from '../localnet/local-chain.ts'
 import { startChain } from '../localnet/testing.ts'
 import { verifyCommand } from './verify-command.ts'
@@ -37,38 +34,7 @@ function fileOf(json: unknown): string {
   return path
 }
 
-/** A good receipt of a contract that was never charged. */
-function receipt() {
-  const seed = new Uint8Array(32).fill(7)
-  const [owner, proxy, root] = [1, 2, 3].map((byte) => new Address(0, Buffer.alloc(32, byte))) as [Address, Address, Address]
-  const publicKey = publicKeyOfSeed(seed)
-  const contract = clientInit({ owner, proxy, publicKey, params: localParams }).address
-  const payload = { kind: 'client-charge', queryId: 5n, contract, tokens: 2500n } as const
-  const body = {
-    kind: 'cocoon-receipt' as const,
-    version: 1 as const,
-    requestId: 'a1'.repeat(32),
-    requestSha256: 'c2'.repeat(32),
-    responseSha256: 'e3'.repeat(32),
-    model: 'some/model-q4',
-    answeredAtMs: 1_795_348_800_000,
-    tokens: { prompt: '50', cached: '0', completion: '800', reasoning: '0', total: '850' },
-    pricePerToken: String(localParams.pricePerToken),
-    cost: String(850n * localParams.pricePerToken),
-    totalAfter: '2000',
-    contract: {
-      address: contract.toString(),
-      owner: owner.toString(),
-      proxy: proxy.toString(),
-      proxyKey: Buffer.from(publicKey).toString('hex'),
-      params: paramsText(localParams),
-    },
-    signed: { tokens: '2500', boc: signMessage(payload, owner, keySigner(seed)).toBoc().toString('base64') },
-    attestation: 'none' as const,
-    chain: { network: 'local' as const, root: root.toString(), rootVersion: 1, readAtMs: 1_795_348_700_000 },
-  }
-  return { ...body, digest: digestOf(body) }
-}
+const receipt = { ...sampleReceipt, digest: digestOf(sampleReceipt) }
 
 const evidence = (): unknown => {
   const report = { connection: 'c #1', checkedAtMs: 1_795_348_800_000, rows: [...goodFindings('open').rows], evidence: [] }
@@ -77,7 +43,7 @@ const evidence = (): unknown => {
 
 describe('the status of cocoon-desktop verify', () => {
   it('is 0 for a receipt that proves what it can, and 1 where the chain shows no charge', async () => {
-    const path = fileOf(receipt())
+    const path = fileOf(receipt)
     expect(await run(path)).toEqual({ status: 0, output: expect.stringMatching(/^PROVEN from the file alone:/) })
     expect(await run(path, '--chain', local.endpoint)).toEqual({
       status: 1,
@@ -93,7 +59,7 @@ describe('the status of cocoon-desktop verify', () => {
   })
 
   it('is 1 for a file that was changed, is none, or is a pipe', async () => {
-    expect(await run(fileOf({ ...receipt(), cost: '1' }))).toEqual({
+    expect(await run(fileOf({ ...receipt, cost: '1' }))).toEqual({
       status: 1,
       output: expect.stringMatching(/^NOT PROVEN \(digest-differs\)/),
     })

@@ -1,60 +1,13 @@
-import { Address } from '@ton/core'
 import { describe, expect, it } from 'vitest'
-import { clientInit } from '../../../contracts/client.ts'
-import { keySigner, publicKeyOfSeed, type SignedKind, signMessage } from '../../../contracts/signed.ts'
+import { publicKeyOfSeed } from '../../../contracts/signed.ts'
 import type { Receipt } from '../../../preload/api/receipt.ts'
-import { localParams } from '../../localnet/genesis.ts'
-import { digestOf, paramsText, verifyReceipt } from './receipt.ts'
-
-const seed = (byte: number): Uint8Array => new Uint8Array(32).fill(byte)
-const place = (byte: number): Address => new Address(0, Buffer.alloc(32, byte))
-const params = localParams
-const owner = place(1)
-const proxy = place(2)
-
-function contractFor(key: Uint8Array): Receipt['contract'] {
-  const { address } = clientInit({ owner, proxy, publicKey: publicKeyOfSeed(key), params })
-  return {
-    address: address.toString(),
-    owner: owner.toString(),
-    proxy: proxy.toString(),
-    proxyKey: Buffer.from(publicKeyOfSeed(key)).toString('hex'),
-    params: paramsText(params),
-  }
-}
-
-function payment(
-  tokens: bigint,
-  key = seed(7),
-  contract = contractFor(seed(7)).address,
-  kind: SignedKind = 'client-charge',
-): string {
-  const payload = { kind: kind as 'client-charge', queryId: 5n, contract: Address.parse(contract), tokens }
-  return signMessage(payload, owner, keySigner(key)).toBoc().toString('base64')
-}
+import { digestOf, verifyReceipt } from './receipt.ts'
+import { contractFor, payment, place, sampleReceipt, seed } from './testing/sample-receipt.ts'
 
 type Change = (receipt: Omit<Receipt, 'digest'>) => void
-const good: Omit<Receipt, 'digest'> = {
-  kind: 'cocoon-receipt',
-  version: 1,
-  requestId: 'a1'.repeat(32),
-  requestSha256: 'c2'.repeat(32),
-  responseSha256: 'e3'.repeat(32),
-  model: 'some/model-q4',
-  answeredAtMs: 1_795_348_800_000,
-  tokens: { prompt: '50', cached: '0', completion: '800', reasoning: '0', total: '850' },
-  pricePerToken: String(params.pricePerToken),
-  cost: String(850n * params.pricePerToken),
-  totalAfter: '2000',
-  contract: contractFor(seed(7)),
-  signed: { tokens: '2500', boc: payment(2500n) },
-  attestation: 'none',
-  chain: { network: 'local', root: place(3).toString(), rootVersion: 1, readAtMs: 1_795_348_700_000 },
-}
-
 /** Written anew with its digest, as a forger would. */
 function forged(change: Change = () => undefined): Receipt {
-  const receipt = structuredClone(good)
+  const receipt = structuredClone(sampleReceipt)
   change(receipt)
   return { ...receipt, digest: digestOf(receipt) }
 }
@@ -67,23 +20,26 @@ describe('a receipt', () => {
     expect(verifyReceipt(JSON.parse(JSON.stringify(forged())))).toMatchObject({ signedTokens: 2500n })
   })
 
-  it.each(Object.keys(good).filter((name) => name !== 'kind' && name !== 'version'))('notices that %s was changed', (name) => {
-    const receipt = forged()
-    const text = JSON.stringify(receipt[name as keyof Receipt])
-    const changed = {
-      ...receipt,
-      [name]: JSON.parse(
-        text
-          .replace(/\d/, (digit) => String((Number(digit) + 1) % 10))
-          .replace('some', 'none')
-          .replace('"none"', '"some"'),
-      ),
-    }
-    expect(JSON.stringify(changed)).not.toBe(JSON.stringify(receipt))
-    expect(() => verifyReceipt(changed)).toThrow(
-      expect.objectContaining({ code: expect.stringMatching(/^(digest-differs|receipt-malformed)$/) }),
-    )
-  })
+  it.each(Object.keys(sampleReceipt).filter((name) => name !== 'kind' && name !== 'version'))(
+    'notices that %s was changed',
+    (name) => {
+      const receipt = forged()
+      const text = JSON.stringify(receipt[name as keyof Receipt])
+      const changed = {
+        ...receipt,
+        [name]: JSON.parse(
+          text
+            .replace(/\d/, (digit) => String((Number(digit) + 1) % 10))
+            .replace('some', 'none')
+            .replace('"none"', '"some"'),
+        ),
+      }
+      expect(JSON.stringify(changed)).not.toBe(JSON.stringify(receipt))
+      expect(() => verifyReceipt(changed)).toThrow(
+        expect.objectContaining({ code: expect.stringMatching(/^(digest-differs|receipt-malformed)$/) }),
+      )
+    },
+  )
 
   it.each<[string, string, Change]>([
     ['parts that are no sum', 'parts-differ', ({ tokens }) => Object.assign(tokens, { prompt: '51' })],
@@ -117,7 +73,9 @@ describe('a receipt', () => {
       'a payout in place of a charge',
       'signature-refused',
       (one) =>
-        Object.assign(one, { signed: { tokens: '2500', boc: payment(2500n, seed(7), good.contract.address, 'worker-payout') } }),
+        Object.assign(one, {
+          signed: { tokens: '2500', boc: payment(2500n, seed(7), sampleReceipt.contract.address, 'worker-payout') },
+        }),
     ],
     ['a payment that is none', 'signature-refused', (one) => Object.assign(one, { signed: { tokens: '2500', boc: 'AAAA' } })],
     [
@@ -145,8 +103,8 @@ describe('a receipt', () => {
     'x',
     [],
     {},
-    { ...good },
+    { ...sampleReceipt },
     { ...forged(), more: 1 },
-    { ...forged(), tokens: { ...good.tokens, total: '-1' } },
+    { ...forged(), tokens: { ...sampleReceipt.tokens, total: '-1' } },
   ])('is not %j', (json) => expect(() => verifyReceipt(json)).toThrow(code('receipt-malformed')))
 })
