@@ -9,6 +9,7 @@ import { AccountStore } from './account-store.ts'
 import type { QueryHandle } from './running-query.ts'
 import { contractSecret, secretHash } from './secret.ts'
 import {
+  becomeReady,
   chargeOf,
   clientContract,
   clientPeer,
@@ -30,11 +31,7 @@ const chat = { model: 'M', body: '{"model":"M","messages":[],"stream":true}' }
 
 async function ready(options: Parameters<typeof clientPeer>[0] = {}, handshake: Parameters<typeof completeHandshake>[1] = {}) {
   peer = await clientPeer(options)
-  peer.client.start()
-  const connection = await peer.proxy.accept()
-  await completeHandshake(connection, handshake)
-  await peer.client.whenReady(AbortSignal.timeout(15_000))
-  return { ...peer, connection }
+  return { ...peer, connection: await becomeReady(peer, handshake) }
 }
 
 const used = (total: bigint): TlObject<'tokensUsed'> => ({

@@ -7,7 +7,7 @@ import { type KeyPairing, openObject, pairing, partiesOf } from '../protocol/sea
 import { scriptedNetwork } from '../protocol/testing/scripted-network.ts'
 import type { ScriptedConnection } from '../protocol/testing/scripted-proxy.ts'
 import type { QueryHandle } from './running-query.ts'
-import { clientPeer, completeHandshake } from './testing/client-peer.ts'
+import { becomeReady, clientPeer } from './testing/client-peer.ts'
 
 const never = new AbortController().signal
 const seed = (byte: number): Uint8Array => new Uint8Array(32).fill(byte)
@@ -33,11 +33,7 @@ async function ready(...keys: readonly ReturnType<typeof listed>[]) {
   dispose = peer.dispose
   const nobody = { publicKey: '00'.repeat(32), imageHash: '00'.repeat(32), endpoints: null }
   peer.root.set({ ...scriptedNetwork.root, keyManager: { keys, ...nobody } })
-  peer.client.start()
-  const connection = await peer.proxy.accept()
-  await completeHandshake(connection, { params: { proto_version: 3 } })
-  await peer.client.whenReady(AbortSignal.timeout(15_000))
-  return { client: peer.client, connection }
+  return { client: peer.client, connection: await becomeReady(peer, { params: { proto_version: 3 } }) }
 }
 
 /** The next question, opened as the worker does that was given this private key. */

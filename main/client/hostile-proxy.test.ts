@@ -5,7 +5,7 @@ import { scriptedNetwork } from '../protocol/testing/scripted-network.ts'
 import type { ScriptedConnection } from '../protocol/testing/scripted-proxy.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { QueryHandle } from './running-query.ts'
-import { chargeOf, clientPeer, completeHandshake, connectedToProxy } from './testing/client-peer.ts'
+import { becomeReady, chargeOf, clientPeer, completeHandshake, connectedToProxy } from './testing/client-peer.ts'
 
 type Peer = Awaited<ReturnType<typeof clientPeer>>
 let peer: Peer | undefined
@@ -21,11 +21,7 @@ const known = { signed: 15n, db: 20n, max: 30n }
 
 async function ready(options: Parameters<typeof clientPeer>[0] = {}) {
   peer = await clientPeer(options)
-  peer.client.start()
-  const connection = await peer.proxy.accept()
-  await completeHandshake(connection, known)
-  await peer.client.whenReady(AbortSignal.timeout(5_000))
-  return { ...peer, connection }
+  return { ...peer, connection: await becomeReady(peer, known) }
 }
 
 const tokens = (change: Partial<TlObject<'tokensUsed'>>): TlObject<'tokensUsed'> => ({

@@ -15,7 +15,7 @@ import type { TlObject } from '../protocol/tl/types.ts'
 import type { FinalInfo, Reply } from '../worker/query-reply.ts'
 import { SealedReply } from '../worker/sealed-reply.ts'
 import type { ChatRequest } from './client.ts'
-import { clientPeer, completeHandshake, proxyContract } from './testing/client-peer.ts'
+import { becomeReady, clientPeer, completeHandshake, proxyContract } from './testing/client-peer.ts'
 
 type Peer = Awaited<ReturnType<typeof clientPeer>>
 let peer: Peer | undefined
@@ -38,11 +38,7 @@ async function ready(
   handshake: Parameters<typeof completeHandshake>[1] = sealing,
 ) {
   peer = await clientPeer(options)
-  peer.client.start()
-  const connection = await peer.proxy.accept()
-  await completeHandshake(connection, handshake)
-  await peer.client.whenReady(AbortSignal.timeout(15_000))
-  return { ...peer, connection }
+  return { ...peer, connection: await becomeReady(peer, handshake) }
 }
 
 type Told = TlObject<'client.workerKey'>

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../base/logger.ts'
 import { versionsWithoutKeys } from '../protocol/handshake/versions.ts'
-import { clientPeer, completeHandshake, connectedToProxy } from './testing/client-peer.ts'
+import { becomeReady, clientPeer, connectedToProxy } from './testing/client-peer.ts'
 
 type Peer = Awaited<ReturnType<typeof clientPeer>>
 let peer: Peer | undefined
@@ -17,11 +17,7 @@ const sealed = { model: 'M', body: '{"is_encrypted":"v1","messages":[{"role":"EN
 
 async function ready(proto_version: number, options: Parameters<typeof clientPeer>[0] = {}) {
   peer = await clientPeer({ logger: silentLogger, ...options })
-  peer.client.start()
-  const connection = await peer.proxy.accept()
-  await completeHandshake(connection, { params: { proto_version } })
-  await peer.client.whenReady(AbortSignal.timeout(15_000))
-  return { ...peer, connection }
+  return { ...peer, connection: await becomeReady(peer, { params: { proto_version } }) }
 }
 
 describe('the client and protocol versions', () => {

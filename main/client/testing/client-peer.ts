@@ -66,6 +66,21 @@ export async function clientPeer(options: Partial<ClientOptions> = {}) {
   }
 }
 
+/**
+ * Starts the client of a peer and answers its handshake honestly.
+ * @returns the connection at the scripted proxy, when the client takes questions
+ */
+export async function becomeReady(
+  { client, proxy }: Pick<Awaited<ReturnType<typeof clientPeer>>, 'client' | 'proxy'>,
+  handshake: Parameters<typeof completeHandshake>[1] = {},
+): Promise<ScriptedConnection> {
+  client.start()
+  const connection = await proxy.accept()
+  await completeHandshake(connection, handshake)
+  await client.whenReady(AbortSignal.timeout(15_000))
+  return connection
+}
+
 export const connectedToProxy = (
   change: Partial<TlObject<'proxy.params'>> = {},
   other: Partial<TlObject<'client.connectedToProxy'>> = {},
