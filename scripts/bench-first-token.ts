@@ -10,6 +10,7 @@ import { createLogger } from '../main/base/logger.ts'
 import { childEntries } from '../main/child-entries.ts'
 import { type Core, startCore } from '../main/core.ts'
 import type { PrivacyLevel } from '../preload/api/chat.ts'
+import { median } from './median.ts'
 
 const rounds = Number(process.argv[2] ?? 15)
 const given = process.env.COCOON_DATA_DIR
@@ -46,8 +47,6 @@ async function ask(core: Core, level: PrivacyLevel, question: string): Promise<{
   done.abort()
   return { firstMs: turn.firstTokenMs ?? firstAt - startedAt, tokensPerSecond: turn.tokensPerSecond ?? 0 }
 }
-
-const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 
 const core = await startCore({
   dataDir,

@@ -17,7 +17,8 @@ import { ModelLibrary } from '../main/models/library.ts'
 import { dataPaths, makeDataDir } from '../main/storage/files.ts'
 import { bareSide } from './bench-inference/bare-side.ts'
 import { engineSide, measureAborts, measurePrefix } from './bench-inference/engine-side.ts'
-import { type Answer, cpuMsOf, figuresOf, median, type RunFigures, type Side } from './bench-inference/side.ts'
+import { type Answer, cpuMsOf, figuresOf, type RunFigures, type Side } from './bench-inference/side.ts'
+import { median } from './median.ts'
 
 const { values: given } = parseArgs({
   options: {

@@ -25,6 +25,7 @@ import { openDatabase } from '../main/storage/database.ts'
 import type { RootConfig } from '../main/ton/root-config.ts'
 import { workerMigrations } from '../main/worker/balance-store.ts'
 import { Worker } from '../main/worker/worker.ts'
+import { median } from './median.ts'
 
 const { values } = parseArgs({
   options: { tokens: { type: 'string', default: '2000' }, rounds: { type: 'string', default: '12' } },
@@ -116,7 +117,6 @@ function alone(): number {
   return (user + system) / tokens
 }
 
-const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN
 const pairs: { readonly plain: Round; readonly sealed: Round; readonly alone: number }[] = []
 for (let round = -2; round < rounds; round++) {
   const order = round % 2 === 0 ? (['none', 'required'] as const) : (['required', 'none'] as const)

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import type { EngineUsage } from '../../main/inference/engine.ts'
 import { LocalEngine } from '../../main/inference/local-engine.ts'
-import { type Answer, median, type Setup, type Side } from './side.ts'
+import { median } from '../median.ts'
+import type { Answer, Setup, Side } from './side.ts'
 
 const never = new AbortController().signal
 

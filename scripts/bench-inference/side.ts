@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { median } from '../median.ts'
 
 /** One answer as it was seen, times in ms since the run began. */
 export interface Answer {
@@ -64,10 +65,4 @@ export function cpuMsOf(pid: number): number {
   } catch {
     return Number.NaN
   }
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length / 2
-  return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle) - 1] ?? Number.NaN)) / 2
 }
