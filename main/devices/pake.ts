@@ -1,4 +1,3 @@
-import { client, ready, server } from '@serenity-kit/opaque'
 import { deviceFailure } from './device-failure.ts'
 
 /*
@@ -22,6 +21,13 @@ const user = 'pairing'
  */
 const keyStretching = { 'argon2id-custom': { iterations: 1, memory: 1024, parallelism: 1 } } as const
 
+/** Loaded when devices are paired: no start of the app waits for it, or holds its memory. */
+async function opaque() {
+  const { client, ready, server } = await import('@serenity-kit/opaque')
+  await ready
+  return { client, server }
+}
+
 function identifiers({ hostKey, guestKey, binding }: Parties): { client: string; server: string } {
   const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
   return { client: `guest ${hex(guestKey)} ${hex(binding)}`, server: `host ${hex(hostKey)} ${hex(binding)}` }
@@ -33,7 +39,7 @@ export async function answerHello(
   words: string,
   parties: Parties,
 ): Promise<{ answer: string; check(proof: string): void }> {
-  await ready
+  const { client, server } = await opaque()
   const ids = identifiers(parties)
   return orNotProven(() => {
     const serverSetup = server.createSetup()
@@ -69,7 +75,7 @@ export async function answerHello(
 
 /** Of the guest: the first message, and the proof once the host's answer has shown that the host knows the words. */
 export async function beginHello(words: string, parties: Parties): Promise<{ hello: string; proofFor(answer: string): string }> {
-  await ready
+  const { client } = await opaque()
   const { clientLoginState, startLoginRequest } = client.startLogin({ password: words })
   return {
     hello: startLoginRequest,
