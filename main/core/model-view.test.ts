@@ -39,21 +39,28 @@ describe('machineOf', () => {
   })
 })
 
+/** As the app's engine has it. */
+const wanted = { contextTokens: 8192, sequences: 3 }
+
 describe('fitOfModel', () => {
   it('goes by the header, then by the size, then by the number of weights', () => {
     const { layout } = parseGgufHeader(tinyGguf(), 20_000_000)
-    const exact = fitOfModel(model('x', 1e9), layout ?? undefined, undefined, big)
+    const exact = fitOfModel(model('x', 1e9), layout ?? undefined, undefined, big, wanted)
     expect(exact).toMatchObject({ rough: false, word: 'well', contextTokens: 2048 })
-    expect(fitOfModel(model('x', 9e9), undefined, undefined, big)).toMatchObject({ rough: true, weightsBytes: 9e9, word: 'well' })
-    const rough = fitOfModel(model('qwen3-14b-q4_k_m', null), undefined, named('qwen3-14b-q4_k_m'), big)
+    expect(fitOfModel(model('x', 9e9), undefined, undefined, big, wanted)).toMatchObject({
+      rough: true,
+      weightsBytes: 9e9,
+      word: 'well',
+    })
+    const rough = fitOfModel(model('qwen3-14b-q4_k_m', null), undefined, named('qwen3-14b-q4_k_m'), big, wanted)
     expect(rough?.weightsBytes).toBe(Math.round((14.8e9 * 4.8944) / 8))
-    expect(fitOfModel(model('llama', null), undefined, named('llama-3.3-70b-instruct-q4_k_m'), big)?.word).toBe('too-big')
+    expect(fitOfModel(model('llama', null), undefined, named('llama-3.3-70b-instruct-q4_k_m'), big, wanted)?.word).toBe('too-big')
   })
 
   it('says nothing where nothing is known', () => {
-    expect(fitOfModel(model('x', null), undefined, undefined, big)).toBeUndefined()
+    expect(fitOfModel(model('x', null), undefined, undefined, big, wanted)).toBeUndefined()
     // How many bits a weight of this kind takes was not read anywhere.
-    expect(fitOfModel(model('gpt-oss-20b-mxfp4', null), undefined, named('gpt-oss-20b-mxfp4'), big)).toBeUndefined()
+    expect(fitOfModel(model('gpt-oss-20b-mxfp4', null), undefined, named('gpt-oss-20b-mxfp4'), big, wanted)).toBeUndefined()
   })
 })
 
@@ -62,7 +69,7 @@ describe('modelStates', () => {
     library: { models: new Signal<readonly ModelState[]>([model('x', 9e9)]), layoutOf: () => undefined },
     catalog: [],
     facts: given,
-    engine: { state: new Signal<EngineState>({ status: 'no-model' }) },
+    engine: { state: new Signal<EngineState>({ status: 'no-model' }), wanted },
   })
   const first = async (given: () => Promise<HardwareFacts>): Promise<ModelState[]> => {
     for await (const states of modelStates(parts(given), new AbortController().signal)) return states

@@ -1,13 +1,11 @@
 import type { HardwareFacts, ModelState } from '../../preload/api/system.ts'
 import type { Watchable } from '../base/signal.ts'
 import type { EngineState } from '../inference/engine.ts'
+import type { LocalEngine } from '../inference/local-engine.ts'
 import { roughWeights } from '../models/bits-per-weight.ts'
 import type { CatalogEntry } from '../models/catalog.ts'
 import { type Fit, type FitMachine, fitOf, roughFit } from '../models/fit.ts'
 import type { ModelLayout } from '../models/layout.ts'
-
-/** What the engine of the app takes: context of each answer; two answers at the same time, and one place for the user's own chat. */
-const wanted = { contextTokens: 8192, sequences: 3 }
 
 export interface ModelViewParts {
   readonly library: {
@@ -16,7 +14,7 @@ export interface ModelViewParts {
   }
   readonly catalog: readonly CatalogEntry[]
   readonly facts: () => Promise<HardwareFacts>
-  readonly engine: { readonly state: Watchable<EngineState> }
+  readonly engine: Pick<LocalEngine, 'state' | 'wanted'>
 }
 
 /**
@@ -35,6 +33,7 @@ export function fitOfModel(
   layout: ModelLayout | undefined,
   entry: CatalogEntry | undefined,
   machine: FitMachine,
+  wanted: LocalEngine['wanted'],
 ): Fit | undefined {
   if (layout !== undefined) return fitOf(layout, machine, wanted)
   const weights = model.sizeBytes ?? (entry === undefined ? null : roughWeights(entry.parameterCount, entry.quantization))
@@ -52,7 +51,7 @@ export async function* modelStates(parts: ModelViewParts, signal: AbortSignal): 
     const machine = machineOf(facts, parts.engine.state.value)
     yield models.map((model) => {
       const entry = parts.catalog.find(({ id }) => id === model.id)
-      const fit = fitOfModel(model, parts.library.layoutOf(model.id), entry, machine)
+      const fit = fitOfModel(model, parts.library.layoutOf(model.id), entry, machine, parts.engine.wanted)
       return fit === undefined ? model : { ...model, fit }
     })
   }

@@ -45,6 +45,12 @@ export class LocalEngine implements CapableEngine {
     return this.#running
   }
 
+  /** What it asks for at most: tokens of context for each answer, and answers at the same time. A model's own limits may make it less. */
+  get wanted(): { readonly contextTokens: number; readonly sequences: number } {
+    const { sequences = 2, contextTokens = 8192, keepOwn = false } = this.#options
+    return { contextTokens, sequences: sequences + (keepOwn ? 1 : 0) }
+  }
+
   /** Process id of the engine, while there is one. */
   get pid(): number | undefined {
     return this.#child?.pid
@@ -265,10 +271,10 @@ export class LocalEngine implements CapableEngine {
   }
 
   #order(model: ModelToLoad): LoadOrder {
-    const { gpu = 'auto', sequences = 2, threads = 0, contextTokens = 8192, keepOwn = false, kvCache = 'f16' } = this.#options
-    const asked = model.contextTokens ?? contextTokens
+    const { gpu = 'auto', threads = 0, keepOwn = false, kvCache = 'f16' } = this.#options
+    const asked = model.contextTokens ?? this.wanted.contextTokens
     return {
-      ...{ path: model.path, gpu, gpuPart: 1, sequences: sequences + (keepOwn ? 1 : 0), keepOwn, threads, kvCache },
+      ...{ path: model.path, gpu, gpuPart: 1, sequences: this.wanted.sequences, keepOwn, threads, kvCache },
       ...{ contextTokens: asked, askedContextTokens: asked, sampling: model.sampling },
     }
   }
