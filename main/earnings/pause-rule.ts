@@ -55,10 +55,9 @@ export type PauseReason = (typeof pauseReasons)[number]
 export interface PauseMemory {
   readonly hot: boolean
   readonly game: { readonly name: string; readonly lastMs: number } | null
-  readonly app: { readonly name: string } | null
 }
 
-export const noMemory: PauseMemory = { hot: false, game: null, app: null }
+export const noMemory: PauseMemory = { hot: false, game: null }
 
 export interface Pause {
   readonly reasons: readonly PauseReason[]
@@ -96,7 +95,7 @@ export function pauseOf(facts: PauseFacts, limits: PauseLimits, memory: PauseMem
   const current = playing ?? stillPlaying
   const game = !limits.forGames ? null : current ? { name: current.name, lastMs: nowMs } : left
   const computing = busiest.find((program) => program.name !== game?.name && share(program) >= appPercent)
-  const app = limits.forOtherApps && computing ? { name: computing.name } : null
+  const app = limits.forOtherApps && computing ? computing.name : null
   const used = limits.whileUsed && facts.locked !== true && facts.idleMs !== null && facts.idleMs < quietMs
   const holds: Record<PauseReason, boolean> = {
     thermal: hot,
@@ -110,7 +109,7 @@ export function pauseOf(facts: PauseFacts, limits: PauseLimits, memory: PauseMem
   }
   return {
     reasons: pauseReasons.filter((reason) => holds[reason]),
-    program: game?.name ?? app?.name ?? null,
-    memory: { hot, game, app },
+    program: game?.name ?? app,
+    memory: { hot, game },
   }
 }

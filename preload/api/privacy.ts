@@ -7,7 +7,6 @@ export type Sentence = z.infer<typeof sentence>
 
 /** `not-checked`: nobody checked it, and the row says so. It is never shown as good. */
 export const checkResult = z.enum(['passed', 'failed', 'not-checked'])
-export type CheckResult = z.infer<typeof checkResult>
 
 /**
  * Who checked it. `here`: code on this computer, on the connection in use. `version`: true by how this version of the app is built, not by a look at

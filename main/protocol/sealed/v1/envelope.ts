@@ -80,11 +80,6 @@ export function sealObject(
   return sealed.set(fields.is, 'v1').set(fields.sender, hex(own)).set(fields.receiver, hex(peer)).set(fields.nonce, nonce)
 }
 
-/** Whether any field of an envelope stands in it. */
-export function isEnvelope(object: JsonObject): boolean {
-  return Object.values(fields).some((name) => object.has(name))
-}
-
 /** Who an envelope says that it is from and for. Throws `EnvelopeError` unless all its fields are there and right in form. */
 export function partiesOf(object: JsonObject): {
   readonly sender: Uint8Array
