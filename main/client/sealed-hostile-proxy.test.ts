@@ -450,6 +450,10 @@ describe('what a proxy told before', () => {
       await tell(connection, [])
       expect(Buffer.from((await connection.nextPacket('client.runQueryEx')).query).includes(secret)).toBe(true)
       expect(late.seal).toEqual({ scheme: 'none', reason: 'no-keys' })
+      // Within a second the proxy is not asked again; then it is, and one that has a worker now is believed.
+      client.runChat(chat, never)
+      await connection.nextPacket('client.runQueryEx')
+      clock.mockReturnValue(start + 3_611_000)
       const demanded = client.runChat({ ...chat, seal: 'required' }, never)
       await tell(connection, [])
       await expect(demanded.end).rejects.toMatchObject({ code: 'seal-unavailable' })

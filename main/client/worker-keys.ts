@@ -49,6 +49,8 @@ export interface WorkerKeysContext {
 
 /** A list that is not older is used again. */
 const freshMs = 20_000
+/** One without a key is asked for again soon: a worker may just be on its way. Not before each question, which doubled the messages of each. */
+const freshEmptyMs = 1_000
 /** Models whose lists are held. */
 const mostModels = 50
 /** No honest proxy tells more keys at once. */
@@ -59,7 +61,7 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 /** The workers' keys that one proxy tells, each verified here: the proxy's word counts for nothing but how busy they are. */
 export class WorkerKeys {
   readonly #context: WorkerKeysContext
-  readonly #lists = new Map<string, { readonly list: Promise<KeyList>; readonly askedAtMs: number }>()
+  readonly #lists = new Map<string, { readonly list: Promise<KeyList>; freshUntilMs: number }>()
   /** Keys by which a question was refused, until they are told no more. By model. */
   readonly #refusing = new Map<string, Set<string>>()
 
@@ -71,17 +73,19 @@ export class WorkerKeys {
   async of(model: string): Promise<KeyList> {
     const nowMs = this.#context.now()
     const known = this.#lists.get(model)
-    if (known !== undefined && nowMs - known.askedAtMs < freshMs) return known.list
+    if (known !== undefined && nowMs < known.freshUntilMs) return known.list
     const list = this.#ask(model)
+    const entry = { list, freshUntilMs: nowMs + freshMs }
     this.#lists.delete(model)
-    this.#lists.set(model, { list, askedAtMs: nowMs })
+    this.#lists.set(model, entry)
     for (const oldest of this.#lists.keys()) {
       if (this.#lists.size <= mostModels) break
       this.#lists.delete(oldest)
     }
-    // What failed, or knew nobody, is asked for again: a worker may just be on its way.
     list.then(
-      ({ workers }) => workers.length === 0 && this.forget(model),
+      ({ workers }) => {
+        if (workers.length === 0) entry.freshUntilMs = nowMs + freshEmptyMs
+      },
       () => this.forget(model),
     )
     return list
