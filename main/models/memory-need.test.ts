@@ -38,8 +38,8 @@ describe('the estimate against what the library sets aside', () => {
     expect(ratio(need.weightsBytes, real.buffers['CPU model'] ?? 0)).toBeLessThan(0.01)
     expect(ratio(need.contextBytes, real.buffers['CPU KV'] ?? 0)).toBeLessThan(0.01)
     expect(ratio(need.totalBytes - need.processBytes, real.bufferBytes)).toBeLessThan(0.1)
-    // The operating system's own account of the process, where the model is the most of it: stacks and tables are known only roughly.
-    if (need.totalBytes > 4 * need.processBytes) expect(ratio(need.totalBytes, real.allocatedBytes)).toBeLessThan(0.1)
+    // What the operating system counts besides the buffers depends on the machine: stacks and tables are known within 45 MB only.
+    expect(Math.abs(real.allocatedBytes - real.bufferBytes - need.processBytes)).toBeLessThan(45e6)
   })
 })
 
