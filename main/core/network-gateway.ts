@@ -15,15 +15,8 @@ import type { RootConfig } from '../ton/root-config.ts'
 import { bounded, mostAnswerBytes } from './answer-bound.ts'
 import { checkByEngine } from './engine-check.ts'
 import { engineTrouble } from './engine-trouble.ts'
-import {
-  maxCoefficient,
-  maxTokens,
-  mayGoBy,
-  type PracticeBackend,
-  type PracticeLink,
-  refusal,
-  usageFromTokens,
-} from './practice-backend.ts'
+import { maxCoefficient, maxTokens, mayGoBy, refusal, usageFromTokens } from './network-answer.ts'
+import type { PracticeBackend, PracticeLink } from './practice-backend.ts'
 import { SecondChance } from './second-chance.ts'
 
 /** What surrounds the body of a question in its query, in bytes; as the client counts it. */

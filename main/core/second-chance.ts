@@ -17,8 +17,9 @@ const isGone = (engine: EngineState): boolean => engine.status === 'failed' || e
 export interface Asked {
   readonly client: Pick<Client, 'models'>
   readonly model: string
-  readonly worker: Pick<Worker, 'state'>
-  readonly engine: Watchable<EngineState>
+  /** The worker of this computer and its engine, where only they can answer: a question does not wait for what will not come. */
+  readonly worker?: Pick<Worker, 'state'>
+  readonly engine?: Watchable<EngineState>
   /** Puts so many nanoton more on the chat balance; rejects with the reason why that cannot be. */
   readonly refill: (missing: bigint) => Promise<void>
 }
@@ -64,7 +65,7 @@ export class SecondChance {
     }
     // The worker comes back by itself after a crash of its engine: the question waits for it, as it would for a slow answer.
     if (!mayComeBack(thrown)) return false
-    const hopeful = (): boolean => !worker.state.value.paused && !isGone(engine.value)
+    const hopeful = (): boolean => !worker?.state.value.paused && !(engine && isGone(engine.value))
     return (await whenSeated(client, model, { until: this.#until, hopeful, signal })) || signal.aborted
   }
 }
