@@ -10,7 +10,7 @@ import { sealingKeys } from '../ton/sealing-keys.ts'
 import { AccountKeeper } from './account-keeper.ts'
 import { AccountStore } from './account-store.ts'
 import { Consent } from './consent.ts'
-import { type EncryptedRequest, runEncrypted } from './encrypted-query.ts'
+import { type EncryptedRequest, runEncrypted, type Terms } from './encrypted-query.ts'
 import { LinkPool } from './link-pool.ts'
 import { OldAccounts } from './old-accounts.ts'
 import type { ClientEvent, ClientOptions } from './options.ts'
@@ -19,6 +19,7 @@ import { localFailure, paidNothing } from './query-failure.ts'
 import { checkBody, type RequestBody } from './request-body.ts'
 import type { QueryHandle } from './running-query.ts'
 import { type ClientConnectionState, type ClientState, sentences } from './state.ts'
+import { logUsage } from './usage-log.ts'
 import { type Show, Visitor } from './visitor.ts'
 
 export interface ChatRequest {
@@ -176,7 +177,12 @@ export class Client {
   runEncrypted(request: EncryptedRequest, signal: AbortSignal): QueryHandle {
     const root = this.#options.root.value
     const keys = root === null ? [] : sealingKeys(root, Date.now())
-    return runEncrypted(request, keys, (sealed, until) => this.runChat(sealed, until), signal)
+    const { logger } = this.#options
+    const terms: Terms = {
+      multipliers: root?.params.multipliers,
+      deviates: (requestId, usage) => logUsage(logger, requestId, usage),
+    }
+    return runEncrypted(request, keys, (sealed, until) => this.runChat(sealed, until), terms, signal)
   }
 
   /**

@@ -29,7 +29,7 @@ afterEach(async () => {
 
 /** A client before a scripted proxy of version 3, in a network with these keys. */
 async function ready(...keys: readonly ReturnType<typeof listed>[]) {
-  const peer = await clientPeer()
+  const peer = await clientPeer({ cancelWaitMs: 200 })
   dispose = peer.dispose
   const nobody = { publicKey: '00'.repeat(32), imageHash: '00'.repeat(32), endpoints: null }
   peer.root.set({ ...scriptedNetwork.root, keyManager: { keys, ...nobody } })
@@ -50,7 +50,12 @@ const refuse = (connection: ScriptedConnection, request_id: Uint8Array): Promise
   connection.send({ '@type': 'client.queryAnswerErrorEx', request_id, error_code: 602, error: 'unknown public key 00', flags: 0 })
 
 const events = ['data: {"choices":[{"delta":{"content":"Good"}}]}\n\n', 'data: {"choices":[{"delta":{"content":" day"}}]}\n\n']
-async function answer(connection: ScriptedConnection, id: Uint8Array, parts: readonly Uint8Array[]): Promise<void> {
+async function answer(
+  connection: ScriptedConnection,
+  id: Uint8Array,
+  parts: readonly Uint8Array[],
+  completionTokens = 2n,
+): Promise<void> {
   const headers = [['content-type', 'text/event-stream']] as const
   await connection.send({
     '@type': 'client.queryAnswerEx',
@@ -69,8 +74,13 @@ async function answer(connection: ScriptedConnection, id: Uint8Array, parts: rea
       flags: 0,
       tokens_used: {
         '@type': 'tokensUsed',
-        ...{ prompt_tokens_used: 1n, cached_tokens_used: 0n, completion_tokens_used: 2n, reasoning_tokens_used: 0n },
-        total_tokens_used: 3n,
+        ...{
+          prompt_tokens_used: 1n,
+          cached_tokens_used: 0n,
+          completion_tokens_used: completionTokens,
+          reasoning_tokens_used: 0n,
+        },
+        total_tokens_used: completionTokens + 1n,
       },
     },
   })
@@ -98,9 +108,45 @@ describe('a question encrypted for a key of the network', () => {
     expect(await textOf(handle)).toBe(`${events.join('')}data: [DONE]\n\n`)
     expect(await handle.end).toMatchObject({ cost: 6n })
     expect(handle.seal).toEqual({
-      ...{ scheme: 'v1', receiverKey: listed(1).publicKey, usage: null },
+      ...{ scheme: 'v1', receiverKey: listed(1).publicKey },
       answer: { state: 'whole' },
+      usage: expect.objectContaining({ statedTokens: '3', worker: null, deviations: [] }),
     })
+  })
+
+  it('shows a bill of more tokens than the opened text can have', async () => {
+    const { client, connection } = await ready(listed(1))
+    const handle = client.runEncrypted(chat, never)
+    const { query, keys } = await opened(connection, 1)
+    // Two words of text: 35 tokens are tolerated, each worth at most eight adjusted ones.
+    await answer(connection, query.request_id, sealed(keys, ...events, 'data: [DONE]\n\n'), 281n)
+    await handle.end
+    expect(handle.seal).toMatchObject({
+      usage: { statedTokens: '282', recount: { toleratedTokens: 35 }, deviations: ['completion-beyond-tolerance'] },
+    })
+  })
+
+  it.each([
+    ['forged', (keys: KeyPairing) => [...sealed(keys, events[0] ?? ''), Buffer.from(events[1] ?? '')]],
+    ['cut off before its mark', (keys: KeyPairing) => sealed(keys, ...events)],
+  ])('has an end that waits for the check of the last byte, though nobody reads the body: %s', async (_name, parts) => {
+    const { client, connection } = await ready(listed(1))
+    const handle = client.runEncrypted(chat, never)
+    const { query, keys } = await opened(connection, 1)
+    await answer(connection, query.request_id, parts(keys))
+    await expect(handle.end).rejects.toMatchObject({ code: 'seal-broken' })
+    await expect(textOf(handle)).rejects.toMatchObject({ code: 'seal-broken' })
+  })
+
+  it('that is stopped before it is answered ends as any other', async () => {
+    const { client, connection } = await ready(listed(1))
+    const stop = new AbortController()
+    const handle = client.runEncrypted(chat, stop.signal)
+    await connection.nextPacket('client.runQueryEx')
+    stop.abort()
+    expect(await handle.end).toEqual({ stopped: 'hidden' })
+    expect(await textOf(handle)).toBe('')
+    expect(handle.seal).toMatchObject({ answer: { state: 'unread' } })
   })
 
   it('is asked again under another key where the proxy does not know the first, with another key of its own', async () => {

@@ -17,6 +17,7 @@ export class Opening {
   readonly #worker: SealedWorker
   readonly #asked: Asked
   readonly #requestBytes: number
+  readonly #deviates: (usage: UsageEvidence) => void
   readonly #text = new TextCount()
   #answer: AnswerSeal = { state: 'pending' }
   #end: TlObject<'sealed.end'> | undefined
@@ -27,11 +28,14 @@ export class Opening {
     readonly worker: SealedWorker
     readonly asked: Asked
     readonly requestBytes: number
+    /** Told when the bill does not fit to what came. */
+    readonly deviates: (usage: UsageEvidence) => void
   }) {
     this.#opener = sealed.opener
     this.#worker = sealed.worker
     this.#asked = sealed.asked
     this.#requestBytes = sealed.requestBytes
+    this.#deviates = sealed.deviates
   }
 
   get outcome(): DirectOutcome {
@@ -95,7 +99,9 @@ export class Opening {
 
   /** Holds the proxy's bill against the worker's word and the text. */
   judge(stated: AdjustedTokens): void {
-    if (this.#end !== undefined) this.#usage = judgeSealedUsage(stated, this.#end, this.#text, this.#asked)
+    if (this.#end === undefined) return
+    this.#usage = judgeSealedUsage(stated, this.#end, this.#text, this.#asked)
+    if (this.#usage.deviations.length > 0) this.#deviates(this.#usage)
   }
 
   /** Nothing more is expected. */

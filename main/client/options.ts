@@ -4,6 +4,7 @@ import type { Logger } from '../base/logger.ts'
 import type { Watchable } from '../base/signal.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
 import type { VersionRange } from '../protocol/handshake/versions.ts'
+import type { UsageDeviation } from '../protocol/sealed/outcome.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { Database } from '../storage/database.ts'
 import type { Chain } from '../ton/chain.ts'
@@ -81,5 +82,7 @@ export type RequestDeviation =
   | { readonly kind: 'usage-too-much'; readonly requestId: string; readonly stated: bigint }
   /** The account names other tokens than the answer's final info (0 for a failed answer). */
   | { readonly kind: 'request-differs'; readonly requestId: string; readonly stated: bigint; readonly counted: bigint }
+  /** The bill of a sealed answer does not fit to what came; the evidence is in the query's outcome. */
+  | { readonly kind: 'sealed-usage'; readonly requestId: string; readonly deviations: readonly UsageDeviation[] }
   /** The account names a request that was not asked here. */
   | { readonly kind: 'foreign-request'; readonly requestId: string; readonly counted: bigint }

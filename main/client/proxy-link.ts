@@ -10,6 +10,7 @@ import type { FormBytes } from '../protocol/requests/form.ts'
 import type { RequestLimits } from '../protocol/requests/request-limits.ts'
 import { type SealedHead, sealedRequestBytes, sealRequest } from '../protocol/sealed/direct/request.ts'
 import type { KeyRefusal } from '../protocol/sealed/direct/seal-errors.ts'
+import type { UsageEvidence } from '../protocol/sealed/outcome.ts'
 import type { Asked } from '../protocol/sealed/recount.ts'
 import { decode, encode, nameOf, sharingDecoder } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
@@ -25,6 +26,7 @@ import { Opening } from './opening-answer.ts'
 import type { ClientEvent } from './options.ts'
 import { localFailure, paidNothing, type QueryFailureCode, remoteFailure } from './query-failure.ts'
 import { type QueryHandle, RunningQuery } from './running-query.ts'
+import { logUsage } from './usage-log.ts'
 import { judgeUsage } from './usage-plausible.ts'
 import { type KeyList, type SealableWorker, WorkerKeys } from './worker-keys.ts'
 
@@ -365,7 +367,12 @@ export class ProxyLink {
       const { bytes, opener } = await sealRequest(request, this.#headOf(query, id, chosen.key.id), chosen.key)
       if (signal.aborted) return running.neverLeft()
       if (running.isDone || !this.#mayGo(query, running)) return
-      running.leavesSealed(new Opening({ opener, worker: chosen.worker, asked, requestBytes: bytes.length }))
+      const { requestId } = running
+      const deviates = (usage: UsageEvidence): void => {
+        logUsage(this.#context.logger, requestId, usage)
+        this.#deviates({ kind: 'sealed-usage', requestId, deviations: usage.deviations })
+      }
+      running.leavesSealed(new Opening({ opener, worker: chosen.worker, asked, requestBytes: bytes.length, deviates }))
       this.#send(running, {
         '@type': 'client.runSealedQuery',
         ...this.#shared(query, id),

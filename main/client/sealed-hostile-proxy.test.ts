@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ed25519Signer } from '../../contracts/ed25519.ts'
 import { publicKeyOfSeed } from '../../contracts/signed.ts'
+import { createLogger } from '../base/logger.ts'
 import { adjustUsage } from '../protocol/accounting/adjusted-tokens.ts'
 import { encodeHttpResponse } from '../protocol/http/http-message.ts'
 import type { KeyRing } from '../protocol/sealed/direct/key-ring.ts'
@@ -235,7 +236,9 @@ describe('a proxy that carries a sealed question', () => {
   })
 
   it('and bills more than the worker stated is found out', async () => {
-    const { parts, carry, text, handle } = await asked()
+    const lines: string[] = []
+    const logger = createLogger((line) => lines.push(line))
+    const { parts, carry, text, handle, events, query } = await asked({ logger })
     const more = tokens.total + 24n
     await carry(parts, ending(used({ completion_tokens_used: tokens.completion + 24n, total_tokens_used: more })))
     await text
@@ -247,6 +250,13 @@ describe('a proxy that carries a sealed question', () => {
         deviations: ['stated-above-worker'],
       },
     })
+    // It is told and logged, with numbers and without words.
+    const deviation = { kind: 'sealed-usage', requestId: handle.requestId, deviations: ['stated-above-worker'] }
+    expect(events).toContainEqual(expect.objectContaining({ type: 'deviation', deviation }))
+    const line = lines.find((one) => one.includes('billed otherwise')) ?? ''
+    expect(line).toContain(`request=${Buffer.from(query.request_id).toString('hex').slice(0, 12)} `)
+    expect(line).toContain(`deviations=stated-above-worker stated=${more} worker=${tokens.total} `)
+    expect(lines.join('\n')).not.toMatch(/canary|three/)
   })
 
   it('with a worker that bills a tenfold answer is found out by the recount', async () => {

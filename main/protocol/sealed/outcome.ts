@@ -80,6 +80,8 @@ export type SealBreak =
 
 /** What was billed against what came. A worker may count honestly and a recount still differ a little: see `tolerated`. */
 export interface UsageEvidence {
+  /** What the question allowed: its bytes before it was sealed, and the highest price factor in thousandths. */
+  readonly asked: { readonly queryBytes: number; readonly maxCoefficient: number }
   /** Adjusted tokens that the proxy stated for the answer, decimal. */
   readonly statedTokens: string
   /** What the worker stated inside the seal, where the proxy can neither read nor change it; null in scheme v1. */
@@ -106,7 +108,9 @@ export interface Recount {
   readonly textEvents: number
   /** UTF-8 bytes of text, reasoning included. */
   readonly textBytes: number
-  /** The larger one of a token for each event and a token for each four bytes. */
+  /** Added for letters that stand for bytes of broken text. */
+  readonly brokenTokens: number
+  /** The larger one of a token for each event and a token for each four bytes with `brokenTokens`. */
   readonly expectedTokens: number
   /** Half more than expected, and 32: above it the billed number is taken for wrong. */
   readonly toleratedTokens: number

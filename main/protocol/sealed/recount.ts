@@ -1,4 +1,10 @@
-import { type AdjustedTokens, adjustUsage, type Multipliers, type TokenCounts } from '../accounting/adjusted-tokens.ts'
+import {
+  type AdjustedTokens,
+  adjustTokens,
+  adjustUsage,
+  type Multipliers,
+  type TokenCounts,
+} from '../accounting/adjusted-tokens.ts'
 import { SseSplitter, SseTooLongError, sseData } from '../http/sse-splitter.ts'
 import type { TlObject } from '../tl/types.ts'
 import type { Recount, SealedUsage, UsageDeviation, UsageEvidence } from './outcome.ts'
@@ -13,6 +19,16 @@ const tolerance = { factor: 1.5, more: 32 } as const
 const templateTokens = 1024
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null
+
+/** How many tokens a text can have by its count, and how many are not taken for wrong yet. */
+export function answerTokensOf({
+  textEvents,
+  textBytes,
+  brokenTokens,
+}: Pick<Recount, 'textEvents' | 'textBytes' | 'brokenTokens'>): Pick<Recount, 'expectedTokens' | 'toleratedTokens'> {
+  const expectedTokens = Math.max(textEvents, Math.ceil(textBytes / bytesPerToken) + brokenTokens)
+  return { expectedTokens, toleratedTokens: Math.floor(expectedTokens * tolerance.factor) + tolerance.more }
+}
 
 /** Counts the text of one answer as it comes. It reads what a stranger sent, and throws for none of it. */
 export class TextCount {
@@ -66,14 +82,8 @@ export class TextCount {
     this.#splitter = undefined
     this.#document = []
     this.#documentBytes = 0
-    const expectedTokens = Math.max(this.#textEvents, Math.ceil(this.#textBytes / bytesPerToken) + this.#broken)
-    return {
-      textEvents: this.#textEvents,
-      textBytes: this.#textBytes,
-      expectedTokens,
-      toleratedTokens: Math.floor(expectedTokens * tolerance.factor) + tolerance.more,
-      billedTokens,
-    }
+    const counted = { textEvents: this.#textEvents, textBytes: this.#textBytes, brokenTokens: this.#broken }
+    return { ...counted, ...answerTokensOf(counted), billedTokens }
   }
 
   #read(text: string | undefined, as: 'event' | 'document'): void {
@@ -139,16 +149,51 @@ export function judgeSealedUsage(
     coefficient: end.coefficient,
     adjustedTokens: end.tokens_used.total_tokens_used.toString(),
   }
-  const recount = text.finish(counts.completionTokens)
-  const isUnpaid = end.tokens_used.total_tokens_used === 0n
-  const adjusted = adjustUsage(counts, end.coefficient, asked.multipliers)
-  const found: [boolean, UsageDeviation][] = [
-    [stated.total > end.tokens_used.total_tokens_used, 'stated-above-worker'],
-    [!isUnpaid && adjusted.total !== end.tokens_used.total_tokens_used, 'adjusted-wrongly'],
-    [end.coefficient > asked.maxCoefficient, 'coefficient-above-limit'],
-    [counts.completionTokens > recount.toleratedTokens, 'completion-beyond-tolerance'],
-    [counts.promptTokens > asked.queryBytes + templateTokens, 'prompt-beyond-tolerance'],
-  ]
-  const deviations = found.filter(([isSo]) => isSo).map(([, name]) => name)
-  return { statedTokens: stated.total.toString(), worker, recount, deviations }
+  const { queryBytes, maxCoefficient, multipliers } = asked
+  const numbers = { asked: { queryBytes, maxCoefficient }, worker, recount: text.finish(counts.completionTokens) }
+  return { ...numbers, statedTokens: stated.total.toString(), deviations: deviationsOf(stated, numbers, multipliers) }
+}
+
+/** Where nobody but the proxy states a usage: its bill against the text, in scheme v1. */
+export function judgeStatedUsage(stated: AdjustedTokens, text: TextCount, asked: Asked): UsageEvidence {
+  const { queryBytes, maxCoefficient, multipliers } = asked
+  const numbers = { asked: { queryBytes, maxCoefficient }, worker: null, recount: text.finish(null) }
+  return { ...numbers, statedTokens: stated.total.toString(), deviations: deviationsOf(stated, numbers, multipliers) }
+}
+
+/** What in a bill does not fit, by its numbers alone: whoever has these and the network's terms comes to the same. */
+export function deviationsOf(
+  stated: AdjustedTokens,
+  { asked, worker, recount }: Pick<UsageEvidence, 'asked' | 'worker' | 'recount'>,
+  multipliers: Multipliers,
+): UsageDeviation[] {
+  const { toleratedTokens } = recount
+  const mostPrompt = asked.queryBytes + templateTokens
+  const found: [boolean, UsageDeviation][] =
+    worker === null
+      ? [
+          [
+            stated.completion + stated.reasoning > dearest(toleratedTokens, ['completion', 'reasoning']),
+            'completion-beyond-tolerance',
+          ],
+          [stated.prompt + stated.cached > dearest(mostPrompt, ['prompt', 'cached']), 'prompt-beyond-tolerance'],
+        ]
+      : [
+          [stated.total > BigInt(worker.adjustedTokens), 'stated-above-worker'],
+          [isWronglyAdjusted(worker, multipliers), 'adjusted-wrongly'],
+          [worker.coefficient > asked.maxCoefficient, 'coefficient-above-limit'],
+          [worker.completionTokens > toleratedTokens, 'completion-beyond-tolerance'],
+          [worker.promptTokens > mostPrompt, 'prompt-beyond-tolerance'],
+        ]
+  return found.filter(([isSo]) => isSo).map(([, name]) => name)
+
+  function dearest(tokens: number, kinds: readonly (keyof Multipliers)[]): bigint {
+    return adjustTokens(tokens, asked.maxCoefficient, Math.max(...kinds.map((kind) => multipliers[kind])))
+  }
+}
+
+function isWronglyAdjusted({ adjustedTokens, coefficient, ...counts }: SealedUsage, multipliers: Multipliers): boolean {
+  const adjusted = BigInt(adjustedTokens)
+  // An answer that is not paid for.
+  return adjusted !== 0n && adjustUsage(counts, coefficient, multipliers).total !== adjusted
 }

@@ -141,9 +141,20 @@ export class AnswerOpener {
     if (this.#state !== 'headed') throw malformed('the answer has no head')
     if (kind === recordKinds.data) return { kind: 'data', bytes: content }
     if (kind !== recordKinds.end) throw malformed('a record is of an unknown kind')
+    const end = decode(content, 'sealed.end')
+    if (!isCountable(end)) throw malformed('the usage at the end is no count')
     this.#state = 'ended'
-    return { kind: 'end', end: decode(content, 'sealed.end') }
+    return { kind: 'end', end }
   }
 }
+
+/** Whether every number can be counted with: it is a stranger's. */
+function isCountable({ coefficient, tokens_used: { total_tokens_used: total }, ...end }: TlObject<'sealed.end'>): boolean {
+  const counts = [end.prompt_tokens, end.cached_tokens, end.completion_tokens, end.reasoning_tokens]
+  return coefficient >= 0 && total >= 0n && counts.every((one) => one >= 0n && one <= mostTokens)
+}
+
+/** No answer has so many; below it all sums and products are finite. */
+const mostTokens = 1n << 40n
 
 const malformed = (message: string): SealBroken => new SealBroken('malformed', message)

@@ -331,6 +331,20 @@ describe('a sealed answer', () => {
     ['a head that is none', (sealer) => [sealer.seal('head', text('hello'))]],
     ['an end that is none', (sealer) => [sealer.seal('head', head), sealer.seal('end', text('hello'))]],
     [
+      'a usage below zero',
+      (sealer) => [
+        sealer.seal('head', head),
+        sealer.seal('end', encode({ ...decode(end, 'sealed.end'), completion_tokens: -1n })),
+      ],
+    ],
+    [
+      'a usage of more than can be counted',
+      (sealer) => [
+        sealer.seal('head', head),
+        sealer.seal('end', encode({ ...decode(end, 'sealed.end'), prompt_tokens: 1n << 62n })),
+      ],
+    ],
+    [
       'a head with a body',
       (sealer) => [sealer.seal('head', encodeHttpResponse({ status: 200, reason: '', headers: [] }, text('x')))],
     ],

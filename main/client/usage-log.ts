@@ -1,0 +1,14 @@
+import type { Logger } from '../base/logger.ts'
+import type { UsageEvidence } from '../protocol/sealed/outcome.ts'
+
+/** A bill that does not fit to what came, by its numbers: nothing of question or answer. The request is named as its receipt is. */
+export function logUsage(logger: Logger, requestId: string, { deviations, statedTokens, worker, recount }: UsageEvidence): void {
+  logger.warn('an answer is billed otherwise than it came', {
+    request: requestId.slice(0, 12),
+    deviations: deviations.join(' '),
+    stated: statedTokens,
+    ...(worker && { worker: worker.adjustedTokens, answer: worker.completionTokens, prompt: worker.promptTokens }),
+    expected: recount.expectedTokens,
+    tolerated: recount.toleratedTokens,
+  })
+}
