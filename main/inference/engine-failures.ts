@@ -5,6 +5,11 @@ export function notReady(message: string, retryable: boolean): Failure<'engine-n
   return new Failure('engine-not-ready', message, { retryable })
 }
 
+/** Of what was begun for a model before another one was chosen. */
+export function replaced(): Failure<'engine-not-ready'> {
+  return notReady('Another model was chosen.', true)
+}
+
 /** Of a request while another program has the memory. */
 export function yielded(): Failure<'engine-yielded'> {
   return new Failure('engine-yielded', 'Another program was given the memory of the model.', {

@@ -86,10 +86,7 @@ export class EnginePool {
 
   /** After `release`: models come back with their next request. */
   resume(): void {
-    for (const { engine, model } of this.#members.values()) {
-      const { value } = engine.state
-      if (value.status === 'asleep' && value.why === 'yielded') engine.prepare(model)
-    }
+    for (const { engine } of this.#members.values()) engine.rest()
   }
 
   async dispose(): Promise<void> {

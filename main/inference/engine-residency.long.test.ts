@@ -63,6 +63,18 @@ describe('sleep', () => {
     expect(engine.running.value).toBe(0)
   })
 
+  it('sleeps by the newest rule only, and is woken before a question too', async () => {
+    const engine = await loaded()
+    engine.setIdleUnload(60_000)
+    engine.setIdleUnload(50)
+    await until(() => engine.state.value.status === 'asleep')
+    await Promise.all([engine.wake(never), engine.wake(never)])
+    expect(engine.state.value.status).toBe('ready')
+    engine.setIdleUnload(0)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(engine.state.value.status).toBe('ready')
+  })
+
   it('ends a request that is stopped while the model comes back, with nothing used', async () => {
     const engine = await loaded()
     expect(await engine.sleep()).toBe(true)
@@ -123,13 +135,72 @@ describe('release', () => {
       await engine.resume()
     }
     const loading = engine.load({ path: await tinyGgufFile(), name: 'tiny' })
-    const outcome = expect(loading).rejects.toMatchObject({ retryable: true })
     await until(() => engine.state.value.status === 'loading')
-    await engine.release({ graceMs: 0 })
-    await outcome
+    await engine.release({ graceMs: 60_000 })
+    // The model was taken all the same: it comes back with the memory.
+    await loading
     expect(engine.pid).toBeUndefined()
+    expect(engine.state.value).toMatchObject({ status: 'asleep', why: 'yielded' })
     await engine.resume()
     expect(engine.state.value.status).toBe('ready')
+  })
+
+  it('keeps the process and its answers when the memory is not needed any more before the end', async () => {
+    const engine = await loaded()
+    const { pid } = engine
+    const long = last(engine.chat(ask('long'), { maxTokens: 300 }, never))
+    await until(() => engine.running.value === 1)
+    const released = engine.release({ graceMs: 60_000 })
+    expect(engine.state.value).toMatchObject({ status: 'asleep', why: 'yielded' })
+    await engine.resume()
+    expect(engine.state.value.status).toBe('ready')
+    expect(await long).toMatchObject({ type: 'done', reason: 'length', usage: { completionTokens: 300 } })
+    await released
+    expect([engine.pid, engine.state.value.status]).toEqual([pid, 'ready'])
+    // It is watched as before.
+    if (pid !== undefined) process.kill(pid, 'SIGKILL')
+    await until(() => engine.state.value.status === 'ready' && engine.pid !== pid)
+  })
+
+  it('does not bring back a process that dies while it finishes', async () => {
+    const engine = await loaded()
+    const { pid } = engine
+    const long = expect(last(engine.chat(ask('long'), { maxTokens: 1900 }, never))).rejects.toMatchObject({ retryable: true })
+    await until(() => engine.running.value === 1)
+    const released = engine.release({ graceMs: 60_000 })
+    if (pid !== undefined) process.kill(pid, 'SIGKILL')
+    await Promise.all([long, released])
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect([engine.pid, engine.state.value]).toMatchObject([undefined, { status: 'asleep', why: 'yielded' }])
+  })
+
+  it('loads nothing while the memory is given away, and the next request brings it back after `rest`', async () => {
+    const engine = await loaded()
+    await engine.release({ graceMs: 0 })
+    await engine.load({ path: await tinyGgufFile(), name: 'other' })
+    expect([engine.pid, engine.state.value]).toMatchObject([undefined, { model: 'other', why: 'yielded' }])
+    await expect(engine.wake(never)).rejects.toMatchObject({ code: 'engine-yielded' })
+    engine.rest()
+    expect([engine.pid, engine.state.value]).toMatchObject([undefined, { model: 'other', why: 'idle' }])
+    await engine.wake(never)
+    expect(engine.state.value).toMatchObject({ status: 'ready', model: 'other' })
+  })
+
+  it('is gone within two seconds of the beginning of a game, whatever it answers', async () => {
+    const engine = await loaded()
+    const tookMs: number[] = []
+    for (let round = 0; round < 5; round++) {
+      const { pid } = engine
+      const outcomes = [1, 2].map((n) => last(engine.chat(ask(`long ${n}`), { maxTokens: 1900 }, never)).catch(() => undefined))
+      await until(() => engine.running.value === 2)
+      const startedMs = performance.now()
+      await engine.release({ graceMs: 1_000 })
+      tookMs.push(Math.round(performance.now() - startedMs))
+      expect(alive(pid)).toBe(false)
+      await Promise.all(outcomes)
+      await engine.resume()
+    }
+    expect(Math.max(...tookMs)).toBeLessThan(2_000)
   })
 })
 

@@ -2,14 +2,14 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { asError, Failure } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
+import { engineAddress } from './engine-address.ts'
 import { EngineHttp, type EngineHttpResponse } from './engine-http.ts'
+import { badAnswer, type ExternalModel, readModels } from './external-models.ts'
 import type { BackendRequest, BackendResponse, OpenAiBackend } from './openai-backend.ts'
 
-export interface ExternalBackendOptions {
+export interface ExternalServerOptions {
   /** Where the server answers, with or without a trailing `/v1`, e.g. `http://127.0.0.1:8000`. */
   readonly baseUrl: string
-  /** Name of the model there, which is the base name here too. */
-  readonly model: string
   readonly apiKey?: string
   /** Pause between two health checks. Default 1500 ms (protocol 40 §7). */
   readonly healthIntervalMs?: number
@@ -17,6 +17,17 @@ export interface ExternalBackendOptions {
   readonly healthTimeoutMs?: number
   readonly logger?: Logger
 }
+
+export interface ExternalBackendOptions extends ExternalServerOptions {
+  /** Name of the model there, which is the base name here too. */
+  readonly model: string
+}
+
+/** What the last health check found. */
+export type ExternalListing =
+  | { readonly models: readonly ExternalModel[]; readonly problem?: undefined }
+  /** Why it lists none. */
+  | { readonly models: readonly []; readonly problem: unknown }
 
 /** Headers that belong to one connection; and a body that was packed could not be counted. */
 const ownHeaders = new Set([
@@ -35,31 +46,29 @@ const ownHeaders = new Set([
 
 const mostDiscardedBytes = 1 << 20
 
-/** Any OpenAI-compatible server as a backend. Call `start` for health checks and `stop` when done. */
-export class ExternalBackend implements OpenAiBackend {
-  readonly model: string
+/** Any OpenAI-compatible server. Call `start` for health checks and `stop` when done. */
+export class ExternalServer {
   /** True after a health check that was answered with 200. */
   readonly health = new Signal(false)
+  /** Of the last health check; undefined before the first one. */
+  readonly listing = new Signal<ExternalListing | undefined>(undefined)
   readonly #http: EngineHttp
   readonly #options: ExternalBackendOptions
   readonly #logger: Logger
   readonly #stop = new AbortController()
   #checks: Promise<void> | undefined
 
-  constructor(options: ExternalBackendOptions) {
-    const url = new URL(options.baseUrl)
-    if (url.protocol !== 'http:' && url.protocol !== 'https:')
-      throw new Failure('bad-url', 'The address of the engine must begin with http:// or https://.')
-    this.#http = new EngineHttp(new URL(url.href.replace(/\/+$/, '').replace(/\/v1$/, '')), unreachable)
+  /** @throws Failure `bad-url` */
+  constructor(options: ExternalServerOptions) {
+    this.#http = new EngineHttp(engineAddress(options.baseUrl).url, unreachable)
     this.#options = options
     this.#logger = options.logger ?? silentLogger
-    this.model = options.model
   }
 
   /** Resolves after the first health check. */
   async start(): Promise<void> {
     if (this.#checks !== undefined) return
-    const first = this.#check()
+    const first = this.check()
     this.#checks = first.then(() => this.#watch())
     await first
   }
@@ -68,6 +77,7 @@ export class ExternalBackend implements OpenAiBackend {
     this.#stop.abort()
     await this.#checks
     this.health.set(false)
+    this.listing.set(undefined)
     this.#http.close()
   }
 
@@ -75,7 +85,7 @@ export class ExternalBackend implements OpenAiBackend {
     return this.health.value
   }
 
-  /** Throws `Failure` `engine-unreachable`, or `cancelled` when aborted before the response. */
+  /** Throws `Failure` `engine-unreachable`, `engine-answer-bad` for a redirection, or `cancelled` when aborted before the response. */
   async handle(request: BackendRequest, signal: AbortSignal): Promise<BackendResponse> {
     const headers = request.headers.filter(([name]) => !ownHeaders.has(name.toLowerCase()))
     let response: EngineHttpResponse
@@ -88,7 +98,7 @@ export class ExternalBackend implements OpenAiBackend {
     // Where an engine sends elsewhere, nobody knows who would answer.
     if (response.status >= 300 && response.status < 400) {
       await discard(response)
-      throw unreachable(new Error(`the engine answered ${response.status}`))
+      throw badAnswer(`The engine sends to another address (${response.status}), which is not followed.`)
     }
     return {
       ...response,
@@ -100,11 +110,12 @@ export class ExternalBackend implements OpenAiBackend {
     const { signal } = this.#stop
     while (!signal.aborted) {
       await pause(this.#options.healthIntervalMs ?? 1500, undefined, { signal }).catch(() => undefined)
-      if (!signal.aborted) await this.#check()
+      if (!signal.aborted) await this.check()
     }
   }
 
-  async #check(): Promise<void> {
+  /** Asks for the models now. Never rejects: what it found is in `health` and `listing`. */
+  async check(): Promise<void> {
     const limit = AbortSignal.timeout(this.#options.healthTimeoutMs ?? 10_000)
     try {
       const signal = AbortSignal.any([limit, this.#stop.signal])
@@ -112,18 +123,56 @@ export class ExternalBackend implements OpenAiBackend {
         { method: 'GET', path: '/v1/models', headers: this.#authorization(), body: new Uint8Array(0) },
         signal,
       )
-      await discard(response)
+      const listing = await listingOf(response)
+      // Before the health, of which many hear.
+      this.#list(listing)
       this.health.set(response.status === 200)
-    } catch (error) {
-      if (this.health.value) this.#logger.warn('engine not reached', { reason: asError(error).message })
+    } catch (thrown) {
+      if (this.#stop.signal.aborted) return
+      if (this.health.value) this.#logger.warn('engine not reached', { reason: asError(thrown).message })
+      this.#list({ models: [], problem: limit.aborted ? unreachable(new Error('no answer in time')) : thrown })
       this.health.set(false)
     }
+  }
+
+  /** A new object only where something is new, so that nobody is told of the same again and again. */
+  #list(next: ExternalListing): void {
+    if (said(next) !== said(this.listing.value)) this.listing.set(next)
   }
 
   #authorization(): ReadonlyArray<readonly [string, string]> {
     const { apiKey } = this.#options
     return apiKey === undefined ? [] : [['Authorization', `Bearer ${apiKey}`]]
   }
+}
+
+/** Any OpenAI-compatible server as a backend for one of its models. */
+export class ExternalBackend extends ExternalServer implements OpenAiBackend {
+  readonly model: string
+
+  constructor(options: ExternalBackendOptions) {
+    super(options)
+    this.model = options.model
+  }
+}
+
+/** A server may be healthy and list no models in a form that can be read; what a connection breaks is no listing. */
+async function listingOf(response: EngineHttpResponse): Promise<ExternalListing> {
+  try {
+    return { models: await readModels(response) }
+  } catch (thrown) {
+    if (!(thrown instanceof Failure) || thrown.code === 'engine-unreachable') throw thrown
+    await discard(response)
+    return { models: [], problem: thrown }
+  }
+}
+
+function said(listing: ExternalListing | undefined): string {
+  return JSON.stringify([
+    listing?.models,
+    listing?.problem === undefined ? null : asError(listing.problem).message,
+    listing === undefined,
+  ])
 }
 
 /** Reads the body to its end, so that the connection can be used again; a long one is given up. */

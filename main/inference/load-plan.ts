@@ -1,3 +1,5 @@
+import { Failure } from '../base/failure.ts'
+import type { Logger } from '../base/logger.ts'
 import type { LoadOrder } from './engine-messages.ts'
 
 /** What a model got less of than asked for, for want of memory. */
@@ -20,6 +22,34 @@ export function lighter(order: LoadOrder): LoadOrder | undefined {
     return { ...order, contextTokens: Math.max(leastContext, Math.floor(order.contextTokens / 2)) }
   const next = order.gpu === false ? undefined : layerSteps.find((part) => part < order.gpuPart)
   return next === undefined ? undefined : { ...order, gpuPart: next }
+}
+
+/** A process that crashes so often while it loads is given up. */
+export const mostCrashesWhileLoading = 3
+
+/**
+ * Starts with `order`, and where memory is short again with less, by the rule of `lighter`. Systems end a process that takes more memory than there
+ * is without a word: after a second crash less is tried too. Throws what the last try failed with.
+ */
+export async function withLess(
+  first: LoadOrder,
+  start: (order: LoadOrder) => Promise<void>,
+  { isCurrent, logger }: { readonly isCurrent: () => boolean; readonly logger: Logger },
+): Promise<void> {
+  let order = first
+  for (let crashes = 0; ; ) {
+    try {
+      return await start(order)
+    } catch (error) {
+      if (!(error instanceof Failure) || !isCurrent()) throw error
+      const isCrash = error.code === 'engine-crashed' && ++crashes < mostCrashesWhileLoading
+      const less = error.code === 'too-little-memory' || crashes > 1 ? lighter(order) : undefined
+      if (!isCrash && less === undefined) throw error
+      order = less ?? order
+      const { contextTokens, gpuPart } = order
+      logger.warn('the model was not loaded, trying again', { reason: error.code, contextTokens, gpuPart })
+    }
+  }
 }
 
 /** Whether a failed load is one for want of memory. The library names it so; a process that the system ended while it loaded tells nothing. */

@@ -1,5 +1,5 @@
 import type { Logger } from '../base/logger.ts'
-import type { GpuChoice, KvCacheType, SamplingAdvice } from './engine-messages.ts'
+import type { GpuChoice, KvCacheType, LoadOrder, SamplingAdvice } from './engine-messages.ts'
 
 export interface LocalEngineOptions {
   /** Path of the engine process: `engine-process.ts` as source, or its bundled `.js`. */
@@ -38,4 +38,17 @@ export interface ModelToLoad {
   readonly contextTokens?: number
   /** Recommended by the makers of the model, for requests that name none; goes before what the file itself says. */
   readonly sampling?: SamplingAdvice | undefined
+}
+
+/** What the process is told to load. */
+export function orderOf(
+  model: ModelToLoad,
+  { gpu = 'auto', threads = 0, keepOwn = false, kvCache = 'f16' }: LocalEngineOptions,
+  wanted: { readonly contextTokens: number; readonly sequences: number },
+): LoadOrder {
+  const contextTokens = model.contextTokens ?? wanted.contextTokens
+  return {
+    ...{ path: model.path, gpu, gpuPart: 1, sequences: wanted.sequences, keepOwn, threads, kvCache },
+    ...{ contextTokens, askedContextTokens: contextTokens, sampling: model.sampling },
+  }
 }

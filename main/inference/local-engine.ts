@@ -5,15 +5,14 @@ import { type EngineCapabilities, noCapabilities } from './capabilities.ts'
 import { checkCapable } from './capable-check.ts'
 import type { CapableEngine, ChatMessage, Embeddings, EngineEvent, EngineState, GenerationOptions, ToolCall } from './engine.ts'
 import { EngineChild, type Loaded } from './engine-child.ts'
-import { notReady, notReadyIn, yielded } from './engine-failures.ts'
+import { notReady, notReadyIn, replaced, yielded } from './engine-failures.ts'
 import type { GenerationInput, LoadOrder } from './engine-messages.ts'
-import { lighter } from './load-plan.ts'
-import type { LocalEngineOptions, ModelToLoad } from './local-engine-options.ts'
+import { lighter, mostCrashesWhileLoading, withLess } from './load-plan.ts'
+import { type LocalEngineOptions, type ModelToLoad, orderOf } from './local-engine-options.ts'
 
 const longestPauseMs = 30_000
 /** A process that lived this long starts the pauses anew. */
 const stableMs = 60_000
-const mostCrashesWhileLoading = 3
 
 /** The engine in a process of its own, kept alive: see `Engine`. */
 export class LocalEngine implements CapableEngine {
@@ -34,10 +33,16 @@ export class LocalEngine implements CapableEngine {
   /** Settles when every process that was ended is gone, with its memory. */
   #gone: Promise<unknown> = Promise.resolve()
   #disposed = false
+  /** The memory belongs to another program: nothing is loaded until `resume` or `rest`. */
+  #given = false
+  /** What the state was when the memory was given away, while the process still lives. */
+  #ready: Extract<EngineState, { status: 'ready' }> | undefined
+  #idleUnloadMs: number
 
   constructor(options: LocalEngineOptions) {
     this.#options = options
     this.#logger = options.logger ?? silentLogger
+    this.#idleUnloadMs = options.idleUnloadMs ?? 0
   }
 
   /** Requests under way. */
@@ -62,16 +67,24 @@ export class LocalEngine implements CapableEngine {
   }
 
   /**
-   * Loads a model in place of the present one, whose running answers fail. Throws `Failure` `model-load-failed` (bad file, too little
-   * memory), `engine-crashed`, or `engine-not-ready` when another load or unload came in between.
+   * Loads a model in place of the present one, whose running answers fail. While the memory is given away (`release`), also when that happens
+   * during the load, the model is taken and sleeps. Throws `Failure` `model-load-failed` (bad file, too little memory), `engine-crashed`, or
+   * `engine-not-ready` when another load or unload came in between.
    */
   async load(model: ModelToLoad): Promise<void> {
     if (this.#disposed) throw notReady('The engine was shut down.', false)
     this.#capabilities = noCapabilities
     this.#model = model
-    const turn = await this.#reset(notReady('Another model was chosen.', true))
-    if (turn !== this.#turn) throw notReady('Another model was chosen.', true)
-    await this.#startOrFail(model, turn)
+    const turn = await this.#reset(replaced())
+    if (this.#model !== model) throw replaced()
+    if (this.#given) return this.#layDown(model, 'yielded')
+    // Whoever had the memory in between has said what becomes of the model.
+    if (turn !== this.#turn) return
+    try {
+      await this.#startOrFail(model, turn)
+    } catch (error) {
+      if (this.#model !== model || turn === this.#turn) throw error
+    }
   }
 
   /**
@@ -82,8 +95,16 @@ export class LocalEngine implements CapableEngine {
     if (this.#disposed || this.#child !== undefined) throw notReady('Another model is loaded.', false)
     this.#turn++
     this.#model = model
-    const contextTokens = this.#order(model).contextTokens
-    this.state.set({ status: 'asleep', model: model.name, contextTokens, why: 'idle' })
+    this.#layDown(model, this.#given ? 'yielded' : 'idle')
+  }
+
+  #layDown(model: ModelToLoad, why: 'idle' | 'yielded'): void {
+    this.state.set({
+      status: 'asleep',
+      model: model.name,
+      contextTokens: orderOf(model, this.#options, this.wanted).contextTokens,
+      why,
+    })
   }
 
   /** Ends the engine process, which gives back all its memory. Running answers fail with `engine-not-ready`. */
@@ -96,6 +117,7 @@ export class LocalEngine implements CapableEngine {
 
   async dispose(): Promise<void> {
     this.#disposed = true
+    this.#model = undefined
     this.#capabilities = noCapabilities
     await this.#reset(notReady('The engine was shut down.', false))
     this.state.set({ status: 'no-model' })
@@ -117,6 +139,21 @@ export class LocalEngine implements CapableEngine {
     })
   }
 
+  /** Gives all memory back when nothing was asked for so long, counted from now or the end of the last request; 0: never. */
+  setIdleUnload(idleUnloadMs: number): void {
+    if (idleUnloadMs === this.#idleUnloadMs) return
+    this.#idleUnloadMs = idleUnloadMs
+    this.#watchIdle()
+  }
+
+  /**
+   * Brings back a model that sleeps for want of work, and waits for one that is on its way back; nothing else. Resolves when `signal` aborts.
+   * Throws `Failure` as `chat`.
+   */
+  async wake(signal: AbortSignal): Promise<void> {
+    if (this.state.value.status === 'asleep' || this.#waking !== undefined) await this.#counted(() => this.#awake(signal))
+  }
+
   /**
    * Gives all memory back until the next request. Resolves with false, and does nothing, while requests are under way or no model is ready.
    */
@@ -130,25 +167,45 @@ export class LocalEngine implements CapableEngine {
 
   /**
    * Gives all memory back to other programs, e.g. when a game starts: takes no more requests, lets the running ones finish within `graceMs`, ends
-   * those that do not with `engine-yielded` (they may be tried again later), and resolves when the process is gone. `resume` brings the model back.
+   * those that do not with `engine-yielded` (they may be tried again later), and resolves when the process is gone. Until `resume` or `rest` nothing
+   * is loaded. When one of them comes before the end, the process stays and goes on with its answers.
    */
   async release({ graceMs }: { readonly graceMs: number }): Promise<void> {
+    this.#given = true
     const state = this.state.value
     const model = this.#model
     if (model === undefined || state.status === 'no-model' || state.status === 'failed') return
-    const contextTokens = 'contextTokens' in state ? state.contextTokens : 0
+    const contextTokens =
+      'contextTokens' in state ? state.contextTokens : orderOf(model, this.#options, this.wanted).contextTokens
+    if (state.status === 'ready') this.#ready = state
     this.state.set({ status: 'asleep', model: model.name, contextTokens, why: 'yielded' })
     clearTimeout(this.#idleTimer)
     clearTimeout(this.#restartTimer)
     const turn = ++this.#turn
-    if (this.#child !== undefined) await this.#quiet(graceMs)
+    // A model that is only coming finishes nothing in time.
+    if (this.#ready !== undefined) await this.#quiet(graceMs)
     if (turn === this.#turn) await this.#reset(yielded())
   }
 
-  /** Brings back a model that was released. Throws as `load`. Does nothing in any other state. */
+  /** After `release`: brings the model back now. Throws as `load`. */
   async resume(): Promise<void> {
+    this.rest()
+    // A wake that was broken off by the release ends by itself.
+    await this.#waking?.catch(() => undefined)
     const state = this.state.value
-    if (state.status === 'asleep' && state.why === 'yielded') await this.#wake()
+    if (state.status === 'asleep' && state.why === 'idle' && !this.#given) await this.#wake()
+  }
+
+  /** After `release`: the next request brings the model back. */
+  rest(): void {
+    this.#given = false
+    const state = this.state.value
+    if (state.status !== 'asleep' || state.why !== 'yielded') return
+    if (this.#ready === undefined || this.#child === undefined) return this.state.set({ ...state, why: 'idle' })
+    this.#turn++
+    this.state.set(this.#ready)
+    this.#ready = undefined
+    this.#watchIdle()
   }
 
   async *#generate(input: GenerationInput, options: GenerationOptions, signal: AbortSignal): AsyncGenerator<EngineEvent> {
@@ -187,9 +244,9 @@ export class LocalEngine implements CapableEngine {
   }
 
   #watchIdle(): void {
-    const { idleUnloadMs = 0 } = this.#options
     clearTimeout(this.#idleTimer)
-    if (idleUnloadMs > 0 && this.#running.value === 0) this.#idleTimer = setTimeout(() => void this.sleep(), idleUnloadMs).unref()
+    if (this.#idleUnloadMs > 0 && this.#running.value === 0)
+      this.#idleTimer = setTimeout(() => void this.sleep(), this.#idleUnloadMs).unref()
   }
 
   /** Resolves when no request is under way, or `graceMs` have passed. */
@@ -232,50 +289,27 @@ export class LocalEngine implements CapableEngine {
     const before = this.#turn
     await this.#options.beforeWake?.()
     // Meanwhile the memory may have been given away.
-    if (before !== this.#turn)
-      throw this.state.value.status === 'asleep' ? yielded() : notReady('Another model was chosen.', true)
+    if (before !== this.#turn) throw this.#overtaken()
     // What is left of the process before must be gone, with its memory.
-    const turn = await this.#reset(notReady('Another model was chosen.', true))
-    if (turn !== this.#turn) throw notReady('Another model was chosen.', true)
+    const turn = await this.#reset(replaced())
+    if (turn !== this.#turn) throw this.#overtaken()
     await this.#startOrFail(model, turn)
+  }
+
+  #overtaken(): Failure {
+    return this.#given ? yielded() : replaced()
   }
 
   async #startOrFail(model: ModelToLoad, turn: number): Promise<void> {
     try {
-      await this.#startLighter(model, turn)
+      const isCurrent = (): boolean => turn === this.#turn
+      await withLess(orderOf(model, this.#options, this.wanted), (order) => this.#start(model, order, turn, 0), {
+        isCurrent,
+        logger: this.#logger,
+      })
     } catch (error) {
       if (turn === this.#turn) this.state.set({ status: 'failed', reason: asError(error).message, words: wordsOf(error) })
       throw error
-    }
-  }
-
-  /**
-   * Where memory is short, tries again with less, by the rule of `lighter`; what was got less of stands in the state then. Systems end a process that
-   * takes more memory than there is without a word: after a second crash less is tried too.
-   */
-  async #startLighter(model: ModelToLoad, turn: number): Promise<void> {
-    let order = this.#order(model)
-    for (let crashes = 0; ; ) {
-      try {
-        return await this.#start(model, order, turn, 0)
-      } catch (error) {
-        if (!(error instanceof Failure) || turn !== this.#turn) throw error
-        const isCrash = error.code === 'engine-crashed' && ++crashes < mostCrashesWhileLoading
-        const less = error.code === 'too-little-memory' || crashes > 1 ? lighter(order) : undefined
-        if (!isCrash && less === undefined) throw error
-        order = less ?? order
-        const { contextTokens, gpuPart } = order
-        this.#logger.warn('the model was not loaded, trying again', { reason: error.code, contextTokens, gpuPart })
-      }
-    }
-  }
-
-  #order(model: ModelToLoad): LoadOrder {
-    const { gpu = 'auto', threads = 0, keepOwn = false, kvCache = 'f16' } = this.#options
-    const asked = model.contextTokens ?? this.wanted.contextTokens
-    return {
-      ...{ path: model.path, gpu, gpuPart: 1, sequences: this.wanted.sequences, keepOwn, threads, kvCache },
-      ...{ contextTokens: asked, askedContextTokens: asked, sampling: model.sampling },
     }
   }
 
@@ -285,6 +319,7 @@ export class LocalEngine implements CapableEngine {
     clearTimeout(this.#restartTimer)
     const child = this.#child
     this.#child = undefined
+    this.#ready = undefined
     if (child !== undefined) this.#gone = Promise.all([this.#gone, child.stop(failure)])
     await this.#gone
     return turn
@@ -312,7 +347,7 @@ export class LocalEngine implements CapableEngine {
       await child.stop(notReady('The model was not loaded.', false))
       throw error
     }
-    if (turn !== this.#turn) throw notReady('Another model was chosen.', true)
+    if (turn !== this.#turn) throw this.#overtaken()
     this.#capabilities = loaded.capabilities
     const readyAtMs = performance.now()
     this.#logger.info('model loaded', {
@@ -325,9 +360,10 @@ export class LocalEngine implements CapableEngine {
     this.state.set({ status: 'ready', model: model.name, contextTokens, backend, ...(notices.length > 0 && { notices }) })
     this.#watchIdle()
     void child.exited.then((reason) => {
-      if (turn !== this.#turn) return
+      if (this.#child !== child) return
       this.#child = undefined
-      this.#restart(model, order, turn, performance.now() - readyAtMs > stableMs ? 0 : crashes, 0, reason)
+      if (this.#given) return
+      this.#restart(model, order, this.#turn, performance.now() - readyAtMs > stableMs ? 0 : crashes, 0, reason)
     })
   }
 
@@ -342,7 +378,7 @@ export class LocalEngine implements CapableEngine {
     this.#restartTimer = setTimeout(() => {
       this.#start(model, order, turn, crashes + 1).catch((error: unknown) => {
         if (turn !== this.#turn) return
-        // As `#startLighter` does.
+        // As `withLess` does.
         const crashed = error instanceof Failure && error.code === 'engine-crashed'
         if (crashed && whileLoading + 1 < mostCrashesWhileLoading)
           this.#restart(
