@@ -63,6 +63,11 @@ function write(model: Model): Cell {
   }
 }
 
+/** What is left of a message's value when the contract's own balance did not suffice for its rent. What was still owed (`due`) is taken of that. */
+function credited({ parcel, before, rent }: Step): bigint {
+  return least(parcel.value, before.balance + parcel.value - rent)
+}
+
 function verdictOf(model: Model, step: Step, drafts: Drafts): Verdict<Model> {
   const { parcel, before } = step
   if (parcel.from === null) {
@@ -72,7 +77,7 @@ function verdictOf(model: Model, step: Step, drafts: Drafts): Verdict<Model> {
   const message: Incoming = {
     self: addressOf(parcel.to),
     from: addressOf(parcel.from),
-    value: least(parcel.value, before.balance + parcel.value - step.rent),
+    value: credited(step),
     body: parcel.body,
     bounced: parcel.bounced,
     nowSec: step.nowSec,
@@ -113,7 +118,7 @@ export function judge(model: Model, step: Step, drafts: Drafts): { readonly next
     if (step.fees - step.rent > (model.kind === 'wallet' ? 4n : 1n) * FEE_LIMIT) fail(`fees of ${step.fees} nanoton`)
     return { next: verdict.next, verdict }
   }
-  const couldStarve = step.parcel.value < GAS_LIMIT && starved(step) && !(verdict.kind === 'done' && isCorrection(step))
+  const couldStarve = credited(step) - step.due < GAS_LIMIT && starved(step) && !(verdict.kind === 'done' && isCorrection(step))
   if (verdict.kind === 'done' && !couldStarve && !isUnaffordable(model, verdict, step)) fail('should have been accepted')
   if (verdict.kind === 'refused' && !couldStarve) {
     const code = step.exitCode === 0 ? step.actionCode : step.exitCode
@@ -218,7 +223,7 @@ function matches(expected: Outgoing, sent: Parcel): boolean {
 function checkBounce(step: Step, fail: (what: string) => void) {
   const { parcel, out } = step
   if (out.length === 0) {
-    const returns = parcel.from !== null && parcel.bounce && !step.success && parcel.value >= GAS_LIMIT
+    const returns = parcel.from !== null && parcel.bounce && !step.success && credited(step) - step.due >= GAS_LIMIT
     return returns ? fail('keeps a message that it refused') : undefined
   }
   const [bounce] = out
