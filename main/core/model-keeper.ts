@@ -12,6 +12,8 @@ export interface ModelKeeperOptions {
   readonly settings: SettingsStore
   readonly progress: StartProgress
   readonly logger: Logger
+  /** Called when the library is known, before a model is chosen. */
+  readonly onLibrary?: () => void
   /** Called before the engine gives up the present model: nothing may be answered in its name any more. */
   readonly onUnload: () => Promise<void>
   /** Called when another model is ready to serve. Ends early when `signal` aborts: the model is given up again. */
@@ -45,6 +47,7 @@ export class ModelKeeper {
     const { library, settings } = this.#options
     this.#run(async () => {
       await library.start()
+      this.#options.onLibrary?.()
       const models = library.models.value
       const chosen =
         models.find(({ id }) => id === settings.value.model) ?? models.find(({ status }) => status === 'installed') ?? models[0]

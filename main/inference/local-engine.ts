@@ -326,11 +326,11 @@ export class LocalEngine implements CapableEngine {
   }
 
   async #start(model: ModelToLoad, order: LoadOrder, turn: number, crashes: number): Promise<void> {
-    const { entryPath, background = true } = this.#options
+    const { entryPath, background = true, whereIs = (path) => path } = this.#options
     this.state.set({ status: 'loading', model: model.name, progress: 0 })
     const child = new EngineChild({
       entryPath,
-      order,
+      order: { ...order, path: whereIs(order.path) },
       background,
       logger: this.#logger,
       onProgress: (progress) => {

@@ -3,6 +3,9 @@ import { z } from 'zod'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import { commitHash } from './catalog.ts'
 
+/** Of the file in the library's folder that holds them. */
+export const recordsName = 'library.json'
+
 const pin = z.object({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   sizeBytes: z.number().int().positive(),

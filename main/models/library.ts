@@ -1,5 +1,5 @@
-import { constants } from 'node:fs'
-import { copyFile, link, mkdir, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readlink, realpath, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { ModelState } from '../../preload/api/system.ts'
 import { asError, Failure } from '../base/failure.ts'
@@ -7,14 +7,16 @@ import { type Logger, silentLogger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import { untilAborted } from '../base/until-aborted.ts'
 import type { CatalogEntry } from './catalog.ts'
-import { checkRoom, sha256OfFile } from './download.ts'
+import { sha256OfFile } from './download.ts'
 import { type GgufHeader, readGgufHeader } from './gguf.ts'
 import { type ModelIdentity, type ModelOrigin, modelIdentity, ownOrigin } from './identity.ts'
 import type { ModelLayout } from './layout.ts'
-import { type FileRecord, type Records, readRecords, writeRecords } from './library-records.ts'
+import { type FileRecord, type Records, readRecords, recordsName, writeRecords } from './library-records.ts'
 import { brokenBy, countText, newRecord, ownId, problemOf, sentence, shippedState, unknownModel } from './model-states.ts'
-import { type Obtained, type ObtainOptions, obtain, partBytes, removeParts } from './obtain.ts'
+import { folderAway, modelsMoving, movedPath } from './moved-folder.ts'
+import { type ObtainOptions, obtain, partBytes, removeParts } from './obtain.ts'
 import { SpeedMeter } from './speed-meter.ts'
+import { takeOwn } from './take-own.ts'
 
 export interface ModelLibraryOptions {
   /** Folder of the library, e.g. `<data folder>/models`. Made if missing. */
@@ -24,6 +26,8 @@ export interface ModelLibraryOptions {
   readonly http?: ObtainOptions['http']
   readonly wheel?: ObtainOptions['wheel']
   readonly freeBytes?: (folder: string) => Promise<number>
+  /** False for a folder that the user chose: it is not made where it is missing. Default: true. */
+  readonly isOwnFolder?: (folder: string) => boolean
 }
 
 /** A model whose file was checked and may be loaded. */
@@ -49,7 +53,11 @@ interface Download {
 export class ModelLibrary {
   readonly #options: ModelLibraryOptions
   readonly #logger: Logger
-  readonly #recordsPath: string
+  #folder: string
+  /** Where files went that were moved, oldest first. */
+  readonly #moves: { readonly from: string; readonly to: string }[] = []
+  /** No file may come or go: they are being moved. */
+  #isHeld = false
   readonly #states = new Signal<readonly ModelState[]>([])
   readonly #downloads = new Map<string, Download>()
   readonly #checks = new Map<string, Promise<VerifiedModel>>()
@@ -59,7 +67,11 @@ export class ModelLibrary {
   constructor(options: ModelLibraryOptions) {
     this.#options = options
     this.#logger = options.logger ?? silentLogger
-    this.#recordsPath = join(options.folder, 'library.json')
+    this.#folder = options.folder
+  }
+
+  get #recordsPath(): string {
+    return join(this.#folder, recordsName)
   }
 
   get models(): Watchable<readonly ModelState[]> {
@@ -68,7 +80,57 @@ export class ModelLibrary {
 
   /** Where GGUF files may be put by hand. */
   get folder(): string {
-    return this.#options.folder
+    return this.#folder
+  }
+
+  /** Whether files come at this moment. */
+  get isDownloading(): boolean {
+    return this.#downloads.size > 0
+  }
+
+  /** From now on, or until `held` is false, nothing is downloaded, added or deleted: such calls throw `models-moving`. */
+  hold(held: boolean): void {
+    this.#isHeld = held
+  }
+
+  /** Where a file is now that was at `path` when the app started, or since. */
+  whereIs(path: string): string {
+    return this.#moves.reduce((now, { from, to }) => movedPath(now, from, to), path)
+  }
+
+  /**
+   * The same files lie in another folder. What is remembered is written there; then `commit` has to make it count, and no file is looked for in the
+   * old folder any more. What `commit` throws leaves everything as it was.
+   */
+  async relocate(to: string, commit: () => void): Promise<void> {
+    // What is being read is read to its end: its path goes to those who asked for it.
+    await Promise.allSettled(this.#checks.values())
+    const from = this.#folder
+    const times = new Map<string, number>()
+    for (const { path } of Object.values(this.#records.files)) {
+      const found = await stat(movedPath(path, from, to)).catch(() => undefined)
+      if (found !== undefined) times.set(path, found.mtimeMs)
+    }
+    const files = Object.fromEntries(
+      Object.entries(this.#records.files).map(([id, record]) => {
+        const mtimeMs = times.get(record.path) ?? record.mtimeMs
+        return [id, { ...record, path: movedPath(record.path, from, to), mtimeMs }]
+      }),
+    )
+    const records = { ...this.#records, files }
+    writeRecords(join(to, recordsName), records)
+    commit()
+    this.#records = records
+    this.#folder = to
+    this.#moves.push({ from, to })
+    this.#states.update((states) =>
+      states.map((state) => (state.path === null ? state : { ...state, path: movedPath(state.path, from, to) })),
+    )
+  }
+
+  /** Looks for models in another folder from the next `start` on. Only before the library was started, or after that failed. */
+  lookIn(folder: string): void {
+    this.#folder = folder
   }
 
   /** What the header of a model that is here says about its shape; undefined before it is here, or when it says too little. */
@@ -78,7 +140,10 @@ export class ModelLibrary {
 
   /** Looks at what is there: headers and sizes, not yet hashes. Files put into the folder by hand become own models. */
   async start(): Promise<void> {
-    const { folder, catalog } = this.#options
+    const { catalog, isOwnFolder = () => true } = this.#options
+    const folder = this.#folder
+    // An empty folder where a disk is missing must not be taken for a library without models.
+    if (!isOwnFolder(folder) && !existsSync(this.#recordsPath)) throw folderAway(folder)
     await mkdir(folder, { recursive: true, mode: 0o700 })
     this.#records = readRecords(this.#recordsPath)
     const shipped = new Set(catalog.map((entry) => entry.fileName))
@@ -86,7 +151,7 @@ export class ModelLibrary {
     for (const name of await readdir(folder)) {
       const path = join(folder, name)
       if (!name.endsWith('.gguf') || shipped.has(name) || ownPaths.has(path)) continue
-      this.#records.files[ownId(path)] = await newRecord(path)
+      this.#records.files[this.#freeId(path)] = await newRecord(path)
     }
     const states: ModelState[] = []
     for (const entry of catalog) states.push(await this.#examineShipped(entry))
@@ -129,6 +194,7 @@ export class ModelLibrary {
     const entry = this.#options.catalog.find((item) => item.id === id)
     if (entry === undefined) throw unknownModel()
     if (this.#state(id)?.status === 'installed') return undefined
+    this.#refuseHeld()
     const abort = new AbortController()
     const done = this.#download(entry, abort.signal).finally(() => this.#downloads.delete(id))
     const download = { abort, done, kept: false }
@@ -145,20 +211,22 @@ export class ModelLibrary {
 
   /** Stops a download, if there is one, and removes what it left. */
   async discardDownload(id: string): Promise<void> {
+    this.#refuseHeld()
     await this.cancelDownload(id)
     const entry = this.#options.catalog.find((item) => item.id === id)
     if (entry === undefined) throw unknownModel()
-    await removeParts(this.#options.folder, entry)
+    await removeParts(this.#folder, entry)
     this.#put(await this.#examineShipped(entry))
   }
 
   /** Adds a file where it lies. Throws `Failure` `not-a-model`. */
   async addFile(path: string): Promise<ModelState> {
+    this.#refuseHeld()
     await readGgufHeader(path)
     const real = await realpath(path)
     const known = this.#states.value.find((state) => state.path === real)
     if (known !== undefined) return known
-    const id = ownId(real)
+    const id = this.#freeId(real)
     const record = await newRecord(real)
     this.#records.files[id] = record
     this.#save()
@@ -177,11 +245,12 @@ export class ModelLibrary {
         advice: 'Choose another model first.',
         values: { model: state.name },
       })
+    this.#refuseHeld()
     await this.cancelDownload(id)
     const entry = this.#options.catalog.find((item) => item.id === id)
     const path = entry === undefined ? this.#records.files[id]?.path : this.#pathOf(entry)
-    if (path !== undefined && dirname(path) === this.#options.folder) await rm(path, { force: true })
-    if (entry !== undefined) await removeParts(this.#options.folder, entry)
+    if (path !== undefined && dirname(path) === this.#folder) await rm(path, { force: true })
+    if (entry !== undefined) await removeParts(this.#folder, entry)
     delete this.#records.files[id]
     this.#save()
     if (entry === undefined) this.#states.update((states) => states.filter((item) => item.id !== id))
@@ -215,7 +284,8 @@ export class ModelLibrary {
   }
 
   async #download(entry: CatalogEntry, signal: AbortSignal): Promise<void> {
-    const { folder, http, wheel, freeBytes } = this.#options
+    const { http, wheel, freeBytes } = this.#options
+    const folder = this.#folder
     const meter = new SpeedMeter()
     const found = this.#state(entry.id)
     // Why it is fetched again is said for as long as it takes.
@@ -223,7 +293,16 @@ export class ModelLibrary {
     if (found?.problem !== undefined)
       this.#logger.warn('a model file is fetched again', { model: entry.id, reason: found.problem })
     try {
-      const here = await this.#alreadyHere(entry)
+      const { files } = this.#records
+      const hashes = this.#knownHashes(entry)
+      const here = await takeOwn({
+        entry,
+        path: this.#pathOf(entry),
+        files,
+        hashes,
+        logger: this.#logger,
+        ...(freeBytes && { freeBytes }),
+      })
       const got =
         here ??
         (await obtain({
@@ -267,33 +346,6 @@ export class ModelLibrary {
       this.#put(cancelled ? before : { ...unnamed, problem, ...(words && { problemWords: words }) })
       throw error
     }
-  }
-
-  /** An own file that was found to be this model is taken in place of a download: under a second name of the same file where the disk can do that. */
-  async #alreadyHere(entry: CatalogEntry): Promise<Obtained | undefined> {
-    const hashes = this.#knownHashes(entry)
-    const same = Object.values(this.#records.files).find(({ origin, sha256 }) => origin === 'own' && sha256 && hashes.has(sha256))
-    if (!same?.sha256) return undefined
-    const found = await stat(same.path).catch(() => undefined)
-    if (found?.size !== same.sizeBytes || found.mtimeMs !== same.mtimeMs) return undefined
-    const path = this.#pathOf(entry)
-    const besides = `${path}.copy`
-    try {
-      await rm(besides, { force: true })
-      await link(same.path, besides)
-        .catch(() => copyFile(same.path, besides, constants.COPYFILE_FICLONE_FORCE))
-        .catch(async () => {
-          const { freeBytes } = this.#options
-          await checkRoom({ partPath: besides, ...(freeBytes && { freeBytes }) }, same.sizeBytes)
-          await copyFile(same.path, besides)
-        })
-      await rename(besides, path)
-    } catch (error) {
-      await rm(besides, { force: true })
-      this.#logger.warn('an own file could not be taken for a model', { model: entry.id, reason: asError(error).message })
-      return undefined
-    }
-    return { path, sha256: same.sha256, sizeBytes: same.sizeBytes, source: basename(same.path), learned: undefined }
   }
 
   async #verify(id: string, signal: AbortSignal | undefined): Promise<VerifiedModel> {
@@ -375,7 +427,7 @@ export class ModelLibrary {
     const found = await stat(path).catch(() => undefined)
     if (found === undefined) {
       this.#layouts.delete(entry.id)
-      const receivedBytes = await partBytes(this.#options.folder, entry)
+      const receivedBytes = await partBytes(this.#folder, entry)
       return shippedState(entry, { status: 'absent', ...(receivedBytes > 0 && { receivedBytes }) })
     }
     const record = this.#records.files[entry.id]
@@ -421,7 +473,7 @@ export class ModelLibrary {
     const found = await stat(record.path).catch(() => undefined)
     if (found === undefined) {
       const target = await readlink(record.path).catch(() => undefined)
-      if (target === undefined && dirname(record.path) === this.#options.folder) {
+      if (target === undefined && dirname(record.path) === this.#folder) {
         delete this.#records.files[id]
         return undefined
       }
@@ -444,8 +496,20 @@ export class ModelLibrary {
     }
   }
 
+  #refuseHeld(): void {
+    if (this.#isHeld) throw modelsMoving()
+  }
+
+  /** A model that was moved away keeps its id: another file at its former place needs another one. */
+  #freeId(path: string): string {
+    for (let name = path; ; name += '+') {
+      const id = ownId(name)
+      if (this.#records.files[id] === undefined) return id
+    }
+  }
+
   #pathOf(entry: CatalogEntry): string {
-    return join(this.#options.folder, entry.fileName)
+    return join(this.#folder, entry.fileName)
   }
 
   #state(id: string): ModelState | undefined {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { words } from './scalars.ts'
 
 const bytes = z.number().nonnegative()
 
@@ -36,3 +37,26 @@ export const modelStorage = z.object({
   freeBytes: bytes.nullable(),
 })
 export type ModelStorage = z.infer<typeof modelStorage>
+
+/** A move of the models to another folder. */
+export const modelsMove = z.discriminatedUnion('status', [
+  z.object({
+    status: z.literal('idle'),
+    /** A program had files of the former folder open; they are removed when the app starts again. */
+    leftIn: z.string().optional(),
+  }),
+  z.object({
+    status: z.literal('moving'),
+    to: z.string(),
+    doneBytes: bytes,
+    totalBytes: bytes,
+    bytesPerSecond: bytes,
+    /** The one that is being copied. */
+    file: z.string(),
+  }),
+  /** It was stopped by a failure and can go on. The models are where they were. */
+  z.object({ status: z.literal('stopped'), to: z.string(), problem: z.string(), problemWords: words.optional() }),
+  /** The folder of the models is not there. */
+  z.object({ status: z.literal('away'), folder: z.string() }),
+])
+export type ModelsMove = z.infer<typeof modelsMove>
