@@ -10,6 +10,7 @@ import type { AppDevices } from './core/app-devices.ts'
 import type { AppGateway } from './core/app-gateway.ts'
 import type { AppNetwork } from './core/app-network.ts'
 import { changes } from './core/changes.ts'
+import type { Engines } from './core/engines/engines.ts'
 import type { ModelKeeper } from './core/model-keeper.ts'
 import { modelStates } from './core/model-view.ts'
 import { networkState } from './core/network-view.ts'
@@ -25,6 +26,7 @@ import type { LocalEngine } from './inference/local-engine.ts'
 import type { CatalogEntry } from './models/catalog.ts'
 import { diskUse } from './models/disk-use.ts'
 import type { ModelLibrary } from './models/library.ts'
+import type { ModelMover } from './models/move-models.ts'
 import type { SettingsStore } from './storage/settings.ts'
 import type { Worker } from './worker/worker.ts'
 
@@ -36,6 +38,7 @@ export interface ApiParts {
   readonly progress: StartProgress
   readonly settings: SettingsStore
   readonly library: ModelLibrary
+  readonly mover: ModelMover
   readonly catalog: readonly CatalogEntry[]
   readonly models: ModelKeeper
   readonly engine: LocalEngine
@@ -46,6 +49,7 @@ export interface ApiParts {
   readonly network: AppNetwork
   readonly api: AppGateway
   readonly paired: AppDevices
+  readonly engines: Engines
   readonly logger: Logger
 }
 
@@ -166,6 +170,19 @@ export function createHandlers(parts: ApiParts): Handlers {
         devices.remove(id)
         return done
       },
+      'engines.add': (input) => parts.engines.add(input),
+      'engines.test': async ({ id }) => {
+        await parts.engines.test(id)
+        return done
+      },
+      'engines.remove': async ({ id }) => {
+        await parts.engines.remove(id)
+        return done
+      },
+      'engines.choose': (input) => {
+        parts.engines.choose(input)
+        return done
+      },
       'app.info': () => info,
       'settings.set': (input) => settings.change(input),
       'hardware.facts': () => parts.facts(),
@@ -182,6 +199,23 @@ export function createHandlers(parts: ApiParts): Handlers {
         return done
       },
       'models.storage': () => diskUse(library.folder),
+      'models.move': async ({ folder }) => {
+        await parts.mover.start(folder)
+        return done
+      },
+      'models.continueMove': () => {
+        parts.mover.resume()
+        return done
+      },
+      'models.cancelMove': async () => {
+        await parts.mover.cancel()
+        return done
+      },
+      'models.findFolder': ({ own }) => {
+        if (own) parts.mover.forgetFolder()
+        models.start()
+        return done
+      },
       'models.addFile': async ({ path }) => {
         const added = await library.addFile(path)
         models.installed(added.id)
@@ -205,11 +239,13 @@ export function createHandlers(parts: ApiParts): Handlers {
       'app.start': (_input, signal) => progress.state.values(signal),
       settings: (_input, signal) => settings.values(signal),
       'hardware.telemetry': (_input, signal) => readTelemetry(signal, systemTelemetry(parts.gpus)),
+      'models.moving': (_input, signal) => parts.mover.state.values(signal),
       'models.list': (_input, signal) => modelStates({ library, catalog: parts.catalog, facts: parts.facts, engine }, signal),
       'wallet.state': (_input, signal) =>
         network.readOnly ? closedWallet(network, signal) : readWallets(() => walletSources(network), signal),
       'gateway.state': (_input, signal) => changes(() => api.gateway.view(), signal, { intervalMs: 300 }),
       'devices.state': (_input, signal) => changes(() => parts.paired.view(), signal, { intervalMs: 250 }),
+      'engines.state': (_input, signal) => changes(() => parts.engines.view(), signal, { intervalMs: 250 }),
       'network.state': (_input, signal) => changes(() => networkState(network, engine, ledger), signal),
     },
   }
