@@ -14,7 +14,7 @@ import type { Engines } from './core/engines/engines.ts'
 import type { ModelKeeper } from './core/model-keeper.ts'
 import { modelStates } from './core/model-view.ts'
 import { networkState } from './core/network-view.ts'
-import { renewed } from './core/receipts.ts'
+import { receiptFile, renewed } from './core/receipts.ts'
 import type { StartProgress } from './core/start-progress.ts'
 import { readWallets, type WalletSources } from './core/wallet-view.ts'
 import { earnStates } from './earnings/earn-state.ts'
@@ -101,11 +101,7 @@ export function createHandlers(parts: ApiParts): Handlers {
       'chat.receipt': (input) => {
         const { client, root } = network.live.value ?? {}
         const records = client && root?.config.value ? client.accounts.list(root.config.value.address) : []
-        const receipt = renewed(chat.receipt(input), records)
-        return {
-          fileName: `cocoon-receipt-${receipt.requestId.slice(0, 12)}.json`,
-          json: `${JSON.stringify(receipt, null, 2)}\n`,
-        }
+        return receiptFile(chat.receipts(input).map((receipt) => renewed(receipt, records)))
       },
       'chat.checkAgain': ({ level }) => {
         privacy.keeper(level)?.checkAgain()

@@ -1,11 +1,14 @@
 import type { LevelState, PrivacyLevel } from '../../preload/api/chat.ts'
 import type { Receipt } from '../../preload/api/receipt.ts'
+import type { TurnSeal } from '../../preload/api/seal.ts'
 import type { Watchable } from '../base/signal.ts'
 import type { ChatMessage, EngineUsage } from '../inference/engine.ts'
 import type { Gate } from './privacy/seal-keeper.ts'
 
 export type BackendEvent =
   | { readonly type: 'text'; readonly text: string }
+  /** How the question left: once that is known, and again with the bill at the end, also before the answer fails. Not itself the begin of an answer. */
+  | { readonly type: 'seal'; readonly seal: TurnSeal }
   /** The last event of every answer that did not fail. */
   | {
       readonly type: 'final'

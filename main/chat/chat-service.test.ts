@@ -50,7 +50,7 @@ describe('a turn', () => {
     expect(released).toBe(1)
   })
 
-  it('gets its receipt also when that comes while the next one is answered, and not that of an answer that it no longer has', async () => {
+  it('gets its receipt also when that comes while the next one is answered, and keeps those of answers that stood there before', async () => {
     const backend = new ControlledBackend('practice')
     const { chat } = openChat([backend])
     const { id } = chat.create({ level: 'practice' })
@@ -72,9 +72,52 @@ describe('a turn', () => {
     await new Promise((resolve) => setTimeout(resolve, 2))
     await ask(() => chat.retry({ id, turnId: next.id }), Promise.resolve(receiptOf(hash('3'))))
     await vi.waitFor(() => expect(reader.turns.at(-1)?.receipt?.requestId).toBe(hash('3')))
+    const kept = (): string[] => chat.receipts({ id, turnId: next.id }).map(({ requestId }) => requestId)
     late.resolve(receiptOf(hash('2')))
-    await new Promise((resolve) => setTimeout(resolve, 10))
-    expect(chat.receipt({ id, turnId: next.id }).requestId).toBe(hash('3'))
+    await vi.waitFor(() => expect(kept()).toEqual([hash('2'), hash('3')]))
+    // One that comes while the turn is being answered anew waits for the end of that.
+    const running = Promise.withResolvers<Receipt>()
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    await ask(() => chat.retry({ id, turnId: next.id }), running.promise)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    await chat.retry({ id, turnId: next.id })
+    running.resolve(receiptOf(hash('4')))
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    expect(kept()).toEqual([hash('2'), hash('3')])
+    backend.finish({ receipt: Promise.resolve(receiptOf(hash('5'))) })
+    await settled(reader)
+    await vi.waitFor(() => expect(kept()).toEqual(['2', '3', '4', '5'].map(hash)))
+    expect(reader.turns.at(-1)?.earlierReceipts?.map(({ requestId }) => requestId)).toEqual(['2', '3', '4'].map(hash))
+    expect(() => chat.receipts({ id, turnId: 'unknown' })).toThrow(expect.objectContaining({ code: 'not-found' }))
+  })
+
+  it('tells how its question left, while it is answered and after, and of one that failed', async () => {
+    const backend = new ControlledBackend('practice')
+    const { chat, database, folder } = openChat([backend])
+    const { id } = chat.create({ level: 'practice' })
+    const reader = new Reader(chat, id)
+    const left = { scheme: 'direct' as const, keyId: hash('1'), owner: `0:${hash('2')}`, attestation: 'none' as const }
+    await chat.send({ id, text: 'one' })
+    backend.seal({ ...left, deviations: [] })
+    backend.text('a')
+    await vi.waitFor(() => expect(reader.turns.at(-1)).toMatchObject({ status: 'streaming', seal: left }))
+    const bill = { statedTokens: '99', workerTokens: '33', answerTokens: 3, expectedTokens: 3, toleratedTokens: 36 }
+    backend.seal({ ...left, deviations: ['stated-above-worker'], bill })
+    backend.finish()
+    expect((await settled(reader)).seal).toEqual({ ...left, deviations: ['stated-above-worker'], bill })
+    await chat.send({ id, text: 'two' })
+    backend.seal({ scheme: 'none', reason: 'no-keys' })
+    backend.fail(new Failure('no-worker', 'No worker.'))
+    expect(await settled(reader)).toMatchObject({ status: 'failed', seal: { scheme: 'none', reason: 'no-keys' } })
+    // Asked anew, it has not left yet.
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    expect(await chat.retry({ id, turnId: reader.turns.at(-1)?.id ?? '' })).not.toHaveProperty('seal')
+    backend.finish()
+    await settled(reader)
+    await chat.close()
+    database.close()
+    const stored = new Reader(openChat([new ControlledBackend('practice')], folder).chat, id)
+    await vi.waitFor(() => expect(stored.turns[0]?.seal).toMatchObject({ deviations: ['stated-above-worker'], bill }))
   })
 
   it('does without its receipt when that comes after the end of the app', async () => {

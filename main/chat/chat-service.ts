@@ -8,7 +8,7 @@ import type {
   PrivacyLevel,
   Turn,
 } from '../../preload/api/chat.ts'
-import type { Receipt } from '../../preload/api/receipt.ts'
+import { mostEarlierReceipts, type Receipt } from '../../preload/api/receipt.ts'
 import { placesOf } from '../base/error-places.ts'
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
@@ -57,6 +57,8 @@ export class ChatService {
   readonly #readers = new Map<string, Set<ConversationQueue>>()
   /** Ended turns that could not be saved, by turn id: shown with that error, and saved as they were with the next change of their chat. */
   readonly #unsaved = new Map<string, { readonly shown: Turn; readonly placed: PlacedTurn }>()
+  /** Receipts that came while their turn was being answered anew, by turn id. */
+  readonly #late = new Map<string, Receipt[]>()
   readonly #list: Signal<ConversationSummary[]>
 
   constructor(options: ChatOptions) {
@@ -171,7 +173,12 @@ export class ChatService {
     const backend = await this.#sealed(input.id, question, input.secretsSeen)
     const { chat, all, last } = this.#lastQuestion(input)
     const earlierCost = (last.turn.earlierCost ?? 0n) + (last.turn.usage?.cost ?? 0n)
-    const turn = { ...this.#waiting(last.turn.id, last.turn.question, backend), ...(earlierCost > 0n && { earlierCost }) }
+    const earlierReceipts = receiptsOf(last.turn).slice(-mostEarlierReceipts)
+    const turn = {
+      ...this.#waiting(last.turn.id, last.turn.question, backend),
+      ...(earlierCost > 0n && { earlierCost }),
+      ...(earlierReceipts.length > 0 && { earlierReceipts }),
+    }
     return this.#start(chat, { chatId: chat.id, position: last.position }, turn, backend, all.slice(0, -1))
   }
 
@@ -271,7 +278,8 @@ export class ChatService {
   }
 
   /** Saves first, tells then: a page never sees an end that is not on disk, unless the disk refused it. */
-  #end(placed: PlacedTurn): Turn {
+  #end(ended: PlacedTurn): Turn {
+    const placed = { ...ended, turn: this.#withLate(ended.turn) }
     this.#running.delete(placed.chatId)
     const chat = this.#chats.get(placed.chatId)
     if (chat === undefined) return placed.turn
@@ -289,15 +297,20 @@ export class ChatService {
     return turn
   }
 
-  /** It comes after the turn's end; a turn that was asked anew meanwhile, or is gone, has no place for it. */
+  /** It comes after the turn's end, and is one of an earlier answer when the turn was asked anew meanwhile. */
   #addReceipt(chatId: string, { id: turnId, createdAtMs }: Turn, receipt: Receipt): void {
     const chat = this.#chats.get(chatId)
-    const isRunning = this.#running.get(chatId)?.live.turn.id === turnId
-    if (!chat || isRunning || this.#unsaved.has(turnId)) return
+    if (!chat || this.#unsaved.has(turnId)) return
+    if (this.#running.get(chatId)?.live.turn.id === turnId) {
+      this.#late.set(turnId, [...(this.#late.get(turnId) ?? []), receipt])
+      return
+    }
     try {
       const placed = this.#turns(chat).find(({ turn }) => turn.id === turnId)
-      if (placed?.turn.usage === undefined || placed.turn.createdAtMs !== createdAtMs) return
-      const turn = { ...placed.turn, receipt }
+      if (placed === undefined) return
+      const isOfThis = placed.turn.createdAtMs === createdAtMs
+      if (isOfThis && placed.turn.usage === undefined) return
+      const turn = isOfThis ? { ...placed.turn, receipt } : withEarlier(placed.turn, [receipt])
       this.#store.saveTurn(chat, { ...placed, turn })
       this.#emit(chatId, { type: 'turn', turn })
     } catch (thrown) {
@@ -305,12 +318,19 @@ export class ChatService {
     }
   }
 
-  /** Of an answered turn. Throws `Failure` `not-found`. */
-  receipt(input: { id: string; turnId: string }): Receipt {
+  #withLate(turn: Turn): Turn {
+    const late = this.#late.get(turn.id)
+    this.#late.delete(turn.id)
+    return late === undefined ? turn : withEarlier(turn, late)
+  }
+
+  /** Of an answered turn and of the answers that stood there before, the oldest first. Throws `Failure` `not-found`. */
+  receipts(input: { id: string; turnId: string }): Receipt[] {
     const found = this.#turns(this.#chat(input.id)).find(({ turn }) => turn.id === input.turnId)
-    if (found?.turn.receipt === undefined)
+    const receipts = found ? receiptsOf(found.turn) : []
+    if (receipts.length === 0)
       throw new Failure('not-found', 'There is no receipt of this answer.', { words: { code: 'receipt-none' } })
-    return found.turn.receipt
+    return receipts
   }
 
   #saveDraft(placed: PlacedTurn): void {
@@ -401,6 +421,15 @@ export class ChatService {
     this.#logger.error('a chat backend failed by a defect', { kind: defect.name, at: placesOf(defect) })
   }
 }
+
+/** The oldest first. */
+const receiptsOf = ({ earlierReceipts = [], receipt }: Turn): Receipt[] => [...earlierReceipts, ...(receipt ? [receipt] : [])]
+
+/** The newest receipts of earlier answers are kept. */
+const withEarlier = (turn: Turn, late: readonly Receipt[]): Turn => ({
+  ...turn,
+  earlierReceipts: [...(turn.earlierReceipts ?? []), ...late].slice(-mostEarlierReceipts),
+})
 
 const newId = (): string => randomBytes(12).toString('base64url')
 const noTurn = (): Failure => new Failure('not-found', 'There is no such turn in this chat.', { values: { what: 'turn' } })

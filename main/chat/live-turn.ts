@@ -129,7 +129,8 @@ export class LiveTurn {
             retryable: true,
           })
         if (step.value.type === 'final') return step.value
-        if (!signal.aborted) this.#append(step.value.text)
+        if (step.value.type === 'seal') this.#turn = { ...this.#turn, seal: step.value.seal }
+        else if (!signal.aborted) this.#append(step.value.text)
       }
     } finally {
       clearTimeout(graceTimer)

@@ -15,6 +15,7 @@ import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { receiptMaker } from './receipts.ts'
 import { type Asked, SecondChance } from './second-chance.ts'
+import { turnSealOf } from './turn-seal.ts'
 
 /** What a request over the network may cost at most (architecture, Networks). */
 export const maxCoefficient = 1000
@@ -56,7 +57,7 @@ export async function* answerOver(
       const permit = await passed(gate, signal)
       if (!permit) break
       for await (const event of askOnce(link, { messages, size, permit, wish }, signal)) {
-        begun = true
+        if (event.type !== 'seal') begun = true
         yield event
       }
       return
@@ -75,11 +76,12 @@ async function* askOnce(
   const { client, model } = link
   const body = JSON.stringify({ model, messages, stream: true, max_tokens: maxTokens })
   const receipts = receiptMaker(client, link.root, 'local')
+  let query: QueryHandle | undefined
   // Whoever makes a receipt goes on listening for it; every other way out ends that, a reader who leaves early included.
   let isMade = false
   try {
     const mayGo = mayGoBy(link, permit)
-    const query = client.runChat({ model, body, maxTokens, maxCoefficient, mayGo, seal: wish }, signal)
+    query = client.runChat({ model, body, maxTokens, maxCoefficient, mayGo, seal: wish }, signal)
     const responseHash = createHash('sha256')
     const failed = query.end.then(
       () => undefined,
@@ -91,9 +93,12 @@ async function* askOnce(
       throw isWantOfMoney(error) && size.likelyTooLong ? size.failure(error) : error
     })
     if (!head) {
-      yield final(await query.end, undefined, false, link.root())
+      const end = await query.end
+      yield sealOf(query)
+      yield final(end, undefined, false, link.root())
       return
     }
+    yield sealOf(query)
     if (head.status !== 200) {
       throw await refusal(head.status, query, link.contextTokens)
     }
@@ -120,12 +125,19 @@ async function* askOnce(
       responseSha256: responseHash.digest('hex'),
       model,
       end,
+      seal: query.seal,
     })
+    yield sealOf(query)
     yield { ...final(end, usage, length, link.root()), receipt }
+  } catch (thrown) {
+    if (query !== undefined) yield sealOf(query)
+    throw thrown
   } finally {
     if (!isMade) receipts.stop()
   }
 }
+
+const sealOf = ({ seal }: QueryHandle): BackendEvent => ({ type: 'seal', seal: turnSealOf(seal) })
 
 /** Asked right before a sending: over the connection that the permit names, and no other. */
 export function mayGoBy({ isPermitted }: Pick<AnsweringNetwork, 'isPermitted'>, { connection }: Permit): MayGo {

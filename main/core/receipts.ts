@@ -1,7 +1,9 @@
 import type { Receipt } from '../../preload/api/receipt.ts'
+import { receiptSeal } from '../../preload/api/seal.ts'
 import type { AccountRecord } from '../client/account-store.ts'
 import type { Client } from '../client/client.ts'
 import type { QueryEnd } from '../client/running-query.ts'
+import type { SealOutcome } from '../protocol/sealed/outcome.ts'
 import type { Chain } from '../ton/chain.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { digestOf, paramsText } from './verify/receipt.ts'
@@ -16,6 +18,7 @@ export interface Answered {
   readonly responseSha256: string
   readonly model: string
   readonly end: QueryEnd
+  readonly seal: SealOutcome
 }
 
 /**
@@ -65,7 +68,7 @@ export function receiptMaker(client: Client, root: () => RootConfig | null, chai
 }
 
 function receiptFrom(
-  { requestId, requestSha256, responseSha256, model }: Answered,
+  { requestId, requestSha256, responseSha256, model, seal }: Answered,
   tokens: NonNullable<QueryEnd['tokens']>,
   record: AccountRecord,
   root: RootConfig,
@@ -99,6 +102,7 @@ function receiptFrom(
       params: paramsText(record.params),
     },
     signed: signedOf(record),
+    seal: receiptSeal.parse(seal),
     attestation: 'none',
     chain: {
       network,
@@ -124,3 +128,10 @@ const sealed = (receipt: Omit<Receipt, 'digest'>): Receipt => ({ ...receipt, dig
 
 const signedOf = ({ signedBoc, signedTokens }: AccountRecord): Receipt['signed'] =>
   signedBoc === null ? null : { tokens: String(signedTokens), boc: Buffer.from(signedBoc).toString('base64') }
+
+/** Receipts of the answers to one question as a file for `cocoon-desktop verify`, named after the newest. */
+export function receiptFile(all: readonly Receipt[]): { fileName: string; json: string } {
+  const newest = all.at(-1)
+  const file = all.length === 1 ? newest : { kind: 'cocoon-receipts', version: 1, receipts: all }
+  return { fileName: `cocoon-receipt-${newest?.requestId.slice(0, 12)}.json`, json: `${JSON.stringify(file, null, 2)}\n` }
+}

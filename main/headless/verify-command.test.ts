@@ -51,6 +51,20 @@ describe('the status of cocoon-desktop verify', () => {
     })
   })
 
+  it('is the worst of all for receipts of one question, each judged for itself', async () => {
+    const all = (...receipts: readonly unknown[]): string => fileOf({ kind: 'cocoon-receipts', version: 1, receipts })
+    const good = await run(all(receipt, receipt))
+    expect(good.status).toBe(0)
+    expect(good.output).toMatch(/^Answer 1 of 2, an earlier one:\nPROVEN[\s\S]*\nAnswer 2 of 2, the newest:\nPROVEN/)
+    const { digest: _, ...rest } = { ...receipt, cost: '1' }
+    const mixed = await run(all({ ...rest, digest: digestOf(rest) }, receipt))
+    expect(mixed).toEqual({
+      status: 1,
+      output: expect.stringMatching(/NOT PROVEN \(cost-differs\)[\s\S]*Answer 2 of 2[\s\S]*\nPROVEN/),
+    })
+    expect(await run(all())).toEqual({ status: 1, output: expect.stringContaining('NOT PROVEN (receipt-malformed)') })
+  })
+
   it('is 3 for evidence that proves nothing', async () => {
     expect(await run(fileOf(evidence()))).toEqual({
       status: 3,

@@ -1,17 +1,19 @@
 import { readFileSync, statSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { receipts } from '../../preload/api/receipt.ts'
 import { asError, Failure } from '../base/failure.ts'
 import { silentLogger } from '../base/logger.ts'
 import { verifyEvidence } from '../core/verify/evidence.ts'
 import { plain } from '../core/verify/plain.ts'
 import { findCharge, type ProvenReceipt, verifyReceipt } from '../core/verify/receipt.ts'
+import { sealLines } from '../core/verify/receipt-seal.ts'
 import { httpChain } from '../ton/http-chain.ts'
 
 const help = `Usage: cocoon-desktop verify <file> [--chain <endpoint>]
 
 Verifies a file that the app saved. It needs neither the app nor, without --chain, any network.
 
-  receipt     Signature, contract, sums and totals of a paid answer.
+  receipt     Signature, contract, sums and totals of a paid answer; the key that it was sealed to, and its bill against what came.
               --chain <endpoint>  also looks up the charge on chain that covers it (HTTP endpoint of toncenter's form).
   evidence    What a check of a level found; a TDX quote in it is verified again, as of its time.
 
@@ -39,18 +41,18 @@ export async function verifyCommand(
   }
   try {
     const json = readJson(file)
-    const isReceipt = typeof json === 'object' && json !== null && 'kind' in json && json.kind === 'cocoon-receipt'
-    if (!isReceipt && values.chain !== undefined) {
+    const all = receiptsIn(json)
+    if (all === undefined && values.chain !== undefined) {
       print('Only a receipt has a charge that --chain could look for.')
       return 2
     }
-    const { lines, status } = isReceipt ? await aboutReceipt(verifyReceipt(json), values.chain) : aboutEvidence(json)
+    const { lines, status } = all === undefined ? aboutEvidence(json) : await aboutReceipts(all, values.chain)
     for (const line of lines) print(line)
     return status
   } catch (thrown) {
-    const message = plain(asError(thrown).message)
-    print(thrown instanceof Failure ? `NOT PROVEN (${thrown.code}): ${message}` : `NOT PROVEN: ${message}`)
-    return 1
+    const { lines, status } = refusal(thrown)
+    for (const line of lines) print(line)
+    return status
   }
 }
 
@@ -85,16 +87,58 @@ function aboutEvidence(json: unknown): Told {
   return { lines, status: lines.some((line) => line.startsWith('PROVEN')) ? 0 : 3 }
 }
 
+/** Of a file with one receipt, or with those of all answers to one question; undefined for anything else. */
+function receiptsIn(json: unknown): readonly unknown[] | undefined {
+  if (typeof json !== 'object' || json === null || !('kind' in json)) return undefined
+  if (json.kind === 'cocoon-receipt') return [json]
+  if (json.kind !== 'cocoon-receipts') return undefined
+  const parsed = receipts.safeParse(json)
+  if (!parsed.success)
+    throw new Failure('receipt-malformed', 'These are no receipts, or a field of them is missing or malformed.', {
+      cause: parsed.error,
+    })
+  return parsed.data.receipts
+}
+
+/** Each for itself: one that proves nothing yet takes nothing from the others, and the status is the worst. */
+async function aboutReceipts(all: readonly unknown[], endpoint: string | undefined): Promise<Told> {
+  const [only] = all
+  if (all.length === 1) return aboutReceipt(verifyReceipt(only), endpoint)
+  const told: Told[] = []
+  for (const [index, one] of all.entries()) {
+    const { lines, status } = await judged(one, endpoint)
+    const which = index === all.length - 1 ? 'the newest' : 'an earlier one'
+    told.push({ lines: [`Answer ${index + 1} of ${all.length}, ${which}:`, ...lines], status })
+  }
+  return { lines: told.flatMap(({ lines }) => lines), status: Math.max(...told.map(({ status }) => status)) }
+}
+
+async function judged(receipt: unknown, endpoint: string | undefined): Promise<Told> {
+  try {
+    return await aboutReceipt(verifyReceipt(receipt), endpoint)
+  } catch (thrown) {
+    return refusal(thrown)
+  }
+}
+
+function refusal(thrown: unknown): Told {
+  const message = plain(asError(thrown).message)
+  return { lines: [thrown instanceof Failure ? `NOT PROVEN (${thrown.code}): ${message}` : `NOT PROVEN: ${message}`], status: 1 }
+}
+
 async function aboutReceipt(proven: ProvenReceipt, endpoint: string | undefined): Promise<Told> {
   const { receipt, contract, signedTokens, totalAfter } = proven
+  const seal = sealLines(receipt)
   const lines = [
     'PROVEN from the file alone:',
     `  The contract ${contract.toString()} takes charges signed by the key ${receipt.contract.proxyKey} alone.`,
     `  That key signed a total of ${signedTokens} adjusted tokens, which covers the ${totalAfter} up to and with this answer.`,
     `  ${receipt.tokens.total} adjusted tokens at ${receipt.pricePerToken} nanoton are ${receipt.cost} nanoton; the price is that of the contract.`,
+    ...seal.proven,
     'NOT PROVEN by it:',
     `  What was asked and answered: signature and chain cover totals only. Hashes, model, time and the ${receipt.tokens.total} tokens of this one`,
     '  answer are the word of the computer that saved the file.',
+    ...seal.unproven,
     `  What machine answered: its attestation is “${receipt.attestation}”.`,
   ]
   const notAsked = 'The chain was not asked; --chain <endpoint> looks for the charge.'

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { sealState } from './privacy.ts'
-import { receipt } from './receipt.ts'
+import { mostEarlierReceipts, receipt } from './receipt.ts'
 import { id, nano, timeMs, words } from './scalars.ts'
+import { turnSeal } from './seal.ts'
 
 /**
  * Where a turn is answered, and thereby who can read it (ui.md §3.1 and §13.2).
@@ -70,6 +71,10 @@ export const turn = z.object({
   /** Of a paid answer; it comes a moment after the answer's end. */
   receipt: receipt.optional(),
 })
+  /** Of paid answers that stood here before, the oldest first; absent when there is none. */
+  earlierReceipts: z.array(receipt).max(mostEarlierReceipts).optional(),
+  /** How the question left for a network, also of an answer that failed; absent at other levels. */
+  seal: turnSeal.optional(),
 export type Turn = z.infer<typeof turn>
 
 export const conversationSummary = z.object({
@@ -164,7 +169,7 @@ export const chatCalls = {
   'chat.stop': { input: z.strictObject({ id, turnId: id }), output: turn },
   /** Answers the last turn again, at the chat's present level. */
   'chat.retry': { input: z.strictObject({ id, turnId: id, secretsSeen: z.literal(true).optional() }), output: turn },
-  /** The receipt of an answer as a file for `cocoon-desktop verify`, with the newest payment that covers it. */
+  /** The receipt of an answer, with those of answers that stood there before, as a file for `cocoon-desktop verify`; each with the newest payment that covers it. */
   'chat.receipt': { input: z.strictObject({ id, turnId: id }), output: z.object({ fileName: z.string(), json: z.string() }) },
   /** Checks the seal of a level now. */
   'chat.checkAgain': { input: z.strictObject({ level: privacyLevel }), output: z.object({}) },

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { receiptSeal } from './seal.ts'
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
 /** A whole number in decimal: adjusted tokens, or nanoton. */
@@ -36,6 +37,8 @@ export const receipt = z.strictObject({
   }),
   /** The newest signed payment when the receipt was saved; null while the proxy had signed none. */
   signed: z.strictObject({ tokens: whole, boc: z.base64().max(8_000) }).nullable(),
+  /** How the question left, and what the bill was held against. Absent in receipts of before. */
+  seal: receiptSeal.optional(),
   /** What was attested about the machine that answered. */
   attestation: z.literal('none'),
   chain: z.strictObject({
@@ -50,3 +53,16 @@ export const receipt = z.strictObject({
   digest: hash,
 })
 export type Receipt = z.infer<typeof receipt>
+
+/** Receipts that one answer may have of answers that stood in its place before; older ones are let go. */
+export const mostEarlierReceipts = 20
+
+/** Receipts of all answers to one question, the oldest first. */
+export const receipts = z.strictObject({
+  kind: z.literal('cocoon-receipts'),
+  version: z.literal(1),
+  receipts: z
+    .array(receipt)
+    .min(1)
+    .max(mostEarlierReceipts + 1),
+})

@@ -1,4 +1,5 @@
 import type { LevelState, PrivacyLevel } from '../../../preload/api/chat.ts'
+import type { TurnSeal } from '../../../preload/api/seal.ts'
 import { Signal } from '../../base/signal.ts'
 import type { ChatMessage, EngineUsage } from '../../inference/engine.ts'
 import type { BackendEvent, ChatBackend } from '../backend.ts'
@@ -29,6 +30,10 @@ export class ControlledBackend implements ChatBackend {
 
   text(text: string): void {
     this.#add({ type: 'text', text })
+  }
+
+  seal(seal: TurnSeal): void {
+    this.#add({ type: 'seal', seal })
   }
 
   finish(extra: Partial<Extract<BackendEvent, { type: 'final' }>> = {}): void {

@@ -8,8 +8,10 @@ import { type Receipt, receipt as receiptSchema } from '../../../preload/api/rec
 import { Failure } from '../../base/failure.ts'
 import { newestFirst } from '../../base/newest-first.ts'
 import type { AccountRecord } from '../../client/account-store.ts'
+import type { Multipliers } from '../../protocol/accounting/adjusted-tokens.ts'
 import { checkPayment } from '../../protocol/payments/signed-payment.ts'
 import type { Chain } from '../../ton/chain.ts'
+import { checkSeal, type ReceiptSealFault } from './receipt-seal.ts'
 
 export type ReceiptFault =
   | 'receipt-malformed'
@@ -23,6 +25,7 @@ export type ReceiptFault =
   | 'signed-total-differs'
   | 'total-falls'
   | 'not-signed-yet'
+  | ReceiptSealFault
 
 const fault = (code: ReceiptFault, message: string, cause?: unknown): Failure<ReceiptFault> =>
   new Failure(code, message, cause === undefined ? {} : { cause })
@@ -70,9 +73,10 @@ export function verifyReceipt(json: unknown): ProvenReceipt {
   if (parts !== total) throw fault('parts-differ', 'The tokens are not the sum of their parts.')
   if (total * BigInt(receipt.pricePerToken) !== BigInt(receipt.cost))
     throw fault('cost-differs', 'The cost is not tokens times price.')
-  const { contract, pricePerToken } = contractOf(named)
+  const { contract, pricePerToken, multipliers } = contractOf(named)
   if (pricePerToken !== BigInt(receipt.pricePerToken))
     throw fault('price-differs', 'The price is not that of the contract’s terms.')
+  checkSeal(receipt, multipliers)
   const totalAfter = BigInt(receipt.totalAfter)
   if (totalAfter < total) throw fault('total-falls', 'The total after the answer is less than the answer itself.')
   if (signed === null)
@@ -92,7 +96,7 @@ export function verifyReceipt(json: unknown): ProvenReceipt {
 }
 
 /** The address follows from owner, proxy, key and terms: so the key is the one whose charges the contract takes. */
-function contractOf(named: Receipt['contract']): { contract: Address; pricePerToken: bigint } {
+function contractOf(named: Receipt['contract']): { contract: Address; pricePerToken: bigint; multipliers: Multipliers } {
   try {
     const [cell] = Cell.fromBoc(Buffer.from(named.params, 'base64'))
     if (cell === undefined) throw new TypeError('no cell')
@@ -105,7 +109,7 @@ function contractOf(named: Receipt['contract']): { contract: Address; pricePerTo
     }
     const contract = Address.parse(named.address)
     if (!clientInit(identity).address.equals(contract)) throw new TypeError('another address')
-    return { contract, pricePerToken: params.pricePerToken }
+    return { contract, pricePerToken: params.pricePerToken, multipliers: params.multipliers }
   } catch (thrown) {
     throw fault('contract-not-of-this-key', 'The contract is not that of this owner, proxy, key and terms.', thrown)
   }
