@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { createHandlers } from './api.ts'
 import type { Handlers } from './api-link.ts'
-import { asError, toldOf } from './base/failure.ts'
+import { asError, Failure, toldOf } from './base/failure.ts'
 import type { Logger } from './base/logger.ts'
 import { untilAborted } from './base/until-aborted.ts'
 import { ChatService } from './chat/chat-service.ts'
@@ -32,6 +32,8 @@ import { createEngineBackend } from './inference/openai.ts'
 import { chainIdOf } from './localnet/chain-id.ts'
 import { shippedCatalog } from './models/catalog.ts'
 import { ModelLibrary, type VerifiedModel } from './models/library.ts'
+import { ModelsPlace } from './models/models-place.ts'
+import { ModelMover } from './models/move-models.ts'
 import { RateLimit } from './models/rate-limit.ts'
 import { readChainNetwork } from './network/network-file.ts'
 import { openDatabase } from './storage/database.ts'
@@ -96,11 +98,20 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
   facts.catch(() => undefined)
 
   // The user's own chat never waits for the end of a served answer.
-  const engine = new LocalEngine({ entryPath: entries.engine, keepOwn: true, logger: logger.room('engine') })
+  const whereIs = (path: string): string => library.whereIs(path)
+  const engine = new LocalEngine({ entryPath: entries.engine, keepOwn: true, whereIs, logger: logger.room('engine') })
   const catalog = shippedCatalog()
   const gpus = sharedWatch(() => openGpuWatch(() => new Set([process.pid, engine.pid ?? process.pid])))
   const rate = new RateLimit(() => settings.value.downloadBytesPerSecond ?? null)
-  const library = new ModelLibrary({ folder: paths.models, catalog, http: { rate }, logger: logger.room('models') })
+  const place = new ModelsPlace(paths.modelsPlace, paths.models, logger.room('models'))
+  const library = new ModelLibrary({
+    folder: place.value.folder,
+    isOwnFolder: (folder) => folder === paths.models,
+    catalog,
+    http: { rate },
+    logger: logger.room('models'),
+  })
+  const mover = new ModelMover({ library, place, ownFolder: paths.models, logger: logger.room('models') })
   const network = openAppNetwork({
     chosen,
     paths: books,
@@ -142,6 +153,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     settings,
     progress,
     logger: logger.room('models'),
+    onLibrary: () => mover.resume(),
     onUnload: async () => {
       showPractice()
       await network.stopServing()
@@ -159,6 +171,14 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     else practice.attach(undefined, networkIsUp ? modelComing : networkStarting)
   }
   models.trouble.onChange(showPractice)
+  models.trouble.onChange((trouble) => {
+    if (trouble instanceof Failure && trouble.code === 'models-folder-away') mover.away()
+  })
+  // A model that was to be downloaded waited for the end of the move.
+  mover.state.onChange(({ status }) => {
+    if (status === 'idle' && models.trouble.value instanceof Failure && models.trouble.value.code === 'models-moving')
+      models.start()
+  })
   const onComputer = measured(computerBackend(engine), (speed) => {
     try {
       if (models.current) library.setSpeed(models.current.id, speed)
@@ -232,6 +252,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     progress,
     settings,
     library,
+    mover,
     catalog,
     models,
     engine,
@@ -252,7 +273,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
       await Promise.all([api.stop(), paired.stop()])
       privacy.close()
       // All at once: a model that is being made ready may wait for the network, and either for the engine.
-      await Promise.all([models.stop(), engine.dispose(), network.stop()])
+      await Promise.all([models.stop(), mover.stop(), engine.dispose(), network.stop()])
       recorder.close()
       room.close()
       chatDatabase.close()

@@ -70,11 +70,11 @@ export const turn = z.object({
   error: turnError.optional(),
   /** Of a paid answer; it comes a moment after the answer's end. */
   receipt: receipt.optional(),
-})
   /** Of paid answers that stood here before, the oldest first; absent when there is none. */
   earlierReceipts: z.array(receipt).max(mostEarlierReceipts).optional(),
   /** How the question left for a network, also of an answer that failed; absent at other levels. */
   seal: turnSeal.optional(),
+})
 export type Turn = z.infer<typeof turn>
 
 export const conversationSummary = z.object({

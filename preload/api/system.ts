@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { modelAbilities, modelFit, modelStorage } from './model-fit.ts'
+import { modelAbilities, modelFit, modelStorage, modelsMove } from './model-fit.ts'
 import { addressText, nano, timeMs, words } from './scalars.ts'
 
 export const gpu = z.object({
@@ -259,6 +259,13 @@ export const systemCalls = {
   'models.addFile': { input: z.strictObject({ path: z.string().min(1).max(4096) }), output: modelState },
   /** Chooses the model that chats and the worker use. */
   'models.use': { input: z.strictObject({ id: z.string().max(200) }), output: z.object({}) },
+  /** Begins to move the models to a folder of this computer, by its whole path; progress comes by `models.moving`. */
+  'models.move': { input: z.strictObject({ folder: z.string().min(1).max(4096) }), output: z.object({}) },
+  'models.continueMove': { input: z.strictObject({}), output: z.object({}) },
+  /** Takes a move back that is not done: the models stay where they are. */
+  'models.cancelMove': { input: z.strictObject({}), output: z.object({}) },
+  /** Looks again for the folder of the models, or goes on with the app's own one. */
+  'models.findFolder': { input: z.strictObject({ own: z.boolean() }), output: z.object({}) },
   'models.storage': { input: z.strictObject({}), output: modelStorage },
   'models.delete': { input: z.strictObject({ id: z.string().max(200) }), output: z.object({}) },
 } as const
@@ -267,6 +274,7 @@ export const systemStreams = {
   'app.start': { input: z.strictObject({}), event: startState },
   settings: { input: z.strictObject({}), event: settings },
   'hardware.telemetry': { input: z.strictObject({}), event: telemetry },
+  'models.moving': { input: z.strictObject({}), event: modelsMove },
   'models.list': { input: z.strictObject({}), event: z.array(modelState) },
   'wallet.state': { input: z.strictObject({}), event: walletState },
   'network.state': { input: z.strictObject({}), event: networkState },
