@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { calls, streams } from '../preload/api/contract.ts'
+import { defaultLimits } from '../preload/api/limits.ts'
 import type { ToPage } from '../preload/api/link.ts'
 import { type Handlers, servePage } from './api-link.ts'
 import { Failure } from './base/failure.ts'
@@ -124,7 +125,14 @@ describe('the link between page and core', () => {
     const aborted: number[] = []
     const forever = (which: number) =>
       async function* (_input: object, signal: AbortSignal) {
-        yield { theme: 'dark' as const, language: 'en' as const, model: null, earningPaused: false, openNetworkForbidden: false }
+        yield {
+          theme: 'dark' as const,
+          language: 'en' as const,
+          model: null,
+          earningPaused: false,
+          openNetworkForbidden: false,
+          limits: defaultLimits,
+        }
         await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
         aborted.push(which)
       }
@@ -149,6 +157,7 @@ describe('the link between page and core', () => {
       model: null
       earningPaused: false
       openNetworkForbidden: false
+      limits: typeof defaultLimits
     }
     const { page, sent, settle } = openLink(
       handlersWith({
@@ -172,7 +181,14 @@ describe('the link between page and core', () => {
       handlersWith({
         streams: {
           settings: async function* (_input, signal) {
-            yield { theme: 'dark', language: 'en', model: null, earningPaused: false, openNetworkForbidden: false }
+            yield {
+              theme: 'dark',
+              language: 'en',
+              model: null,
+              earningPaused: false,
+              openNetworkForbidden: false,
+              limits: defaultLimits,
+            }
             await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
             aborted = true
           },

@@ -8,6 +8,7 @@ import { writeEvidence } from './chat/privacy/evidence-file.ts'
 import type { Privacy } from './chat/privacy/privacy.ts'
 import type { AppDevices } from './core/app-devices.ts'
 import type { AppGateway } from './core/app-gateway.ts'
+import type { AppLimits } from './core/app-limits.ts'
 import type { AppNetwork } from './core/app-network.ts'
 import { changes } from './core/changes.ts'
 import type { Engines } from './core/engines/engines.ts'
@@ -46,6 +47,7 @@ export interface ApiParts {
   readonly privacy: Privacy
   readonly ledger: Ledger
   readonly role: Watchable<EarnRole>
+  readonly limits: AppLimits
   readonly network: AppNetwork
   readonly api: AppGateway
   readonly paired: AppDevices
@@ -58,7 +60,7 @@ const done = {} as const
 /** Implements preload/api over the roles: one line a call, so that this file is also the list of what a page can cause. */
 export function createHandlers(parts: ApiParts): Handlers {
   const { devices } = parts.paired
-  const { api, chat, privacy, engine, info, ledger, library, models, network, progress, role, settings } = parts
+  const { api, chat, privacy, engine, info, ledger, library, limits, models, network, progress, role, settings } = parts
 
   const worker = (): Worker => {
     const now = network.worker.value
@@ -72,7 +74,6 @@ export function createHandlers(parts: ApiParts): Handlers {
 
   const pause = (paused: boolean): typeof done => {
     settings.change({ earningPaused: paused })
-    network.setPaused(paused)
     return done
   }
 
@@ -121,6 +122,15 @@ export function createHandlers(parts: ApiParts): Handlers {
         const payouts = await worker().settleAll()
         return { ownerReceived: payouts.reduce((sum, { ownerReceived = 0n }) => sum + ownerReceived, 0n) }
       },
+      'earn.anyway': () => {
+        limits.anyway()
+        return done
+      },
+      'engine.useAnyway': () => {
+        limits.useAnyway()
+        return done
+      },
+      'limits.set': (input) => limits.set(input),
       'gateway.set': async (input) => {
         await api.gateway.set(input)
         return done
@@ -232,6 +242,7 @@ export function createHandlers(parts: ApiParts): Handlers {
       'chat.conversation': (input, signal) => chat.conversation(input, signal),
       'chat.levels': (_input, signal) => chat.levels.values(signal),
       'earn.state': (_input, signal) => earnStates(ledger, role, signal),
+      'limits.state': (_input, signal) => changes(() => limits.view(), signal, { intervalMs: 500 }),
       'app.start': (_input, signal) => progress.state.values(signal),
       settings: (_input, signal) => settings.values(signal),
       'hardware.telemetry': (_input, signal) => readTelemetry(signal, systemTelemetry(parts.gpus)),

@@ -12,6 +12,7 @@ import { SealKeeper } from './chat/privacy/seal-keeper.ts'
 import type { ChildEntries } from './child-entries.ts'
 import { openAppDevices } from './core/app-devices.ts'
 import { openAppGateway } from './core/app-gateway.ts'
+import { openAppLimits } from './core/app-limits.ts'
 import { computerChecker } from './core/checks/computer-checker.ts'
 import { isPermitted, practiceChecker } from './core/checks/practice-checker.ts'
 import { earnRole } from './core/earn-role.ts'
@@ -137,11 +138,12 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     if (live && worker)
       practice.attach({
         client: live.client,
+  const limits = openAppLimits({ engine, network, settings, gpus, logger: logger.room('limits') })
         worker,
         engine: engine.state,
         model: baseName,
         modelName: model.name,
-        contextTokens: loaded.status === 'ready' ? loaded.contextTokens : undefined,
+        contextTokens: 'contextTokens' in loaded ? loaded.contextTokens : undefined,
         root: () => live.root.config.value,
         isPermitted: (connection, permitted) => isPermitted(live, connection, permitted),
         refill: (missing) => live.topUps.refill(missing),
@@ -259,7 +261,8 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     chat,
     privacy,
     ledger,
-    role: earnRole(engine, network, room.state),
+    role: earnRole({ engine, network, disk: room.state, settings, pauses: limits.pauses }),
+    limits,
     network,
     api,
     paired,
@@ -286,3 +289,4 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     },
   }
 }
+      limits.close()

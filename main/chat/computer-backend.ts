@@ -23,7 +23,6 @@ async function* answer(
   signal: AbortSignal,
   gate: Gate,
 ): AsyncGenerator<BackendEvent> {
-  const state = engine.state.value
   try {
     if (!(await passed(gate, signal))) {
       yield unsent
@@ -35,6 +34,7 @@ async function* answer(
         yield { type: 'final', usage: event.usage, reason: event.reason, ...(event.reason === 'cancelled' && { stop: 'ended' }) }
     }
   } catch (thrown) {
+    const state = engine.state.value
     if (!(thrown instanceof Failure && thrown.code === 'context-too-small') || state.status !== 'ready') throw thrown
     throw retold(thrown, { words: { code: thrown.code, values: { most: state.contextTokens } } })
   }
@@ -62,7 +62,7 @@ function levelState(engine: EngineState): LevelState {
       return { level, state: 'ready', model: engine.model }
     case 'asleep':
       // A model that sleeps for want of work comes back with the next question.
-      if (engine.why === 'idle') return { level, state: 'ready', model: engine.model }
+      if (engine.why === 'idle') return { level, state: 'ready', model: engine.model, asleep: true }
       return {
         level,
         state: 'unavailable',

@@ -1,9 +1,13 @@
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { computerChecker } from '../core/checks/computer-checker.ts'
 import { LocalEngine } from '../inference/local-engine.ts'
 import { tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
 import { computerBackend } from './computer-backend.ts'
-import { openChat, Reader, settled } from './testing/open-chat.ts'
+import { Privacy } from './privacy/privacy.ts'
+import { SealKeeper } from './privacy/seal-keeper.ts'
+import { goodFindings } from './testing/controlled-checker.ts'
+import { openChat, Reader, settled, testKey } from './testing/open-chat.ts'
 
 /** The real engine in its own process, with a tiny model of random weights: its words are nonsense, its counts are not. */
 describe('a chat on this computer', () => {
@@ -54,5 +58,40 @@ describe('a chat on this computer', () => {
     await vi.waitFor(() => expect(chat.levels.value[0]?.state).toBe('ready'), { timeout: 60_000 })
     await chat.retry({ id, turnId })
     expect(await settled(reader)).toMatchObject({ status: 'done', id: turnId })
+  })
+
+  it('wakes an engine that sleeps before the permit is judged, for a seal of the process that answers', async () => {
+    const { connection, wake } = computerChecker({
+      ...{ engine, library: { verify: () => Promise.reject(new Error('not asked')) }, model: () => undefined },
+      ...{ dataDir: 'd', vault: 'v', byPassword: true },
+    })
+    const checked: string[] = []
+    const keeper = new SealKeeper({
+      checker: {
+        ...{ level: 'computer', connection, ...(wake && { wake }) },
+        check: async (name) => {
+          checked.push(name)
+          return goodFindings('computer')
+        },
+      },
+    })
+    const privacy = new Privacy({ keepers: [keeper] })
+    const { chat } = openChat([computerBackend(engine, { maxTokens: 5 })], undefined, testKey, privacy)
+    const { id } = chat.create()
+    const reader = new Reader(chat, id)
+    await vi.waitFor(() => expect(keeper.state.value.phase).toBe('earned'))
+    expect(await engine.sleep()).toBe(true)
+    expect(chat.levels.value[0]).toMatchObject({ state: 'ready', asleep: true, model: 'tiny', seal: { phase: 'idle' } })
+    await chat.send({ id, text: 'wake up' })
+    expect(await settled(reader)).toMatchObject({ status: 'done' })
+    expect(checked.at(-1)).toBe(`tiny, process ${engine.pid}`)
+    expect(keeper.state.value).toMatchObject({ phase: 'earned', report: { connection: checked.at(-1) } })
+    // While another program has the memory nothing is stored, and the question may be asked again.
+    await engine.release({ graceMs: 0 })
+    await expect(chat.send({ id, text: 'now' })).rejects.toMatchObject({ code: 'not-ready', words: { code: 'engine-yielded' } })
+    expect(reader.turns).toHaveLength(1)
+    await engine.resume()
+    await chat.send({ id, text: 'now' })
+    expect(await settled(reader)).toMatchObject({ status: 'done', question: 'now' })
   })
 })

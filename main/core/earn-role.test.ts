@@ -1,8 +1,10 @@
 import { Address } from '@ton/core'
 import { expect, it } from 'vitest'
+import { defaultLimits } from '../../preload/api/limits.ts'
 import { Failure } from '../base/failure.ts'
 import { Signal } from '../base/signal.ts'
 import type { EarnRole } from '../earnings/earn-status.ts'
+import type { PauseState } from '../earnings/pause-keeper.ts'
 import type { Engine, EngineState } from '../inference/engine.ts'
 import type { LocalChainState } from '../localnet/local-chain.ts'
 import type { DiskState } from '../storage/disk-room.ts'
@@ -38,7 +40,9 @@ function scene() {
       return failure.value?.message ?? chainState.value.error?.message ?? null
     },
   } as Pick<AppNetwork, 'chainKind' | 'live' | 'worker' | 'failure' | 'trouble'> as AppNetwork
-  const role = earnRole({ state: engineState } as unknown as Engine, network, disk)
+  const settings = new Signal({ earningPaused: false, limits: defaultLimits })
+  const pauses = new Signal<PauseState>({ reasons: [], allowed: [], program: null, temperatureC: null })
+  const role = earnRole({ engine: { state: engineState } as unknown as Engine, network, disk, settings, pauses })
   const seen: EarnRole[] = []
   role.onChange((next) => seen.push(next))
   const goLive = (): void => live.set({ chain: { state: chainState }, root: { config }, user } as unknown as LiveNetwork)
@@ -47,11 +51,11 @@ function scene() {
     worker.set({ state } as unknown as Worker)
     return state
   }
-  return { engineState, disk, chainState, config, failure, worker, role, seen, goLive, serve }
+  return { engineState, disk, chainState, config, failure, worker, settings, pauses, role, seen, goLive, serve }
 }
 
 it('follows engine, network, worker, disk and terms, each by itself', () => {
-  const { engineState, disk, config, role, seen, goLive, serve } = scene()
+  const { engineState, disk, config, settings, pauses, role, seen, goLive, serve } = scene()
   expect(role.value).toMatchObject({ network: 'local', engine: { status: 'no-model' }, link: { status: 'starting' }, running: 0 })
   expect(role.value).not.toHaveProperty('ownerAddress')
   const changed = (change: () => void): EarnRole => {
@@ -71,7 +75,11 @@ it('follows engine, network, worker, disk and terms, each by itself', () => {
   changed(() => {
     state = serve()
   })
-  expect(changed(() => state?.set({ ...idle, running: 2, paused: true }))).toMatchObject({ running: 2, paused: true })
+  expect(changed(() => state?.set({ ...idle, running: 2 }))).toMatchObject({ running: 2, paused: false })
+  // The worker is paused for both; who wanted it is told apart.
+  const held: PauseState = { reasons: ['battery'], allowed: [], program: null, temperatureC: null }
+  expect(changed(() => pauses.set(held))).toMatchObject({ paused: false, pause: { reasons: ['battery'], limits: defaultLimits } })
+  expect(changed(() => settings.set({ earningPaused: true, limits: defaultLimits })).paused).toBe(true)
   // Each contract is a payout of its own.
   const { settleFeeEstimate } = role.value
   expect(changed(() => state?.set({ ...idle, unpaidContracts: 3 })).settleFeeEstimate).toBe(3n * settleFeeEstimate)

@@ -1,5 +1,7 @@
+import type { Settings } from '../../preload/api/system.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import type { EarnRole } from '../earnings/earn-status.ts'
+import type { PauseState } from '../earnings/pause-keeper.ts'
 import type { Engine } from '../inference/engine.ts'
 import type { DiskState } from '../storage/disk-room.ts'
 import type { Worker } from '../worker/worker.ts'
@@ -8,8 +10,16 @@ import { type AppNetwork, troubleWords } from './app-network.ts'
 /** Upper estimate of what one payout costs the node wallet: gas and forward fees of wallet, worker and proxy contract. nanoton */
 const settleFee = 20_000_000n
 
+export interface EarnRoleParts {
+  readonly engine: Engine
+  readonly network: AppNetwork
+  readonly disk: Watchable<DiskState>
+  readonly settings: Watchable<Pick<Settings, 'earningPaused' | 'limits'>>
+  readonly pauses: Watchable<PauseState>
+}
+
 /** What the Earn screen says about this worker, composed from engine, network and worker. Kept up to date for the life of the core. */
-export function earnRole(engine: Engine, network: AppNetwork, disk: Watchable<DiskState>): Watchable<EarnRole> {
+export function earnRole({ engine, network, disk, settings, pauses }: EarnRoleParts): Watchable<EarnRole> {
   let connectedSinceMs: number | undefined
   let wasConnected = false
 
@@ -38,7 +48,8 @@ export function earnRole(engine: Engine, network: AppNetwork, disk: Watchable<Di
       network: network.chainKind,
       engine: engine.state.value,
       link: link(worker),
-      paused: worker?.state.value.paused ?? false,
+      paused: settings.value.earningPaused && worker !== null,
+      pause: { ...pauses.value, limits: settings.value.limits },
       running: worker?.state.value.running ?? 0,
       ...(live ? { ownerAddress: live.user.toString({ bounceable: false }) } : {}),
       ...(fee === undefined ? {} : { workerFeePerToken: fee }),
@@ -52,6 +63,8 @@ export function earnRole(engine: Engine, network: AppNetwork, disk: Watchable<Di
   let stopWorker: (() => void) | undefined
   engine.state.onChange(show)
   disk.onChange(show)
+  settings.onChange(show)
+  pauses.onChange(show)
   network.failure.onChange(show)
   network.live.onChange((live) => {
     live?.root.config.onChange(show)

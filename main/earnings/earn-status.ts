@@ -1,6 +1,9 @@
 import type { EarnState, EarnStatus } from '../../preload/api/earn.ts'
+import type { Limits } from '../../preload/api/limits.ts'
 import type { Words } from '../base/failure.ts'
 import type { EngineState } from '../inference/engine.ts'
+import type { PauseState } from './pause-keeper.ts'
+import { pausedByLimits } from './pause-words.ts'
 
 /** What the roles tell about this worker, composed by the core. */
 export interface EarnRole {
@@ -19,6 +22,8 @@ export interface EarnRole {
   }
   /** By the user. */
   readonly paused: boolean
+  /** By the limits; left out: nothing holds. */
+  readonly pause?: Pick<PauseState, 'reasons' | 'program' | 'temperatureC'> & { readonly limits: Limits }
   /** Requests that are being answered now. */
   readonly running: number
   /** User-friendly address that receives payouts. */
@@ -38,6 +43,9 @@ export interface StatusText {
   readonly tile: string
   /** Of the line, for other languages, where it holds a reason. */
   readonly lineWords?: Words
+  /** Of the title, where the status alone does not tell it. */
+  readonly titleWords?: Words
+  readonly pause?: EarnState['pause']
 }
 
 /** A request in the last minute still counts as earning (ui.md §2). */
@@ -66,6 +74,7 @@ export function earnStatus(role: EarnRole, lastActiveMs: number | undefined, now
           ? `${requests(role.running)} still running, nothing new is taken.`
           : 'Running requests were finished first.',
     }
+  if (role.pause !== undefined && role.pause.reasons.length > 0) return pausedByLimits(role.pause, nowMs)
   if (link.status === 'lost')
     return {
       status: 'offline',

@@ -1,20 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import {
-  balancedLimits,
-  hourOfWeek,
-  noMemory,
-  type PauseFacts,
-  type PauseLimits,
-  type PauseMemory,
-  pauseOf,
-  pauseReasons,
-} from './pause-rule.ts'
+import { defaultLimits, pauseReasons } from '../../preload/api/limits.ts'
+import { hourOfWeek, noMemory, type PauseFacts, type PauseLimits, type PauseMemory, pauseOf } from './pause-rule.ts'
 
 const nothing: PauseFacts = {
   ...{ gpuTemperatureC: null, gpuPrograms: null, idleMs: null, locked: null, onBattery: null, metered: null },
   lastHoursNet: null,
 }
-const everything: PauseLimits = { ...balancedLimits, whileUsed: true, whenNotPaying: true }
+const everything: PauseLimits = { ...defaultLimits, whileUsed: true, whenNotPaying: true }
 /** A Wednesday, 14:30. */
 const at = new Date(2026, 10, 25, 14, 30)
 const later = (ms: number): Date => new Date(at.getTime() + ms)

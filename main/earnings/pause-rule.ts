@@ -1,3 +1,5 @@
+import { type PauseReason, pauseReasons } from '../../preload/api/limits.ts'
+
 /** What of a computer counts for the rule; null is what it does not tell, and never pauses. */
 export interface PauseFacts {
   readonly gpuTemperatureC: number | null
@@ -27,29 +29,13 @@ export interface PauseLimits {
   readonly whenNotPaying: boolean
 }
 
-export const balancedLimits: PauseLimits = {
-  temperatureC: 80,
-  forGames: true,
-  forOtherApps: true,
-  whileUsed: false,
-  onBattery: true,
-  onMetered: true,
-  schedule: null,
-  whenNotPaying: false,
-}
+/**
+ * For these another program needs the graphics card, and is given its memory whatever the network is. The others only concern earning.
+ */
+export const givingWay: ReadonlySet<PauseReason> = new Set(['game', 'other-app'])
 
-/** In the order of the table (ui.md §5.2): the first is the title. */
-export const pauseReasons = [
-  'thermal',
-  'game',
-  'other-app',
-  'user-active',
-  'battery',
-  'metered',
-  'schedule',
-  'not-paying',
-] as const
-export type PauseReason = (typeof pauseReasons)[number]
+/** What the owner may pass over ("Earn anyway"): never what the hardware or a bill would suffer from. */
+export const canPassOver: ReadonlySet<PauseReason> = new Set(['game', 'other-app', 'user-active', 'schedule', 'not-paying'])
 
 /** What the rule has to remember between two looks: a reason holds on for a while after its cause is gone. */
 export interface PauseMemory {
@@ -66,7 +52,8 @@ export interface Pause {
   readonly memory: PauseMemory
 }
 
-const coolerByC = 8
+/** A card that was too hot goes on when it is so much cooler. */
+export const coolerByC = 8
 const afterGameMs = 60_000
 const quietMs = 5 * 60_000
 /** Another program counts from this share of the GPU, and until it falls below. */

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { defaultLimits } from '../../preload/api/limits.ts'
 import { silentLogger as logger } from '../base/logger.ts'
 import { openSettings } from './settings.ts'
 
@@ -22,17 +23,28 @@ describe('settings', () => {
       model: null,
       earningPaused: false,
       openNetworkForbidden: false,
+      limits: defaultLimits,
     })
     const seen: unknown[] = []
     settings.onChange((value) => seen.push(value))
     settings.change({ theme: 'dark', language: undefined })
-    expect(seen).toEqual([{ theme: 'dark', language: 'system', model: null, earningPaused: false, openNetworkForbidden: false }])
+    expect(seen).toEqual([
+      {
+        theme: 'dark',
+        language: 'system',
+        model: null,
+        earningPaused: false,
+        openNetworkForbidden: false,
+        limits: defaultLimits,
+      },
+    ])
     expect(openSettings(path, { logger }).value).toEqual({
       theme: 'dark',
       language: 'system',
       model: null,
       earningPaused: false,
       openNetworkForbidden: false,
+      limits: defaultLimits,
     })
   })
 
@@ -44,7 +56,23 @@ describe('settings', () => {
       model: null,
       earningPaused: false,
       openNetworkForbidden: false,
+      limits: defaultLimits,
     })
+  })
+
+  it('take no limits that the rule could not be judged by', () => {
+    for (const limits of [
+      { ...defaultLimits, temperatureC: 1_000 },
+      { ...defaultLimits, schedule: [true] },
+      { forGames: false },
+    ]) {
+      writeFileSync(path, JSON.stringify({ language: 'ru', limits }))
+      expect(openSettings(path, { logger }).value).toMatchObject({ language: 'ru', limits: defaultLimits })
+    }
+    const settings = openSettings(path, { logger })
+    expect(() => settings.change({ limits: { ...defaultLimits, graceMs: -1 } })).toThrow()
+    settings.change({ limits: { ...defaultLimits, graceMs: 0 } })
+    expect(openSettings(path, { logger }).value.limits.graceMs).toBe(0)
   })
 
   it('set an unreadable file aside', () => {
@@ -56,6 +84,7 @@ describe('settings', () => {
         model: null,
         earningPaused: false,
         openNetworkForbidden: false,
+        limits: defaultLimits,
       })
       const aside = readdirSync(folder).filter((name) => name.includes('unreadable'))
       expect(aside.some((name) => readFileSync(join(folder, name), 'utf8') === broken)).toBe(true)

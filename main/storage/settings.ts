@@ -1,10 +1,18 @@
 import { existsSync, readFileSync, renameSync } from 'node:fs'
+import { defaultLimits } from '../../preload/api/limits.ts'
 import { type Settings, settings as settingsSchema } from '../../preload/api/system.ts'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import type { Logger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 
-const defaults: Settings = { theme: 'system', language: 'system', model: null, earningPaused: false, openNetworkForbidden: false }
+const defaults: Settings = {
+  theme: 'system',
+  language: 'system',
+  model: null,
+  earningPaused: false,
+  openNetworkForbidden: false,
+  limits: defaultLimits,
+}
 
 export interface SettingsStore extends Watchable<Settings> {
   /**

@@ -113,6 +113,8 @@ export const levelState = z.object({
   reasonWords: words.optional(),
   model: z.string().optional(),
   /** Level `devices`: the computer that answers. */
+  /** The model gave its memory back for want of work; the first question brings it back. */
+  asleep: z.boolean().optional(),
   device: z.object({ name: z.string(), pairedAtMs: timeMs }).optional(),
   /** Estimated cost of a typical answer; absent when free. */
   estimate: nano.optional(),

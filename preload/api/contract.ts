@@ -4,13 +4,30 @@ import { devicesCalls, devicesStreams } from './devices.ts'
 import { earnCalls, earnStreams } from './earn.ts'
 import { gatewayCalls, gatewayStreams } from './gateway.ts'
 import type { Words } from './scalars.ts'
+import { limitsCalls, limitsStreams } from './limits.ts'
 import { systemCalls, systemStreams } from './system.ts'
 
 /** Every call the page may make. Input and output are parsed on both sides; what is not listed here does not exist. */
-export const calls = { ...chatCalls, ...earnCalls, ...systemCalls, ...gatewayCalls, ...devicesCalls } as const
+export const calls = {
+  ...chatCalls,
+  ...earnCalls,
+  ...systemCalls,
+  ...gatewayCalls,
+  ...devicesCalls,
+  ...enginesCalls,
+  ...limitsCalls,
+} as const
 
 /** Every subscription. Each starts with the present state, so that a page that reconnects needs no other question. */
-export const streams = { ...chatStreams, ...earnStreams, ...systemStreams, ...gatewayStreams, ...devicesStreams } as const
+export const streams = {
+  ...chatStreams,
+  ...earnStreams,
+  ...systemStreams,
+  ...gatewayStreams,
+  ...devicesStreams,
+  ...enginesStreams,
+  ...limitsStreams,
+} as const
 
 export type CallName = keyof typeof calls
 export type StreamName = keyof typeof streams

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { pauseReason } from './limits.ts'
 import { addressText, id, nano, timeMs, words } from './scalars.ts'
 import { diskFull } from './system.ts'
 
@@ -53,6 +54,10 @@ export const earnState = z.object({
   line: z.string(),
   /** Of the line, where it holds a reason; the rest follows from `status`. */
   lineWords: words.optional(),
+  /** Of the title, where `status` alone does not tell it. */
+  titleWords: words.optional(),
+  /** While the owner's limits pause serving: why, the first is the title; and whether that may be passed over ("Earn anyway"). */
+  pause: z.object({ reasons: z.array(pauseReason), canPassOver: z.boolean() }).optional(),
   /** While nothing can be served because nothing can be kept. */
   diskFull: diskFull.optional(),
   /** One word for the rail's node tile. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { limits } from './limits.ts'
 import { modelAbilities, modelFit, modelStorage, modelsMove } from './model-fit.ts'
 import { addressText, nano, timeMs, words } from './scalars.ts'
 
@@ -204,6 +205,8 @@ export const settings = z.object({
   earningPaused: z.boolean(),
   /** No chat may use the Open network. Nothing here can consent to it in advance. */
   openNetworkForbidden: z.boolean(),
+  /** Changed by `limits.set`. */
+  limits,
   /** Most that downloads of models take together; absent or null: no limit. */
   downloadBytesPerSecond: z.number().int().min(100_000).nullable().optional(),
 })

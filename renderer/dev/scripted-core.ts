@@ -6,6 +6,7 @@ import { z } from 'zod'
 import type { Conversation, ConversationEvent, LevelView, PrivacyLevel } from '../../preload/api/chat.ts'
 import { type StreamName, streams } from '../../preload/api/contract.ts'
 import type { EarnState } from '../../preload/api/earn.ts'
+import { defaultLimits } from '../../preload/api/limits.ts'
 import { type ToCore, toCore } from '../../preload/api/link.ts'
 import type { ModelState, NetworkState, Settings, StartState, WalletState } from '../../preload/api/system.ts'
 import * as sample from './sample-data.ts'
@@ -29,7 +30,7 @@ export interface Scene {
 }
 
 export const plainScene = (theme: Settings['theme'], language: Settings['language']): Scene => ({
-  settings: { theme, language, model: null, earningPaused: false, openNetworkForbidden: false },
+  settings: { theme, language, model: null, earningPaused: false, openNetworkForbidden: false, limits: defaultLimits },
   levels: sample.levels,
   earn: sample.earn,
   models: sample.models,

@@ -23,6 +23,11 @@ export interface LevelChecker {
    */
   readonly connection: Watchable<string | null>
   /**
+   * Brings back a connection that rests until something is asked, e.g. an engine that sleeps; nothing else. Called before each permit, when the seal
+   * is judged. Resolves when `signal` aborts. Throws `Failure` when it does not come back.
+   */
+  wake?(signal: AbortSignal): Promise<void>
+  /**
    * Checks the connection of that name. A check that fails is a row with `failed`, not a rejection. Rejects with `Failure` when the checks could not be
    * made, e.g. because the connection is gone: the seal is Not verified then, too. Ends soon after `signal` aborts.
    */

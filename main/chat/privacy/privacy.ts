@@ -43,7 +43,7 @@ export class Privacy {
 
   /**
    * What has to be passed right before each sending of `sender` at `level`. Throws `Failure`: `needs-consent`, `refused` (forbidden), `not-ready`,
-   * `not-verified`, `stopped`.
+   * `not-verified`, `stopped`, and of a connection that rested and does not come back.
    */
   gate(level: PrivacyLevel, sender: string): Gate {
     return async (signal) => {
@@ -53,6 +53,7 @@ export class Privacy {
         const { reason = '', reasonWords } = absentLevel(level)
         throw new Failure('not-ready', reason, { advice: 'Nothing was sent.', words: reasonWords })
       }
+      await keeper.wake(signal)
       const permit = await keeper.permit(signal)
       // It may have been taken back while the check ran.
       this.consent.demand(level, sender)

@@ -118,6 +118,11 @@ export class SealKeeper {
       this.#handle({ type: 'wish', wish, nowMs: this.#now() })
     })
 
+  /** Before `permit`: a connection that rests until something is asked comes back, and is checked then. Throws as `LevelChecker.wake`. */
+  async wake(signal: AbortSignal): Promise<void> {
+    await this.#checker.wake?.(signal)
+  }
+
   /** Gives up a check that runs; whoever waits for it is refused. */
   close(): void {
     this.#unwatch()

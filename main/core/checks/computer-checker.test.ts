@@ -8,7 +8,7 @@ import { computerChecker } from './computer-checker.ts'
 
 async function rowsOf(pid: number | undefined, platform?: NodeJS.Platform) {
   const checker = computerChecker({
-    engine: { state: new Signal<EngineState>({ status: 'no-model' }), pid },
+    engine: { state: new Signal<EngineState>({ status: 'no-model' }), pid, wake: async () => undefined },
     library: { verify: () => Promise.reject(new Error('no model is held')) },
     model: () => undefined,
     dataDir: 'somewhere',
@@ -49,7 +49,7 @@ it('is not looked at on other systems, and the rows say so', async () => {
 it('the weakness of a key that lies beside the data has words of its own', async () => {
   const words = async (byPassword: boolean) => {
     const checker = computerChecker({
-      engine: { state: new Signal<EngineState>({ status: 'no-model' }), pid: undefined },
+      engine: { state: new Signal<EngineState>({ status: 'no-model' }), pid: undefined, wake: async () => undefined },
       library: { verify: () => Promise.reject(new Error('no model is held')) },
       model: () => undefined,
       dataDir: 'somewhere',

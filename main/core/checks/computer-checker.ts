@@ -9,7 +9,7 @@ import { processFacts } from './process-sockets.ts'
 import { evidence, notChecked, passed, rowFailed, said } from './rows.ts'
 
 export interface ComputerCheckerOptions {
-  readonly engine: Pick<LocalEngine, 'state' | 'pid'>
+  readonly engine: Pick<LocalEngine, 'state' | 'pid' | 'wake'>
   readonly library: Pick<ModelLibrary, 'verify'>
   /** The model that the engine holds. */
   readonly model: () => VerifiedModel | undefined
@@ -31,7 +31,12 @@ export function computerChecker(options: ComputerCheckerOptions): LevelChecker {
       : null
   const connection = new Signal(name())
   engine.state.onChange(() => connection.set(name()))
-  return { level: 'computer', connection, check: (_name, signal) => check(options, signal) }
+  return {
+    level: 'computer',
+    connection,
+    wake: (signal) => engine.wake(signal),
+    check: (_name, signal) => check(options, signal),
+  }
 }
 
 const mostWaitMs = 5_000

@@ -1,0 +1,76 @@
+import type { PauseReason } from '../../preload/api/limits.ts'
+import type { Words } from '../base/failure.ts'
+import type { EarnRole, StatusText } from './earn-status.ts'
+import { canPassOver, coolerByC, hourOfWeek } from './pause-rule.ts'
+
+/** Title and line of a pause by the owner's limits (ui.md §5.2). The first reason is the title; the page names the others. */
+export function pausedByLimits(pause: NonNullable<EarnRole['pause']>, nowMs: number): StatusText {
+  const [first = 'schedule'] = pause.reasons
+  const { title, line, values } = said(first, pause, nowMs)
+  const words = (code: string): Words => ({ code, ...(values && { values }) })
+  return {
+    status: 'paused',
+    tile: first === 'thermal' ? 'Cooling' : 'Paused',
+    title,
+    titleWords: words(`pause-${first}`),
+    line,
+    lineWords: words(`pause-${first}-line`),
+    pause: { reasons: [...pause.reasons], canPassOver: pause.reasons.every((reason) => canPassOver.has(reason)) },
+  }
+}
+
+interface Said {
+  readonly title: string
+  readonly line: string
+  readonly values?: Words['values']
+}
+
+function said(reason: PauseReason, pause: NonNullable<EarnRole['pause']>, nowMs: number): Said {
+  const program = pause.program || 'another program'
+  const { temperatureC: limit, schedule } = pause.limits
+  switch (reason) {
+    case 'thermal': {
+      const now = Math.round(pause.temperatureC ?? limit)
+      return {
+        title: `Cooling down, ${now} °C`,
+        line: `Paused at your ${limit} °C limit. Goes on at ${limit - coolerByC} °C.`,
+        values: { now, limit, goesOn: limit - coolerByC },
+      }
+    }
+    case 'game':
+      return {
+        title: `Paused while ${program} runs`,
+        line: 'Starts again by itself 60 seconds after you quit. Your GPU is free for the game.',
+        values: { program: pause.program ?? '' },
+      }
+    case 'other-app':
+      return {
+        title: `Paused while ${program} uses the GPU`,
+        line: 'Starts again when it needs less than 20%.',
+        values: { program: pause.program ?? '' },
+      }
+    case 'user-active':
+      return { title: 'Paused while you use the computer', line: 'Starts again after 5 quiet minutes.' }
+    case 'battery':
+      return { title: 'Paused on battery', line: 'Starts again when plugged in.' }
+    case 'metered':
+      return { title: 'Paused on a metered connection', line: 'Starts again on a connection that is not paid by volume.' }
+    case 'schedule': {
+      const until = schedule === null ? null : nextAllowed(schedule, nowMs)
+      return until === null
+        ? { title: 'Off by your schedule', line: 'It allows no hour of the week.', values: { until: '' } }
+        : { title: `Off by your schedule until ${until}`, line: 'Starts again by itself.', values: { until } }
+    }
+    case 'not-paying':
+      return { title: 'Paused, it does not pay now', line: 'The last 3 hours cost more than they earned.' }
+  }
+}
+
+/** The next hour that may earn, as the local clock shows it, e.g. `23:00`; null when the week has none. */
+function nextAllowed(schedule: readonly boolean[], nowMs: number): string | null {
+  const at = new Date(nowMs)
+  const from = hourOfWeek(at)
+  for (let hours = 1; hours <= schedule.length; hours++)
+    if (schedule[(from + hours) % schedule.length]) return `${String((from + hours) % 24).padStart(2, '0')}:00`
+  return null
+}
