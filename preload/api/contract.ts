@@ -14,7 +14,6 @@ export const calls = {
   ...systemCalls,
   ...gatewayCalls,
   ...devicesCalls,
-  ...enginesCalls,
   ...limitsCalls,
 } as const
 
@@ -25,7 +24,6 @@ export const streams = {
   ...systemStreams,
   ...gatewayStreams,
   ...devicesStreams,
-  ...enginesStreams,
   ...limitsStreams,
 } as const
 
