@@ -52,6 +52,28 @@ it('what earlier answers to a question cost is told beside the one that stands',
   expect(html).toContain('0.0276')
 })
 
+it('how a question left is marked below its answer, and a bill that does not fit is said in words', () => {
+  const left = { scheme: 'direct' as const, keyId: '1'.repeat(64), owner: `0:${'2'.repeat(64)}`, attestation: 'none' as const }
+  const bill = { statedTokens: '990', workerTokens: '330', answerTokens: 3, expectedTokens: 3, toleratedTokens: 36 }
+  const sealed = (deviations: readonly 'stated-above-worker'[], language: Language = 'en'): string =>
+    drawn([turn('one', { level: 'practice', seal: { ...left, deviations: [...deviations], bill } })], language)
+  expect(sealed([])).toContain('Sealed to worker 0:2222222222…222222222222; who that is was not checked.')
+  expect(sealed([])).not.toContain('The bill does not fit')
+  expect(sealed(['stated-above-worker'])).toContain('The proxy billed 990 adjusted tokens, and the worker stated 330.')
+  expect(sealed(['stated-above-worker'], 'ru')).toContain('Счёт не сходится с тем, что пришло')
+  const readable = drawn([turn('one', { level: 'practice', seal: { scheme: 'none', reason: 'proxy-without' } })], 'en')
+  expect(readable).toContain('Sent readable for the proxy')
+  const unsent = drawn([turn('one', { level: 'practice', seal: { scheme: 'none', reason: 'not-sent' } })], 'en')
+  expect(unsent).not.toContain('Sent ')
+})
+
+it('receipts of answers that were asked anew are offered with the newest', () => {
+  const receipt = {} as NonNullable<Turn['receipt']>
+  expect(drawn([turn('one', { receipt })], 'en')).toContain('"Save the receipt"')
+  expect(drawn([turn('one', { receipt, earlierReceipts: [receipt, receipt] })], 'en')).toContain('receipts of all 3 answers')
+  expect(drawn([turn('one')], 'en')).not.toContain('receipt')
+})
+
 it('a stop costs nothing where nothing is paid', () => {
   const usage = { promptTokens: 10, cachedTokens: 0, completionTokens: 12, reasoningTokens: 0 }
   const stopped = (level: Turn['level']): string => drawn([turn('one', { status: 'stopped', stop: 'ended', level, usage })], 'en')

@@ -6,6 +6,7 @@ import { useTexts } from '../messages/texts.tsx'
 import { useCoreWords } from '../messages/use-core-words.ts'
 import { levelName, pastTone } from '../seal/level.ts'
 import { LevelGlyph } from '../seal/seal-glyph.tsx'
+import { TurnSealMark } from '../seal/turn-seal.tsx'
 import { Button, IconButton } from '../ui/button.tsx'
 import { CopyButton } from '../ui/copy-button.tsx'
 import { Icon } from '../ui/icon.tsx'
@@ -84,6 +85,7 @@ function Footer({ turn, isLast, onRetry, onReceipt }: Pick<TurnViewProps, 'turn'
         ...(turn.firstTokenMs === undefined ? [] : [t('usage.firstToken', { time: format.duration(turn.firstTokenMs) })]),
       ].join(', ')
     : ''
+  const receipts = (turn.earlierReceipts?.length ?? 0) + (turn.receipt ? 1 : 0)
   const canRetry = isLast && turn.question !== '' && !turn.error
   return (
     <footer className="turn-meta num">
@@ -91,6 +93,7 @@ function Footer({ turn, isLast, onRetry, onReceipt }: Pick<TurnViewProps, 'turn'
         <LevelGlyph level={turn.level} size={15} />
         {t(levelName[turn.level])}
       </span>
+      {turn.seal ? <TurnSealMark seal={turn.seal} /> : null}
       {turn.tokensPerSecond === undefined ? null : <span>{format.speed(turn.tokensPerSecond)}</span>}
       {usage ? (
         <Tip text={details}>
@@ -115,8 +118,12 @@ function Footer({ turn, isLast, onRetry, onReceipt }: Pick<TurnViewProps, 'turn'
       )}
       <span className="ms-auto flex gap-0.5">
         {turn.answer ? <CopyButton value={turn.answer} label={t('chat.copyAnswer')} /> : null}
-        {turn.receipt ? (
-          <IconButton small label={t('receipt.save')} onClick={onReceipt}>
+        {receipts > 0 ? (
+          <IconButton
+            small
+            label={receipts === 1 ? t('receipt.save') : t('receipt.saveAll', { n: receipts })}
+            onClick={onReceipt}
+          >
             <Icon of={ReceiptText} size={15} />
           </IconButton>
         ) : null}

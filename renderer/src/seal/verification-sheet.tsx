@@ -18,6 +18,7 @@ import { ScrollRegion } from '../ui/scroll-region.tsx'
 import { levelName, sealTone } from './level.ts'
 import { Path } from './path.tsx'
 import { CheckingGlyph, FailedGlyph, LevelGlyph } from './seal-glyph.tsx'
+import { LastQuestion } from './turn-seal.tsx'
 import { useAgo } from './use-ago.ts'
 import { useEvidence } from './use-evidence.ts'
 
@@ -157,6 +158,7 @@ function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
         ) : (
           <p className="text-sm text-ink-2">{t('sheet.noEvidence')}</p>
         )}
+        <LastQuestion turn={lastTurn?.level === level ? lastTurn : undefined} />
         <Payment level={level} lastTurn={lastTurn} />
       </ScrollRegion>
     </>
