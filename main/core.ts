@@ -14,8 +14,11 @@ import { openAppDevices } from './core/app-devices.ts'
 import { openAppGateway } from './core/app-gateway.ts'
 import { openAppLimits } from './core/app-limits.ts'
 import { computerChecker } from './core/checks/computer-checker.ts'
+import { externalChecker } from './core/checks/external-checker.ts'
 import { isPermitted, practiceChecker } from './core/checks/practice-checker.ts'
 import { earnRole } from './core/earn-role.ts'
+import { Engines } from './core/engines/engines.ts'
+import { externalChat } from './core/engines/external-chat.ts'
 import { applyEnvProxy } from './core/env-proxy.ts'
 import { localSecrets } from './core/local-keys.ts'
 import { measured } from './core/measured-backend.ts'
@@ -180,6 +183,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
   mover.state.onChange(({ status }) => {
     if (status === 'idle' && models.trouble.value instanceof Failure && models.trouble.value.code === 'models-moving')
       models.start()
+  engines.start()
   })
   const onComputer = measured(computerBackend(engine), (speed) => {
     try {
@@ -200,6 +204,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     room,
     logger: logger.room('devices'),
   })
+  const engines = new Engines({ path: paths.engines, secrets: secretStore, logger: logger.room('engines') })
   const checkers = [
     computerChecker({
       engine,
@@ -211,6 +216,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     }),
     practiceChecker(network.live),
     paired.checker,
+    externalChecker(engines),
   ]
   const privacy = new Privacy({
     keepers: checkers.map((checker) => new SealKeeper({ checker, logger: logger.room('seal') })),
@@ -219,7 +225,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
   const chat = new ChatService({
     database: chatDatabase,
     sealer,
-    backends: [onComputer, practice, paired.backend],
+    backends: [onComputer, practice, paired.backend, externalChat(engines)],
     privacy,
     logger: logger.room('chat'),
   })
@@ -234,6 +240,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     engine,
     models,
     practice,
+    engines,
     privacy,
     room,
     logger: logger.room('api'),
@@ -266,6 +273,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     network,
     api,
     paired,
+    engines,
     logger,
   })
 
@@ -273,7 +281,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     handlers,
     async stop() {
       await chat.close()
-      await Promise.all([api.stop(), paired.stop()])
+      await Promise.all([api.stop(), paired.stop(), engines.stop()])
       privacy.close()
       // All at once: a model that is being made ready may wait for the network, and either for the engine.
       await Promise.all([models.stop(), mover.stop(), engine.dispose(), network.stop()])

@@ -8,6 +8,8 @@ import { createEngineBackend } from '../inference/openai.ts'
 import { openDatabase } from '../storage/database.ts'
 import type { DiskRoom } from '../storage/disk-room.ts'
 import { engineTrouble } from './engine-trouble.ts'
+import type { Engines } from './engines/engines.ts'
+import { externalGateway } from './engines/external-gateway.ts'
 import type { ModelKeeper } from './model-keeper.ts'
 import { networkGateway } from './network-gateway.ts'
 import type { PracticeBackend } from './practice-backend.ts'
@@ -21,6 +23,8 @@ export interface AppGatewayOptions {
   readonly engine: LocalEngine
   readonly models: Pick<ModelKeeper, 'current'>
   readonly practice: PracticeBackend
+  /** Of other programs. */
+  readonly engines: Engines
   readonly privacy: Privacy
   readonly room: DiskRoom
   readonly logger: Logger
@@ -32,7 +36,16 @@ export interface AppGateway {
 }
 
 /** The local API over what the app has: its engine, and the practice network while that is open. Open when it was open at the end of the last run. */
-export function openAppGateway({ path, engine, models, practice, privacy, room, logger }: AppGatewayOptions): AppGateway {
+export function openAppGateway({
+  path,
+  engine,
+  models,
+  practice,
+  engines,
+  privacy,
+  room,
+  logger,
+}: AppGatewayOptions): AppGateway {
   const database = openDatabase(path, gatewayMigrations, { logger, room })
   const loaded = () => {
     const { current } = models
@@ -49,6 +62,7 @@ export function openAppGateway({ path, engine, models, practice, privacy, room, 
         permission: privacy.gate('computer', sender),
       }),
       networkGateway(practice, engine, privacy.gate('practice', sender)),
+      externalGateway(engines),
     ],
     logger,
   })

@@ -12,6 +12,8 @@ export interface ApiKey extends GatewayKeyTerms {
   readonly createdAtMs: number
   readonly lastUsedAtMs: number | null
   readonly consentedAtMs: number | null
+  /** The level of that agreement; it holds for narrower ones too. */
+  readonly consentedLevel: PrivacyLevel | null
 }
 
 interface Row {
@@ -24,6 +26,7 @@ interface Row {
   readonly origins: string
   readonly daily_limit: bigint
   readonly consented_at_ms: bigint | null
+  readonly consented_level: string | null
   readonly created_at_ms: bigint
   readonly last_used_at_ms: bigint | null
 }
@@ -78,29 +81,34 @@ export class ApiKeys {
       createdAtMs: now,
       lastUsedAtMs: null,
       consentedAtMs: consented ? now : null,
+      consentedLevel: consented ? terms.level : null,
     }
     this.#database.transaction(() => {
       this.#database
         .prepare(
-          `INSERT INTO api_key (id, hash, hint, name, level, models, origins, daily_limit, consented_at_ms, created_at_ms)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          `INSERT INTO api_key (id, hash, hint, name, level, models, origins, daily_limit, consented_at_ms, consented_level, created_at_ms)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         )
-        .run(key.id, hash, key.hint, ...termValues(key), key.consentedAtMs, now)
+        .run(key.id, hash, key.hint, ...termValues(key), key.consentedAtMs, key.consentedLevel, now)
     })
     this.#byHash.set(hash.toString('hex'), key)
     return { key, secret }
   }
 
-  /** @throws Failure `not-found` */
+  /**
+   * @param consented whether the user agreed now that its requests leave for the level of the terms
+   * @throws Failure `not-found`
+   */
   change(id: string, terms: GatewayKeyTerms, consented: boolean): ApiKey {
     const [hash, old] = this.#entry(id)
-    const key: ApiKey = { ...old, ...terms, consentedAtMs: old.consentedAtMs ?? (consented ? this.#now() : null) }
+    const agreement = consented && { consentedAtMs: this.#now(), consentedLevel: terms.level }
+    const key: ApiKey = { ...old, ...terms, ...agreement }
     this.#database.transaction(() => {
       this.#database
         .prepare(
-          'UPDATE api_key SET name = ?, level = ?, models = ?, origins = ?, daily_limit = ?, consented_at_ms = ? WHERE id = ?',
+          'UPDATE api_key SET name = ?, level = ?, models = ?, origins = ?, daily_limit = ?, consented_at_ms = ?, consented_level = ? WHERE id = ?',
         )
-        .run(...termValues(key), key.consentedAtMs, id)
+        .run(...termValues(key), key.consentedAtMs, key.consentedLevel, id)
     })
     this.#byHash.set(hash, key)
     return key
@@ -150,6 +158,7 @@ function keyOf(row: Row): ApiKey {
     origins: names.parse(JSON.parse(row.origins)),
     dailyLimit: row.daily_limit,
     consentedAtMs: row.consented_at_ms === null ? null : Number(row.consented_at_ms),
+    consentedLevel: row.consented_level === null ? null : privacyLevel.parse(row.consented_level),
     createdAtMs: Number(row.created_at_ms),
     lastUsedAtMs: row.last_used_at_ms === null ? null : Number(row.last_used_at_ms),
   }

@@ -42,4 +42,7 @@ export const gatewayMigrations: readonly string[] = [
     amount INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX reservation_key ON reservation (key_id, day);`,
+  // Until now there was one level that needed an agreement.
+  `ALTER TABLE api_key ADD COLUMN consented_level TEXT;
+  UPDATE api_key SET consented_level = 'practice' WHERE consented_at_ms IS NOT NULL;`,
 ]

@@ -15,7 +15,7 @@ import { type ApiKey, ApiKeys } from './api-keys.ts'
 import type { GatewayBackend } from './backend.ts'
 import { Desk } from './desk.ts'
 import { Metrics } from './metrics.ts'
-import { idOf } from './model-choice.ts'
+import { hasAgreed, idOf } from './model-choice.ts'
 import { ApiRefusal, errorBody } from './refusal.ts'
 import { gatewayRoutes } from './routes.ts'
 import { RunningRequests } from './running-requests.ts'
@@ -116,15 +116,15 @@ export class Gateway {
 
   /** @throws Failure `api-consent-missing`, `api-level-unknown` */
   createKey({ consent, ...terms }: GatewayKeyTerms & { consent: boolean }): { id: string; secret: string } {
-    this.#checkConsent(terms, consent, false)
+    this.#checkConsent(terms, consent)
     const { key, secret } = this.#keys.create(terms, consent)
     return { id: key.id, secret }
   }
 
   /** @throws Failure `not-found`, `api-consent-missing`, `api-level-unknown` */
   changeKey({ id, consent, ...terms }: GatewayKeyTerms & { id: string; consent: boolean }): void {
-    const old = this.#keys.list().find((key) => key.id === id)
-    this.#checkConsent(terms, consent, old?.consentedAtMs != null)
+    const old = this.#keys.byId(id)
+    this.#checkConsent(terms, consent, old)
     this.#keys.change(id, terms, consent)
   }
 
@@ -200,10 +200,11 @@ export class Gateway {
     await listener?.close()
   }
 
-  #checkConsent({ level }: GatewayKeyTerms, consent: boolean, before: boolean): void {
+  #checkConsent({ level }: GatewayKeyTerms, consent: boolean, old?: ApiKey): void {
     const backend = this.#options.backends.find((one) => one.level === level)
     if (backend === undefined && level !== 'computer')
       throw new Failure('api-level-unknown', 'This level cannot be used here.', { advice: 'Choose another one.' })
+    const before = backend !== undefined && old !== undefined && hasAgreed(old, backend, this.#options.backends)
     if (backend?.needsConsent && !consent && !before)
       throw new Failure('api-consent-missing', 'Requests leave for this network only when you have agreed to it for this key.')
   }

@@ -17,7 +17,12 @@ export const idOf = ({ prefix }: GatewayBackend, { model }: Offer): string => `$
 function mayUse(key: ApiKey, backend: GatewayBackend, backends: readonly GatewayBackend[]): boolean {
   if (backend.level === 'computer') return true
   const widest = backends.findIndex(({ level }) => level === key.level)
-  return backends.indexOf(backend) <= widest && (!backend.needsConsent || key.consentedAtMs !== null)
+  return backends.indexOf(backend) <= widest && (!backend.needsConsent || hasAgreed(key, backend, backends))
+}
+
+/** Whether the user agreed that requests of that key go there, or to a wider place. */
+export function hasAgreed(key: ApiKey, backend: GatewayBackend, backends: readonly GatewayBackend[]): boolean {
+  return backends.findIndex(({ level }) => level === key.consentedLevel) >= backends.indexOf(backend)
 }
 
 /** Everything that a key may ask now. */

@@ -117,8 +117,11 @@ function hasContent({ choices }: Record<string, unknown>): boolean {
   const first: unknown = Array.isArray(choices) ? choices[0] : undefined
   if (!isObject(first)) return false
   const { delta, text } = first
-  return (typeof text === 'string' && text !== '') || (isObject(delta) && delta.content !== '')
+  return isWord(text) || (isObject(delta) && Object.entries(delta).some(([name, value]) => name !== 'role' && isWord(value)))
 }
+
+/** Engines write the empty beginning as an empty text or as null. */
+const isWord = (value: unknown): boolean => value !== undefined && value !== null && value !== ''
 
 async function patiently(response: ServerResponse): Promise<void> {
   await writable(response, mostStallMs)

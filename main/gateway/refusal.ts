@@ -68,6 +68,8 @@ const kinds: Readonly<Record<string, Kind>> = {
   'engine-crashed': later,
   'engine-busy': later,
   'engine-yielded': later,
+  'engine-answer-bad': badAnswer,
+  'engine-silent': { status: 504, type: 'server_error' },
   'not-ready': later,
   'no-connection': later,
   'no-worker': later,

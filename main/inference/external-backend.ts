@@ -53,7 +53,7 @@ export class ExternalServer {
   /** Of the last health check; undefined before the first one. */
   readonly listing = new Signal<ExternalListing | undefined>(undefined)
   readonly #http: EngineHttp
-  readonly #options: ExternalBackendOptions
+  readonly #options: ExternalServerOptions
   readonly #logger: Logger
   readonly #stop = new AbortController()
   #checks: Promise<void> | undefined
@@ -87,7 +87,7 @@ export class ExternalServer {
 
   /** Throws `Failure` `engine-unreachable`, `engine-answer-bad` for a redirection, or `cancelled` when aborted before the response. */
   async handle(request: BackendRequest, signal: AbortSignal): Promise<BackendResponse> {
-    const headers = request.headers.filter(([name]) => !ownHeaders.has(name.toLowerCase()))
+    const headers = request.headers.filter(([name]) => !this.#isOwn(name.toLowerCase()))
     let response: EngineHttpResponse
     try {
       response = await this.#http.send({ ...request, headers: [...headers, ...this.#authorization()] }, signal)
@@ -124,6 +124,8 @@ export class ExternalServer {
         signal,
       )
       const listing = await listingOf(response)
+      // A body that was given up ends early, without an error.
+      signal.throwIfAborted()
       // Before the health, of which many hear.
       this.#list(listing)
       this.health.set(response.status === 200)
@@ -138,6 +140,11 @@ export class ExternalServer {
   /** A new object only where something is new, so that nobody is told of the same again and again. */
   #list(next: ExternalListing): void {
     if (said(next) !== said(this.listing.value)) this.listing.set(next)
+  }
+
+  /** The engine's key is ours alone: what a caller sends in its place stays here. */
+  #isOwn(name: string): boolean {
+    return ownHeaders.has(name) || (name === 'authorization' && this.#options.apiKey !== undefined)
   }
 
   #authorization(): ReadonlyArray<readonly [string, string]> {

@@ -6,13 +6,14 @@ import { turnSeal } from './seal.ts'
 
 /**
  * Where a turn is answered, and thereby who can read it (ui.md §3.1 and §13.2).
- * `practice` is the local network: all roles run on this computer and pay each other test coins.
+ * `practice` is the local network: all roles run on this computer and pay each other test coins. `external` is an engine of another program that the
+ * user added: who can read is up to that program, wherever it runs.
  */
-export const privacyLevel = z.enum(['computer', 'devices', 'attested', 'open', 'practice'])
+export const privacyLevel = z.enum(['computer', 'devices', 'attested', 'open', 'practice', 'external'])
 export type PrivacyLevel = z.infer<typeof privacyLevel>
 
 /** Nothing is paid at these levels, whatever happens. */
-export const isFree = (level: PrivacyLevel): boolean => level === 'computer' || level === 'devices'
+export const isFree = (level: PrivacyLevel): boolean => level === 'computer' || level === 'devices' || level === 'external'
 
 export const turnError = z.object({
   /** Stable name of the failure, e.g. `engine-crashed`, `no-worker`, `balance-too-low`. */
@@ -112,10 +113,12 @@ export const levelState = z.object({
   reason: z.string().optional(),
   reasonWords: words.optional(),
   model: z.string().optional(),
-  /** Level `devices`: the computer that answers. */
   /** The model gave its memory back for want of work; the first question brings it back. */
   asleep: z.boolean().optional(),
+  /** Level `devices`: the computer that answers. */
   device: z.object({ name: z.string(), pairedAtMs: timeMs }).optional(),
+  /** Level `external`: the engine that answers, and whether messages leave this computer for it. */
+  engine: z.object({ name: z.string(), host: z.string(), isLoopback: z.boolean(), isEncrypted: z.boolean() }).optional(),
   /** Estimated cost of a typical answer; absent when free. */
   estimate: nano.optional(),
 })

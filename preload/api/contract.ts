@@ -2,9 +2,10 @@ import type { z } from 'zod'
 import { chatCalls, chatStreams } from './chat.ts'
 import { devicesCalls, devicesStreams } from './devices.ts'
 import { earnCalls, earnStreams } from './earn.ts'
+import { enginesCalls, enginesStreams } from './engines.ts'
 import { gatewayCalls, gatewayStreams } from './gateway.ts'
-import type { Words } from './scalars.ts'
 import { limitsCalls, limitsStreams } from './limits.ts'
+import type { Words } from './scalars.ts'
 import { systemCalls, systemStreams } from './system.ts'
 
 /** Every call the page may make. Input and output are parsed on both sides; what is not listed here does not exist. */
@@ -14,6 +15,7 @@ export const calls = {
   ...systemCalls,
   ...gatewayCalls,
   ...devicesCalls,
+  ...enginesCalls,
   ...limitsCalls,
 } as const
 
@@ -24,6 +26,7 @@ export const streams = {
   ...systemStreams,
   ...gatewayStreams,
   ...devicesStreams,
+  ...enginesStreams,
   ...limitsStreams,
 } as const
 

@@ -53,6 +53,8 @@ export const gatewayKey = gatewayKeyTerms.extend({
   lastUsedAtMs: timeMs.nullable(),
   /** When the user agreed that its requests leave for a network; null where that was never asked for. */
   consentedAtMs: timeMs.nullable(),
+  /** For which level; it holds for narrower ones too. */
+  consentedLevel: privacyLevel.nullable(),
   today: gatewayDay,
 })
 export type GatewayKey = z.output<typeof gatewayKey>

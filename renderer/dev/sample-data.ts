@@ -455,6 +455,7 @@ export const gateway: GatewayState = {
       createdAtMs: now - 3 * day,
       lastUsedAtMs: now - 2 * minute,
       consentedAtMs: now - 3 * day,
+      consentedLevel: 'practice',
       today: used,
     },
   ],

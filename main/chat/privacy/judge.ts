@@ -11,6 +11,7 @@ export const neededRows: Record<PrivacyLevel, readonly string[]> = {
   attested: ['hardware', 'software', 'channel', 'worker', 'model', 'gpu'],
   open: ['channel', 'registry'],
   practice: ['channel', 'registry'],
+  external: ['engine-address'],
 }
 
 /** Why these rows do not earn the level; null when they do. One failed row is enough, and so is a needed one that nobody checked. */

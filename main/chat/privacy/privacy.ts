@@ -83,4 +83,5 @@ const absences: Record<PrivacyLevel, readonly [string, string]> = {
   attested: ['No attested network is configured.', 'level-no-attested'],
   open: ['No open network is configured.', 'level-no-open'],
   practice: ['The practice network is not running.', 'level-no-practice'],
+  external: ['No engine of another program is added. Add one under Settings, Engines.', 'level-no-engine'],
 }

@@ -19,12 +19,12 @@ export function secretIn(text: string): SecretKind | null {
 }
 
 /**
- * Holds a message for the Open network that looks like it holds a secret.
+ * Holds a message for the Open network or another program that looks like it holds a secret.
  * @param texts everything that would be read there for the first time
  * @throws Failure `looks-secret` with the kind in its words
  */
 export function holdSecrets(level: PrivacyLevel, texts: readonly string[]): void {
-  if (level !== 'open') return
+  if (level !== 'open' && level !== 'external') return
   for (const text of texts) {
     const kind = secretIn(text)
     if (kind !== null)

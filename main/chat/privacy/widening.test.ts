@@ -19,12 +19,17 @@ describe('moving a chat to another level', () => {
         .map((to) => `${from} ${to}`),
     )
     expect(asked.toSorted()).toEqual([
+      'attested external',
       'attested open',
       'computer attested',
+      'computer external',
       'computer open',
       'devices attested',
+      'devices external',
       'devices open',
+      'external open',
       'practice attested',
+      'practice external',
       'practice open',
     ])
     for (const to of privacyLevel.options) expect(resolveMove({ from: 'computer', to, messages: 0 })).toBe('same-chat')
@@ -97,9 +102,9 @@ describe('a text that looks like a secret', () => {
     expect(secretIn(`keep this: ${(await mnemonicNew(24)).join(' ')}`)).toBe('phrase')
   })
 
-  it('is held for the Open network alone', () => {
+  it('is held for the Open network and for another program', () => {
     for (const level of privacyLevel.options) {
-      if (level === 'open')
+      if (level === 'open' || level === 'external')
         expect(() => holdSecrets(level, ['ok', twelve])).toThrow(expect.objectContaining({ code: 'looks-secret' }))
       else holdSecrets(level, [twelve])
     }

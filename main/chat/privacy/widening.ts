@@ -14,9 +14,9 @@ export interface Move {
   readonly along?: Along | undefined
 }
 
-/** Whether a move with messages has to be asked about: to the Attested network from this computer or a device of one's own, to the Open network always. */
+/** Whether a move with messages has to be asked about: to the Attested network from this computer or a device of one's own, to another program or the Open network always. */
 export function asksWhatGoesAlong({ from, to, messages }: Omit<Move, 'along'>): boolean {
-  return messages > 0 && isWider(from, to) && (to === 'attested' || to === 'open')
+  return messages > 0 && isWider(from, to) && (to === 'attested' || to === 'external' || to === 'open')
 }
 
 /**

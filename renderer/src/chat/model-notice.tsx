@@ -16,7 +16,7 @@ export function ModelNotice({ level }: { level: PrivacyLevel }) {
   const models = useStream('models.list', {}).value
   const state = useStream('chat.levels', {}).value?.find((one) => one.level === level)
   // Another computer's engine needs no model here.
-  if (level === 'devices') return null
+  if (level === 'devices' || level === 'external') return null
   if (!models || !state || state.state === 'ready' || models.some(({ status }) => status === 'installed')) return null
   const coming = models.find(({ status }) => status === 'downloading' || status === 'verifying')
   const progress = coming?.progress

@@ -77,10 +77,12 @@ export function LevelSwitcher({ anchor, level, levels, onLevel, onEvidence }: Le
   )
 }
 
-/** A device is offered once one is paired. */
+/** What has to be set up first is offered once it is: a paired device, an added engine. */
 function offered(level: PrivacyLevel, levels: readonly LevelView[] | undefined): readonly PrivacyLevel[] {
-  const nonePaired = levels?.find((one) => one.level === 'devices')?.reasonWords?.code === 'level-no-device'
-  return levelOrder.filter((one) => one !== 'devices' || one === level || !nonePaired)
+  const absent = ['level-no-device', 'level-no-engine']
+  const isAbsent = (one: PrivacyLevel): boolean =>
+    absent.includes(levels?.find((other) => other.level === one)?.reasonWords?.code ?? '')
+  return levelOrder.filter((one) => one === level || !isAbsent(one))
 }
 
 interface OptionProps {

@@ -2,14 +2,15 @@ import type { LevelView, PrivacyLevel } from '../../../preload/api/chat.ts'
 import type { MessageId } from '../messages/texts.tsx'
 
 /**
- * How a seal looks. `earned` (green) only for a level whose promise is kept right now; `open` (amber) for the Open network; `checking` while
+ * How a seal looks. `earned` (green) only for a level whose promise is kept right now; `open` (amber) for the Open network and for another
+ * program, where others could read; `checking` while
  * nothing is known, and nothing is sent; `failed` when a check did not pass; `neutral` for the practice network, which proves nothing about who
  * could read on a real one.
  */
 export type SealTone = 'earned' | 'open' | 'neutral' | 'checking' | 'failed'
 
-/** As Alt 1 to 5 count them. */
-export const levelOrder: readonly PrivacyLevel[] = ['computer', 'devices', 'attested', 'open', 'practice']
+/** As Alt 1 to 6 count them. */
+export const levelOrder: readonly PrivacyLevel[] = ['computer', 'devices', 'attested', 'open', 'practice', 'external']
 
 export const levelName: Record<PrivacyLevel, MessageId> = {
   computer: 'level.computer.name',
@@ -17,6 +18,7 @@ export const levelName: Record<PrivacyLevel, MessageId> = {
   attested: 'level.attested.name',
   open: 'level.open.name',
   practice: 'level.practice.name',
+  external: 'level.external.name',
 }
 
 /** Where the long name does not fit. */
@@ -28,6 +30,7 @@ const earnedTone: Record<PrivacyLevel, SealTone> = {
   attested: 'earned',
   open: 'open',
   practice: 'neutral',
+  external: 'open',
 }
 
 /** Tone of a level as the place of the next message: its colour has to be earned, by the connection that there is now. */
@@ -40,6 +43,7 @@ export function sealTone(level: PrivacyLevel, state: LevelView | undefined): Sea
     case 'failed':
       return 'failed'
     case 'idle':
+      return state.asleep ? 'neutral' : 'checking'
     case 'checking':
       return 'checking'
   }
@@ -47,7 +51,7 @@ export function sealTone(level: PrivacyLevel, state: LevelView | undefined): Sea
 
 /** Whether a message may be handed over: the core sends it once the seal is earned. */
 export const mayAsk = (state: LevelView | undefined): boolean =>
-  state?.state === 'ready' && state.seal.phase !== 'failed' && state.seal.phase !== 'idle'
+  state?.state === 'ready' && state.seal.phase !== 'failed' && (state.seal.phase !== 'idle' || state.asleep === true)
 
 /** Tone of an answer that was given at a level; it keeps it for ever. */
 export const pastTone = (level: PrivacyLevel): SealTone => earnedTone[level]

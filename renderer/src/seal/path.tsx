@@ -18,6 +18,7 @@ const stops: Record<PrivacyLevel, readonly Stop[]> = {
     { name: 'path.worker.name', role: 'path.worker.attested' },
   ],
   open: [me, { name: 'path.proxy.name', role: 'path.proxy.open' }, { name: 'path.stranger.name', role: 'path.worker.open' }],
+  external: [me, { name: 'path.program.name', role: 'path.program.role' }],
   practice: [me, { name: 'path.proxy.name', role: 'path.proxy.role' }, { name: 'path.worker.name', role: 'path.worker.role' }],
 }
 

@@ -116,6 +116,20 @@ export function OpenGlyph({ size = 16 }: GlyphProps) {
   )
 }
 
+/** Cocoon with a way out of it: another program. */
+export function ExternalGlyph({ size = 16 }: GlyphProps) {
+  return (
+    <svg {...svg} aria-hidden="true" width={size} height={size}>
+      <g stroke="currentColor" strokeLinecap="round" strokeLinejoin="round" strokeWidth="1.6">
+        <g transform="translate(8 10) rotate(36)">
+          <ellipse rx="4.6" ry="7" />
+        </g>
+        <path d="M8.5 10h9M14.8 7.2l2.8 2.8-2.8 2.8" />
+      </g>
+    </svg>
+  )
+}
+
 /** Cocoon with a cross: a check failed. */
 export function FailedGlyph({ size = 16 }: GlyphProps) {
   return (
@@ -136,6 +150,7 @@ const glyphs: Record<PrivacyLevel, (props: GlyphProps) => React.ReactNode> = {
   attested: AttestedGlyph,
   open: OpenGlyph,
   practice: PracticeGlyph,
+  external: ExternalGlyph,
 }
 
 export function LevelGlyph({ level, ...rest }: GlyphProps & { level: PrivacyLevel }) {

@@ -87,7 +87,20 @@ function useSealWords(level: PrivacyLevel, state: LevelView | undefined) {
   switch (state.seal.phase) {
     case 'earned':
     case 'aging':
-      return { ...named, consequence: t(`seal.${level}`, { ago: ago ?? '', device: isolated(state.device?.name ?? '') }) }
+      return {
+        ...named,
+        consequence: state.engine
+          ? t(state.engine.isLoopback ? 'seal.external' : 'seal.externalAway', {
+              name: isolated(state.engine.name),
+              host: isolated(state.engine.host),
+            })
+          : t(`seal.${level}`, {
+              ago: ago ?? '',
+              device: isolated(state.device?.name ?? ''),
+              name: '',
+              host: '',
+            }),
+      }
     case 'failed': {
       const name = t('seal.failed')
       const { text, words } = state.seal.reason
@@ -95,6 +108,7 @@ function useSealWords(level: PrivacyLevel, state: LevelView | undefined) {
     }
     case 'idle':
     case 'checking': {
+      if (state.asleep) return { ...named, consequence: t('seal.asleep') }
       const name = t('seal.checkingName')
       return { name, fullName: name, consequence: t('seal.checkingText') }
     }
@@ -106,7 +120,7 @@ function usePrice(level: PrivacyLevel, state: LevelView | undefined): string {
   const format = useFormat()
   if (state?.seal.phase === 'failed') return isFree(level) ? '' : t('price.notCharged')
   if (level === 'computer') return t('price.freeHere')
-  if (level === 'devices') return t('price.free')
+  if (isFree(level)) return t('price.free')
   return state?.estimate === undefined ? '' : t('price.estimate', { amount: format.figure(state.estimate, 'up') })
 }
 

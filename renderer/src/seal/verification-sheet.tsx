@@ -71,13 +71,15 @@ function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
   const again = useCall('chat.checkAgain')
   const evidence = useEvidence(level)
   const isReady = state?.state === 'ready'
+  /** Nothing is known of a process that is not there: the check comes with the first question. */
+  const isAsleep = state?.asleep === true && seal?.phase === 'idle'
   const subtitle = !isReady
     ? (saidReason(state) ?? t('seal.checking'))
     : report && ago
       ? tone === 'failed'
         ? t('sheet.checkedAgo', { ago })
         : t('sheet.verifiedAgo', { ago })
-      : t('seal.checkingText')
+      : t(isAsleep ? 'seal.asleep' : 'seal.checkingText')
 
   return (
     <>
@@ -99,7 +101,7 @@ function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
             {subtitle}
           </p>
         </div>
-        {isReady ? (
+        {isReady && !isAsleep ? (
           <Button
             size="sm"
             icon={<Icon of={RefreshCw} size={15} />}
@@ -119,11 +121,15 @@ function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
         <p className="text-xl leading-[1.625rem] tracking-[-0.01em]">
           {tone === 'checking'
             ? t('sheet.notReady')
+            : isAsleep
+              ? t('seal.asleep')
             : tone === 'failed' && seal?.phase === 'failed'
               ? `${t('seal.failedText')} ${said(seal.reason.text, seal.reason.words)}`
               : t(`sheet.${level}.summary`, {
                   device: isolated(state?.device?.name ?? ''),
                   date: state?.device ? format.dateTime(state.device.pairedAtMs) : '',
+                  name: isolated(state?.engine?.name ?? ''),
+                  host: isolated(state?.engine?.host ?? ''),
                 })}
         </p>
         <Path level={level} tone={tone} />

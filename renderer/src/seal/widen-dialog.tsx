@@ -65,7 +65,7 @@ function Question({ from, to, messages, onStay, onMove }: QuestionProps) {
       </div>
       {isOpen ? <Path level="open" tone="open" /> : null}
       <AlertDialog.Description className="mt-3 text-ink-2">
-        {isOpen ? t('widen.openText') : t('widen.text')}
+        {t(isOpen ? 'widen.openText' : to === 'external' ? 'widen.externalText' : 'widen.text')}
       </AlertDialog.Description>
       {messages > 0 && from !== to ? (
         <>
@@ -81,7 +81,9 @@ function Question({ from, to, messages, onStay, onMove }: QuestionProps) {
                 <span className="along-dot" aria-hidden="true" />
                 <b className="flex-1">{t(`widen.${one}`)}</b>
                 <span className="text-sm text-ink-2">
-                  {one === 'new-chat' ? t('widen.stayHere', { n: messages }) : isOpen ? t('widen.readToo') : t('widen.goToo')}
+                  {one === 'new-chat'
+                    ? t('widen.stayHere', { n: messages })
+                    : t(isOpen ? 'widen.readToo' : to === 'external' ? 'widen.externalToo' : 'widen.goToo')}
                 </span>
               </RadioGroup.Item>
             ))}

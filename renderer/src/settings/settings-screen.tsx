@@ -1,4 +1,4 @@
-import { Code, Eye, HardDrive, Info, Languages, Laptop, type LucideIcon, Palette } from 'lucide-react'
+import { Code, Cpu, Eye, HardDrive, Info, Languages, Laptop, type LucideIcon, Palette } from 'lucide-react'
 import type { Settings } from '../../../preload/api/system.ts'
 import { useAnswer, useCall } from '../api/use-call.ts'
 import { useStream } from '../api/use-stream.ts'
@@ -13,13 +13,15 @@ import { Icon } from '../ui/icon.tsx'
 import { Segmented } from '../ui/segmented.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { Devices } from './devices/devices.tsx'
+import { Engines } from './engines/engines.tsx'
 import { LocalApi } from './local-api/local-api.tsx'
 import { ModelStorage } from './model-storage.tsx'
 
-const sections = ['api', 'devices', 'privacy', 'storage', 'appearance', 'language', 'about'] as const
+const sections = ['api', 'engines', 'devices', 'privacy', 'storage', 'appearance', 'language', 'about'] as const
 type SectionName = (typeof sections)[number]
 const icons: Record<SectionName, LucideIcon> = {
   api: Code,
+  engines: Cpu,
   devices: Laptop,
   privacy: Eye,
   storage: HardDrive,
@@ -60,6 +62,8 @@ function Section({ section }: { section: SectionName }) {
       return <About />
     case 'api':
       return <LocalApi />
+    case 'engines':
+      return <Engines />
     case 'devices':
       return <Devices />
     case 'storage':

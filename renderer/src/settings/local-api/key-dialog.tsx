@@ -1,5 +1,5 @@
 import { type ReactNode, useState } from 'react'
-import type { PrivacyLevel } from '../../../../preload/api/chat.ts'
+import { isFree, type PrivacyLevel } from '../../../../preload/api/chat.ts'
 import { type GatewayKey, type GatewayState, pageOrigin } from '../../../../preload/api/gateway.ts'
 import { useCall } from '../../api/use-call.ts'
 import { csvTon } from '../../format/ton.ts'
@@ -34,8 +34,11 @@ export function KeyDialog({ api, edited, onClose }: KeyDialogProps) {
   const [origins, setOrigins] = useState((edited?.origins ?? []).join('\n'))
   const [agreed, setAgreed] = useState(false)
 
-  const needsConsent = api.levels.some((one) => one.level === level && one.needsConsent) && edited?.consentedAtMs == null
-  const paid = level !== 'computer'
+  const width = (one: PrivacyLevel | null | undefined): number => api.levels.findIndex((other) => other.level === one)
+  // An agreement to one level says nothing about a wider one.
+  const agreedBefore = width(level) <= width(edited?.consentedLevel)
+  const needsConsent = api.levels.some((one) => one.level === level && one.needsConsent) && !agreedBefore
+  const paid = !isFree(level)
   const dailyLimit = parseTon(limit)
   const allOrigins = listOf(origins)
   const badOrigin = allOrigins.find((origin) => !pageOrigin.safeParse(origin).success)
@@ -49,7 +52,8 @@ export function KeyDialog({ api, edited, onClose }: KeyDialogProps) {
       level,
       models: allModels.length === 0 ? null : allModels,
       origins: allOrigins,
-      dailyLimit,
+      // What is free needs no limit, and nothing else is to be paid for by the way.
+      dailyLimit: level === 'external' ? 0n : dailyLimit,
       consent: needsConsent && agreed,
     }
     if (edited) {
@@ -89,12 +93,14 @@ export function KeyDialog({ api, edited, onClose }: KeyDialogProps) {
             options={api.levels.map((one) => ({ value: one.level, label: t(`api.place.${one.level}`) }))}
             onChange={setLevel}
           />
-          <p className="text-xs text-ink-3">{t(paid ? 'api.levelPaid' : 'api.levelFree')}</p>
+          <p className="text-xs text-ink-3">
+            {t(paid ? 'api.levelPaid' : level === 'external' ? 'api.levelExternal' : 'api.levelFree')}
+          </p>
         </div>
         {needsConsent ? (
           <label className="flex items-start gap-2 text-sm">
             <input type="checkbox" className="mt-1" checked={agreed} onChange={(event) => setAgreed(event.target.checked)} />
-            <span>{t('api.consent', { level: t(`api.place.${level}`) })}</span>
+            <span>{level === 'external' ? t('api.consentExternal') : t('api.consent', { level: t(`api.place.${level}`) })}</span>
           </label>
         ) : null}
         {paid ? (

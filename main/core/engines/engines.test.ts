@@ -1,0 +1,364 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import type { PrivacyLevel } from '../../../preload/api/chat.ts'
+import { createLogger, silentLogger } from '../../base/logger.ts'
+import { Privacy } from '../../chat/privacy/privacy.ts'
+import { SealKeeper } from '../../chat/privacy/seal-keeper.ts'
+import { openChat, Reader, settled, temporaryFolder, testKey } from '../../chat/testing/open-chat.ts'
+import { engineBackend, eventsOf, openStage, paidPlace, tinyEngine } from '../../gateway/testing/gateway-stage.ts'
+import type { LocalEngine } from '../../inference/local-engine.ts'
+import { createEngineBackend } from '../../inference/openai.ts'
+import { openSecretStore } from '../../wallet/secret-store.ts'
+import { externalChecker } from '../checks/external-checker.ts'
+import { Engines } from './engines.ts'
+import { externalChat } from './external-chat.ts'
+import { externalGateway } from './external-gateway.ts'
+import { type EngineServer, engineServer } from './testing/engine-server.ts'
+
+const model = 'org/tiny:1b'
+const id = `external/mine/${model}`
+let engine: LocalEngine
+let server: EngineServer
+
+beforeAll(async () => {
+  engine = await tinyEngine()
+  server = await engineServer(createEngineBackend({ engine, model }))
+})
+afterAll(async () => {
+  await server.close()
+  await engine.dispose()
+})
+beforeEach(() => {
+  server.misbehave = undefined
+  server.list = undefined
+  server.asked.length = 0
+  server.broken = 0
+})
+
+const openEngines = (folder = temporaryFolder(), logger = silentLogger): Engines => {
+  const secrets = openSecretStore(join(folder, 'secrets.json'), testKey)
+  const engines = new Engines({ path: join(folder, 'engines.json'), secrets, logger, lookEveryMs: 50 })
+  engines.start()
+  onTestFinished(() => engines.stop())
+  return engines
+}
+
+/** With the one engine, its model chosen for chats. */
+async function withEngine(engines = openEngines()): Promise<{ engines: Engines; id: string }> {
+  const { id } = engines.add({ name: 'mine', url: `${server.url}/v1/` })
+  await vi.waitFor(() => expect(engines.view().engines[0]?.models).toEqual([model]))
+  engines.choose({ id, model })
+  return { engines, id }
+}
+
+function openLevel(engines: Engines) {
+  const backend = externalChat(engines)
+  const keeper = new SealKeeper({ checker: externalChecker(engines) })
+  const privacy = new Privacy({ keepers: [keeper] })
+  onTestFinished(() => privacy.close())
+  const { chat } = openChat([backend], undefined, testKey, privacy)
+  const level: PrivacyLevel = 'external'
+  const { id } = chat.create({ level })
+  return { backend, keeper, chat, id, reader: new Reader(chat, id) }
+}
+
+describe('the list of engines', () => {
+  it('asks first where messages would leave this computer, and sends nothing there', () => {
+    const engines = openEngines()
+    for (const url of [
+      'http://192.168.1.5:8000',
+      'https://api.example.com/v1',
+      'http://localhost.example.com',
+      'http://0.0.0.0:1',
+    ])
+      expect(() => engines.add({ name: 'away', url })).toThrow(expect.objectContaining({ code: 'needs-consent' }))
+    expect(engines.view().engines).toEqual([])
+    engines.add({ name: 'away', url: 'https://192.0.2.1:9', understood: true })
+    expect(engines.view().engines[0]).toMatchObject({ isLoopback: false, isEncrypted: true, host: '192.0.2.1:9' })
+    for (const url of ['http://localhost:1', 'http://[::1]:1', 'http://127.1:1', 'http://0x7f000001:1'])
+      expect(engines.add({ name: `here-${url.length}-${url.at(7)}`, url }).id).toBeTruthy()
+    for (const url of ['file:///etc/passwd', 'http://name:pass@127.0.0.1', 'http://127.0.0.1/?a=b', 'mine', 'http://'])
+      expect(() => engines.add({ name: 'bad', url })).toThrow(expect.objectContaining({ code: 'bad-url' }))
+  })
+
+  it('keeps the key in the secret store alone, sends it to the engine, and finds both again after a restart', async () => {
+    const folder = temporaryFolder()
+    const lines: string[] = []
+    const logger = createLogger((line) => lines.push(line), 'debug')
+    const engines = openEngines(folder, logger)
+    const key = 'sk-of-the-engine-1234'
+    const { id } = engines.add({ name: 'mine', url: server.url, key })
+    await vi.waitFor(() => expect(engines.view().engines[0]).toMatchObject({ status: 'ready', hasKey: true }))
+    expect(server.asked.at(-1)).toMatchObject({ path: '/v1/models', authorization: `Bearer ${key}` })
+    engines.choose({ id, model })
+    await engines.stop()
+    for (const name of ['engines.json', 'secrets.json']) expect(readFileSync(join(folder, name), 'utf8')).not.toContain(key)
+    expect(lines.join('\n')).not.toContain(key)
+    server.asked.length = 0
+    const later = openEngines(folder)
+    await vi.waitFor(() => expect(later.view()).toMatchObject({ chosen: { id, model }, engines: [{ status: 'ready' }] }))
+    expect(server.asked[0]?.authorization).toBe(`Bearer ${key}`)
+    await later.remove(id)
+    expect(later.view()).toEqual({ engines: [], chosen: null })
+    expect(openSecretStore(join(folder, 'secrets.json'), testKey).get(`engine-key ${id}`)?.length).toBe(0)
+  })
+
+  it('says what is wrong with an engine whose list it cannot read', async () => {
+    const { engines, id } = await withEngine()
+    const says = async (list: EngineServer['list']): Promise<string | undefined> => {
+      server.list = list
+      await engines.test(id)
+      const [shown] = engines.view().engines
+      expect(shown).toMatchObject({ status: 'failed', models: [] })
+      return shown?.problemWords?.code
+    }
+    const json = { 'Content-Type': 'application/json' }
+    expect(await says((_, response) => response.writeHead(401).end())).toBe('engine-key-refused')
+    expect(await says((_, response) => response.writeHead(503).end())).toBe('engine-unhealthy')
+    expect(await says((_, response) => response.writeHead(200, json).end('<html>'))).toBe('engine-answer-bad')
+    expect(await says((_, response) => response.writeHead(200, json).end('{"data":"models"}'))).toBe('engine-answer-bad')
+    expect(await says((_, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('{"data":[]}'))).toBe(
+      'engine-answer-bad',
+    )
+    const endless = Buffer.alloc(1 << 20, 0x20)
+    expect(
+      await says((_, response) => {
+        response.writeHead(200, json)
+        const more = (): void => {
+          while (!response.destroyed && response.write(endless));
+          response.once('drain', more)
+        }
+        more()
+      }),
+    ).toBe('engine-answer-bad')
+    expect(await says((_, response) => response.destroy())).toBe('engine-unreachable')
+    const odd = { data: [{ id: 7 }, { id: 'a\u202Eb' }, { id: 'x'.repeat(301) }, { id: model }, { id: model }] }
+    server.list = (_, response) => response.writeHead(200, json).end(JSON.stringify(odd))
+    await engines.test(id)
+    expect(engines.view().engines[0]).toMatchObject({ status: 'ready', models: [model] })
+  })
+})
+
+describe('the level Another program', () => {
+  it('is answered by the chosen model, its seal says what it does not know', async () => {
+    const { engines } = await withEngine()
+    const { backend, chat, id, keeper, reader } = openLevel(engines)
+    expect(backend.state.value).toMatchObject({ state: 'ready', model, engine: { name: 'mine', isLoopback: true } })
+    await chat.send({ id, text: 'Good morning?' })
+    const turn = await settled(reader)
+    expect(turn).toMatchObject({ status: 'done', level: 'external', model })
+    expect(turn.answer).not.toBe('')
+    expect(turn.usage?.promptTokens).toBeGreaterThan(10)
+    const asked = server.asked.filter(({ path }) => path === '/v1/chat/completions')
+    expect(asked).toHaveLength(1)
+    expect(JSON.parse(asked[0]?.body ?? '')).toMatchObject({
+      model,
+      stream: true,
+      messages: [{ role: 'system' }, { content: 'Good morning?' }],
+    })
+    const state = keeper.state.value
+    const rows = state.phase === 'earned' ? state.report.rows.map((row) => [row.id, row.result]) : []
+    expect(rows).toEqual([
+      ['engine-address', 'passed'],
+      ['channel', 'passed'],
+      ['engine-program', 'not-checked'],
+    ])
+  })
+
+  it('holds what looks like a secret, and asks what goes along with a chat that comes from this computer', async () => {
+    const { engines } = await withEngine()
+    const { chat, id } = openLevel(engines)
+    await expect(chat.send({ id, text: `0x${'ab'.repeat(32)}` })).rejects.toMatchObject({ code: 'looks-secret' })
+    expect(server.asked.some(({ path }) => path !== '/v1/models')).toBe(false)
+  })
+
+  it('stops by closing the connection, and loses its seal with the engine', async () => {
+    const { engines } = await withEngine()
+    const { backend, chat, id, keeper, reader } = openLevel(engines)
+    server.misbehave = (_, response) => {
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' })
+      response.write('data: {"choices":[{"delta":{"content":"One "},"finish_reason":null}]}\n\n')
+    }
+    const { id: turnId } = await chat.send({ id, text: 'Count.' })
+    await vi.waitFor(() => expect(reader.turns.at(-1)?.answer).toBe('One '))
+    await chat.stop({ id, turnId })
+    expect(await settled(reader)).toMatchObject({ status: 'stopped', answer: 'One ' })
+    await vi.waitFor(() => expect(server.broken).toBe(1))
+    const before = keeper.state.value
+    expect(before.phase).toBe('earned')
+    server.list = (_, response) => response.writeHead(503).end()
+    await vi.waitFor(() => expect(backend.state.value).toMatchObject({ state: 'unavailable' }))
+    expect(keeper.state.value.phase).toBe('idle')
+    await expect(chat.send({ id, text: 'Again?' })).rejects.toMatchObject({ code: 'not-ready' })
+  })
+
+  it('refuses hostile answers by name', async () => {
+    const { engines } = await withEngine()
+    const { chat, id, reader } = openLevel(engines)
+    const events = { 'Content-Type': 'text/event-stream' }
+    const code = async (misbehave: EngineServer['misbehave']): Promise<string | undefined> => {
+      server.misbehave = misbehave
+      await chat.send({ id, text: 'Hello?' })
+      const turn = await settled(reader)
+      expect(turn).toMatchObject({ status: 'failed', error: { money: 'You paid nothing.' } })
+      return turn.error?.code
+    }
+    expect(await code((_, response) => response.writeHead(302, { Location: 'http://192.0.2.1/' }).end())).toBe(
+      'engine-answer-bad',
+    )
+    expect(await code((_, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('<p>'))).toBe(
+      'engine-answer-bad',
+    )
+    expect(await code((_, response) => response.writeHead(200, events).end('data: {"choices":\n\n'))).toBe('answer-malformed')
+    expect(
+      await code((_, response) => response.writeHead(200, events).end('data: {"choices":[{"delta":{"content":"a"}}]}\n\n')),
+    ).toBe('answer-cut-off')
+    const long = `data: ${JSON.stringify({ choices: [{ delta: { reasoning_content: 'x'.repeat(60_000) } }] })}\n\n`
+    expect(
+      await code((_, response) => {
+        response.writeHead(200, events)
+        const more = (): void => {
+          while (!response.destroyed && response.write(long));
+          response.once('drain', more)
+        }
+        more()
+      }),
+    ).toBe('answer-too-large')
+    expect(await code((_, response) => response.writeHead(500).end('no'))).toBe('engine-refused')
+    const tooLong = { error: { code: 400, type: 'exceed_context_size_error', message: 'too long' } }
+    server.misbehave = (_, response) =>
+      response.writeHead(400, { 'Content-Type': 'application/json' }).end(JSON.stringify(tooLong))
+    expect(await code(server.misbehave)).toBe('context-too-small')
+  }, 30_000)
+})
+
+describe('external engines over the local API', () => {
+  const ask = { model: id, messages: [{ role: 'user', content: 'Hello' }], max_tokens: 8, seed: 1 }
+
+  async function openApi() {
+    const { engines } = await withEngine()
+    const stage = await openStage([engineBackend(engine), externalGateway(engines)])
+    onTestFinished(() => stage.close())
+    return { engines, stage, key: stage.key({ level: 'external' }) }
+  }
+
+  it('lists them with what they can do, answers, and counts', async () => {
+    const { stage, key } = await openApi()
+    const models = (await stage.send('GET', '/v1/models', { key })).json() as { data: { id: string }[] }
+    expect(models.data.map((one) => one.id)).toEqual(['local/tiny-random', id])
+    expect(models.data[1]).toMatchObject({
+      level: 'external',
+      capabilities: { chat_completions: true, images: true, logit_bias: false },
+    })
+    const reply = await stage.send('POST', '/v1/chat/completions', { key, body: ask })
+    expect(reply.headers['x-cocoon-level']).toBe('external')
+    expect(reply.json()).toMatchObject({ model: id, choices: [{ finish_reason: 'length' }], usage: { completion_tokens: 8 } })
+    const streamed = await stage.send('POST', '/v1/chat/completions', { key, body: { ...ask, stream: true, user: 'me' } })
+    const events = eventsOf(streamed.text)
+    expect(events.at(-1)).toBe('[DONE]')
+    expect(JSON.stringify(events)).not.toContain('"usage":{')
+    const sent = JSON.parse(server.asked.findLast(({ path }) => path === '/v1/chat/completions')?.body ?? '')
+    expect(sent).toMatchObject({ model, stream_options: { include_usage: true } })
+    expect(sent).not.toHaveProperty('user')
+    expect(stage.gateway.view().keys[0]?.today).toMatchObject({ requests: 2, completionTokens: 16, spent: 0n })
+  })
+
+  it('lets nothing go there without an agreement to this very level', async () => {
+    const { stage } = await openApi()
+    const narrow = stage.key({ level: 'computer' })
+    const refused = await stage.send('POST', '/v1/chat/completions', { key: narrow, body: ask })
+    expect(refused).toMatchObject({ status: 403 })
+    expect(refused.json()).toMatchObject({ error: { code: 'level_not_allowed' } })
+    expect((await stage.send('GET', '/v1/models', { key: narrow })).text).not.toContain(id)
+    const terms = { name: 'Test', models: null, origins: [], dailyLimit: 0n }
+    expect(() => stage.gateway.createKey({ ...terms, level: 'external', consent: false })).toThrow(
+      expect.objectContaining({ code: 'api-consent-missing' }),
+    )
+  })
+
+  it('asks anew when a key that may use a network is widened to other programs', async () => {
+    const { engines } = await withEngine()
+    const stage = await openStage([engineBackend(engine), paidPlace(1n).backend, externalGateway(engines)])
+    onTestFinished(() => stage.close())
+    const terms = { name: 'Test', models: null, origins: [], dailyLimit: 0n }
+    const { id: keyId, secret } = stage.gateway.createKey({ ...terms, level: 'practice', consent: true })
+    const widen = (consent: boolean): void => stage.gateway.changeKey({ ...terms, id: keyId, level: 'external', consent })
+    expect(() => widen(false)).toThrow(expect.objectContaining({ code: 'api-consent-missing' }))
+    const asked = () => stage.send('POST', '/v1/chat/completions', { key: secret, body: ask })
+    expect((await asked()).status).toBe(403)
+    widen(true)
+    expect((await asked()).status).toBe(200)
+    expect(stage.gateway.view().keys[0]?.consentedLevel).toBe('external')
+    stage.gateway.changeKey({ ...terms, id: keyId, level: 'practice', consent: false })
+    expect((await asked()).status).toBe(403)
+  })
+
+  it('takes pictures that stand in the request, and fetches none', async () => {
+    const { stage, key } = await openApi()
+    server.misbehave = (_, response) => {
+      response.writeHead(200, { 'Content-Type': 'application/json' })
+      response.end(
+        JSON.stringify({ object: 'chat.completion', choices: [{ message: { content: 'A cat.' }, finish_reason: 'stop' }] }),
+      )
+    }
+    const withPicture = (url: string): object => ({
+      ...ask,
+      messages: [
+        {
+          role: 'user',
+          content: [
+            { type: 'text', text: 'What is it?' },
+            { type: 'image_url', image_url: { url } },
+          ],
+        },
+      ],
+    })
+    const picture = 'data:image/png;base64,iVBORw0KGgo='
+    expect((await stage.send('POST', '/v1/chat/completions', { key, body: withPicture(picture) })).status).toBe(200)
+    expect(server.asked.at(-1)?.body).toContain(picture)
+    const asked = server.asked.length
+    for (const url of ['http://169.254.169.254/', 'file:///etc/passwd', 'data:text/html,x']) {
+      const reply = await stage.send('POST', '/v1/chat/completions', { key, body: withPicture(url) })
+      expect(reply.status).toBe(400)
+      expect(reply.json()).toMatchObject({ error: { param: 'messages[0].content[1].image_url' } })
+    }
+    const bias = await stage.send('POST', '/v1/chat/completions', { key, body: { ...ask, logit_bias: { 5: 1 } } })
+    expect(bias.json()).toMatchObject({ error: { param: 'logit_bias', code: 'unsupported_parameter' } })
+    expect(server.asked.slice(asked).every(({ path }) => path === '/v1/models')).toBe(true)
+  })
+
+  it('tells hostile answers as errors of their own, and the engine’s refusals as they are', async () => {
+    const { engines, stage, key } = await openApi()
+    const reply = async (misbehave: EngineServer['misbehave'], body: object = ask) => {
+      server.misbehave = misbehave
+      return stage.send('POST', '/v1/chat/completions', { key, body })
+    }
+    const json = { 'Content-Type': 'application/json' }
+    const moved = await reply((_, response) => response.writeHead(307, { Location: 'http://192.0.2.1/' }).end())
+    expect(moved).toMatchObject({ status: 502 })
+    expect(moved.json()).toMatchObject({ error: { code: 'engine_answer_bad' } })
+    expect(await reply((_, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end('{}'))).toMatchObject({
+      status: 502,
+    })
+    expect((await reply((_, response) => response.writeHead(200, json).end('{'))).json()).toMatchObject({
+      error: { code: 'answer_malformed' },
+    })
+    const endless = Buffer.alloc(64 << 10, 0x20)
+    const flood = await reply((_, response) => {
+      response.writeHead(200, json)
+      const more = (): void => {
+        while (!response.destroyed && response.write(endless));
+        response.once('drain', more)
+      }
+      more()
+    })
+    expect(flood.json()).toMatchObject({ error: { code: 'answer_too_large' } })
+    const error = { error: { message: 'no such tool', type: 'invalid_request_error', param: 'tools', code: 'bad_tool' } }
+    const refused = await reply((_, response) => response.writeHead(400, json).end(JSON.stringify(error)))
+    expect([refused.status, refused.json()]).toEqual([400, error])
+    const [{ record } = { record: undefined }] = engines.list()
+    await engines.remove(record?.id ?? '')
+    expect(await reply(undefined)).toMatchObject({ status: 503 })
+  })
+})

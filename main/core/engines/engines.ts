@@ -1,0 +1,201 @@
+import { randomBytes } from 'node:crypto'
+import { type EnginesState, type ExternalEngine, mostEngines } from '../../../preload/api/engines.ts'
+import { Failure, toldOf } from '../../base/failure.ts'
+import type { Logger } from '../../base/logger.ts'
+import { Signal, type Watchable } from '../../base/signal.ts'
+import { type EngineAddress, engineAddress } from '../../inference/engine-address.ts'
+import { ExternalServer } from '../../inference/external-backend.ts'
+import type { ExternalModel } from '../../inference/external-models.ts'
+import type { SecretStore } from '../../wallet/secret-store.ts'
+import { EngineBook, type EngineRecord } from './engine-book.ts'
+
+export interface EnginesOptions {
+  readonly path: string
+  readonly secrets: Pick<SecretStore, 'get' | 'put'>
+  readonly logger: Logger
+  /** Pause between two looks at each engine. Default 3 s. */
+  readonly lookEveryMs?: number
+}
+
+/** An engine of another program, as it is now. */
+export interface LiveEngine {
+  readonly record: EngineRecord
+  readonly address: EngineAddress
+  readonly server: ExternalServer
+  /** Counts how often it became reachable: a seal is earned for one of these times. */
+  readonly times: number
+}
+
+/** What chats are answered by. */
+export interface ChosenEngine {
+  readonly engine: LiveEngine
+  /** As the engine is asked for it. */
+  readonly model: string
+  /** Undefined while the engine does not list it. */
+  readonly listed: ExternalModel | undefined
+}
+
+const keyName = (id: string): string => `engine-key ${id}`
+
+/** The external engines of the app: which there are, with their health, and which one the chats use. `start` it, `stop` it. */
+export class Engines {
+  readonly #options: EnginesOptions
+  readonly #book: EngineBook
+  readonly #live = new Map<string, LiveEngine & { readonly end: () => void }>()
+  readonly #changes = new Signal({})
+  #stopped = false
+
+  constructor(options: EnginesOptions) {
+    this.#options = options
+    this.#book = new EngineBook(options.path, options.logger)
+  }
+
+  /** Begins to look at them; does not wait for any. */
+  start(): void {
+    for (const record of this.#book.value.engines) this.#open(record)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await Promise.all([...this.#live.keys()].map((id) => this.#close(id)))
+  }
+
+  /** Another value each time that anything changed. */
+  get changes(): Watchable<object> {
+    return this.#changes
+  }
+
+  list(): readonly LiveEngine[] {
+    return [...this.#live.values()]
+  }
+
+  chosen(): ChosenEngine | undefined {
+    const { chosen } = this.#book.value
+    const engine = chosen === null ? undefined : this.#live.get(chosen.id)
+    if (engine === undefined || chosen === null) return undefined
+    return { engine, model: chosen.model, listed: modelOf(engine, chosen.model) }
+  }
+
+  /** @throws Failure `bad-url`, `needs-consent`, `engine-known`, `too-many-engines`, `disk-full`, `write-failed` */
+  add({ name, url, key, understood }: { name: string; url: string; key?: string | undefined; understood?: true | undefined }): {
+    id: string
+  } {
+    const address = engineAddress(url)
+    if (!understood) askFirst(address)
+    const { engines, chosen } = this.#book.value
+    if (engines.some((one) => one.name.toLowerCase() === name.toLowerCase()))
+      throw new Failure('engine-known', `There is an engine ${name} already.`, {
+        advice: 'Choose another name.',
+        values: { name },
+      })
+    if (engines.length >= mostEngines)
+      throw new Failure('too-many-engines', `There are ${mostEngines} engines already.`, { values: { n: mostEngines } })
+    const id = randomBytes(9).toString('base64url')
+    const record = { id, name, url: address.url.href.replace(/\/$/, ''), hasKey: key !== undefined, addedAtMs: Date.now() }
+    // The key first: an engine without its key would be asked without it.
+    if (key !== undefined) this.#options.secrets.put(keyName(id), new TextEncoder().encode(key))
+    this.#book.write({ engines: [...engines, record], chosen })
+    this.#open(record)
+    return { id }
+  }
+
+  /** @throws Failure `not-found` */
+  async test(id: string): Promise<void> {
+    await this.#engine(id).server.check()
+  }
+
+  /** @throws Failure `not-found`, `disk-full`, `write-failed` */
+  async remove(id: string): Promise<void> {
+    const { record } = this.#engine(id)
+    const { engines, chosen } = this.#book.value
+    this.#book.write({ engines: engines.filter((one) => one.id !== id), chosen: chosen?.id === id ? null : chosen })
+    if (record.hasKey) this.#options.secrets.put(keyName(id), new Uint8Array(0))
+    await this.#close(id)
+  }
+
+  /** @throws Failure `not-found`, `needs-consent`, `disk-full`, `write-failed` */
+  choose({ id, model, understood }: { id: string; model: string; understood?: true | undefined }): void {
+    const engine = this.#engine(id)
+    if (modelOf(engine, model) === undefined)
+      throw new Failure('not-found', 'The engine does not list this model.', { values: { what: 'model' } })
+    if (!understood) askFirst(engine.address)
+    this.#book.write({ engines: this.#book.value.engines, chosen: { id, model } })
+    this.#changed()
+  }
+
+  /** What the page shows. */
+  view(): EnginesState {
+    return { engines: this.list().map(shown), chosen: this.chosen() === undefined ? null : this.#book.value.chosen }
+  }
+
+  #engine(id: string): LiveEngine {
+    const engine = this.#live.get(id)
+    if (engine === undefined) throw new Failure('not-found', 'There is no such engine.', { values: { what: 'engine' } })
+    return engine
+  }
+
+  #open(record: EngineRecord): void {
+    const { secrets, logger, lookEveryMs = 3_000 } = this.#options
+    const key = record.hasKey ? secrets.get(keyName(record.id)) : undefined
+    const server = new ExternalServer({
+      baseUrl: record.url,
+      ...(key !== undefined && { apiKey: new TextDecoder().decode(key) }),
+      healthIntervalMs: lookEveryMs,
+      logger: logger.room(record.name),
+    })
+    const stops = [
+      server.health.onChange((isUp) => {
+        const now = this.#live.get(record.id)
+        if (now !== undefined && isUp) this.#live.set(record.id, { ...now, times: now.times + 1 })
+        this.#changed()
+      }),
+      server.listing.onChange(() => this.#changed()),
+    ]
+    const end = (): void => {
+      for (const stop of stops) stop()
+    }
+    this.#live.set(record.id, { record, address: engineAddress(record.url), server, times: 0, end })
+    void server.start()
+    this.#changed()
+  }
+
+  async #close(id: string): Promise<void> {
+    const live = this.#live.get(id)
+    live?.end()
+    this.#live.delete(id)
+    this.#changed()
+    await live?.server.stop()
+  }
+
+  #changed(): void {
+    if (!this.#stopped) this.#changes.set({})
+  }
+}
+
+/** A model that an engine lists now. */
+export const modelOf = ({ server }: LiveEngine, id: string): ExternalModel | undefined =>
+  server.healthy() ? server.listing.value?.models.find((one) => one.id === id) : undefined
+
+/** @throws Failure `needs-consent` for an address that is not this computer's own */
+function askFirst({ host, isLoopback, isEncrypted }: EngineAddress): void {
+  if (isLoopback) return
+  throw new Failure('needs-consent', `Messages would leave this computer for ${host}.`, {
+    advice: 'Nothing was sent.',
+    words: { code: isEncrypted ? 'engine-elsewhere' : 'engine-elsewhere-plain', values: { host } },
+  })
+}
+
+function shown({ record, address, server }: LiveEngine): ExternalEngine {
+  const { listing } = server
+  const { host, isLoopback, isEncrypted } = address
+  const problem = listing.value?.problem === undefined ? undefined : toldOf(listing.value.problem)
+  return {
+    ...record,
+    host,
+    isLoopback,
+    isEncrypted,
+    status: listing.value === undefined ? 'connecting' : problem === undefined ? 'ready' : 'failed',
+    ...(problem && { problem: problem.text, ...(problem.words && { problemWords: { ...problem.words } }) }),
+    models: listing.value?.models.map((one) => one.id) ?? [],
+  }
+}
