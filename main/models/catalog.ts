@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import file from './catalog.json' with { type: 'json' }
+import { coversSize, type PieceList, pieceList } from './piece-list.ts'
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const sizeBytes = z.number().int().positive()
@@ -16,6 +17,8 @@ export const catalogSource = z.discriminatedUnion('kind', [
     sizeBytes: sizeBytes.nullable(),
     /** Null: learned at the first download and pinned from then on. */
     sha256: sha256.nullable(),
+    /** Checked as they come; left out where nobody published them. */
+    pieces: pieceList.optional(),
     readAt,
   }),
   z.strictObject({
@@ -70,6 +73,20 @@ export const catalogFile = z
     ({ models }) => models.every(({ sources }) => sources.every((source) => source.sizeBytes === null || source.sha256 !== null)),
     'A source has a size without a hash.',
   )
+  .refine(
+    ({ models }) =>
+      models.every(({ sources }) =>
+        sources.every((source) => source.kind !== 'huggingface' || source.pieces === undefined || fits(source.pieces, source)),
+      ),
+    'A source has pieces that are not those of its size.',
+  )
+
+function fits(
+  pieces: PieceList,
+  { sha256: whole, sizeBytes: size }: { sha256: string | null; sizeBytes: number | null },
+): boolean {
+  return whole !== null && size !== null && coversSize(pieces, size)
+}
 
 /** The models that the app offers, as shipped. */
 export function shippedCatalog(): CatalogEntry[] {

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, open, readFile, rm, stat, statfs } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { writeFailure, writeFileAtomic } from '../base/atomic-file.ts'
 import { asError, Failure } from '../base/failure.ts'
 import { pause } from '../base/pause.ts'
 import { cancelled, diskFull, unreachable } from './download-problem.ts'
-import { downloadPieces, PiecesRefused } from './parallel-download.ts'
+import { type DonePieces, downloadPieces, PiecesRefused, strongEtag } from './parallel-download.ts'
+import { coversSize, hashOfRange, type PieceList } from './piece-list.ts'
 import { RateLimit } from './rate-limit.ts'
 import { failing, writeWhole } from './whole-writes.ts'
 
@@ -22,6 +23,8 @@ export interface DownloadOptions {
   readonly headers?: Readonly<Record<string, string>>
   /** What a part belongs to. Default: the URL. Give it where URLs change or hold secrets: it is written beside the part. */
   readonly partKey?: string
+  /** Whether the URL tells sources of the same part apart and may be written beside it. Default: only without a `partKey`. */
+  readonly urlIsStable?: boolean
   /** What the source is called in messages. */
   readonly source: string
   /**
@@ -46,6 +49,8 @@ export interface DownloadOptions {
   readonly parallelFromBytes?: number
   /** Default 32 MiB. */
   readonly pieceBytes?: number
+  /** What each piece has to be. Then it is checked as it comes, and what is there before it counts. */
+  readonly pieces?: PieceList | undefined
   /** Shared by all connections; absent for no limit. */
   readonly rate?: RateLimit
   /** Free bytes on the disk of a folder; for tests. */
@@ -54,17 +59,28 @@ export interface DownloadOptions {
 
 /** Room that must stay free on the disk. */
 const sparedBytes = 64 * 1024 * 1024
-const defaultPieceBytes = 32 * 1024 * 1024
+export const defaultPieceBytes = 32 * 1024 * 1024
 const unlimited = new RateLimit(() => null)
 /** Broken connections in a row without a single new byte, after which the source counts as unreachable. */
 const mostFruitlessTries = 3
 
 const partState = z.object({
   key: z.string(),
+  /** Whose tag it is; absent for the one of the key. */
+  url: z.string().optional(),
   etag: z.string().nullable(),
   totalBytes: z.number().int().positive().nullable(),
-  /** Of a file that is loaded in pieces: which are there. The part then has its full length from the beginning. */
-  pieces: z.object({ bytes: z.number().int().positive(), done: z.array(z.number().int().nonnegative()) }).optional(),
+  /**
+   * Of a file that is loaded in pieces: which are there, and the SHA-256 that each had as it came. The part then has its full length from the
+   * beginning.
+   */
+  pieces: z
+    .object({
+      bytes: z.number().int().positive(),
+      done: z.array(z.number().int().nonnegative()),
+      hashes: z.record(z.string(), z.string()).optional(),
+    })
+    .optional(),
 })
 type PartState = z.infer<typeof partState>
 
@@ -115,6 +131,7 @@ export async function removePart(partPath: string): Promise<void> {
 async function attempt(options: DownloadOptions, statePath: string, known: PartState | undefined, have: number): Promise<number> {
   const { url, source, partPath, sizeBytes, signal, onProgress } = options
   if (known?.pieces !== undefined && have === known.totalBytes) return inPieces(options, statePath, known, known.pieces)
+  const sameSource = known?.url === undefined || known.url === sourceOf(options)
   const goingOn = known !== undefined && have > 0 && known.pieces === undefined
   if (goingOn && have === (known.totalBytes ?? sizeBytes)) return have
   const connection = new AbortController()
@@ -124,7 +141,7 @@ async function attempt(options: DownloadOptions, statePath: string, known: PartS
     const headers: Record<string, string> = { ...options.headers, 'Accept-Encoding': 'identity' }
     if (goingOn) {
       headers.Range = `bytes=${have}-`
-      if (known.etag !== null) headers['If-Range'] = known.etag
+      if (known.etag !== null && sameSource) headers['If-Range'] = known.etag
     }
     let response: Response
     try {
@@ -155,11 +172,14 @@ async function attempt(options: DownloadOptions, statePath: string, known: PartS
     await checkRoom(options, (expected ?? 0) - from)
     // Before the new state is written: the old bytes must never lie beside the tag of another version.
     if (from === 0) await rm(partPath, { force: true })
-    const state: PartState = { key: options.partKey ?? url, etag: strongEtag(response), totalBytes: expected }
+    const state: PartState = {
+      ...{ key: options.partKey ?? url, url: sourceOf(options), etag: strongEtag(response), totalBytes: expected },
+    }
     if (from === 0 && canBeInPieces(options, response, state)) {
       await response.body?.cancel()
       timer.stop()
-      return await inPieces(options, statePath, state, { bytes: options.pieceBytes ?? defaultPieceBytes, done: [] })
+      const bytes = options.pieces?.bytes ?? options.pieceBytes ?? defaultPieceBytes
+      return await inPieces(options, statePath, state, { bytes, done: [] })
     }
     writeFileAtomic(statePath, JSON.stringify(state))
     timer.wind(options.stallTimeoutMs ?? 20_000)
@@ -178,8 +198,9 @@ async function attempt(options: DownloadOptions, statePath: string, known: PartS
 /** Only a version that can be named keeps its pieces together. */
 function canBeInPieces(options: DownloadOptions, response: Response, { etag, totalBytes }: PartState): boolean {
   const { hashKnown, connections = 4, parallelFromBytes = 256 * 1024 * 1024 } = options
-  const large = totalBytes !== null && totalBytes >= parallelFromBytes
-  return hashKnown && connections > 1 && large && etag !== null && response.headers.get('accept-ranges') === 'bytes'
+  if (totalBytes === null || !hashKnown || response.headers.get('accept-ranges') !== 'bytes') return false
+  if (options.pieces !== undefined) return coversSize(options.pieces, totalBytes)
+  return connections > 1 && totalBytes >= parallelFromBytes && etag !== null
 }
 
 async function inPieces(
@@ -189,18 +210,36 @@ async function inPieces(
   pieces: NonNullable<PartState['pieces']>,
 ): Promise<number> {
   const { url, headers = {}, partPath, signal, onProgress, connections = 4, connectTimeoutMs = 3000 } = options
-  const { etag, totalBytes } = state
-  if (etag === null || totalBytes === null) throw new Error('pieces without a version')
-  const keep = (done: readonly number[]): void =>
-    writeFileAtomic(statePath, JSON.stringify({ ...state, pieces: { bytes: pieces.bytes, done: [...done] } } satisfies PartState))
-  keep(pieces.done)
+  const { totalBytes } = state
+  if (totalBytes === null) throw new Error('pieces of nobody knows how much')
+  const source = sourceOf(options)
+  const etag = state.url === undefined || state.url === source ? state.etag : null
+  const list = options.pieces?.bytes === pieces.bytes && coversSize(options.pieces, totalBytes) ? options.pieces.sha256 : []
+  const keep = (done: DonePieces): void => {
+    const hashes = Object.fromEntries([...done].flatMap(([piece, hash]) => (hash === undefined ? [] : [[piece, hash]])))
+    const next: PartState = { ...state, url: source, etag, pieces: { bytes: pieces.bytes, done: [...done.keys()], hashes } }
+    writeFileAtomic(statePath, JSON.stringify(next))
+  }
+  const there = await soundPieces(partPath, totalBytes, pieces, list, signal)
+  keep(there)
   try {
     await downloadPieces({
-      ...{ url, headers, etag, path: partPath, totalBytes, pieceBytes: pieces.bytes, connections, signal },
+      ...{
+        url,
+        headers,
+        source: options.source,
+        etag,
+        path: partPath,
+        totalBytes,
+        pieceBytes: pieces.bytes,
+        connections,
+        signal,
+      },
       ...{ connectTimeoutMs, stallTimeoutMs: options.stallTimeoutMs ?? 20_000, retryPauseMs: options.retryPauseMs ?? 500 },
       rate: options.rate ?? unlimited,
-      done: new Set(pieces.done),
-      onPiece: (done) => keep([...done]),
+      done: there,
+      expected: (piece) => list[piece],
+      onPiece: keep,
       onBytes: (receivedBytes) => onProgress({ receivedBytes, totalBytes }),
     })
   } catch (error) {
@@ -209,6 +248,62 @@ async function inPieces(
     throw error
   }
   return totalBytes
+}
+
+/** Of the pieces that are said to be there, those that are on the disk as they came, or as they have to be. */
+async function soundPieces(
+  path: string,
+  totalBytes: number,
+  { bytes, done, hashes = {} }: NonNullable<PartState['pieces']>,
+  list: readonly string[],
+  signal: AbortSignal,
+): Promise<DonePieces> {
+  const sound = new Map<number, string | undefined>()
+  if (done.length === 0) return sound
+  const file = await open(path, 'r')
+  try {
+    for (const piece of done) {
+      const wanted = list[piece] ?? hashes[piece]
+      const start = piece * bytes
+      if (start >= totalBytes) continue
+      if (wanted === undefined || (await hashOfRange(file, start, Math.min(bytes, totalBytes - start), signal)) === wanted)
+        sound.set(piece, wanted)
+    }
+    return sound
+  } finally {
+    await file.close()
+  }
+}
+
+/**
+ * Takes a whole file that is damaged as an unfinished download of itself: the pieces that are as they have to be need not come again. False, and the
+ * file stays where it is, when no piece is of use or it cannot be moved.
+ */
+export async function takeAsPart(
+  path: string,
+  { partPath, partKey, pieces }: { partPath: string; partKey: string; pieces: PieceList },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const totalBytes = await fileSize(path)
+  if (totalBytes === 0 || !coversSize(pieces, totalBytes)) return false
+  const all = { bytes: pieces.bytes, done: pieces.sha256.map((_, piece) => piece) }
+  const done = [...(await soundPieces(path, totalBytes, all, pieces.sha256, signal)).keys()]
+  if (done.length === 0) return false
+  const state: PartState = { key: partKey, url: '', etag: null, totalBytes, pieces: { bytes: pieces.bytes, done } }
+  writeFileAtomic(`${partPath}.json`, JSON.stringify(state))
+  try {
+    await rename(path, partPath)
+    return true
+  } catch {
+    // Open in another program under Windows.
+    await removePart(partPath)
+    return false
+  }
+}
+
+/** What a tag belongs to. Where addresses change or hold secrets it is what the part belongs to. */
+function sourceOf({ url, partKey, urlIsStable = partKey === undefined }: DownloadOptions): string {
+  return urlIsStable ? url : (partKey ?? url)
 }
 
 async function receive(
@@ -312,12 +407,6 @@ function totalOf(response: Response, from: number): number | null {
   if (whole !== undefined) return Number(whole)
   const length = response.headers.get('content-length')
   return length === null || !/^\d+$/.test(length) ? null : from + Number(length)
-}
-
-/** A weak tag does not promise the same bytes. */
-function strongEtag(response: Response): string | null {
-  const tag = response.headers.get('etag')
-  return tag?.startsWith('"') ? tag : null
 }
 
 class Watchdog {

