@@ -113,6 +113,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     isOwnFolder: (folder) => folder === paths.models,
     catalog,
     http: { rate },
+    mirror: () => settings.value.modelMirror ?? null,
     logger: logger.room('models'),
   })
   const mover = new ModelMover({ library, place, ownFolder: paths.models, logger: logger.room('models') })

@@ -209,6 +209,13 @@ export const settings = z.object({
   limits,
   /** Most that downloads of models take together; absent or null: no limit. */
   downloadBytesPerSecond: z.number().int().min(100_000).nullable().optional(),
+  /** Asked for files of models before the hub; absent or null: none. Without a password: it is shown, and no way to send one is known. */
+  modelMirror: z
+    .url({ protocol: /^https?$/ })
+    .max(500)
+    .refine((text) => URL.parse(text)?.username === '' && URL.parse(text)?.password === '', 'An address with a password.')
+    .nullable()
+    .optional(),
 })
 export type Settings = z.infer<typeof settings>
 
@@ -247,7 +254,9 @@ export const systemCalls = {
   /** The model and the pause have calls of their own, which see to what follows from them. */
   'settings.set': {
     input: z.strictObject(
-      settings.pick({ theme: true, language: true, openNetworkForbidden: true, downloadBytesPerSecond: true }).partial().shape,
+      settings
+        .pick({ theme: true, language: true, openNetworkForbidden: true, downloadBytesPerSecond: true, modelMirror: true })
+        .partial().shape,
     ),
     output: settings,
   },

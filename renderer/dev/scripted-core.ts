@@ -99,6 +99,7 @@ function serve(socket: WebSocket, scene: Scene): void {
     'app.start': () => scene.start,
     settings: () => scene.settings,
     'models.list': () => scene.models,
+    'models.moving': () => ({ status: 'idle' }),
     'wallet.state': () => scene.wallet,
     'network.state': () => scene.network,
     'chat.list': () => (scene.empty ? [] : sample.chats),

@@ -1,22 +1,22 @@
-import { useAnswer, useCall } from '../api/use-call.ts'
+import { useCall } from '../api/use-call.ts'
 import { useStream } from '../api/use-stream.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { Refusal } from '../ui/error-note.tsx'
-import { FactList } from '../ui/fact-list.tsx'
 import { Segmented } from '../ui/segmented.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
+import { ModelFolder } from './model-folder.tsx'
+import { ModelMirror } from './model-mirror.tsx'
 
 /** Bytes a second; 0 stands for no limit. */
 const limits = [0, 1_000_000, 5_000_000, 20_000_000] as const
 
-/** Where the models lie, and how fast they may be downloaded. */
+/** Where the models lie, how fast they may be downloaded, and from where. */
 export function ModelStorage() {
   const { t } = useTexts()
   const format = useFormat()
   const { value, error } = useStream('settings', {})
   const set = useCall('settings.set')
-  const disk = useAnswer('models.storage', {})
   if (!value) return error ? <Refusal error={error} /> : <Skeleton awaited={t('settings.loading')} lines={2} />
   const now = value.downloadBytesPerSecond ?? 0
   return (
@@ -39,17 +39,8 @@ export function ModelStorage() {
           />
         </div>
       </section>
-      {disk ? (
-        <section className="card" aria-label={t('settings.folder')}>
-          <FactList
-            rows={[
-              [t('settings.folder'), disk.folder],
-              [t('settings.folderUsed'), format.bytes(disk.usedBytes)],
-              ...(disk.freeBytes === null ? [] : [[t('settings.folderFree'), format.bytes(disk.freeBytes)] as const]),
-            ]}
-          />
-        </section>
-      ) : null}
+      <ModelFolder />
+      <ModelMirror key={value.modelMirror} mirror={value.modelMirror ?? null} />
     </>
   )
 }
