@@ -73,8 +73,9 @@ export class LinkPool {
       )
     let isSecond = false
     return new FailoverQuery(attempt(first), (failure) => {
-      // The worker has a new key, or another one serves the model now: the proxy knows.
-      if (failure.code === 'worker-gone' && !isSecond && this.#sorted.includes(first)) {
+      // The worker has a new key, or another one serves the model now, or has more room: the proxy knows.
+      const mayHaveAnother = failure.code === 'worker-gone' || failure.words.code === 'sealing-workers-busy'
+      if (mayHaveAnother && !isSecond && this.#sorted.includes(first)) {
         isSecond = true
         first.workerKeys.forget(chat.model)
         return attempt(first, Math.max(1, chat.timeoutMs - (performance.now() - startedAt)))

@@ -95,7 +95,7 @@ export function remoteFailure(code: number, text: string, reservation?: Reservat
   if (/too many active queries/.test(text)) return failure('worker-busy', 'The worker is full.', 'Try again in a moment.', true)
   if (/proxy is disabled/.test(text))
     return failure('proxy-not-ready', 'The proxy takes no requests now.', 'Try again later.', true)
-  if (text.includes(sealedQuery)) return sealFailure(text, failure)
+  if (text.includes(sealedQuery)) return sealFailure(text, cause, failure)
   switch (code) {
     case 621:
       return failure(
@@ -125,11 +125,19 @@ export function remoteFailure(code: number, text: string, reservation?: Reservat
 
 function sealFailure(
   text: string,
+  cause: PeerWords,
   failure: (name: QueryFailureCode, message: string, advice: string, retryable: boolean) => Failure<QueryFailureCode>,
 ): Failure<QueryFailureCode> {
   if (text.includes(pinRefusals.gone))
     return failure('worker-gone', 'The worker that the question was sealed to is not there any more.', 'Try again.', true)
-  if (text.includes(pinRefusals.full)) return failure('worker-busy', 'The worker is full.', 'Try again in a moment.', true)
+  if (text.includes(pinRefusals.full))
+    return new Failure('worker-busy', 'Every worker that the question could be sealed to is full.', {
+      advice: 'Try again in a moment, or choose another model. It was not sent to others instead, where the proxy could read it.',
+      retryable: true,
+      money: paidNothing,
+      cause,
+      words: { code: 'sealing-workers-busy' },
+    })
   return failure('seal-refused', `The sealed question was not taken: ${details(text)}`, 'Try again.', true)
 }
 

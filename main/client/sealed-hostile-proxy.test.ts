@@ -400,6 +400,42 @@ describe('a proxy that lies about its workers', () => {
   })
 })
 
+describe('a worker that is full', () => {
+  const refuse = ({ request_id }: TlObject<'client.runSealedQuery'>, connection: ScriptedConnection): Promise<void> =>
+    connection.send({ '@type': 'client.queryAnswerErrorEx', request_id, error_code: 651, error: pinRefusals.full, flags: 0 })
+
+  it('is followed by another one that has room by now, asked for once', async () => {
+    const { client, connection } = await ready()
+    const [one, other] = await Promise.all([ringOf().current(), ringOf().current()])
+    const handle = client.runChat(chat, never)
+    await tell(connection, [told(one.signedKey)])
+    await refuse(await connection.nextPacket('client.runSealedQuery'), connection)
+    await tell(connection, [told(one.signedKey, { active_requests: 8 }), told(other.signedKey)])
+    const second = await connection.nextPacket('client.runSealedQuery')
+    expect(second.worker_key).toEqual(other.id)
+    await refuse(second, connection)
+    await expect(handle.end).rejects.toMatchObject({ code: 'worker-busy' })
+    expect(await connection.isSilent(50)).toBe(true)
+  })
+
+  it('and the only one that seals makes a question fail with these words, and leave for no other', async () => {
+    const { client, connection } = await ready()
+    const key = told((await ringOf().current()).signedKey, { active_requests: 8 })
+    const handle = client.runChat(chat, never)
+    for (let tries = 0; tries < 2; tries++) {
+      await tell(connection, [key])
+      await refuse(await connection.nextPacket('client.runSealedQuery'), connection)
+    }
+    await expect(handle.end).rejects.toMatchObject({
+      ...{ code: 'worker-busy', money: 'You paid nothing.', retryable: true },
+      message: 'Every worker that the question could be sealed to is full.',
+      advice: expect.stringContaining('It was not sent to others instead'),
+      words: { code: 'sealing-workers-busy' },
+    })
+    expect(await connection.isSilent(50)).toBe(true)
+  })
+})
+
 describe('a question whose keys come late', () => {
   it('does not leave when it has failed meanwhile, neither sealed nor readable', async () => {
     const { client, connection } = await ready()
