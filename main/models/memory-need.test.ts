@@ -28,7 +28,6 @@ afterAll(() => rm(folder, { recursive: true }))
 
 describe('the estimate against what the library sets aside', () => {
   it.runIf(process.platform === 'linux').each([
-    { contextTokens: 2048, sequences: 1, flashAttention: true },
     { contextTokens: 8192, sequences: 4, flashAttention: true },
     { contextTokens: 8192, sequences: 1, flashAttention: false },
   ])('is within a tenth: %j', { timeout: 60_000 }, async (options) => {

@@ -25,7 +25,7 @@ describe('a short search', () => {
     const seed = Math.floor(Math.random() * 2 ** 31)
     const names = fuzzTargets.map(({ name }) => name)
     const targets = new URL('./targets.ts', import.meta.url)
-    const { findings, inputs } = await runFuzz({ targets, names, seed, seconds: 8 })
+    const { findings, inputs } = await runFuzz({ targets, names, seed, seconds: 4 })
     expect({ seed, findings }).toEqual({ seed, findings: [] })
     for (const name of names) expect([name, (inputs[name] ?? 0) > 50]).toEqual([name, true])
   })
