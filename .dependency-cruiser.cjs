@@ -77,7 +77,12 @@ module.exports = {
       from: { path: '^(main|preload|renderer|contracts)/', pathNot: [test, '/testing/'] },
       to: { path: ['/testing/', test] },
     },
-    { name: 'e2e-uses-public-surfaces', severity: 'error', from: { path: '^e2e/' }, to: { path: '^(main|renderer|contracts)/' } },
+    {
+      name: 'e2e-uses-public-surfaces',
+      severity: 'error',
+      from: { path: '^e2e/' },
+      to: { path: '^(main(?!/base/testing/)|renderer|contracts)/' },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

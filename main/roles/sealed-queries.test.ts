@@ -2,11 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { silentLogger } from '../base/logger.ts'
+import { createLogger, silentLogger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
+import { canaryBelow, newCanary, spelledIn } from '../base/testing/canary.ts'
+import type { ChildEntries } from '../child-entries.ts'
 import { clientMigrations } from '../client/account-store.ts'
 import { type ChatRequest, Client } from '../client/client.ts'
 import type { QueryHandle } from '../client/running-query.ts'
+import type { OpenAiBackend } from '../inference/openai-backend.ts'
 import { recordingPort } from '../protocol/sealed/testing/recording-port.ts'
 import { identity, owner } from '../protocol/sealed/testing/sealing-scene.ts'
 import type { CocoonProxy } from '../proxy/proxy.ts'
@@ -51,9 +54,11 @@ describe('sealed queries through a whole network', () => {
   let proxy: CocoonProxy
   let seen: Awaited<ReturnType<typeof recordingPort>>[] = []
 
-  async function start(change: { proxy?: Parameters<typeof pseudoProxy>[1] } = {}): Promise<void> {
-    const storage = temporaryFolder()
-    proxy = pseudoProxy(storage.path, change.proxy)
+  async function start(
+    change: { proxy?: Parameters<typeof pseudoProxy>[1]; deps?: Parameters<typeof pseudoProxy>[2] } = {},
+    storage = temporaryFolder(),
+  ): Promise<void> {
+    proxy = pseudoProxy(storage.path, change.proxy, change.deps)
     await proxy.start()
     seen = await Promise.all(
       [proxy.status.value.workerPort, proxy.status.value.clientPort].map((port) => recordingPort(port ?? 0)),
@@ -100,7 +105,13 @@ describe('sealed queries through a whole network', () => {
     if (findsKeys) await expect.poll(async () => (await client.sealableWorkers(model)).length).toBe(1)
     return client
   }
-  const passedThrough = (): Buffer => Buffer.concat(seen.flatMap(({ bytes }) => bytes()))
+  const passedThrough = (): Buffer =>
+    Buffer.concat(
+      seen.flatMap(({ bytes }) => {
+        const { there, back } = bytes()
+        return [there, back]
+      }),
+    )
 
   it('a question is sealed by itself where all three take part, and the proxy sees nothing of it', async () => {
     await start()
@@ -126,6 +137,65 @@ describe('sealed queries through a whole network', () => {
       usage: { statedTokens: end.tokens?.total.toString(), deviations: [], worker: { completionTokens: 5, promptTokens: 16 } },
     })
   })
+
+  it.each(['required', 'none'] as const)(
+    'with a seal that is %s: what the proxy carries in each direction, keeps, logs and tells, in every spelling',
+    async (seal) => {
+      const [asked, answered] = [newCanary(), newCanary()]
+      const lines: string[] = []
+      const storage = temporaryFolder()
+      await start({ deps: { logger: createLogger((line) => lines.push(line), 'debug') } }, storage)
+      const event = `data: ${JSON.stringify({ choices: [{ delta: { content: answered } }] })}\n\ndata: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":9}}\n\ndata: [DONE]\n\n`
+      let heard = ''
+      const backend: OpenAiBackend = {
+        model,
+        healthy: () => true,
+        handle: async ({ body }) => {
+          heard = Buffer.from(body).toString()
+          const sent = (async function* () {
+            yield Buffer.from(event)
+          })()
+          return { status: 200, reason: 'OK', headers: [['content-type', 'text/event-stream']], body: sent }
+        },
+      }
+      await startWorker({ backend })
+      const client = await startClient()
+      const handle = client.runChat(request(asked, { seal }), never)
+      expect(await textOf(handle)).toContain(answered)
+      await handle.end
+      expect(heard).toContain(asked)
+      const [workers, clients] = seen.map(({ bytes }) => bytes())
+      const ways = {
+        'client to proxy': clients?.there,
+        'proxy to worker': workers?.back,
+        'worker to proxy': workers?.there,
+        'proxy to client': clients?.back,
+      }
+      const found = Object.entries(ways).map(([way, bytes = Buffer.alloc(0)]) => {
+        expect(bytes.length).toBeGreaterThan(500)
+        return [way, spelledIn(bytes, asked).length > 0, spelledIn(bytes, answered).length > 0]
+      })
+      const isReadable = seal === 'none'
+      expect(found).toEqual([
+        ['client to proxy', isReadable, false],
+        ['proxy to worker', isReadable, false],
+        ['worker to proxy', false, isReadable],
+        ['proxy to client', false, isReadable],
+      ])
+      // What it keeps and tells holds no word either way.
+      const stats = proxy.stats({ walletNano: 0n, commissionNano: 0n, version: '1' })
+      const told = JSON.stringify([proxy.status.value, stats], (_, value: unknown) =>
+        typeof value === 'bigint' ? `${value}` : value,
+      )
+      expect(lines.length).toBeGreaterThan(0)
+      for (const canary of [asked, answered]) {
+        expect(spelledIn(Buffer.from(`${told}${lines.join()}`), canary)).toEqual([])
+        const kept = canaryBelow(storage.path, canary)
+        expect(kept.files).toBeGreaterThan(0)
+        expect(kept.found).toEqual([])
+      }
+    },
+  )
 
   it('it is not, where it was not wanted: then the proxy does see it', async () => {
     await start()

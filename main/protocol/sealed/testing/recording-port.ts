@@ -1,23 +1,29 @@
 import { connect, createServer, type Socket } from 'node:net'
 import { PacketConnection } from '../../wire/connection.ts'
 
-/** A way to a port of 127.0.0.1 on which everything that passes, in both directions, is written down. */
+/** Bytes by the way that they went: from whoever dialled to the port, and back. */
+export interface PassedBytes {
+  readonly there: Buffer
+  readonly back: Buffer
+}
+
+/** A way to a port of 127.0.0.1 on which everything that passes is written down, each direction for itself. */
 export async function recordingPort(port: number): Promise<{
   readonly dial: () => Promise<PacketConnection>
-  readonly bytes: () => Buffer[]
+  readonly bytes: () => PassedBytes
   readonly close: () => Promise<void>
 }> {
-  const passed: Buffer[] = []
+  const passed = { there: [] as Buffer[], back: [] as Buffer[] }
   const sockets = new Set<Socket>()
   const server = createServer({ noDelay: true }, (near) => {
     const far = connect({ port, host: '127.0.0.1', noDelay: true })
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
+    for (const [from, to, way] of [
+      [near, far, 'there'],
+      [far, near, 'back'],
     ] as const) {
       sockets.add(from)
       from.on('data', (chunk: Buffer) => {
-        passed.push(chunk)
+        passed[way].push(chunk)
         to.write(chunk)
       })
       from.on('close', () => to.destroy())
@@ -36,7 +42,7 @@ export async function recordingPort(port: number): Promise<{
       await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
       return new PacketConnection(socket, { role: 'connecting' })
     },
-    bytes: () => [...passed],
+    bytes: () => ({ there: Buffer.concat(passed.there), back: Buffer.concat(passed.back) }),
     close: async () => {
       for (const socket of sockets) socket.destroy()
       await new Promise((resolve) => server.close(resolve))
