@@ -5,7 +5,6 @@ import { AxeBuilder } from '@axe-core/playwright'
 import { type BrowserContext, expect, type Locator, type Page, test } from '@playwright/test'
 import { canaryBelow, newCanary, spelledIn } from '../main/base/testing/canary.ts'
 import { type RunningApp, runCommand, startApp } from './support/app.ts'
-import { canaryBelow, newCanary, spelledIn } from './support/canary.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
 import { answered, answeredInPart, ask, goTo, newWindow, openByLink } from './support/screens.ts'
 
