@@ -8,7 +8,19 @@ const hasElectron = existsSync(pathFile) && existsSync(join(electronDir, 'dist',
 if (!hasElectron)
   process.stdout.write('No Electron binary here: the desktop window is NOT tested; the same page is tested in Chromium.\n')
 
-/** Journeys through the built app. They share one running app, so they go one after the other. */
+/** Where times are measured: `npm test` runs nothing beside it. */
+const measured = /main\.journey\.ts/
+
+const chromium = {
+  browserName: 'chromium',
+  viewport: { width: 1280, height: 800 },
+  launchOptions: {
+    executablePath: process.env.CHROMIUM_PATH || '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'],
+  },
+} as const
+
+/** Journeys through the built app. Those of a file share one running app and go one after the other; `npm test` runs two files side by side. */
 export default defineConfig({
   testDir: 'e2e',
   outputDir: 'test-results/journeys',
@@ -21,24 +33,8 @@ export default defineConfig({
   reporter: [['list'], ['json']],
   use: { trace: 'retain-on-failure', screenshot: 'only-on-failure' },
   projects: [
-    {
-      name: 'browser',
-      testMatch: /.*\.journey\.ts/,
-      use: {
-        browserName: 'chromium',
-        viewport: { width: 1280, height: 800 },
-        launchOptions: {
-          executablePath: process.env.CHROMIUM_PATH || '/usr/bin/chromium',
-          args: [
-            '--no-sandbox',
-            '--disable-background-networking',
-            '--disable-component-update',
-            '--disable-sync',
-            '--no-first-run',
-          ],
-        },
-      },
-    },
+    { name: 'measured', testMatch: measured, use: chromium },
+    { name: 'browser', testMatch: /.*\.journey\.ts/, testIgnore: measured, use: chromium },
     { name: 'electron', testMatch: /.*\.electron\.ts/ },
   ],
 })
