@@ -9,6 +9,7 @@ import { type GpuReading, type GpuWatch, joinWatches } from './gpu-reading.ts'
 import { watchNvidia } from './nvidia-watch.ts'
 import { listFolder, readNumber, readText } from './sysfs.ts'
 import { watchSysfs } from './sysfs-watch.ts'
+import { fillFrom, watchWindows } from './windows-watch.ts'
 
 export interface TelemetrySources {
   readonly cpuTimes: () => CpuTimes
@@ -40,6 +41,7 @@ export function cpuTemperatureC(root = '/sys/class/hwmon'): number | null {
 /** The cards of this computer by every source that its system has. @param ourPids processes of this app */
 export function openGpuWatch(ourPids: () => ReadonlySet<number>, platform = process.platform): GpuWatch {
   const watches: GpuWatch[] = []
+  if (platform === 'win32') return fillFrom(watchNvidia({ ourPids }), watchWindows({ ourPids }))
   if (platform !== 'darwin') watches.push(watchNvidia({ ourPids }))
   if (platform === 'linux') watches.push(watchSysfs({ ourPids }))
   if (platform === 'darwin') watches.push(watchApple({}))
