@@ -200,10 +200,10 @@ function checkOut(expected: readonly Outgoing[], sent: readonly Parcel[], fail: 
 /** Where a message may go from workchain 0. */
 const isReachable = (out: Outgoing) => out.to.workChain === 0 || out.to.workChain === -1
 
-/** A message to a place that does not exist undoes everything, unless the rules do not mind. */
+/** A message to a place that does not exist undoes everything, unless the rules do not mind. Money that is short for what comes before it is found first. */
 function reachable(verdict: Verdict<Model>): Verdict<Model> {
   if (verdict.kind !== 'done' || verdict.out.every((out) => out.mayFail === true || isReachable(out))) return verdict
-  return { kind: 'refused', codes: [NO_SUCH_PLACE] }
+  return { kind: 'refused', codes: [NO_SUCH_PLACE, ...NO_FUNDS] }
 }
 
 function sentRest(expected: readonly Outgoing[], sent: readonly Parcel[]): boolean {
