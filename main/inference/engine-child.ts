@@ -6,6 +6,7 @@ import type { Logger } from '../base/logger.ts'
 import type { Embeddings, EngineEvent, GenerationOptions } from './engine.ts'
 import { type FromEngine, fromEngine, type GenerationInput, type LoadOrder, type ToEngine, toEngine } from './engine-messages.ts'
 import { Inbox } from './inbox.ts'
+import { lastWords } from './last-words.ts'
 
 export interface EngineChildOptions {
   /** The file to run: `engine-process.ts` as source, or its bundle. */
@@ -167,8 +168,7 @@ export class EngineChild {
   #end(reason: string): void {
     if (this.#over) return
     this.#over = true
-    const lastWords = this.#stderr.trim().split('\n').at(-1)?.slice(0, 300)
-    if (this.#stopping === undefined) this.#logger.error('engine process ended', { reason, lastWords })
+    if (this.#stopping === undefined) this.#logger.error('engine process ended', { reason, lastWords: lastWords(this.#stderr) })
     const failure = this.#stopping ?? this.#crash(reason)
     this.#ready.reject(failure)
     for (const inbox of this.#open.values()) inbox.fail(failure)
