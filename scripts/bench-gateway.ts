@@ -115,11 +115,7 @@ try {
   const terms = { name: 'bench', level: 'computer' as const, models: null, origins: [], dailyLimit: 0n, consent: false }
   const { secret } = gateway.createKey(terms)
   path = await openLocalPath(join(folder, 'network'), backend)
-  sides = [
-    bareSide(backend, tokens),
-    gatewaySide(gateway.view().port, secret, tokens),
-    networkSide(path.client, backend.model, tokens),
-  ]
+  sides = [bareSide(backend, tokens), gatewaySide(gateway.view().port, secret, tokens), networkSide(path, backend.model, tokens)]
   console.log(
     `Medians, ${tokens} tokens an answer, sides in turns, after ${warmUp} rounds to warm up; differences of neighbours; ${cpus().length} cores, load ${load()}`,
   )

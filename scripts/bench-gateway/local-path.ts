@@ -9,8 +9,12 @@ import { dataPaths, makeDataDir } from '../../main/storage/files.ts'
 import { openSecretStore } from '../../main/wallet/secret-store.ts'
 import { openVault } from '../../main/wallet/vault.ts'
 
+const refillNano = 3_000_000_000n
+
 export interface LocalPath {
   readonly client: Client
+  /** Puts more test coins on the chat balance; many questions use it up. */
+  refill(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -36,6 +40,7 @@ export async function openLocalPath(dataDir: string, backend: OpenAiBackend): Pr
   }
   return {
     client: live.client,
+    refill: () => live.topUps.refill(refillNano),
     stop: async () => {
       await network.stop()
       secretStore.close()

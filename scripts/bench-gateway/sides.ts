@@ -1,8 +1,9 @@
 import { Agent, request as httpRequest } from 'node:http'
+import { Failure } from '../../main/base/failure.ts'
 import { readChatCompletion } from '../../main/client/chat-completion.ts'
-import type { Client } from '../../main/client/client.ts'
 import type { OpenAiBackend } from '../../main/inference/openai-backend.ts'
 import { AnswerWatch, type Timed } from './answer-watch.ts'
+import type { LocalPath } from './local-path.ts'
 
 /** One way to the same engine. */
 export interface Side {
@@ -90,8 +91,8 @@ export function gatewaySide(port: number, key: string, tokens: number): Side {
 }
 
 /** Client, proxy and worker of the local network, as the app's own chat asks over it. */
-export function networkSide(client: Client, model: string, tokens: number): Side {
-  const run = async (question: string, stop: AbortController, isAborted: (watch: AnswerWatch) => boolean) => {
+export function networkSide({ client, refill }: LocalPath, model: string, tokens: number): Side {
+  const runOnce = async (question: string, stop: AbortController, isAborted: (watch: AnswerWatch) => boolean) => {
     const watch = new AnswerWatch()
     let abortedAt = 0
     const query = client.runChat({ model, body: bodyOf(model, question, tokens), maxTokens: tokens }, stop.signal)
@@ -103,6 +104,18 @@ export function networkSide(client: Client, model: string, tokens: number): Side
     }
     await query.end
     return { watch, abortedAt }
+  }
+  /** A question that lacks money was not answered: it is asked again, and timed then. */
+  const run: typeof runOnce = async (...asked) => {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await runOnce(...asked)
+      } catch (thrown) {
+        if (!(thrown instanceof Failure && thrown.code === 'balance-too-low') || tries >= 50) throw thrown
+        if (tries % 10 === 0) await refill()
+        await new Promise((resolve) => setTimeout(resolve, 300))
+      }
+    }
   }
   return {
     name: 'over the network path',
