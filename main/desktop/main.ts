@@ -115,6 +115,8 @@ function runTrayCommand(command: TrayCommand): void {
       return feed?.pause()
     case 'resume':
       return feed?.resume()
+    case 'anyway':
+      return feed?.anyway()
     case 'new-chat':
       return openWindow('#/chat/new')
     case 'settings':

@@ -6,11 +6,12 @@ export interface TrayFeed {
   receive(raw: unknown): void
   pause(): void
   resume(): void
+  anyway(): void
 }
 
 export function trayFeed(send: (message: ToCore) => void, onState: (state: EarnState) => void): TrayFeed {
   let n = 0
-  const call = (name: 'earn.pause' | 'earn.resume'): void => send({ t: 'call', n: ++n, name, input: {} })
+  const call = (name: 'earn.pause' | 'earn.resume' | 'earn.anyway'): void => send({ t: 'call', n: ++n, name, input: {} })
   const subscription = ++n
   send({ t: 'subscribe', n: subscription, name: 'earn.state', input: {} })
   return {
@@ -22,5 +23,6 @@ export function trayFeed(send: (message: ToCore) => void, onState: (state: EarnS
     },
     pause: () => call('earn.pause'),
     resume: () => call('earn.resume'),
+    anyway: () => call('earn.anyway'),
   }
 }

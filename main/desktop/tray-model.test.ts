@@ -45,6 +45,8 @@ describe('tray model', () => {
   it('offers Resume instead of Pause while paused, and neither when there is nothing to pause', () => {
     expect(commandsOf({ status: 'paused' })).toEqual(['resume', 'new-chat', 'open', 'settings', 'quit'])
     expect(commandsOf({ status: 'waiting' })).toEqual(['pause', 'new-chat', 'open', 'settings', 'quit'])
+    expect(commandsOf({ status: 'paused', pause: { reasons: ['game'], canPassOver: true } })[0]).toBe('anyway')
+    expect(commandsOf({ status: 'paused', pause: { reasons: ['battery'], canPassOver: false } })[0]).toBe('new-chat')
     expect(commandsOf({ status: 'error' })).toEqual(['new-chat', 'open', 'settings', 'quit'])
   })
 

@@ -1,7 +1,7 @@
 import type { EarnState } from '../../preload/api/earn.ts'
 
 export type TrayIcon = 'idle' | 'earning' | 'paused' | 'error'
-export type TrayCommand = 'pause' | 'resume' | 'new-chat' | 'open' | 'settings' | 'quit'
+export type TrayCommand = 'pause' | 'resume' | 'anyway' | 'new-chat' | 'open' | 'settings' | 'quit'
 
 /** One line of the tray's menu. A command is data: the same list could feed an application menu. */
 export type TrayItem =
@@ -51,11 +51,15 @@ export function trayModel(state: EarnState | null): TrayModel {
   if (!state) return { icon: 'idle', tooltip: 'Cocoon, starting', menu: [{ type: 'state', label: 'Starting' }, ...commands] }
   const coins = state.network === 'mainnet' ? 'TON' : 'test TON'
   const pauseOrResume: TrayItem[] =
-    state.status === 'paused'
-      ? [{ type: 'command', label: 'Resume', command: 'resume' }]
-      : state.status === 'earning' || state.status === 'waiting' || state.status === 'starting'
-        ? [{ type: 'command', label: 'Pause earning', command: 'pause' }]
+    state.status === 'paused' && state.pause
+      ? state.pause.canPassOver
+        ? [{ type: 'command', label: 'Earn anyway', command: 'anyway' }]
         : []
+      : state.status === 'paused'
+        ? [{ type: 'command', label: 'Resume', command: 'resume' }]
+        : state.status === 'earning' || state.status === 'waiting' || state.status === 'starting'
+          ? [{ type: 'command', label: 'Pause earning', command: 'pause' }]
+          : []
   return {
     icon: icons[state.status],
     tooltip: `Cocoon, ${state.tile.toLowerCase()}. Today ${figureTon(state.today)} ${coins}`,

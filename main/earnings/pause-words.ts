@@ -6,15 +6,15 @@ import { canPassOver, coolerByC, hourOfWeek } from './pause-rule.ts'
 /** Title and line of a pause by the owner's limits (ui.md §5.2). The first reason is the title; the page names the others. */
 export function pausedByLimits(pause: NonNullable<EarnRole['pause']>, nowMs: number): StatusText {
   const [first = 'schedule'] = pause.reasons
-  const { title, line, values } = said(first, pause, nowMs)
+  const { title, line, values, variant = '' } = said(first, pause, nowMs)
   const words = (code: string): Words => ({ code, ...(values && { values }) })
   return {
     status: 'paused',
     tile: first === 'thermal' ? 'Cooling' : 'Paused',
     title,
-    titleWords: words(`pause-${first}`),
+    titleWords: words(`pause-${first}${variant}`),
     line,
-    lineWords: words(`pause-${first}-line`),
+    lineWords: words(`pause-${first}${variant === unnamed ? '' : variant}-line`),
     pause: { reasons: [...pause.reasons], canPassOver: pause.reasons.every((reason) => canPassOver.has(reason)) },
   }
 }
@@ -23,9 +23,14 @@ interface Said {
   readonly title: string
   readonly line: string
   readonly values?: Words['values']
+  /** Of the words, where a part of the sentence is missing. */
+  readonly variant?: string
 }
 
+const unnamed = '-unnamed'
+
 function said(reason: PauseReason, pause: NonNullable<EarnRole['pause']>, nowMs: number): Said {
+  const named = pause.program ? { values: { program: pause.program } } : { variant: unnamed }
   const program = pause.program || 'another program'
   const { temperatureC: limit, schedule } = pause.limits
   switch (reason) {
@@ -41,13 +46,13 @@ function said(reason: PauseReason, pause: NonNullable<EarnRole['pause']>, nowMs:
       return {
         title: `Paused while ${program} runs`,
         line: 'Starts again by itself 60 seconds after you quit. Your GPU is free for the game.',
-        values: { program: pause.program ?? '' },
+        ...named,
       }
     case 'other-app':
       return {
         title: `Paused while ${program} uses the GPU`,
         line: 'Starts again when it needs less than 20%.',
-        values: { program: pause.program ?? '' },
+        ...named,
       }
     case 'user-active':
       return { title: 'Paused while you use the computer', line: 'Starts again after 5 quiet minutes.' }
@@ -58,7 +63,7 @@ function said(reason: PauseReason, pause: NonNullable<EarnRole['pause']>, nowMs:
     case 'schedule': {
       const until = schedule === null ? null : nextAllowed(schedule, nowMs)
       return until === null
-        ? { title: 'Off by your schedule', line: 'It allows no hour of the week.', values: { until: '' } }
+        ? { title: 'Off by your schedule', line: 'It allows no hour of the week.', variant: '-never' }
         : { title: `Off by your schedule until ${until}`, line: 'Starts again by itself.', values: { until } }
     }
     case 'not-paying':

@@ -54,7 +54,7 @@ function Frame() {
     'Mod+N': () => go('chat') as undefined,
     'Mod+,': toScreen('settings'),
     ...Object.fromEntries(screens.map((screen, index) => [`Mod+${index + 1}`, toScreen(screen)])),
-    'Mod+Shift+P': () => void (earn?.status === 'paused' ? resume : pause).run({}) as undefined,
+    'Mod+Shift+P': () => void (earn?.status === 'paused' && !earn.pause ? resume : pause).run({}) as undefined,
     F6: () => moveRegion(1) as undefined,
     'Shift+F6': () => moveRegion(-1) as undefined,
   })

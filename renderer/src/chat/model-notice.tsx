@@ -1,11 +1,14 @@
-import { Box } from 'lucide-react'
+import { Box, Gauge } from 'lucide-react'
 import type { PrivacyLevel } from '../../../preload/api/chat.ts'
+import { useCall } from '../api/use-call.ts'
 import { useStream } from '../api/use-stream.ts'
 import { pathTo } from '../app/route.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { useCoreWords } from '../messages/use-core-words.ts'
 import { Bar } from '../ui/bar.tsx'
+import { Button } from '../ui/button.tsx'
+import { Refusal } from '../ui/error-note.tsx'
 import { Icon } from '../ui/icon.tsx'
 
 /** Above the composer while no model is on this computer: what comes, or what to do. */
@@ -17,6 +20,7 @@ export function ModelNotice({ level }: { level: PrivacyLevel }) {
   const state = useStream('chat.levels', {}).value?.find((one) => one.level === level)
   // Another computer's engine needs no model here.
   if (level === 'devices' || level === 'external') return null
+  if (level === 'computer' && state?.reasonWords?.code === 'engine-yielded') return <YieldedNotice />
   if (!models || !state || state.state === 'ready' || models.some(({ status }) => status === 'installed')) return null
   const coming = models.find(({ status }) => status === 'downloading' || status === 'verifying')
   const progress = coming?.progress
@@ -52,6 +56,27 @@ export function ModelNotice({ level }: { level: PrivacyLevel }) {
         <a className="link flex min-h-7 items-center" href={pathTo('models')}>
           {t('screen.models')}
         </a>
+      </div>
+    </div>
+  )
+}
+
+/** While another program has the memory of the model: its owner may want the answer all the same. */
+function YieldedNotice() {
+  const { t } = useTexts()
+  const useAnyway = useCall('engine.useAnyway')
+  return (
+    <div className="chat-column mb-3">
+      {useAnyway.error ? <Refusal error={useAnyway.error} /> : null}
+      <div className="banner banner-plain" role="status">
+        <Icon of={Gauge} size={18} />
+        <div className="min-w-0 flex-1">
+          <b className="text-ink">{t('chat.yielded')}</b>
+          <p>{t('chat.yieldedText')}</p>
+        </div>
+        <Button size="sm" disabled={useAnyway.running} onClick={() => void useAnyway.run({})}>
+          {t('chat.useAnyway')}
+        </Button>
       </div>
     </div>
   )

@@ -32,14 +32,20 @@ export function glyphOf(earn: EarnState | undefined): TrayGlyphKind {
 export const earnTile = (earn: EarnState, t: Say, language: Language): string =>
   language === 'en' ? earn.tile : t(`earn.tile.${earn.status}`)
 
-export function earnTitle(earn: EarnState, t: Say, language: Language): string {
+export function earnTitle(earn: EarnState, t: Say, language: Language, said: CoreSay): string {
   if (earn.diskFull) return t('disk.full')
+  if (earn.titleWords) return said(earn.title, earn.titleWords)
   return language === 'en' ? earn.title : t(`earn.title.${earn.status}`)
 }
 
 export function earnLine(earn: EarnState, t: Say, language: Language, said: CoreSay): string {
   if (earn.diskFull) return t('disk.earning', { folder: earn.diskFull.folder })
-  const { line, lineWords, status } = earn
+  const { line, lineWords, status, pause } = earn
+  if (pause) {
+    const others = pause.reasons.slice(1).map((reason) => t(`limits.reason.${reason}`))
+    const first = said(line, lineWords)
+    return others.length === 0 ? first : `${first} ${t('earn.also', { list: others.join(', ') })}`
+  }
   if (language === 'en') return line
   if (status === 'error' || (status === 'starting' && lineWords)) return said(line, lineWords)
   const own = t(`earn.line.${status}`, { running: earn.running, model: earn.model ?? '' })

@@ -1,4 +1,4 @@
-import { Box, Pause, Play } from 'lucide-react'
+import { Box, Gauge, Pause, Play } from 'lucide-react'
 import { useState } from 'react'
 import type { EarnState } from '../../../preload/api/earn.ts'
 import { useCall } from '../api/use-call.ts'
@@ -24,7 +24,8 @@ export function Hero({ earn }: { earn: EarnState }) {
   const pause = useCall('earn.pause')
   const resume = useCall('earn.resume')
   const tone = earnTone(earn)
-  const failure = pause.error ?? resume.error
+  const anyway = useCall('earn.anyway')
+  const failure = pause.error ?? resume.error ?? anyway.error
   return (
     <section className="card" aria-label={t('earn.now')}>
       <div className="hero-state flex-wrap">
@@ -32,16 +33,17 @@ export function Hero({ earn }: { earn: EarnState }) {
           <TrayGlyph kind={glyphOf(earn)} size={32} />
         </span>
         <div className="min-w-0 flex-1">
-          <ScreenTitle>{earnTitle(earn, t, language)}</ScreenTitle>
+          <ScreenTitle>{earnTitle(earn, t, language, said)}</ScreenTitle>
           <p className="num mt-0.5 text-ink-2" role="status" data-testid="earn-line">
             {earnLine(earn, t, language, said)}
           </p>
         </div>
         <HeroAction
           earn={earn}
-          busy={pause.running || resume.running}
+          busy={pause.running || resume.running || anyway.running}
           onPause={() => void pause.run({})}
           onResume={() => void resume.run({})}
+          onAnyway={() => void anyway.run({})}
         />
       </div>
       {failure ? (
@@ -76,12 +78,26 @@ interface HeroActionProps {
   busy: boolean
   onPause(): void
   onResume(): void
+  onAnyway(): void
 }
 
-function HeroAction({ earn, busy, onPause, onResume }: HeroActionProps) {
+function HeroAction({ earn, busy, onPause, onResume, onAnyway }: HeroActionProps) {
   const { t } = useTexts()
   switch (earn.status) {
     case 'paused':
+      if (earn.pause)
+        return (
+          <div className="flex flex-wrap gap-2">
+            <Button size="lg" icon={<Icon of={Gauge} size={18} />} onClick={() => go('settings', 'limits')}>
+              {t('earn.limits')}
+            </Button>
+            {earn.pause.canPassOver ? (
+              <Button size="lg" kind="primary" icon={<Icon of={Play} size={18} />} disabled={busy} onClick={onAnyway}>
+                {t('earn.anyway')}
+              </Button>
+            ) : null}
+          </div>
+        )
       return (
         <Button size="lg" kind="primary" icon={<Icon of={Play} size={18} />} disabled={busy} onClick={onResume}>
           {t('earn.resume')}

@@ -51,7 +51,7 @@ export function useCommands(): readonly Command[] {
         run: () => go('chat'),
       },
     ]
-    if (earn?.status === 'paused') {
+    if (earn?.status === 'paused' && !earn.pause) {
       const run = (): void => void resume({})
       commands.push({
         id: 'resume',
@@ -139,7 +139,7 @@ export function useCommands(): readonly Command[] {
         run: () => void setSettings({ theme }),
       })
     }
-    for (const section of ['api', 'devices', 'appearance', 'language', 'about'] as const) {
+    for (const section of ['limits', 'api', 'devices', 'appearance', 'language', 'about'] as const) {
       const label = t('command.settings', { section: t(`settings.${section}`) })
       commands.push({
         id: `settings-${section}`,

@@ -2,6 +2,7 @@ import { CircleAlert, Download, Ellipsis, FolderOpen, SearchX, Trash2 } from 'lu
 import { useState } from 'react'
 import type { ModelState } from '../../../preload/api/system.ts'
 import { useCall } from '../api/use-call.ts'
+import { useStream } from '../api/use-stream.ts'
 import { go } from '../app/route.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
@@ -70,6 +71,7 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
   const download = useCall('models.download')
   const remove = useCall('models.delete')
   const toast = useToast()
+  const engine = useStream('limits.state', {}).value?.engine
   const [asking, setAsking] = useState(false)
   const failure = use.error ?? download.error ?? remove.error
   const abilities = (['reasoning', 'tools'] as const).filter((ability) => model.abilities?.[ability] === true)
@@ -89,6 +91,9 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
               <bdi>{model.name}</bdi>
             </b>
             {model.loaded ? <span className="chip chip-accent">{t('models.inUse')}</span> : null}
+            {model.loaded && (engine === 'asleep' || engine === 'yielded') ? (
+              <span className="chip">{t(`models.${engine}`)}</span>
+            ) : null}
             {model.origin === 'own' ? <span className="chip chip-outline">{t('models.own')}</span> : null}
             {model.status === 'broken' ? <span className="chip chip-danger">{t('model.broken')}</span> : null}
           </span>

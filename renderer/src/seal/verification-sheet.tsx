@@ -123,14 +123,14 @@ function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
             ? t('sheet.notReady')
             : isAsleep
               ? t('seal.asleep')
-            : tone === 'failed' && seal?.phase === 'failed'
-              ? `${t('seal.failedText')} ${said(seal.reason.text, seal.reason.words)}`
-              : t(`sheet.${level}.summary`, {
-                  device: isolated(state?.device?.name ?? ''),
-                  date: state?.device ? format.dateTime(state.device.pairedAtMs) : '',
-                  name: isolated(state?.engine?.name ?? ''),
-                  host: isolated(state?.engine?.host ?? ''),
-                })}
+              : tone === 'failed' && seal?.phase === 'failed'
+                ? `${t('seal.failedText')} ${said(seal.reason.text, seal.reason.words)}`
+                : t(`sheet.${level}.summary`, {
+                    device: isolated(state?.device?.name ?? ''),
+                    date: state?.device ? format.dateTime(state.device.pairedAtMs) : '',
+                    name: isolated(state?.engine?.name ?? ''),
+                    host: isolated(state?.engine?.host ?? ''),
+                  })}
         </p>
         <Path level={level} tone={tone} />
         {report ? (

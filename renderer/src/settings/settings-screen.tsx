@@ -1,4 +1,4 @@
-import { Code, Cpu, Eye, HardDrive, Info, Languages, Laptop, type LucideIcon, Palette } from 'lucide-react'
+import { Code, Cpu, Eye, Gauge, HardDrive, Info, Languages, Laptop, type LucideIcon, Palette } from 'lucide-react'
 import type { Settings } from '../../../preload/api/system.ts'
 import { useAnswer, useCall } from '../api/use-call.ts'
 import { useStream } from '../api/use-stream.ts'
@@ -14,12 +14,14 @@ import { Segmented } from '../ui/segmented.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { Devices } from './devices/devices.tsx'
 import { Engines } from './engines/engines.tsx'
+import { Limits } from './limits/limits.tsx'
 import { LocalApi } from './local-api/local-api.tsx'
 import { ModelStorage } from './model-storage.tsx'
 
-const sections = ['api', 'engines', 'devices', 'privacy', 'storage', 'appearance', 'language', 'about'] as const
+const sections = ['limits', 'api', 'engines', 'devices', 'privacy', 'storage', 'appearance', 'language', 'about'] as const
 type SectionName = (typeof sections)[number]
 const icons: Record<SectionName, LucideIcon> = {
+  limits: Gauge,
   api: Code,
   engines: Cpu,
   devices: Laptop,
@@ -60,6 +62,8 @@ function Section({ section }: { section: SectionName }) {
   switch (section) {
     case 'about':
       return <About />
+    case 'limits':
+      return <Limits />
     case 'api':
       return <LocalApi />
     case 'engines':

@@ -1,0 +1,163 @@
+import { useId } from 'react'
+import type { Limits as LimitValues, PauseReason } from '../../../../preload/api/limits.ts'
+import { useCall } from '../../api/use-call.ts'
+import { useStream } from '../../api/use-stream.ts'
+import { useFormat } from '../../format/use-format.ts'
+import { useTexts } from '../../messages/texts.tsx'
+import { Refusal } from '../../ui/error-note.tsx'
+import { Segmented } from '../../ui/segmented.tsx'
+import { Skeleton } from '../../ui/skeleton.tsx'
+import { Switch } from '../../ui/switch.tsx'
+import { useNow } from './now-words.ts'
+import { presetNames, presetOf, presets, scheduleNames, scheduleOf, schedules } from './presets.ts'
+
+/** The rules that are on or off, in the order of the table of reasons. */
+const rules = [
+  ['game', 'forGames'],
+  ['other-app', 'forOtherApps'],
+  ['user-active', 'whileUsed'],
+  ['battery', 'onBattery'],
+  ['metered', 'onMetered'],
+] as const satisfies ReadonlyArray<readonly [PauseReason, keyof LimitValues]>
+
+const temperatures = [70, 75, 80, 85, 90] as const
+const gracesMs = [0, 1_000, 10_000, 60_000] as const
+const idleMinutes = [5, 10, 30, 0] as const
+
+/** When this computer serves, and when its engine holds memory; each with what the computer tells of it now. */
+export function Limits() {
+  const { t } = useTexts()
+  const format = useFormat()
+  const { value: settings, error } = useStream('settings', {})
+  const state = useStream('limits.state', {}).value
+  const now = useNow(state)
+  const set = useCall('limits.set')
+  if (!settings) return error ? <Refusal error={error} /> : <Skeleton awaited={t('settings.loading')} lines={6} />
+  const { limits } = settings
+  const change = (part: Partial<LimitValues>): void => void set.run(part)
+  const preset = presetOf(limits)
+  const isHeld = (reason: PauseReason): boolean => state?.pausing.includes(reason) ?? false
+  return (
+    <>
+      {set.error ? <Refusal error={set.error} /> : null}
+      <section className="card" aria-label={t('limits.preset')}>
+        <Row name={t('limits.preset')} text={t('limits.preset.text')}>
+          <Segmented
+            label={t('limits.preset')}
+            value={preset ?? 'own'}
+            options={[...presetNames, 'own' as const].map((name) => ({ value: name, label: t(`limits.preset.${name}`) }))}
+            onChange={(name) => {
+              if (name !== 'own') change(presets[name])
+            }}
+          />
+        </Row>
+        {state?.practice ? (
+          <Row
+            name={t('limits.practice')}
+            text={t('limits.practice.text')}
+            toggle={{ on: limits.onPractice, onChange: (onPractice) => change({ onPractice }) }}
+          />
+        ) : null}
+      </section>
+      <section className="card" aria-label={t('limits.rules')}>
+        <div className="card-head">
+          <h2>{t('limits.rules')}</h2>
+        </div>
+        {rules.map(([reason, key]) => (
+          <Row
+            key={reason}
+            name={t(`limits.${reason}`)}
+            text={t(`limits.${reason}.text`)}
+            now={now.of(reason)}
+            held={isHeld(reason)}
+            passedOver={state?.allowed.includes(reason) ?? false}
+            toggle={{ on: limits[key], onChange: (on) => change({ [key]: on }) }}
+          />
+        ))}
+        <Row name={t('limits.temperature')} text={t('limits.temperature.text')} now={now.of('thermal')} held={isHeld('thermal')}>
+          <Segmented
+            label={t('limits.temperature')}
+            value={String(limits.temperatureC)}
+            options={temperatures.map((degrees) => ({ value: String(degrees), label: format.temperature(degrees) }))}
+            onChange={(degrees) => change({ temperatureC: Number(degrees) })}
+          />
+        </Row>
+        <Row name={t('limits.schedule')} text={t('limits.schedule.text')} held={isHeld('schedule')}>
+          <Segmented
+            label={t('limits.schedule')}
+            value={scheduleOf(limits.schedule) ?? ''}
+            options={scheduleNames.map((name) => ({ value: name as string, label: t(`limits.schedule.${name}`) }))}
+            onChange={(name) => {
+              const chosen = scheduleNames.find((one) => one === name)
+              if (chosen) change({ schedule: schedules[chosen] })
+            }}
+          />
+        </Row>
+      </section>
+      <section className="card" aria-label={t('limits.memory')}>
+        <div className="card-head">
+          <h2>{t('limits.memory')}</h2>
+        </div>
+        <Row name={t('limits.idle')} text={t('limits.idle.text')} now={now.engine}>
+          <Segmented
+            label={t('limits.idle')}
+            value={String(limits.idleUnloadMinutes)}
+            options={idleMinutes.map((minutes) => ({
+              value: String(minutes),
+              label: minutes === 0 ? t('limits.idle.never') : format.duration(minutes * 60_000),
+            }))}
+            onChange={(minutes) => change({ idleUnloadMinutes: Number(minutes) })}
+          />
+        </Row>
+        <Row name={t('limits.grace')} text={t('limits.grace.text')}>
+          <Segmented
+            label={t('limits.grace')}
+            value={String(limits.graceMs)}
+            options={gracesMs.map((ms) => ({ value: String(ms), label: format.duration(ms) }))}
+            onChange={(ms) => change({ graceMs: Number(ms) })}
+          />
+        </Row>
+        <Row name={t('limits.own')} text={t('limits.own.text')}>
+          <Segmented<'ask' | 'answer'>
+            label={t('limits.own')}
+            value={limits.ownMeanwhile ? 'answer' : 'ask'}
+            options={(['ask', 'answer'] as const).map((one) => ({ value: one, label: t(`limits.own.${one}`) }))}
+            onChange={(one) => change({ ownMeanwhile: one === 'answer' })}
+          />
+        </Row>
+      </section>
+    </>
+  )
+}
+
+interface RowProps {
+  name: string
+  text: string
+  /** What the computer tells of it. */
+  now?: string | undefined
+  held?: boolean
+  passedOver?: boolean
+  toggle?: { readonly on: boolean; onChange(on: boolean): void }
+  children?: React.ReactNode
+}
+
+function Row({ name, text, now, held = false, passedOver = false, toggle, children }: RowProps) {
+  const { t } = useTexts()
+  const about = useId()
+  return (
+    <div className="setting-row">
+      <div className="min-w-[220px] flex-1 basis-[260px]">
+        <div className="flex flex-wrap items-center gap-2">
+          <h3 className="font-semibold">{name}</h3>
+          {held ? <span className="chip chip-accent">{t('limits.held')}</span> : null}
+          {passedOver ? <span className="chip">{t('limits.anywayNow')}</span> : null}
+        </div>
+        <div id={about}>
+          <p className="text-sm text-ink-2">{text}</p>
+          {now ? <p className="num text-sm text-ink-3">{now}</p> : null}
+        </div>
+      </div>
+      {toggle ? <Switch label={name} describedBy={about} on={toggle.on} onChange={toggle.onChange} /> : children}
+    </div>
+  )
+}
