@@ -26,6 +26,7 @@ import { ModelKeeper } from './core/model-keeper.ts'
 import { openAppNetwork } from './core/open-app-network.ts'
 import { modelComing, networkStarting, PracticeBackend } from './core/practice-backend.ts'
 import { StartProgress } from './core/start-progress.ts'
+import { withSystemProxy } from './core/system-proxy.ts'
 import { openLedger } from './earnings/ledger.ts'
 import { earningsMigrations } from './earnings/ledger-tables.ts'
 import { steadyRecorder } from './earnings/steady-recorder.ts'
@@ -79,7 +80,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
   const paths = dataPaths(dataDir)
   makeDataDir(dataDir)
   const lock = lockInstance(paths.lock)
-  const undoProxy = applyEnvProxy(logger)
+  const undoProxy = applyEnvProxy(logger, await withSystemProxy())
   const progress = new StartProgress(logger, { readOnly })
   progress.set('storage', 'working')
   const vault = await openVault(paths, { password: vaultPassword })

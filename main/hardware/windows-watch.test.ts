@@ -105,7 +105,7 @@ describe('watchWindows', () => {
     }
     let nowMs = 0
     const watch = watchWindows({ run, ourPids: () => new Set([4242]), now: () => nowMs })
-    expect(started).toEqual(['powershell.exe', script])
+    expect(started).toEqual(['powershell.exe', script(process.pid)])
     expect([watch.read(), watch.processes()]).toEqual([[], null])
     for (const line of [...cards, ...busy]) write(line)
     expect([watch.read().length, watch.processes()?.length]).toEqual([2, 2])

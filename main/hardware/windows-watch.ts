@@ -6,13 +6,14 @@ import { keepRunning, type RunLines } from './line-process.ts'
  * for each engine of it that a process uses (`E`) and for the memory of each process on it (`P`), then `.`. The classes are those of the counters
  * "GPU Engine", "GPU Adapter Memory" and "GPU Process Memory", whose own names are in the language of the system; these are not. Cards are told apart by
  * their LUID, which the registry gives the names of.
+ * @param parent process that it ends with: a program whose output goes nowhere does not end by itself
  */
-export const script = `
+export const script = (parent: number): string => `
 $ErrorActionPreference = 'SilentlyContinue'
 [Console]::OutputEncoding = [System.Text.Encoding]::UTF8
 $class = 'Win32_PerfFormattedData_GPUPerformanceCounters_GPU'
 $turn = 0
-while ($true) {
+while (Get-Process -Id ${parent}) {
   if ($turn % 30 -eq 0) {
     $root = Get-ItemProperty 'HKLM:\\SOFTWARE\\Microsoft\\DirectX'
     Get-ChildItem 'HKLM:\\SOFTWARE\\Microsoft\\DirectX' | ForEach-Object { Get-ItemProperty $_.PSPath } |
@@ -171,7 +172,7 @@ const freshMs = 10_000
 export function watchWindows({ ourPids, run, now = () => performance.now() }: WindowsWatchOptions): GpuWatch {
   const table = new CounterTable()
   let atMs = now()
-  const encoded = Buffer.from(script, 'utf16le').toString('base64')
+  const encoded = Buffer.from(script(process.pid), 'utf16le').toString('base64')
   const stop = keepRunning({
     ...(run && { run }),
     command: 'powershell.exe',
