@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { type BrowserContext, expect, type Page, test } from '@playwright/test'
 import { descendants, isAlive, type RunningApp, startApp } from './support/app.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
@@ -27,6 +28,7 @@ let app: RunningApp
 let window: BrowserContext
 let page: Page
 let dataDir: string
+let elsewhere: string | undefined
 let answer: string
 let balances: Balances
 
@@ -61,6 +63,7 @@ function filesWith(text: string): string[] {
 test.afterAll(async () => {
   await window?.close()
   await app?.stop()
+  if (elsewhere !== undefined) rmSync(dirname(elsewhere), { recursive: true })
 })
 
 test('a chat over the practice network is paid, and Ctrl-C ends every process', async ({ browser }) => {
@@ -84,6 +87,17 @@ test('a chat over the practice network is paid, and Ctrl-C ends every process', 
   // Nothing of the conversation is readable on disk, neither while the app runs (with its write-ahead logs) nor after it.
   expect(readdirSync(dataDir)).toContain('chat.db-wal')
   for (const word of [canary, ...canary.split(' ')]) expect(filesWith(word)).toEqual([])
+
+  // The model moves while the engine holds it; the second start answers with it at its new place.
+  elsewhere = join(mkdtempSync(join(tmpdir(), 'cocoon-journey-models-')), 'moved')
+  await goTo(page, 'Settings')
+  await page.getByRole('navigation', { name: 'Settings sections' }).getByRole('link', { name: 'Models and storage' }).click()
+  await page.getByLabel('Move the models to this folder').fill(elsewhere)
+  await page.getByRole('button', { name: 'Move the models' }).click()
+  const place = page.getByRole('region', { name: 'Folder of the models' })
+  await expect(place.getByText(elsewhere, { exact: true })).toBeVisible({ timeout: 60_000 })
+  await expect.poll(() => existsSync(join(dataDir, 'models'))).toBe(false)
+  expect(readdirSync(elsewhere).filter((name) => name.endsWith('.gguf'))).toHaveLength(1)
 
   const children = descendants(app.process.pid ?? 0)
   expect(children.length).toBeGreaterThanOrEqual(2)
