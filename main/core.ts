@@ -15,7 +15,8 @@ import { openAppGateway } from './core/app-gateway.ts'
 import { openAppLimits } from './core/app-limits.ts'
 import { computerChecker } from './core/checks/computer-checker.ts'
 import { externalChecker } from './core/checks/external-checker.ts'
-import { isPermitted, practiceChecker } from './core/checks/practice-checker.ts'
+import { practiceChecker } from './core/checks/practice-checker.ts'
+import { isPermitted } from './core/checks/used-connection.ts'
 import { earnRole } from './core/earn-role.ts'
 import { Engines } from './core/engines/engines.ts'
 import { externalChat } from './core/engines/external-chat.ts'
@@ -24,7 +25,8 @@ import { localSecrets } from './core/local-keys.ts'
 import { measured } from './core/measured-backend.ts'
 import { ModelKeeper } from './core/model-keeper.ts'
 import { openAppNetwork } from './core/open-app-network.ts'
-import { modelComing, networkStarting, PracticeBackend } from './core/practice-backend.ts'
+import { openedLevels } from './core/opened-levels.ts'
+import { modelComing, networkStarting, PracticeBackend, proxyElsewhere } from './core/practice-backend.ts'
 import { StartProgress } from './core/start-progress.ts'
 import { withSystemProxy } from './core/system-proxy.ts'
 import { openLedger } from './earnings/ledger.ts'
@@ -41,6 +43,7 @@ import { ModelsPlace } from './models/models-place.ts'
 import { ModelMover } from './models/move-models.ts'
 import { RateLimit } from './models/rate-limit.ts'
 import { readChainNetwork } from './network/network-file.ts'
+import { quoteJudge } from './roles/attesting.ts'
 import { openDatabase } from './storage/database.ts'
 import { DiskRoom } from './storage/disk-room.ts'
 import { bookPaths, dataPaths, makeDataDir } from './storage/files.ts'
@@ -57,6 +60,10 @@ export interface CoreOptions {
   readonly entries: ChildEntries
   /** Network file to open in place of the computer's own local network. */
   readonly networkFile?: string
+  /** That the app runs no proxy of its own there, and speaks to those that the network lists. */
+  readonly listedProxies?: boolean
+  /** Where collateral for quotes is asked for; Intel's own service by default. */
+  readonly pccs?: string
   /** Asked when the vault has a password. */
   readonly vaultPassword?: () => Promise<string>
   readonly logger: Logger
@@ -73,7 +80,8 @@ export interface Core {
  * by `app.start`.
  * @throws Failure when the data folder cannot be used: `already-running`, of the vault, of the databases.
  */
-export async function startCore({ dataDir, shell, entries, networkFile, vaultPassword, logger }: CoreOptions): Promise<Core> {
+export async function startCore(options: CoreOptions): Promise<Core> {
+  const { dataDir, shell, entries, networkFile, listedProxies = false, pccs, vaultPassword, logger } = options
   // A file that cannot be used ends the start before anything is touched.
   const chosen = networkFile === undefined ? null : readChainNetwork(networkFile)
   const readOnly = chosen !== null && chosen.chain.kind !== 'local'
@@ -118,8 +126,11 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     logger: logger.room('models'),
   })
   const mover = new ModelMover({ library, place, ownFolder: paths.models, logger: logger.room('models') })
+  const quotes = quoteJudge({ dataDir, ...(pccs === undefined ? {} : { pccs }), logger })
   const network = openAppNetwork({
     chosen,
+    listedProxies,
+    quotes,
     paths: books,
     secrets,
     chainId,
@@ -135,10 +146,12 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
   engine.state.onChange(() => network.worker.value?.checkHealth())
 
   const practice = new PracticeBackend()
+  const opened = openedLevels(network, quotes, () => privacy.seals.value.open)
   const serve = async (model: VerifiedModel): Promise<void> => {
     const { baseName, fullName } = model.identity
     const worker = await network.serve(createEngineBackend({ engine, model: baseName }), fullName)
     const live = network.live.value
+    if (live?.own === null) return practice.fail(proxyElsewhere)
     const loaded = engine.state.value
     if (live && worker)
       practice.attach({
@@ -218,6 +231,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     }),
     practiceChecker(network.live),
     paired.checker,
+    ...opened.checkers,
     externalChecker(engines),
   ]
   const privacy = new Privacy({
@@ -227,7 +241,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
   const chat = new ChatService({
     database: chatDatabase,
     sealer,
-    backends: [onComputer, practice, paired.backend, externalChat(engines)],
+    backends: [onComputer, practice, paired.backend, ...opened.backends, externalChat(engines)],
     privacy,
     logger: logger.room('chat'),
   })
@@ -284,6 +298,7 @@ export async function startCore({ dataDir, shell, entries, networkFile, vaultPas
     async stop() {
       await chat.close()
       await Promise.all([api.stop(), paired.stop(), engines.stop()])
+      opened.close()
       privacy.close()
       // All at once: a model that is being made ready may wait for the network, and either for the engine.
       await Promise.all([models.stop(), mover.stop(), engine.dispose(), network.stop()])

@@ -11,10 +11,10 @@ import { AccountKeeper } from './account-keeper.ts'
 import { AccountStore } from './account-store.ts'
 import { Consent } from './consent.ts'
 import { type EncryptedRequest, runEncrypted, type Terms } from './encrypted-query.ts'
-import { LinkPool } from './link-pool.ts'
+import { LinkPool, type ToldWorkers } from './link-pool.ts'
 import { OldAccounts } from './old-accounts.ts'
 import type { ClientEvent, ClientOptions } from './options.ts'
-import type { MayGo, ModelOffer, SealWish } from './proxy-link.ts'
+import type { MayGo, MayRead, ModelOffer, SealWish } from './proxy-link.ts'
 import { localFailure, paidNothing } from './query-failure.ts'
 import { checkBody, type RequestBody } from './request-body.ts'
 import type { QueryHandle } from './running-query.ts'
@@ -46,6 +46,11 @@ export interface ChatRequest {
    * quote was verified by `workerPolicy`, or not sent. `none`: readable. A body with `publicKey` is never sealed again.
    */
   readonly seal?: SealWish
+  /**
+   * Whether a worker that the question could be sealed to may read it, asked right before it is sealed. Without one that may, the question is not sent:
+   * neither sealed nor readable.
+   */
+  readonly mayRead?: MayRead
   /**
    * Asked in the same turn of the event loop, right before each sending, of the connection that it would go over. False: nothing is sent, nor
    * over another connection; the query fails with `connection-changed`.
@@ -149,7 +154,7 @@ export class Client {
    */
   runChat(request: ChatRequest, signal: AbortSignal): QueryHandle {
     const path = request.path ?? '/v1/chat/completions'
-    const { publicKey, mayGo, debug = false } = request
+    const { publicKey, mayGo, mayRead, debug = false } = request
     const valid = checkBody(path, request.body, publicKey !== undefined)
     const seal = publicKey === undefined && (this.#options.sealedQueries ?? true) ? (request.seal ?? 'offered') : 'none'
     if (seal === 'none' && (request.seal === 'required' || request.seal === 'attested'))
@@ -166,7 +171,20 @@ export class Client {
     if (!(timeoutMs > 0)) throw refuse('The time limit is out of range.')
     if (signal.aborted) throw new Failure('stopped', 'The answer was stopped before it began.', { money: paidNothing })
     const { body, limits } = valid
-    const chat = { model: request.model, body, path, maxTokens, maxCoefficient, timeoutMs, publicKey, seal, limits, mayGo, debug }
+    const chat = {
+      model: request.model,
+      body,
+      path,
+      maxTokens,
+      maxCoefficient,
+      timeoutMs,
+      publicKey,
+      seal,
+      limits,
+      mayGo,
+      mayRead,
+      debug,
+    }
     return this.#pool.run(chat, signal, (account) => void this.#visitor.freeCredit(account))
   }
 
@@ -202,8 +220,13 @@ export class Client {
    * Workers that a question to this model could be sealed to now, over all ready proxies: their keys are verified. Which one it is in the end
    * shows in the handle's `seal`. Throws `Failure` with `no-connection`, or what ended the question.
    */
-  sealableWorkers(model: string): Promise<SealedWorker[]> {
-    return this.#pool.sealableWorkers(model)
+  async sealableWorkers(model: string): Promise<readonly SealedWorker[]> {
+    return (await this.toldWorkers(model)).workers
+  }
+
+  /** The same, with the reasons why keys were not taken. Throws as `sealableWorkers`. */
+  toldWorkers(model: string): Promise<ToldWorkers> {
+    return this.#pool.toldWorkers(model)
   }
 
   async #keepConnected(slot: number, directory: ProxyDirectory, signal: AbortSignal): Promise<void> {

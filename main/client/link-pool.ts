@@ -10,6 +10,13 @@ import type { ChatQuery, ModelOffer, ProxyLink } from './proxy-link.ts'
 import { localFailure } from './query-failure.ts'
 import type { QueryHandle } from './running-query.ts'
 
+/** Workers of a model whose keys were verified, and why the keys of others were not taken. */
+export interface ToldWorkers {
+  readonly workers: readonly SealedWorker[]
+  /** Codes of `KeyRefused` and `AttestationError`, one for each key. */
+  readonly refused: readonly string[]
+}
+
 /** What surrounds the body of a question in its query, in bytes. */
 const envelopeBytes = 200
 
@@ -112,15 +119,18 @@ export class LinkPool {
     return mergeOffers(offers)
   }
 
-  /** See `Client.sealableWorkers`. */
-  async sealableWorkers(model: string): Promise<SealedWorker[]> {
+  /** See `Client.toldWorkers`. */
+  async toldWorkers(model: string): Promise<ToldWorkers> {
     if (this.#sorted.length === 0) throw localFailure('no-connection', 'No proxy is connected.')
     const asked = this.#sorted.filter(({ seals }) => seals).map(({ workerKeys }) => workerKeys.of(model))
     const answers = await Promise.allSettled(asked)
     const lists = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
     const refused = answers.find((answer) => answer.status === 'rejected')
     if (lists.length === 0 && refused !== undefined) throw refused.reason
-    return lists.flatMap(({ workers }) => workers.map(({ worker }) => worker))
+    return {
+      workers: lists.flatMap(({ workers }) => workers.map(({ worker }) => worker)),
+      refused: lists.flatMap(({ refused }) => refused),
+    }
   }
 
   #sort(): void {

@@ -41,8 +41,11 @@ export interface ClientOptions {
    * for is `ChatRequest.seal`.
    */
   readonly sealedQueries?: boolean
-  /** How quotes in workers' keys are judged; without it they are shown as not checked. A quote that does not hold makes its key void. */
-  readonly workerPolicy?: Policy
+  /**
+   * How quotes in workers' keys are judged, asked for each list of keys; without one they are shown as not checked. A quote that does not hold makes its
+   * key void.
+   */
+  readonly workerPolicy?: () => Policy | undefined
   /**
    * nanoton put on each account that has to be opened, also under new terms: an agreement in advance. Without it nothing that costs money is
    * sent before `Client.openAccount`.

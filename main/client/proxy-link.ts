@@ -10,7 +10,7 @@ import type { FormBytes } from '../protocol/requests/form.ts'
 import type { RequestLimits } from '../protocol/requests/request-limits.ts'
 import { type SealedHead, sealedRequestBytes, sealRequest } from '../protocol/sealed/direct/request.ts'
 import type { KeyRefusal } from '../protocol/sealed/direct/seal-errors.ts'
-import type { UsageEvidence } from '../protocol/sealed/outcome.ts'
+import type { SealedWorker, UsageEvidence } from '../protocol/sealed/outcome.ts'
 import type { Asked } from '../protocol/sealed/recount.ts'
 import { decode, encode, nameOf, sharingDecoder } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
@@ -33,6 +33,9 @@ import { type KeyList, type SealableWorker, WorkerKeys } from './worker-keys.ts'
 /** Whether something may be sent over this connection now. */
 export type MayGo = (connection: PacketConnection) => boolean
 
+/** Whether a worker may read a question. */
+export type MayRead = (worker: SealedWorker) => boolean
+
 export interface ChatQuery {
   /** Base name as the proxy lists it. */
   readonly model: string
@@ -52,6 +55,8 @@ export interface ChatQuery {
   readonly limits: RequestLimits
   /** See `ChatRequest.mayGo`. */
   readonly mayGo: MayGo | undefined
+  /** See `ChatRequest.mayRead`. */
+  readonly mayRead: MayRead | undefined
   /** Asks every hop for its times (`debug` of the end). */
   readonly debug: boolean
 }
@@ -68,7 +73,7 @@ export type SealWish = 'offered' | 'required' | 'attested' | 'none'
 
 export interface ClientLinkContext {
   readonly root: Address
-  readonly workerPolicy: Policy | undefined
+  readonly workerPolicy: (() => Policy | undefined) | undefined
   readonly knownKeys: KnownKeys
   readonly logger: Logger
   readonly rootVersion: () => number
@@ -171,7 +176,7 @@ export class ProxyLink {
           await connection.query(encode({ '@type': 'client.getWorkerKeys', model_name: model }), { timeoutMs: 10_000 }),
           'client.workerKeys',
         ),
-      policy: context.workerPolicy,
+      policy: () => context.workerPolicy?.(),
       logger: context.logger,
       now: () => Date.now(),
     })
@@ -350,16 +355,18 @@ export class ProxyLink {
       if (signal.aborted) return running.neverLeft()
       if (running.isDone) return
       const { workers, refused } = list
-      const { model, maxCoefficient } = query
+      const { model, maxCoefficient, mayRead } = query
       const attested = query.seal === 'attested'
-      const chosen = this.#keys.choose(model, workers, { maxCoefficient, attested })
+      const chosen = this.#keys.choose(model, workers, { maxCoefficient, attested, mayRead })
       if (chosen === undefined) {
         const isHeldBack = this.#keys.holdsBack(model, maxCoefficient)
         if (workers.length === 0 && refused.length === 0 && isHeldBack)
           return running.fail(remoteFailure(peerErrorCodes.notReady, `no workers for model ${model}`))
         // A key that is false is no want of keys: that proxy is not to be told anything.
-        if (query.seal !== 'offered' || refused.length > 0 || isHeldBack)
-          return running.fail(noKey(list, this.#keys.choose(model, workers, { maxCoefficient: mostCoefficient, attested })))
+        if (query.seal !== 'offered' || mayRead !== undefined || refused.length > 0 || isHeldBack)
+          return running.fail(
+            noKey(list, this.#keys.choose(model, workers, { maxCoefficient: mostCoefficient, attested, mayRead })),
+          )
         if (!this.#mayGo(query, running)) return
         running.leavesUnsealed('no-keys')
         return this.#sendPlain(query, id, request, running)

@@ -25,6 +25,7 @@ export interface KeyLimits {
   readonly maxCoefficient: number
   /** Whether a quote must have been verified. */
   readonly attested: boolean
+  readonly mayRead?: ((worker: SealedWorker) => boolean) | undefined
 }
 
 /** What a proxy told about a model's workers. */
@@ -41,8 +42,8 @@ export interface WorkerKeysContext {
   /** What proxies told before, over former connections too. */
   readonly known: KnownKeys
   readonly ask: (model: string) => Promise<TlObject<'client.workerKeys'>>
-  /** How a worker's quote is judged; without it quotes are not checked. */
-  readonly policy: Policy | undefined
+  /** How a worker's quote is judged now; without a policy quotes are not checked. */
+  readonly policy: () => Policy | undefined
   readonly logger: Logger
   readonly now: () => number
 }
@@ -158,7 +159,7 @@ export class WorkerKeys {
   /** @throws AttestationError for a quote that does not hold: such a worker claims what is not so */
   async #attestationOf({ quote, statement }: ReadKey): Promise<SealedWorker['attestation']> {
     if (quote === undefined) return { kind: 'none' }
-    const { policy } = this.#context
+    const policy = this.#context.policy()
     if (policy === undefined || policy.kind === 'any') return { kind: 'not-checked' }
     const { attestation, imageHash } = await checkPolicy(policy, statement, { quote, hasSevSnp: false })
     return attestation === 'none' ? { kind: 'none' } : { kind: attestation, imageHash: hex(imageHash) }
@@ -171,7 +172,10 @@ export class WorkerKeys {
  */
 export function chooseKey(workers: readonly SealableWorker[], limits: KeyLimits): SealableWorker | undefined {
   const able = workers.filter(
-    ({ coefficient, worker }) => coefficient <= limits.maxCoefficient && (!limits.attested || worker.attestation.kind === 'tdx'),
+    ({ coefficient, worker }) =>
+      coefficient <= limits.maxCoefficient &&
+      (!limits.attested || worker.attestation.kind === 'tdx') &&
+      (limits.mayRead?.(worker) ?? true),
   )
   const free = able.filter(({ hasRoom }) => hasRoom)
   const pool = free.length > 0 ? free : able

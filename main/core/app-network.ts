@@ -5,7 +5,7 @@ import type { Watchable } from '../base/signal.ts'
 import type { Client } from '../client/client.ts'
 import type { TopUpKeeper } from '../client/top-up-keeper.ts'
 import type { OpenAiBackend } from '../inference/openai-backend.ts'
-import type { LocalNetwork as LocalContracts } from '../localnet/genesis.ts'
+import type { LocalAddresses } from '../localnet/genesis.ts'
 import type { LocalChain } from '../localnet/local-chain.ts'
 import type { CocoonProxy } from '../proxy/proxy.ts'
 import type { Chain } from '../ton/chain.ts'
@@ -18,9 +18,10 @@ import type { PeerWatch } from './checks/seen-peer.ts'
 /** What the faces read while the roles of a network live. */
 export interface LiveNetwork {
   readonly chain: LocalChain
-  readonly contracts: LocalContracts
+  readonly contracts: LocalAddresses
   readonly root: RootWatcher
-  readonly proxy: CocoonProxy
+  /** With its contract. Null where the network's proxies are not part of this app. */
+  readonly own: { readonly proxy: CocoonProxy; readonly contract: Address } | null
   readonly client: Client
   /** Who answered when the client dialled. */
   readonly peers: PeerWatch

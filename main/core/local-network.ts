@@ -1,6 +1,5 @@
 import type { Address } from '@ton/core'
 import type { ProxyEndpoints } from '../../contracts/net-address.ts'
-import { keySigner } from '../../contracts/signed.ts'
 import { asError, Failure, messageAndAdvice } from '../base/failure.ts'
 import type { Feed } from '../base/feed.ts'
 import type { Logger } from '../base/logger.ts'
@@ -14,14 +13,15 @@ import type { OpenAiBackend } from '../inference/openai-backend.ts'
 import {
   buildLocalNetwork,
   handOutCoins,
+  joinAsGuest,
   joinLocalNetwork,
   localEndpoints,
   localGenesis,
   localRoot,
 } from '../localnet/genesis.ts'
 import { LocalChain } from '../localnet/local-chain.ts'
-import { securePort } from '../proxy/ports.ts'
-import { CocoonProxy } from '../proxy/proxy.ts'
+import { noQuoteJudge, type QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
+import { sealingMachine } from '../roles/attesting.ts'
 import { type Database, openDatabase } from '../storage/database.ts'
 import type { DiskRoom } from '../storage/disk-room.ts'
 import type { DataPaths } from '../storage/files.ts'
@@ -34,23 +34,24 @@ import type { Worker } from '../worker/worker.ts'
 import type { WorkerEvent } from '../worker/worker-event.ts'
 import type { AppNetwork, LiveNetwork, SeenRoot } from './app-network.ts'
 import { PeerWatch } from './checks/seen-peer.ts'
-import { openDialer } from './dialer.ts'
-import { type EarlyPort, openEarly } from './early-port.ts'
 import { keptWords } from './kept-words.ts'
 import { forgetLocalEndpoint, tellLocalEndpoint } from './local-endpoint.ts'
 import type { LocalSecrets } from './local-keys.ts'
 import { LocalWorkers } from './local-workers.ts'
+import { demandsAttestation, dialByContract, workerPolicyOf } from './network-attestation.ts'
+import { makeOwnProxy, ownPort } from './own-proxy.ts'
 import { w5Sealing } from './sealing-identity.ts'
 import type { StartProgress } from './start-progress.ts'
 
 /** Values of the local network that are not in its contracts (architecture, Networks). */
 const rootIntervalMs = 5000
-/** A served request is to be pending within 3 s, also on a busy machine; commit, signature and the worker's next look come on top. */
-const chainCommitDelayMs = 900
 const reconnectMs = 1500
 const walletGraceMs = 5000
-/** Leading zero bits, as on the main network (protocol 10 §5). */
-const powDifficulty = 20
+
+interface Books {
+  readonly client: Database
+  readonly worker: Database
+}
 
 export interface LocalNetworkOptions {
   readonly paths: DataPaths
@@ -58,7 +59,9 @@ export interface LocalNetworkOptions {
   /** Which chain the books have to be of; undefined when that is not known. */
   readonly chainId?: number | undefined
   /** A network that was deployed on the local chain with the operator's tool; the computer's own when left out. */
-  readonly joined?: { readonly name: string; readonly root: Address }
+  readonly joined?: JoinedNetwork
+  /** Judges what proxies and workers attest, where the network contract demands that; left out, no quote is believed. */
+  readonly quotes?: QuoteJudge
   readonly entries: ChildEntries
   readonly progress: StartProgress
   /** Whether the user had paused earning when the app ended last. */
@@ -66,6 +69,13 @@ export interface LocalNetworkOptions {
   /** Told when a book finds no room on the disk. */
   readonly room?: DiskRoom
   readonly logger: Logger
+}
+
+export interface JoinedNetwork {
+  readonly name: string
+  readonly root: Address
+  /** That the app runs no proxy there: it speaks to those that the network lists. One that has to attest is never run by the app. */
+  readonly listedProxies: boolean
 }
 
 /**
@@ -92,7 +102,7 @@ export class LocalNetwork implements AppNetwork {
   /** What has to be closed, newest last. */
   readonly #closers: Array<() => Promise<void> | void> = []
   readonly #wallets: Array<{ close(): void }> = []
-  #workerDatabase: Database | undefined
+  #books: Books | undefined
   /** Aborts with the end of the app: nothing is begun after it. */
   readonly #stopping = new AbortController()
   #building: Promise<void> = Promise.resolve()
@@ -101,8 +111,16 @@ export class LocalNetwork implements AppNetwork {
   constructor(options: LocalNetworkOptions) {
     this.#options = options
     const { paused, entries, progress, logger, secrets } = options
-    const sealing = w5Sealing(secrets.user, this.chainKind)
-    this.#workers = new LocalWorkers({ paused, reconnectMs, powThread: entries.powThread, sealing, progress, logger })
+    const { quotes = noQuoteJudge } = options
+    const root = () => this.#seen.value?.root.config.value ?? null
+    this.#workers = new LocalWorkers({
+      paused,
+      reconnectMs,
+      dial: dialByContract({ powThread: entries.powThread, root, quotes }),
+      sealing: { ...w5Sealing(secrets.user, this.chainKind), ...sealingMachine() },
+      progress,
+      logger,
+    })
     this.name = options.joined?.name ?? null
     this.seen = this.#seen
     this.live = this.#live
@@ -141,7 +159,7 @@ export class LocalNetwork implements AppNetwork {
   }
 
   async #build(): Promise<LiveNetwork> {
-    const { paths, secrets, chainId, entries, progress, logger, room } = this.#options
+    const { paths, secrets, chainId, entries, progress, logger } = this.#options
     const { signal } = this.#stopping
     /** What is opened after the stop is closed by it all the same, and nothing follows. */
     const closeLater = (close: () => Promise<void> | void): void => {
@@ -170,87 +188,27 @@ export class LocalNetwork implements AppNetwork {
     closeLater(() => forgetLocalEndpoint(paths.localEndpoint))
     const root = watchRoot(chain.chain, rootAddress, { intervalMs: rootIntervalMs, logger: logger.room('root') })
     closeLater(() => root.stop())
-    const listed = joined && (await progress.run('contracts', () => this.#ownPlace(chain.chain, root, joined)))
-
-    const openPort = (port?: number): Promise<EarlyPort> =>
-      openEarly(
-        securePort({
-          host: '127.0.0.1',
-          port: port ?? 0,
-          fixed: port !== undefined,
-          difficulty: powDifficulty,
-          policy: { kind: 'any' },
-          logger: logger.room('proxy'),
-        }),
-      )
-    const workerPort = await openPort(listed?.forWorkers.port).catch((thrown) => this.#portFailed(thrown))
-    closeLater(() => workerPort.close())
-    const clientPort = await openPort(listed?.forClients.port).catch((thrown) => this.#portFailed(thrown))
-    closeLater(() => clientPort.close())
-
+    const place = joined && (await progress.run('contracts', () => this.#ownPlace(chain.chain, root, joined)))
     const owner = this.#keep(new W5Wallet(chain.chain, secrets.networkOwner))
-    const contracts = await progress.run('contracts', (onProgress) => {
-      const place = { chain: chain.chain, keys: secrets, owner, onProgress }
-      const ports = { workerPort: workerPort.port, clientPort: clientPort.port }
-      const built = joined
-        ? joinLocalNetwork({ ...place, root: joined.root })
-        : buildLocalNetwork({ ...place, endpoints: localEndpoints(ports) })
-      // The chain is closed below what is still to be done.
-      return untilAborted(built, signal)
-    })
-    root.start()
-    this.#seen.set({ endpoint: chain.endpoint, root })
-
-    const books = this.#openBooks()
     const wallet = this.#keep(new W5Wallet(chain.chain, secrets.user))
-    const proxy = await progress.run('proxy', async () => {
-      const proxy = new CocoonProxy(
-        {
-          owner: contracts.networkOwner,
-          checkHashes: false,
-          listedModelsOnly: false,
-          stakeNano: contracts.config.params.minProxyStake,
-          terms: {
-            chargeNano: 1_000_000_000n,
-            payoutNano: 1_000_000_000_000n,
-            chainCommitDelayMs: () => chainCommitDelayMs,
-            tickMs: 500,
-            resendMs: 30_000,
-          },
-          dbCommitDelayMs: 100,
-          testnet: false,
-          databasePath: paths.proxyDb,
-          acceptLostDatabase: true,
-          keptWords: keptWords(books, { network: rootAddress, user: wallet.address }),
-        },
-        {
-          root: root.config,
-          side: {
-            kind: 'chain',
-            chain: chain.chain,
-            sender: this.#keep(new CocoonWallet(chain.chain, secrets.proxyWallet, contracts.networkOwner)),
-          },
-          key: { publicKey: secrets.proxy.publicKey, signer: keySigner(secrets.proxy.secretKey) },
-          openWorkerPort: workerPort.opener,
-          openClientPort: clientPort.opener,
-          openDatabase: (path, migrations) => openDatabase(path, migrations, { logger, room, chainId }),
-          logger: logger.room('proxy'),
-        },
-      )
-      closeLater(() => proxy.stop())
-      await proxy.start()
-      return proxy
-    })
+    const { contracts, own } =
+      joined && !place
+        ? await this.#beGuest(chain, owner, joined)
+        : await this.#runProxy({ chain, root, owner, user: wallet.address, place, closeLater })
+    const books = this.#openBooks()
     signal.throwIfAborted()
 
     const peers = new PeerWatch()
+    const { quotes = noQuoteJudge } = this.#options
     const client = new Client({
       root: root.config,
       owner: wallet.address,
       money: { chain: chain.chain, wallet },
       masterSecret: secrets.clientMasterSecret,
       database: books.client,
-      dial: openDialer(entries.powThread, { check: peers.see }),
+      dial: dialByContract({ powThread: entries.powThread, root: () => root.config.value, quotes, see: peers.see }),
+      dialChecksImageHashes: true,
+      workerPolicy: () => workerPolicyOf(root.config.value, quotes),
       // Test coins need no consent.
       accountTopUp: localTerms.amount,
       logger: logger.room('client'),
@@ -263,34 +221,99 @@ export class LocalNetwork implements AppNetwork {
     closeLater(() => topUps.stop())
     void this.#tellProgress(client)
     const nodeWallet = this.#keep(new CocoonWallet(chain.chain, secrets.workerWallet, wallet.address))
-    return { chain, contracts, root, proxy, client, peers, topUps, user: wallet.address, nodeWallet }
+    return { chain, contracts, root, own, client, peers, topUps, user: wallet.address, nodeWallet }
+  }
+
+  /** The proxy of this app, and the contracts behind it. */
+  async #runProxy(parts: {
+    readonly chain: LocalChain
+    readonly root: RootWatcher
+    readonly owner: W5Wallet
+    readonly user: Address
+    /** Where the network lists it; the app's own network lists what it finds. */
+    readonly place: ProxyEndpoints | null | undefined
+    readonly closeLater: (close: () => Promise<void> | void) => void
+  }): Promise<Pick<LiveNetwork, 'contracts' | 'own'>> {
+    const { chain, root, owner, user, place, closeLater } = parts
+    const { paths, secrets, chainId, progress, logger, room, joined } = this.#options
+    const { signal } = this.#stopping
+    const workerPort = await ownPort(logger, place?.forWorkers.port).catch((thrown) => this.#portFailed(thrown))
+    closeLater(() => workerPort.close())
+    const clientPort = await ownPort(logger, place?.forClients.port).catch((thrown) => this.#portFailed(thrown))
+    closeLater(() => clientPort.close())
+    const contracts = await progress.run('contracts', (onProgress) => {
+      const built = { chain: chain.chain, keys: secrets, owner, onProgress }
+      const ports = { workerPort: workerPort.port, clientPort: clientPort.port }
+      const building = joined
+        ? joinLocalNetwork({ ...built, root: joined.root })
+        : buildLocalNetwork({ ...built, endpoints: localEndpoints(ports) })
+      // The chain is closed below what is still to be done.
+      return untilAborted(building, signal)
+    })
+    root.start()
+    this.#seen.set({ endpoint: chain.endpoint, root })
+    const books = this.#openBooks()
+    const proxy = await progress.run('proxy', async () => {
+      const made = makeOwnProxy({
+        contracts,
+        root,
+        chain: chain.chain,
+        wallet: this.#keep(new CocoonWallet(chain.chain, secrets.proxyWallet, contracts.networkOwner)),
+        key: secrets.proxy,
+        workerPort,
+        clientPort,
+        databasePath: paths.proxyDb,
+        keptWords: keptWords(books, { network: contracts.root, user }),
+        chainId,
+        room,
+        logger,
+      })
+      closeLater(() => made.stop())
+      await made.start()
+      return made
+    })
+    return { contracts, own: { proxy, contract: contracts.proxyContract } }
+  }
+
+  /** A network whose proxies are not part of this app: it is a client there, and a worker where the network takes it. */
+  async #beGuest(chain: LocalChain, owner: W5Wallet, { root }: JoinedNetwork): Promise<Pick<LiveNetwork, 'contracts' | 'own'>> {
+    const { secrets, progress } = this.#options
+    const contracts = await progress.run('contracts', (onProgress) =>
+      untilAborted(joinAsGuest({ chain: chain.chain, keys: secrets, owner, root, onProgress }), this.#stopping.signal),
+    )
+    progress.set('proxy', 'ready', { text: 'Not part of this app', words: { code: 'proxy-elsewhere' } })
+    return { contracts, own: null }
   }
 
   /** Before the proxy starts: it may have to learn from them what it had told. */
-  #openBooks(): { readonly client: Database; readonly worker: Database } {
+  #openBooks(): Books {
+    if (this.#books) return this.#books
     const { paths, chainId, progress, logger, room } = this.#options
     const client = progress.piece('client', () => openDatabase(paths.clientDb, clientMigrations, { logger, room, chainId }))
     this.#closers.push(() => client.close())
     const worker = progress.piece('worker', () => openDatabase(paths.workerDb, workerMigrations, { logger, room, chainId }))
     this.#closers.push(() => worker.close())
-    this.#workerDatabase = worker
-    return { client, worker }
+    this.#books = { client, worker }
+    return this.#books
   }
 
   /**
-   * Where a network that somebody deployed lists a proxy on this computer. The list is its owner's: the proxy goes where it says.
+   * Where a network that somebody deployed lists a proxy on this computer; null where the app runs none. The list is its owner's: the proxy goes where it
+   * says.
    * @throws Failure `network-without-own-proxy`, or of `RootWatcher.refresh`
    */
-  async #ownPlace(chain: Chain, root: RootWatcher, joined: { name: string }): Promise<ProxyEndpoints> {
-    const { proxies } = await root.refresh(this.#stopping.signal)
+  async #ownPlace(chain: Chain, root: RootWatcher, joined: JoinedNetwork): Promise<ProxyEndpoints | null> {
+    const config = await root.refresh(this.#stopping.signal)
     root.start()
     this.#seen.set({ endpoint: chain.endpoint, root })
+    if (joined.listedProxies || demandsAttestation(config)) return null
+    const { proxies } = config
     const [first] = proxies
     if (first?.forWorkers.host === '127.0.0.1' && first.forClients.host === '127.0.0.1') return first
     const lists = first === undefined ? 'lists no proxy' : 'lists a proxy on another computer first'
     throw new Failure('network-without-own-proxy', `The network ${joined.name} ${lists}, so nobody serves it here.`, {
       advice:
-        'As its owner, list one of this computer: cocoon-desktop network register-proxy <network file> "127.0.0.1:5101 127.0.0.1:5102". Then start the app again.',
+        'As its owner, list one of this computer: cocoon-desktop network register-proxy <network file> "127.0.0.1:5101 127.0.0.1:5102". Then start the app again. Or start it with --listed-proxies, to use those that are listed.',
     })
   }
 
@@ -324,8 +347,8 @@ export class LocalNetwork implements AppNetwork {
   /** Serves `backend` as worker of this network, in place of what it served before. Null when the network could not start. */
   async serve(backend: OpenAiBackend, modelName: string): Promise<Worker | null> {
     const live = this.#live.value
-    const database = this.#workerDatabase
-    return live && database ? this.#workers.serve(live, database, backend, modelName) : null
+    const books = this.#books
+    return live && books ? this.#workers.serve(live, books.worker, backend, modelName) : null
   }
 
   setPaused(paused: boolean): void {

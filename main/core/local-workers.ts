@@ -7,14 +7,15 @@ import type { Database } from '../storage/database.ts'
 import { Worker } from '../worker/worker.ts'
 import type { WorkerEvent } from '../worker/worker-event.ts'
 import type { LiveNetwork } from './app-network.ts'
-import { openDialer } from './dialer.ts'
+import type { Dial } from './dialer.ts'
 import type { StartProgress } from './start-progress.ts'
 
 export interface LocalWorkersOptions {
   /** Whether the user had paused earning when the app ended last. */
   readonly paused: boolean
   readonly reconnectMs: number
-  readonly powThread: URL
+  /** How proxies are reached. It takes only listed images where the network contract demands attestation. */
+  readonly dial: Dial
   /** The user's wallet, which vouches for the keys that questions are sealed to. */
   readonly sealing: SealingIdentity
   readonly progress: StartProgress
@@ -27,19 +28,17 @@ export class LocalWorkers {
   /** Of every worker that served, in order. */
   readonly events = new Feed<WorkerEvent>()
   readonly #options: LocalWorkersOptions
-  readonly #dial: ReturnType<typeof openDialer>
   #paused: boolean
   #stopped = false
 
   constructor(options: LocalWorkersOptions) {
     this.#options = options
     this.#paused = options.paused
-    this.#dial = openDialer(options.powThread)
   }
 
   /** Serves `backend` in place of what was served before. Null after `stop`. */
   async serve(live: LiveNetwork, database: Database, backend: OpenAiBackend, modelName: string): Promise<Worker | null> {
-    const { progress, logger, reconnectMs, sealing } = this.#options
+    const { progress, logger, reconnectMs, sealing, dial } = this.#options
     await this.stopServing()
     if (this.#stopped) return null
     const worker = new Worker({
@@ -49,7 +48,8 @@ export class LocalWorkers {
       backend,
       modelName,
       database,
-      dial: this.#dial,
+      dial,
+      dialChecksImageHashes: true,
       sealing,
       logger: logger.room('worker'),
       reconnectMs,

@@ -7,7 +7,7 @@ import type { Gate, Permit } from '../chat/privacy/seal-keeper.ts'
 import { estimatedCost } from '../client/budget.ts'
 import { readChatCompletion } from '../client/chat-completion.ts'
 import type { Client } from '../client/client.ts'
-import type { MayGo, SealWish } from '../client/proxy-link.ts'
+import type { MayGo, MayRead, SealWish } from '../client/proxy-link.ts'
 import { paidNothing } from '../client/query-failure.ts'
 import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
 import type { ChatMessage, EngineUsage } from '../inference/engine.ts'
@@ -39,12 +39,14 @@ interface Question {
   readonly messages: readonly ChatMessage[]
   /** What is asked of the seal: see `ChatRequest.seal`. */
   readonly wish: SealWish
+  /** Which workers it may be sealed to: see `ChatRequest.mayRead`. */
+  readonly mayRead?: MayRead
 }
 
 /** Answers one turn over a network, and asks again where that costs nothing and can help. Throws `Failure` as `ChatBackend.answer`. */
 export async function* answerOver(
   link: AnsweringNetwork,
-  { messages, wish }: Question,
+  { messages, ...asked }: Question,
   gate: Gate,
   signal: AbortSignal,
 ): AsyncGenerator<BackendEvent> {
@@ -56,7 +58,7 @@ export async function* answerOver(
     try {
       const permit = await passed(gate, signal)
       if (!permit) break
-      for await (const event of askOnce(link, { messages, size, permit, wish }, signal)) {
+      for await (const event of askOnce(link, { messages, size, permit, ...asked }, signal)) {
         if (event.type !== 'seal') begun = true
         yield event
       }
@@ -70,7 +72,7 @@ export async function* answerOver(
 
 async function* askOnce(
   link: AnsweringNetwork,
-  { messages, size, permit, wish }: Question & { readonly size: ReturnType<typeof sizeOf>; readonly permit: Permit },
+  { messages, size, permit, wish, mayRead }: Question & { readonly size: ReturnType<typeof sizeOf>; readonly permit: Permit },
   signal: AbortSignal,
 ): AsyncGenerator<BackendEvent> {
   const { client, model } = link
@@ -81,7 +83,7 @@ async function* askOnce(
   let isMade = false
   try {
     const mayGo = mayGoBy(link, permit)
-    query = client.runChat({ model, body, maxTokens, maxCoefficient, mayGo, seal: wish }, signal)
+    query = client.runChat({ model, body, maxTokens, maxCoefficient, mayGo, seal: wish, ...(mayRead && { mayRead }) }, signal)
     const responseHash = createHash('sha256')
     const failed = query.end.then(
       () => undefined,

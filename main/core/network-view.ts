@@ -1,9 +1,11 @@
 import type { NetworkState, PathStep } from '../../preload/api/system.ts'
 import { type Words, wordsOf } from '../base/failure.ts'
+import type { ClientConnectionState } from '../client/state.ts'
 import type { Ledger } from '../earnings/ledger.ts'
 import { canAnswer, type Engine } from '../inference/engine.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { type AppNetwork, type SeenRoot, troubleWords } from './app-network.ts'
+import type { PeerWatch } from './checks/seen-peer.ts'
 
 /** What the Network screen shows, from what the roles know now. */
 export function networkState(network: AppNetwork, engine: Engine, ledger: Ledger): NetworkState {
@@ -24,14 +26,16 @@ export function networkState(network: AppNetwork, engine: Engine, ledger: Ledger
   if (trouble !== null)
     return { ...base, status: 'error', error: trouble, ...errorWords(troubleWords(network)), proxies: [], models: [], path }
   if (!live) return { ...base, status: 'starting', proxies: [], models: [], path }
-  const status = live.proxy.status.value
   const [connection] = live.client.state.value.connections
+  if (live.own === null)
+    return { ...base, status: 'ready', proxies: dialledProxies(config, connection, live.peers), models: [], path }
+  const status = live.own.proxy.status.value
   return {
     ...base,
     status: 'ready',
     proxies: [
       {
-        contract: live.contracts.proxyContract.toString(),
+        contract: live.own.contract.toString(),
         clientPort: status.clientPort === null ? '' : `127.0.0.1:${status.clientPort}`,
         workerPort: status.workerPort === null ? '' : `127.0.0.1:${status.workerPort}`,
         state: connection?.phase === 'ready' ? 'connected' : connection ? 'connecting' : 'lost',
@@ -81,6 +85,28 @@ function listedProxies(config: RootConfig | null): NetworkState['proxies'] {
     verification: 'Not checked: the app does not connect to it.',
     workers: null,
   }))
+}
+
+/** Proxies of a network that runs elsewhere: the one that the client speaks to, and those that it could speak to. */
+function dialledProxies(
+  config: RootConfig | null,
+  connection: ClientConnectionState | undefined,
+  peers: PeerWatch,
+): NetworkState['proxies'] {
+  return listedProxies(config).map((listed) => {
+    if (connection?.endpoint !== listed.clientPort) return listed
+    const { phase, wire, proxyContract } = connection
+    const isUp = phase === 'ready'
+    const isAttested = isUp && wire !== undefined && peers.of(wire)?.quote !== undefined
+    return {
+      ...listed,
+      ...(proxyContract && { contract: proxyContract.toString() }),
+      state: isUp ? 'connected' : 'connecting',
+      verification: isAttested
+        ? 'Its attestation was verified on this computer.'
+        : 'Not checked: this network asks its proxies for no attestation.',
+    }
+  })
 }
 
 /** This computer's own path to work as five knots; the first that is not done says why, later ones lie ahead (ui.md §5.5). */

@@ -4,11 +4,13 @@ import { LocalNetwork, type LocalNetworkOptions } from './local-network.ts'
 import { ReadOnlyNetwork } from './read-only-network.ts'
 
 /** The network that the app works with: the computer's own, one that was deployed on its local chain, or one on TON, which is only read. */
-export function openAppNetwork(options: LocalNetworkOptions & { readonly chosen: ChainNetwork | null }): AppNetwork {
-  const { chosen, ...rest } = options
+export function openAppNetwork(
+  options: Omit<LocalNetworkOptions, 'joined'> & { readonly chosen: ChainNetwork | null; readonly listedProxies?: boolean },
+): AppNetwork {
+  const { chosen, listedProxies = false, ...rest } = options
   if (chosen === null) return new LocalNetwork(rest)
   const { chain, name, root } = chosen
-  if (chain.kind === 'local') return new LocalNetwork({ ...rest, joined: { name, root } })
+  if (chain.kind === 'local') return new LocalNetwork({ ...rest, joined: { name, root, listedProxies } })
   return new ReadOnlyNetwork({
     network: chosen,
     endpoints: chain.endpoints,

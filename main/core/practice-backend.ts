@@ -18,6 +18,10 @@ export interface PracticeLink extends AnsweringNetwork {
 }
 
 export const networkStarting: Told = { text: 'The practice network is starting.', words: { code: 'practice-starting' } }
+export const proxyElsewhere: Told = {
+  text: 'The proxy of this network is not part of this app, so it is no practice network.',
+  words: { code: 'practice-proxy-elsewhere' },
+}
 export const modelComing: Told = { text: 'The model is being made ready.', words: { code: 'model-coming' } }
 
 /** Level "Practice network": each turn goes through the client role, over the sockets of the local network, and is paid for. */

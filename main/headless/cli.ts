@@ -12,6 +12,8 @@ Usage: cocoon-desktop serve [options]
     --port <n>         Port on 127.0.0.1 (default 4810; another is chosen when it is taken).
     --data-dir <path>  Where chats, wallets, models and the local network are kept.
     --network <file>   Network to open in place of the computer's own: a file of "cocoon-desktop network deploy".
+    --listed-proxies   Runs no proxy in it: the app is a client, and a worker, of those that the network lists.
+    --pccs <url>       Where collateral for attestation is asked for (default: Intel's own service).
     --verbose          Logs more to the log file.
 
   client, worker, proxy    Runs one role of a network; see cocoon-desktop <role> --help and docs/operators.md.
@@ -52,6 +54,8 @@ async function main(): Promise<void> {
       port: { type: 'string', default: '4810' },
       'data-dir': { type: 'string' },
       network: { type: 'string' },
+      'listed-proxies': { type: 'boolean', default: false },
+      pccs: { type: 'string' },
       verbose: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
       version: { type: 'boolean', default: false },
@@ -67,6 +71,7 @@ async function main(): Promise<void> {
   const networkFile = values.network ?? process.env.COCOON_NETWORK
   // A role of the command line does without the app, its memory and its start.
   const { serve } = await import('./serve.ts')
+  const { parsePccsUrl } = await import('../protocol/attestation/collateral-service.ts')
   await serve({
     port,
     open: values.open,
@@ -76,6 +81,8 @@ async function main(): Promise<void> {
     pageRoot: new URL(import.meta.url.endsWith('.ts') ? '../../out/renderer' : '../renderer', import.meta.url),
     ...(values['data-dir'] === undefined ? {} : { dataDir: values['data-dir'] }),
     ...(networkFile ? { networkFile } : {}),
+    listedProxies: values['listed-proxies'],
+    ...(values.pccs === undefined ? {} : { pccs: parsePccsUrl(values.pccs) }),
   })
 }
 

@@ -21,6 +21,8 @@ export interface ServeOptions {
   readonly pageRoot: URL
   readonly dataDir?: string
   readonly networkFile?: string
+  readonly listedProxies?: boolean
+  readonly pccs?: string
 }
 
 /** Runs the core with the browser as its face until a signal ends it. */
@@ -33,6 +35,8 @@ export async function serve(options: ServeOptions): Promise<void> {
     entries: options.entries,
     vaultPassword: vaultPassword(),
     ...(options.networkFile === undefined ? {} : { networkFile: options.networkFile }),
+    ...(options.listedProxies === undefined ? {} : { listedProxies: options.listedProxies }),
+    ...(options.pccs === undefined ? {} : { pccs: options.pccs }),
     logger,
   })
   const sessions = new Sessions()

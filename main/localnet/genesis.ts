@@ -124,19 +124,23 @@ export async function buildLocalNetwork(options: GenesisOptions): Promise<LocalN
  * The network contract is its owner's and stays as it is; the proxy has to listen where it is listed.
  * @throws Failure as `buildLocalNetwork`, or `root-absent` when the chain has no such network contract.
  */
-export async function joinLocalNetwork(
-  options: Omit<GenesisOptions, 'endpoints'> & { readonly root: Address },
-): Promise<LocalNetwork> {
-  const { chain, keys, owner, root } = options
+export async function joinLocalNetwork(options: JoinOptions): Promise<LocalNetwork> {
+  return complete(options, await joinAsGuest(options), () => [])
+}
+
+export type JoinOptions = Omit<GenesisOptions, 'endpoints'> & { readonly root: Address }
+
+/** The same for a computer that runs no proxy there: it gets test coins, and nothing else. Throws as `joinLocalNetwork`. */
+export async function joinAsGuest({ chain, keys, owner, root, onProgress }: JoinOptions): Promise<LocalAddresses> {
   const addresses = { ...localAddresses(keys), root }
   // Without the contract nothing else makes sense, and nothing is handed out.
   await readRoot(chain, root)
   const gifts = await missingGifts(chain, keys, addresses)
   if (gifts.length > 0) {
-    options.onProgress?.('Handing out test coins')
+    onProgress?.('Handing out test coins')
     await carryOut(chain, owner, gifts)
   }
-  return complete(options, addresses, () => [])
+  return addresses
 }
 
 /** What follows once the network contract is there: the proxy's contract, and the orders of `atRoot`. */

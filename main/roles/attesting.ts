@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
+import { queryGpuConfidential } from '../hardware/gpu-confidential.ts'
 import { detectTee } from '../hardware/tee.ts'
 import { type TsmFiles, tsmReport } from '../hardware/tsm-report.ts'
 import { AttestationError } from '../protocol/attestation/attestation-error.ts'
@@ -12,6 +14,7 @@ import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
 import { readQuote } from '../protocol/attestation/quote.ts'
 import { type QuoteJudge, QuoteVerifier } from '../protocol/attestation/quote-verifier.ts'
+import type { GpuClaim, SealingIdentity } from '../protocol/sealed/direct/worker-key.ts'
 
 export type PolicyName = Policy['kind']
 export const policyNames: readonly PolicyName[] = ['any', 'fake_tdx', 'tdx']
@@ -56,8 +59,37 @@ export function ownQuote(name: PolicyName, tee = detectTee(), files?: TsmFiles):
 
 /** A quote of this machine for a key. @throws Failure `tsm-unavailable`, `tsm-conflict`, `tsm-failed`; AttestationError `quote-…` */
 export function machineQuote(publicKey: Uint8Array, files?: TsmFiles): Uint8Array {
-  const reportData = createHash('sha512').update(publicKey).digest()
-  const { provider, report } = tsmReport(new Uint8Array(reportData), files)
+  return quoteWith(new Uint8Array(createHash('sha512').update(publicKey).digest()), files)
+}
+
+/**
+ * What a confidential machine adds to the keys of the worker in it: a quote bound to each, and what its graphics cards are. Undefined elsewhere: such
+ * keys are signed by their owner alone.
+ * @param tee what this machine is
+ */
+export function sealingMachine({
+  tee = detectTee(),
+  files,
+  gpu = gpuClaim,
+}: {
+  readonly tee?: ReturnType<typeof detectTee>
+  readonly files?: TsmFiles
+  readonly gpu?: () => Promise<GpuClaim>
+} = {}): Required<Pick<SealingIdentity, 'quote' | 'gpu'>> | undefined {
+  if (tee.kind !== 'tdx-guest') return undefined
+  return { quote: async (reportData) => quoteWith(reportData, files), gpu }
+}
+
+/** What this machine can say of its graphics cards. @param root where the file system begins; another place in tests */
+export async function gpuClaim(root = '/', ask: typeof queryGpuConfidential = queryGpuConfidential): Promise<GpuClaim> {
+  if (!['dev/nvidiactl', 'dev/dri', 'dev/kfd'].some((device) => existsSync(join(root, device)))) return 'none'
+  const { state, ready } = await ask()
+  return state === 'on' && ready ? 'confidential' : 'exposed'
+}
+
+/** @param reportData 64 bytes. Throws as `machineQuote`. */
+function quoteWith(reportData: Uint8Array, files?: TsmFiles): Uint8Array {
+  const { provider, report } = tsmReport(reportData, files)
   if (provider !== 'tdx_guest') throw new Failure('tsm-failed', `The machine gives reports of ${provider} in the place of quotes`)
   const { measured } = readQuote(report).body
   if (Buffer.compare(measured.reportData, reportData) !== 0)

@@ -1,14 +1,18 @@
+import type { Address } from '@ton/core'
 import { WALLET_MINIMUM } from '../../contracts/cocoon-wallet.ts'
 import { ATTACH } from '../../contracts/common.ts'
+import { ed25519Signer } from '../../contracts/ed25519.ts'
+import { publicKeyOfSeed } from '../../contracts/signed.ts'
 import type { HttpPlace } from '../base/http-listener.ts'
 import type { Dial } from '../core/dialer.ts'
 import type { VersionRange } from '../protocol/handshake/versions.ts'
+import type { SealingIdentity } from '../protocol/sealed/direct/worker-key.ts'
 import type { RouterAddress } from '../protocol/wire/dial-via.ts'
 import { openDatabase } from '../storage/database.ts'
 import { dataPaths } from '../storage/files.ts'
 import { workerMigrations } from '../worker/balance-store.ts'
 import { Worker } from '../worker/worker.ts'
-import type { PolicyName } from './attesting.ts'
+import { type PolicyName, sealingMachine } from './attesting.ts'
 import { modelChanger } from './change-model.ts'
 import { Closers } from './closers.ts'
 import { openWorkerHttp } from './http/worker-http.ts'
@@ -30,6 +34,11 @@ export interface WorkerRoleOptions extends RoleOptions {
   readonly maxActive: number
   readonly proxies: number
   readonly policy: PolicyName
+  /**
+   * Clients may seal questions to this worker (docs/protocol-extensions.md). Only the key of the wallet that receives the pay can vouch for that, so the pay
+   * then goes to the role's own wallet, which `owner` may empty at any time.
+   */
+  readonly seals?: boolean
   /** nanoton that are paid out as soon as they are signed; undefined = the proxy's own payouts only. */
   readonly payoutAbove?: bigint
   /** Status for the operator; none when left out. */
@@ -58,9 +67,11 @@ export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
     const folder = openRoleFolder(dataDir, network.name, 'worker', options.keyFile)
     closers.add(() => folder.release())
     const { keys } = openKeyFile(folder.keyFile, 'worker')
-    const owner = ownerOf(options)
-    const wallet = openRoleWallet(keys.walletKey, owner, network.chain)
+    const master = ownerOf(options)
+    const wallet = openRoleWallet(keys.walletKey, master, network.chain)
     closers.add(() => wallet.money?.wallet.close())
+    const sealing = options.seals ? walletSealing(keys.walletKey, master) : undefined
+    const owner = sealing === undefined ? master : wallet.address
     const { backend, modelName } = await openWorkerEngine({
       engine: options.engine,
       model: options.model,
@@ -84,6 +95,7 @@ export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
       database,
       dial: options.dial ?? proxyDialer(options),
       dialChecksImageHashes: options.policy !== 'any',
+      ...(sealing && { sealing }),
       coefficient: options.coefficient,
       maxActiveRequests: options.maxActive,
       proxyConnections: options.proxies,
@@ -125,7 +137,9 @@ export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
     return {
       facts: [
         `Serves ${modelName} at ${options.coefficient / 1000} times the network's price, ${options.maxActive} requests at once`,
-        `Payouts go to ${owner.toString({ bounceable: false })}`,
+        sealing === undefined
+          ? `Payouts go to ${owner.toString({ bounceable: false })}`
+          : `Payouts go to this role's wallet, which ${master.toString({ bounceable: false })} may empty; its key vouches for the keys that questions are sealed to${sealing.quote ? ', and so does the quote of this machine' : ''}`,
         ...(wallet.money === undefined ? [] : [`Wallet for gas: ${wallet.address.toString({ bounceable: false })}`]),
         ...(address === undefined ? [] : [`Status: http://${address.host}:${address.port}/stats`]),
         `Keys and book: ${folder.path}`,
@@ -140,6 +154,15 @@ export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
       },
     }
   })
+}
+
+/** The role's own wallet as the one that vouches for the worker's keys; inside a confidential machine with a quote for each. */
+export function walletSealing(seed: Uint8Array, owner: Address, machine = sealingMachine()): SealingIdentity {
+  return {
+    wallet: { '@type': 'sealed.walletCocoon', public_key: publicKeyOfSeed(seed), owner: owner.toRawString() },
+    sign: ed25519Signer(seed),
+    ...machine,
+  }
 }
 
 /** Reached and judged like proxies. */

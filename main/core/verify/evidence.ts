@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto'
 import { Failure } from '../../base/failure.ts'
 import { type EvidenceFile, evidenceFile } from '../../chat/privacy/evidence-file.ts'
 import { objection } from '../../chat/privacy/judge.ts'
+import { imageHash } from '../../protocol/attestation/image-hash.ts'
 import type { TrustedRoots } from '../../protocol/attestation/intel-chain.ts'
 import { verifyQuoteEvidence } from '../../protocol/attestation/quote-evidence.ts'
+import { type ReadKey, readKey } from '../../protocol/sealed/direct/worker-key.ts'
 import { plain } from './plain.ts'
 
 /**
@@ -24,7 +26,7 @@ export function verifyEvidence(json: unknown, roots?: TrustedRoots): string[] {
   const quotes = quotesIn(inputs)
   if (level === 'attested' && verdict === 'earned' && quotes.length === 0)
     throw new Failure('quote-missing', 'Its level rests on attested hardware, and there is no attestation in this evidence.')
-  const keys = keysIn(report)
+  const keys = [...keysIn(report), ...statementsIn(inputs)]
   return [
     ...quotes.flatMap((quote) => quoteLines(quote, keys, roots)),
     `The verdict “${verdict}” of level “${level}” follows from the rows of the file, checked at ${new Date(report.checkedAtMs).toISOString()}:`,
@@ -40,10 +42,44 @@ const kindOf = (json: unknown): unknown => (typeof json === 'object' && json !==
 const rowLine = ({ result, by, statement, sentence }: EvidenceFile['report']['rows'][number]): string =>
   `  ${result === 'passed' ? `passed (${by ?? 'nobody'})` : result}: ${plain(statement.text)}. ${plain(sentence.text)}`
 
+/** What a quote may have been made for. */
+interface BoundTo {
+  /** Its SHA-512 is the report data of the quote. */
+  readonly bytes: Uint8Array
+  readonly line: string
+}
+
 /** What the file names as the keys of its connection, e.g. `proxy-key`. */
-function keysIn({ evidence }: EvidenceFile['report']): Uint8Array[] {
+function keysIn({ evidence }: EvidenceFile['report']): BoundTo[] {
   const named = evidence.filter(({ id, value }) => /(^|-)key$/.test(id) && /^[0-9a-f]{64}$/.test(value))
-  return named.map(({ value }) => new Uint8Array(Buffer.from(value, 'hex')))
+  return named.map(({ value }) => ({
+    bytes: new Uint8Array(Buffer.from(value, 'hex')),
+    line: `It was made for the key ${value}. That the connection had this key is the word of the computer that saved the file.`,
+  }))
+}
+
+/** The workers' keys among the inputs: what their owners signed (docs/protocol-extensions.md). */
+function statementsIn(inputs: unknown, depth = 0): BoundTo[] {
+  if (typeof inputs !== 'object' || inputs === null || depth > mostDepth) return []
+  const nested = Object.values(inputs).flatMap((one) => statementsIn(one, depth + 1))
+  if (!('signedKey' in inputs) || typeof inputs.signedKey !== 'string') return nested
+  const { id, statement, model, owner, gpu } = readSignedKey(inputs.signedKey)
+  const said = gpu === undefined ? '' : `, graphics card: ${gpu}`
+  return [
+    {
+      bytes: statement,
+      line: `It was made for the sealing key ${Buffer.from(id).toString('hex')} of a worker paid to ${owner.toRawString()} (${plain(model)}${said}). That questions were sealed to it is the word of the computer that saved the file.`,
+    },
+    ...nested,
+  ]
+}
+
+function readSignedKey(hex: string): ReadKey {
+  try {
+    return readKey(new Uint8Array(Buffer.from(hex, 'hex')))
+  } catch (cause) {
+    throw new Failure('evidence-malformed', 'A key of a worker in this evidence cannot be read.', { cause })
+  }
 }
 
 const mostDepth = 4
@@ -57,17 +93,18 @@ function quotesIn(inputs: unknown, depth = 0): unknown[] {
   return Object.values(inputs).flatMap((one) => quotesIn(one, depth + 1))
 }
 
-function quoteLines(json: unknown, keys: readonly Uint8Array[], roots: TrustedRoots | undefined): string[] {
+function quoteLines(json: unknown, keys: readonly BoundTo[], roots: TrustedRoots | undefined): string[] {
   const { body, rootKeyHash, verifiedAtMs } = verifyQuoteEvidence(json, roots)
   const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
   const { reportData } = body.measured
-  const key = keys.find((one) => createHash('sha512').update(one).digest().equals(reportData))
+  const key = keys.find(({ bytes }) => createHash('sha512').update(bytes).digest().equals(reportData))
   return [
     `PROVEN: a TDX quote that was good at ${new Date(verifiedAtMs).toISOString()}, up to the root key ${hex(rootKeyHash)}.`,
     `  MRTD ${hex(body.measured.mrTd)}`,
+    `  Image hash ${hex(imageHash(body.measured))}`,
     `  Report data ${hex(reportData)}: SHA-512 of the key that it was made for.`,
     key === undefined
       ? 'NOT PROVEN: that this quote belongs to the connection of the file. It was made for none of the keys that the file names.'
-      : `  It was made for the key ${hex(key)}. That the connection had this key is the word of the computer that saved the file.`,
+      : `  ${key.line}`,
   ]
 }

@@ -16,6 +16,8 @@ export const workerHelp = `Usage: cocoon-desktop worker --network <name or file>
     --policy <any|fake_tdx|tdx>  What a proxy must prove before it is served (default any).
     --proxies <n>             Proxies to serve at once (default 1).
     --proxy-via <host:port>   A router on this computer by which proxies are reached (cocoon-desktop router).
+    --seal                    Clients may seal questions to this worker, past the proxy. Pay then goes to the role's own wallet, whose
+                              key vouches for that; the owner may empty it. In a confidential machine each key has its quote.
     --payout-above <TON>      Pays out by itself as soon as this much is signed at one proxy (default 1).
     --protocol <range>        Protocol versions offered to proxies (default 1-4; from 3 on encrypted requests may come).
     --change-model <program>  Run with a model's name when a proxy asks for that model; without it proxies are refused.
@@ -38,6 +40,7 @@ export async function workerCommand(args: readonly string[], entries: ChildEntri
       proxies: { type: 'string', default: '1' },
       'proxy-via': { type: 'string' },
       'payout-above': { type: 'string', default: '1' },
+      seal: { type: 'boolean', default: false },
       protocol: { type: 'string' },
       'change-model': { type: 'string' },
       machine: { type: 'string' },
@@ -59,6 +62,7 @@ export async function workerCommand(args: readonly string[], entries: ChildEntri
     keyManager: readKeyAccess(values, { policy, ...(via && { via }) }),
     proxies: wholeNumber('proxies', values.proxies, 1, 16),
     ...(via && { proxyVia: via }),
+    seals: values.seal,
     payoutAbove: toncoin('payout-above', values['payout-above']),
     ...(values.protocol === undefined ? {} : { versions: versionRange('protocol', values.protocol, 0) }),
     ...(values['change-model'] === undefined ? {} : { changeModel: values['change-model'] }),

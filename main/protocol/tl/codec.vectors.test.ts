@@ -53,7 +53,7 @@ describe('ids', () => {
       ...['client.cancelQuery', 'proxy.cancelQuery'],
       ...['worker.sealingKey', 'client.getWorkerKeys', 'client.workerKey', 'client.workerKeys'],
       ...['client.runSealedQuery', 'proxy.runSealedQuery', 'sealed.walletW5', 'sealed.walletCocoon', 'sealed.key'],
-      ...['sealed.signedKey', 'sealed.head', 'sealed.request', 'sealed.end', 'sealed.error'],
+      ...['sealed.machineKey', 'sealed.signedKey', 'sealed.head', 'sealed.request', 'sealed.end', 'sealed.error'],
     ]
     expect([...wholeSchema.keys()].filter((name) => !known.has(name)).sort()).toEqual(added.sort())
     expect(new Set([...wholeSchema.values()].map((plan) => plan.id)).size).toBe(declarations.length + offWireDeclarations.length)

@@ -104,6 +104,7 @@ export const declarations = [
   'sealed.walletW5 public_key:int256 wallet_id:int = sealed.Wallet',
   'sealed.walletCocoon public_key:int256 owner:string = sealed.Wallet',
   'sealed.key public_key:int256 created_at:long expires_at:long root:string owner:string wallet:sealed.Wallet model:string = sealed.Key',
+  'sealed.machineKey public_key:int256 created_at:long expires_at:long root:string owner:string wallet:sealed.Wallet model:string gpu:string = sealed.Key',
   'sealed.signedKey flags:# key:bytes signature:bytes quote:flags.0?bytes = sealed.SignedKey',
   'sealed.head worker_key:int256 request_id:int256 proxy:string model:string max_tokens:int max_coefficient:int body_limit:int choices:int sealed_bytes:int = sealed.Head',
   'sealed.request head:bytes enc:int256 sealed:bytes = sealed.Request',

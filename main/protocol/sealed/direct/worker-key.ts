@@ -15,6 +15,13 @@ const clockMs = 5 * 60_000
 export const mostSignedKeyBytes = 32 * 1024
 const mostModelBytes = 512
 
+/**
+ * What a worker in a confidential machine says of its graphics cards: their memory is out of everybody's reach, there are none, or it is not so. Only its
+ * attested software stands behind that.
+ */
+const gpuClaims = ['confidential', 'none', 'exposed'] as const
+export type GpuClaim = (typeof gpuClaims)[number]
+
 /** Whose key it is, and how it is proven. */
 export interface SealingIdentity {
   readonly wallet: OwnerWallet
@@ -22,6 +29,8 @@ export interface SealingIdentity {
   readonly sign: (message: Uint8Array) => Uint8Array
   /** In a confidential VM: a quote with these 64 bytes as report data. */
   readonly quote?: (reportData: Uint8Array) => Promise<Uint8Array>
+  /** Beside a quote: asked for each key, and part of what the quote is bound to. */
+  readonly gpu?: () => Promise<GpuClaim>
 }
 
 /** What a worker states about a key of its own. */
@@ -37,6 +46,8 @@ export interface KeyStatement {
   readonly wallet: OwnerWallet
   /** Full name `NAME@COMMIT:HASH`. */
   readonly model: string
+  /** Of a confidential machine; left out elsewhere. */
+  readonly gpu?: GpuClaim
 }
 
 /** A statement with its bytes. */
@@ -55,8 +66,9 @@ const signedText = (statement: Uint8Array): Uint8Array => Buffer.concat([context
 
 /** States and signs a key. Times are kept in whole seconds. */
 export async function signKey(key: KeyStatement, identity: SealingIdentity): Promise<ReadKey> {
+  const gpu = key.gpu ?? (await identity.gpu?.())
   const statement = encode({
-    '@type': 'sealed.key',
+    ...(gpu === undefined ? { '@type': 'sealed.key' } : { '@type': 'sealed.machineKey', gpu }),
     public_key: key.publicKey,
     created_at: BigInt(Math.floor(key.createdAtMs / 1000)),
     expires_at: BigInt(Math.floor(key.expiresAtMs / 1000)),
@@ -85,10 +97,14 @@ export function readKey(signedKey: Uint8Array): ReadKey {
   if (signedKey.length > mostSignedKeyBytes) throw new KeyRefused('malformed', 'a key is too long')
   try {
     const { key: statement, quote } = decode(signedKey, 'sealed.signedKey')
-    const key = decode(statement, 'sealed.key')
+    const key = decode(statement, 'sealed.key', 'sealed.machineKey')
     if (key.model === '' || Buffer.byteLength(key.model) > mostModelBytes)
       throw new KeyRefused('malformed', 'the name of the model is empty or too long')
+    const gpu = key['@type'] === 'sealed.machineKey' ? gpuClaims.find((claim) => claim === key.gpu) : undefined
+    if (key['@type'] === 'sealed.machineKey' && gpu === undefined)
+      throw new KeyRefused('malformed', 'what a key says of graphics cards is unknown')
     return {
+      ...(gpu && { gpu }),
       id: sha('sha256', statement),
       statement,
       publicKey: key.public_key,

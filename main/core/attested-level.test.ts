@@ -1,0 +1,339 @@
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { silentLogger } from '../base/logger.ts'
+import { Signal } from '../base/signal.ts'
+import { SealKeeper } from '../chat/privacy/seal-keeper.ts'
+import { childEntries } from '../child-entries.ts'
+import { clientMigrations } from '../client/account-store.ts'
+import { Client } from '../client/client.ts'
+import { fakeTsm } from '../hardware/testing/fake-tsm.ts'
+import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
+import { QuoteVerifier } from '../protocol/attestation/quote-verifier.ts'
+import { syntheticImageHash, syntheticQuote } from '../protocol/attestation/testing/manipulated-peers.ts'
+import { evidenceWith, syntheticNowMs } from '../protocol/attestation/testing/synthetic-intel.ts'
+import type { GpuClaim, SealingIdentity } from '../protocol/sealed/direct/worker-key.ts'
+import { identity, owner } from '../protocol/sealed/testing/sealing-scene.ts'
+import { securePort } from '../proxy/ports.ts'
+import { goldenRoot, goldenWallet, pseudoProxy } from '../proxy/testing/fixtures.ts'
+import { sealingMachine } from '../roles/attesting.ts'
+import { openDatabase } from '../storage/database.ts'
+import type { RootConfig } from '../ton/root-config.ts'
+import { workerMigrations } from '../worker/balance-store.ts'
+import { ScriptedBackend } from '../worker/testing/scripted-backend.ts'
+import { modelName } from '../worker/testing/worker-peer.ts'
+import { Worker } from '../worker/worker.ts'
+import { PeerWatch } from './checks/seen-peer.ts'
+import type { CheckedNetwork } from './checks/used-connection.ts'
+import { openDialer } from './dialer.ts'
+import { dialByContract, workerPolicyOf } from './network-attestation.ts'
+import type { OpenedNetwork } from './opened-backend.ts'
+import { openedLevels } from './opened-levels.ts'
+import { verifyEvidence } from './verify/evidence.ts'
+
+const { collateral, roots } = evidenceWith()
+const { powThread } = childEntries(new URL('./attested-level.test.ts', import.meta.url).href)
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+const image = hex(syntheticImageHash)
+const quoteFor = (reportData: Uint8Array): Uint8Array =>
+  evidenceWith(({ quote }) => {
+    quote.reportData = reportData
+  }).quote
+const tee = { kind: 'tdx-guest', sentence: '' } as const
+
+const oldSource = { endpoint: 'http://127.0.0.1:1', block: { seqno: 7, timeMs: Date.now() - 3_600_000 } }
+
+/** What is wrong with a network; nothing where left out. */
+interface Flaws {
+  /** Quote in the proxy's certificate. */
+  readonly proxyQuote?: ((publicKey: Uint8Array) => Uint8Array) | undefined
+  readonly root?: Partial<RootConfig>
+  readonly isTest?: boolean
+  /** Machine of the worker, as its kernel attests it; null for none. */
+  readonly machine?: ((reportData: Uint8Array) => Uint8Array) | null
+  readonly gpu?: GpuClaim
+  /** In the place of the machine. */
+  readonly sealing?: Partial<SealingIdentity>
+}
+
+/** Proxy, worker and client over real sockets with proof of work and TLS: the roots of Intel alone are synthetic. */
+class Scene {
+  readonly #closers: (() => Promise<unknown> | unknown)[] = []
+  readonly folder = mkdtempSync(join(tmpdir(), 'cocoon-attested-'))
+  /** Clock of whoever judges quotes. */
+  nowMs = syntheticNowMs
+  readonly quotes: QuoteVerifier
+  readonly root = new Signal<RootConfig | null>(null)
+  readonly backend = new ScriptedBackend()
+  readonly network: OpenedNetwork & { readonly live: Signal<(CheckedNetwork & { topUps: { refill(): Promise<void> } }) | null> }
+  readonly levels: ReturnType<typeof openedLevels>
+  readonly keeper: SealKeeper
+
+  constructor() {
+    this.quotes = new QuoteVerifier({
+      collateral: {
+        with: async (_platform, use) => use(collateral),
+      },
+      roots,
+      now: () => this.nowMs,
+    })
+    this.network = {
+      name: 'Sealed',
+      failure: new Signal(null),
+      live: new Signal<(CheckedNetwork & { topUps: { refill(): Promise<void> } }) | null>(null),
+      seen: new Signal({ root: { config: this.root } }),
+    }
+    this.levels = openedLevels(this.network, this.quotes, () => undefined)
+    const [, checker] = this.levels.checkers
+    if (checker?.level !== 'attested') throw new Error('no checker of the attested level')
+    this.keeper = new SealKeeper({ checker })
+    this.#closers.push(() => rmSync(this.folder, { recursive: true, force: true }))
+    this.#closers.push(
+      () => this.levels.close(),
+      () => this.keeper.close(),
+    )
+  }
+
+  async start(flaws: Flaws = {}): Promise<void> {
+    const { gpu = 'none', machine = quoteFor, sealing } = flaws
+    const proxyQuote = 'proxyQuote' in flaws ? flaws.proxyQuote : syntheticQuote
+    const port = { host: '127.0.0.1', port: 0, difficulty: 1, logger: silentLogger }
+    const golden = goldenRoot()
+    // What a proxy should refuse it may let pass: clients look for themselves.
+    const proxyRoot = new Signal<RootConfig | null>(null)
+    const proxy = pseudoProxy(
+      this.folder,
+      {},
+      {
+        root: proxyRoot,
+        openWorkerPort: securePort({
+          ...port,
+          policy: { kind: 'tdx', quotes: this.quotes },
+          ...(proxyQuote && { quote: proxyQuote }),
+        }),
+        openClientPort: securePort({ ...port, policy: { kind: 'any' }, ...(proxyQuote && { quote: proxyQuote }) }),
+      },
+    )
+    const rootWith = (ports: { workers: number; clients: number }): RootConfig => ({
+      ...golden,
+      params: { ...golden.params, isTest: flaws.isTest ?? false },
+      proxyHashes: new Set([image]),
+      workerHashes: new Set([image]),
+      modelHashes: new Set([createHash('sha256').update(modelName).digest('hex')]),
+      proxies: [
+        {
+          seqno: 1,
+          forWorkers: { host: '127.0.0.1', port: ports.workers },
+          forClients: { host: '127.0.0.1', port: ports.clients },
+        },
+      ],
+      readAtMs: Date.now(),
+      source: { endpoint: 'http://127.0.0.1:1', block: { seqno: 77, timeMs: Date.now() } },
+    })
+    proxyRoot.set(rootWith({ workers: 1, clients: 1 }))
+    await proxy.start()
+    this.#closers.push(() => proxy.stop())
+    const { workerPort, clientPort } = proxy.status.value
+    const told = rootWith({ workers: workerPort ?? 0, clients: clientPort ?? 0 })
+    proxyRoot.set(told)
+    this.root.set({ ...told, ...flaws.root })
+
+    const tsm = machine && fakeTsm('tdx_guest', machine)
+    if (tsm) this.#closers.push(() => rmSync(tsm.folder, { recursive: true, force: true }))
+    const worker = new Worker({
+      root: proxyRoot,
+      owner,
+      money: undefined,
+      backend: this.backend,
+      modelName,
+      database: this.#database('worker', workerMigrations),
+      // How a worker finds its proxy genuine is not the question here; the proxy asks it for its own quote.
+      dial: openDialer(powThread, { quote: syntheticQuote }),
+      dialChecksImageHashes: true,
+      sealing: { ...identity, ...(tsm && sealingMachine({ tee, files: tsm, gpu: async () => gpu })), ...sealing },
+      logger: silentLogger,
+      reconnectMs: 50,
+    })
+    worker.start()
+    this.#closers.push(() => worker.stop())
+    const peers = new PeerWatch()
+    const root = (): RootConfig | null => this.root.value
+    const client = new Client({
+      root: this.root,
+      owner: goldenWallet,
+      money: undefined,
+      masterSecret: new Uint8Array(32).fill(1),
+      database: this.#database('client', clientMigrations),
+      dial: dialByContract({ powThread, root, quotes: this.quotes, see: peers.see }),
+      dialChecksImageHashes: true,
+      workerPolicy: () => workerPolicyOf(root(), this.quotes),
+      logger: silentLogger,
+      reconnectMs: 50,
+    })
+    client.start()
+    this.#closers.push(() => client.stop())
+    await expect.poll(() => worker.state.value.connections[0], { timeout: 4_000 }).toMatchObject({ phase: 'ready' })
+    this.network.live.set({ client, peers, root: { config: this.root }, topUps: { refill: async () => undefined } })
+  }
+
+  #database(name: string, migrations: readonly string[]) {
+    const database = openDatabase(join(this.folder, `${name}.sqlite`), migrations, { logger: silentLogger })
+    this.#closers.push(() => database.close())
+    return database
+  }
+
+  get attested() {
+    const backend = this.levels.backends.find(({ level }) => level === 'attested')
+    return backend ?? expect.unreachable('no backend')
+  }
+
+  /** The seal once it is judged, of a worker whose key the proxy knows. */
+  async seal() {
+    await expect.poll(() => this.attested.state.value, { timeout: 15_000 }).toMatchObject({ state: 'ready' })
+    await expect
+      .poll(
+        async () => {
+          const { client } = this.network.live.value ?? expect.unreachable('not live')
+          const { workers, refused } = await client.toldWorkers('Qwen/Qwen3-8B')
+          return workers.length + refused.length
+        },
+        { timeout: 15_000 },
+      )
+      .toBe(1)
+    this.keeper.checkAgain()
+    await expect.poll(() => this.keeper.state.value.phase, { timeout: 15_000 }).toMatch(/earned|failed/)
+    return this.keeper.state.value
+  }
+
+  async ask(): Promise<string> {
+    let text = ''
+    const never = AbortSignal.timeout(30_000)
+    for await (const event of this.attested.answer([{ role: 'user', content: 'The canary sings' }], never, this.keeper.permit))
+      if (event.type === 'text') text += event.text
+    return text
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) await close()
+  }
+}
+
+const scenes: Scene[] = []
+const opened = async (flaws?: Flaws): Promise<Scene> => {
+  const scene = new Scene()
+  scenes.push(scene)
+  await scene.start(flaws)
+  return scene
+}
+afterEach(async () => {
+  for (const scene of scenes.splice(0)) await scene.close()
+})
+
+describe('the level Attested network', () => {
+  it('is earned by quotes of proxy and worker that the network contract lists, answers, and is verified again from its file', async () => {
+    const scene = await opened()
+    const seal = await scene.seal()
+    if (seal.phase !== 'earned') throw new Error(JSON.stringify(seal))
+    expect(seal.report.rows.map(({ id, result, by }) => [id, result, by])).toEqual([
+      ['hardware', 'passed', 'here'],
+      ['software', 'passed', 'here'],
+      ['channel', 'passed', 'here'],
+      ['worker', 'passed', 'here'],
+      ['model', 'passed', 'sealed-worker'],
+      ['gpu', 'passed', 'sealed-worker'],
+    ])
+    const value = (id: string) => seal.report.evidence.find((item) => item.id === id)?.value
+    expect([value('proxy-image'), value('worker-image'), value('policy')]).toEqual([image, image, 'tdx'])
+    expect(await scene.ask()).toBe('Hello from fake AI')
+    expect(Buffer.from(scene.backend.requests[0]?.body ?? []).toString()).toContain('The canary sings')
+    const file = {
+      kind: 'cocoon-evidence',
+      version: 1,
+      level: 'attested',
+      verdict: 'earned',
+      report: seal.report,
+      inputs: scene.keeper.inputs,
+    }
+    const lines = verifyEvidence(JSON.parse(JSON.stringify(file)), roots)
+    expect(lines.filter((line) => line.startsWith('PROVEN: a TDX quote'))).toHaveLength(2)
+    expect(lines.join('\n')).not.toContain('It was made for none of the keys')
+    // A quote in it that was changed is found out.
+    const inputs = structuredClone(scene.keeper.inputs) as { proxy: { quote: string } }
+    inputs.proxy.quote = `A${inputs.proxy.quote.slice(1)}`
+    expect(() => verifyEvidence({ ...file, inputs }, roots)).toThrow()
+  })
+
+  it.each<[string, Flaws, RegExp]>([
+    ['the proxy shows no quote', { proxyQuote: undefined }, /shows no attestation/],
+    ['the proxy shows a fake quote', { proxyQuote: fakeQuote }, /attestation|quote/i],
+    ['the proxy shows the quote of another key', { proxyQuote: () => syntheticQuote(new Uint8Array(32)) }, /another key/],
+    ['the contract does not list the proxy’s image', { root: { proxyHashes: new Set(['77'.repeat(32)]) } }, /does not list/],
+    ['the contract was read too long ago', { root: { source: oldSource } }, /was read 6\d minutes ago/],
+  ])('is not reached where %s, and says why', async (_name, flaws, reason) => {
+    const scene = await opened(flaws)
+    await expect.poll(() => scene.attested.state.value.reason, { timeout: 15_000 }).toMatch(reason)
+    expect(scene.attested.state.value.state).toBe('starting')
+    expect(scene.keeper.state.value.phase).toBe('idle')
+    await expect(scene.keeper.permit(AbortSignal.timeout(5_000))).rejects.toMatchObject({ code: 'not-ready' })
+  })
+
+  it.each<[string, Flaws, RegExp]>([
+    ['the worker shows no quote', { machine: null }, /without an attestation|No worker showed one/],
+    [
+      'the worker shows a fake quote',
+      { machine: null, sealing: { quote: async () => new Uint8Array(64) } },
+      /No worker showed one/,
+    ],
+    [
+      'the worker’s quote is for another key',
+      { machine: null, sealing: { quote: async () => quoteFor(new Uint8Array(64)), gpu: async () => 'none' } },
+      /No worker showed one/,
+    ],
+    [
+      'the contract does not list the worker’s image',
+      { root: { workerHashes: new Set(['77'.repeat(32)]) } },
+      /No worker showed one/,
+    ],
+    ['the contract does not list the model', { root: { modelHashes: new Set() } }, /does not list the model/],
+    ['the graphics card is open to its host', { gpu: 'exposed' }, /not in its confidential mode/],
+    [
+      'the worker says nothing of its graphics card',
+      { machine: null, sealing: { quote: async (data) => quoteFor(data) } },
+      /not in its confidential mode/,
+    ],
+  ])('is not earned where %s: the reason is shown, and nothing is sent', async (_name, flaws, reason) => {
+    const scene = await opened(flaws)
+    const seal = await scene.seal()
+    expect(seal).toMatchObject({ phase: 'failed', reason: { text: expect.stringMatching(reason) } })
+    await expect(scene.ask()).rejects.toMatchObject({ code: 'not-verified' })
+    expect(scene.backend.requests).toEqual([])
+  })
+
+  it('is lost when the contract or what Intel says grows old, or the contract takes an image back', async () => {
+    const scene = await opened()
+    expect(await scene.seal()).toMatchObject({ phase: 'earned' })
+    const good = scene.root.value ?? expect.unreachable('no root')
+    // Earned a moment ago, and looked at again right before sending.
+    scene.root.set({ ...good, workerHashes: new Set(['77'.repeat(32)]) })
+    await expect(scene.ask()).rejects.toMatchObject({ code: 'seal-unavailable' })
+    scene.root.set({ ...good, source: oldSource })
+    expect(await scene.seal()).toMatchObject({ phase: 'failed', reason: { text: expect.stringMatching(/read 6\d minutes ago/) } })
+    scene.root.set({ ...good })
+    expect(await scene.seal()).toMatchObject({ phase: 'earned' })
+    scene.nowMs += 400 * 86_400_000
+    expect(await scene.seal()).toMatchObject({ phase: 'failed' })
+    expect(scene.backend.requests).toEqual([])
+  })
+
+  it('does not exist in a network that demands no attestation', async () => {
+    const scene = await opened({ isTest: true })
+    expect(scene.attested.state.value).toMatchObject({
+      state: 'unavailable',
+      reason: expect.stringContaining('Sealed demands no attestation'),
+    })
+    await expect.poll(() => scene.keeper.state.value.phase, { timeout: 15_000 }).toBe('failed')
+    await expect(scene.keeper.permit(AbortSignal.timeout(5_000))).rejects.toMatchObject({ code: 'not-verified' })
+  })
+})

@@ -1,0 +1,113 @@
+import type { CheckRow, EvidenceItem } from '../../../preload/api/privacy.ts'
+import type { ClientConnectionState } from '../../client/state.ts'
+import type { RootConfig } from '../../ton/root-config.ts'
+import { evidence, passed, rowFailed, said } from './rows.ts'
+import type { SeenPeer } from './seen-peer.ts'
+import type { Used } from './used-connection.ts'
+
+/** Older readings of the registry say nothing about now. */
+const mostRootAgeMs = 600_000
+
+/** What the rows of every network level say in bold. */
+export const statements = {
+  channel: said('The way to the proxy is encrypted', { code: 'check-channel' }),
+  registry: said('The proxy is listed in the registry', { code: 'check-registry' }),
+  hardware: said('Sealed hardware', { code: 'check-hardware' }),
+  software: said('Published software', { code: 'check-software' }),
+  worker: said('The worker and its model', { code: 'check-worker' }),
+} as const
+
+export function channelRow({ key, quote }: SeenPeer): CheckRow {
+  if (key === undefined)
+    return rowFailed('channel', statements.channel, said('The connection has no encryption.', { code: 'check-channel-plain' }))
+  if (quote !== undefined)
+    return passed(
+      'channel',
+      'here',
+      statements.channel,
+      said('TLS 1.3 to the key below, which the attestation of the proxy was made for. Nobody stands in between.', {
+        code: 'check-channel-attested',
+      }),
+    )
+  return passed(
+    'channel',
+    'here',
+    statements.channel,
+    said('TLS 1.3 to the key below. Whose key it is was not checked: the policy of this network is “any”.', {
+      code: 'check-channel-any',
+    }),
+  )
+}
+
+export function registryRow(endpoint: string, root: RootConfig | null, nowMs: number): CheckRow {
+  if (root === null || nowMs - root.readAtMs > mostRootAgeMs)
+    return rowFailed('registry', statements.registry, said('The registry was not read lately.', { code: 'check-registry-old' }))
+  const isListed = root.proxies.some(({ forClients: { host, port } }) => `${host}:${port}` === endpoint)
+  if (!isListed)
+    return rowFailed(
+      'registry',
+      statements.registry,
+      said('The registry does not list this proxy.', { code: 'check-registry-unlisted' }),
+    )
+  const { version, source } = root
+  const from = source?.endpoint ?? '—'
+  return passed(
+    'registry',
+    'here',
+    statements.registry,
+    said(`Version ${version}, read through ${from}. One endpoint was asked; no block proof was checked.`, {
+      code: 'check-registry-listed',
+      values: { version, from },
+    }),
+  )
+}
+
+/** Proxy and contracts of a connection, and the registry as it was read. */
+export function connectionEvidence(used: Used, root: RootConfig | null, policy: 'any' | 'tdx'): EvidenceItem[] {
+  const { link, peer } = used
+  return [
+    evidence('proxy', 'mono', said('Proxy', { code: 'evidence-proxy' }), link.endpoint),
+    ...(peer.key === undefined
+      ? []
+      : [evidence('proxy-key', 'hash', said('TLS key of the proxy', { code: 'evidence-proxy-key' }), peer.key)]),
+    evidence('policy', 'mono', said('Policy', { code: 'evidence-policy' }), policy),
+    ...contractEvidence(link),
+    ...(root ? rootEvidence(root) : []),
+  ]
+}
+
+function contractEvidence({ proxyContract, clientContract }: ClientConnectionState): EvidenceItem[] {
+  return [
+    ...(proxyContract
+      ? [
+          evidence(
+            'proxy-contract',
+            'mono',
+            said('Proxy contract', { code: 'evidence-proxy-contract' }),
+            proxyContract.toString(),
+          ),
+        ]
+      : []),
+    ...(clientContract
+      ? [
+          evidence(
+            'client-contract',
+            'mono',
+            said('Client contract', { code: 'evidence-client-contract' }),
+            clientContract.toString(),
+          ),
+        ]
+      : []),
+  ]
+}
+
+function rootEvidence({ address, version, readAtMs, source }: RootConfig): EvidenceItem[] {
+  const block = source?.block
+  return [
+    evidence('registry', 'mono', said('Registry', { code: 'evidence-registry' }), address.toString()),
+    evidence('registry-version', 'text', said('Version of the registry', { code: 'evidence-registry-version' }), String(version)),
+    evidence('read-at', 'text', said('Read at', { code: 'evidence-read-at' }), new Date(readAtMs).toISOString()),
+    evidence('read-from', 'mono', said('Chain read through', { code: 'evidence-read-from' }), source?.endpoint ?? '—'),
+    ...(block ? [evidence('block', 'text', said('Block', { code: 'evidence-block' }), String(block.seqno))] : []),
+  ]
+}

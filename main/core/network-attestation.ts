@@ -1,0 +1,46 @@
+import type { Policy } from '../protocol/attestation/policy.ts'
+import type { QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
+import { dialerOptions } from '../roles/role-options.ts'
+import type { RootConfig } from '../ton/root-config.ts'
+import { type Dial, type DialerOptions, openDialer } from './dialer.ts'
+
+/** What decides, together with the network contract, which peers of a network the app talks to. */
+export interface NetworkPeersOptions {
+  readonly powThread: URL
+  /** The network contract as it was read last. */
+  readonly root: () => RootConfig | null
+  /** Judges real quotes. */
+  readonly quotes: QuoteJudge
+  /** Looks at every proxy that passed. */
+  readonly see?: NonNullable<DialerOptions['check']>
+}
+
+/**
+ * How the app reaches proxies: what the network contract demands of them is asked of them. Where it demands attestation, only a proxy passes whose quote
+ * holds and whose image it lists (protocol 10 §8); elsewhere anybody does.
+ */
+export function dialByContract({ powThread, root, quotes, see }: NetworkPeersOptions): Dial {
+  const { check: isListed, ...attesting } = dialerOptions({ kind: 'tdx', quotes }, root)
+  const anybody = openDialer(powThread, see && { check: see })
+  const attested = openDialer(powThread, {
+    ...attesting,
+    check: (peer, connection) => {
+      isListed?.(peer)
+      see?.(peer, connection)
+    },
+  })
+  return (address, signal) => (demandsAttestation(root()) ? attested(address, signal) : anybody(address, signal))
+}
+
+/** Unread, it may demand anything. */
+export const demandsAttestation = (root: RootConfig | null): boolean => root === null || !root.params.isTest
+
+/**
+ * How quotes in workers' keys are judged: by the images that the network contract lists. A network that demands no attestation lists none that mean
+ * anything, so quotes are passed over there.
+ */
+export function workerPolicyOf(root: RootConfig | null, quotes: QuoteJudge): Policy | undefined {
+  if (root === null || root.params.isTest) return undefined
+  const imageHashes = [...root.workerHashes].map((hash) => new Uint8Array(Buffer.from(hash, 'hex')))
+  return { kind: 'tdx', quotes, imageHashes }
+}
