@@ -140,6 +140,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     room,
     logger,
   })
+  const limits = openAppLimits({ engine, network, settings, gpus, logger: logger.room('limits') })
   const recorder = steadyRecorder(ledger, logger)
   network.workerEvents.on((event) => recorder.record(event))
   // The proxy hears at once that the engine is gone, or back.
@@ -156,7 +157,6 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     if (live && worker)
       practice.attach({
         client: live.client,
-  const limits = openAppLimits({ engine, network, settings, gpus, logger: logger.room('limits') })
         worker,
         engine: engine.state,
         model: baseName,
@@ -198,7 +198,6 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   mover.state.onChange(({ status }) => {
     if (status === 'idle' && models.trouble.value instanceof Failure && models.trouble.value.code === 'models-moving')
       models.start()
-  engines.start()
   })
   const onComputer = measured(computerBackend(engine), (speed) => {
     try {
@@ -219,7 +218,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     room,
     logger: logger.room('devices'),
   })
-  const engines = new Engines({ path: paths.engines, secrets: secretStore, logger: logger.room('engines') })
+  const engines = new Engines({ secrets: secretStore, logger: logger.room('engines') })
   const checkers = [
     computerChecker({
       engine,
@@ -251,6 +250,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     showPractice()
   })
   models.start()
+  engines.start()
   const api = openAppGateway({
     path: books.gatewayDb,
     engine,
@@ -300,6 +300,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       await Promise.all([api.stop(), paired.stop(), engines.stop()])
       opened.close()
       privacy.close()
+      limits.close()
       // All at once: a model that is being made ready may wait for the network, and either for the engine.
       await Promise.all([models.stop(), mover.stop(), engine.dispose(), network.stop()])
       recorder.close()
@@ -314,4 +315,3 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     },
   }
 }
-      limits.close()

@@ -22,8 +22,6 @@ export interface DataPaths {
   readonly gatewayDb: string
   /** Paired devices. */
   readonly devicesDb: string
-  /** Engines of other programs that the user added. */
-  readonly engines: string
   /** State of the embedded chain. */
   readonly chain: string
   /** Where the local network is found while the app runs. */
@@ -50,7 +48,6 @@ export function dataPaths(dataDir: string): DataPaths {
     proxyDb: at('proxy.db'),
     gatewayDb: at('gateway.db'),
     devicesDb: at('devices.db'),
-    engines: at('engines.json'),
     chain: at('chain'),
     localEndpoint: at('local-network.json'),
     models: at('models'),

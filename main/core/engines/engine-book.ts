@@ -1,12 +1,17 @@
-import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { z } from 'zod'
-import { engineName, mostEngines } from '../../../preload/api/engines.ts'
+import { engineKey, engineName, mostEngines } from '../../../preload/api/engines.ts'
 import { id, timeMs } from '../../../preload/api/scalars.ts'
-import { writeFileAtomic } from '../../base/atomic-file.ts'
 import { asError } from '../../base/failure.ts'
 import type { Logger } from '../../base/logger.ts'
+import type { SecretStore } from '../../wallet/secret-store.ts'
 
-const engineRecord = z.object({ id, name: engineName, url: z.url().max(500), hasKey: z.boolean(), addedAtMs: timeMs })
+const engineRecord = z.object({
+  id,
+  name: engineName,
+  url: z.url().max(500),
+  key: engineKey.optional(),
+  addedAtMs: timeMs,
+})
 export type EngineRecord = z.output<typeof engineRecord>
 
 const contents = z.object({
@@ -16,19 +21,20 @@ const contents = z.object({
 })
 export type EngineBookContents = Omit<z.output<typeof contents>, 'version'>
 
-const empty: EngineBookContents = { engines: [], chosen: null }
+/** Of the one secret that holds everything. */
+const secretName = 'engines'
 
 /**
- * Which external engines the user added, as JSON in `path`. Their keys are not in it. A file that cannot be read is renamed, not deleted: nothing is
- * sent to an engine that is not listed.
+ * Which external engines the user added, with their keys and which one chats use. All of it lies sealed in the secret store: whoever could write it from
+ * outside would name the address that keys and questions go to.
  */
 export class EngineBook {
-  readonly #path: string
+  readonly #secrets: Pick<SecretStore, 'put'>
   #now: EngineBookContents
 
-  constructor(path: string, logger: Logger) {
-    this.#path = path
-    this.#now = read(path, logger)
+  constructor(secrets: Pick<SecretStore, 'get' | 'put'>, logger: Logger) {
+    this.#secrets = secrets
+    this.#now = read(secrets, logger)
   }
 
   get value(): EngineBookContents {
@@ -37,20 +43,20 @@ export class EngineBook {
 
   /** Durable when it returns. @throws Failure `disk-full` or `write-failed`; the book is then as before */
   write(next: EngineBookContents): void {
-    writeFileAtomic(this.#path, `${JSON.stringify({ version: 1, ...next }, null, 2)}\n`)
+    this.#secrets.put(secretName, new TextEncoder().encode(JSON.stringify({ version: 1, ...next })))
     this.#now = next
   }
 }
 
-function read(path: string, logger: Logger): EngineBookContents {
-  if (!existsSync(path)) return empty
+function read(secrets: Pick<SecretStore, 'get'>, logger: Logger): EngineBookContents {
+  const kept = secrets.get(secretName)
+  if (kept === undefined) return { engines: [], chosen: null }
   try {
-    const { engines, chosen } = contents.parse(JSON.parse(readFileSync(path, 'utf8')))
+    const { engines, chosen } = contents.parse(JSON.parse(new TextDecoder().decode(kept)))
     return { engines, chosen }
   } catch (thrown) {
-    const aside = `${path}.unreadable-${new Date().toISOString().replaceAll(':', '-')}`
-    renameSync(path, aside)
-    logger.warn('the list of engines could not be read; it is empty now', { path, aside, reason: asError(thrown).name })
-    return empty
+    // Of a newer version: nothing is sent to an engine that is not understood.
+    logger.warn('the list of engines could not be read', { reason: asError(thrown).name })
+    return { engines: [], chosen: null }
   }
 }

@@ -10,7 +10,7 @@ import type { SecretStore } from '../../wallet/secret-store.ts'
 import { EngineBook, type EngineRecord } from './engine-book.ts'
 
 export interface EnginesOptions {
-  readonly path: string
+  /** Holds the list of engines and their keys. */
   readonly secrets: Pick<SecretStore, 'get' | 'put'>
   readonly logger: Logger
   /** Pause between two looks at each engine. Default 3 s. */
@@ -26,6 +26,14 @@ export interface LiveEngine {
   readonly times: number
 }
 
+export interface EngineWish {
+  readonly name: string
+  readonly url: string
+  readonly key?: string | undefined
+  /** The user agreed that messages leave this computer for that address. */
+  readonly understood?: true | undefined
+}
+
 /** What chats are answered by. */
 export interface ChosenEngine {
   readonly engine: LiveEngine
@@ -34,8 +42,6 @@ export interface ChosenEngine {
   /** Undefined while the engine does not list it. */
   readonly listed: ExternalModel | undefined
 }
-
-const keyName = (id: string): string => `engine-key ${id}`
 
 /** The external engines of the app: which there are, with their health, and which one the chats use. `start` it, `stop` it. */
 export class Engines {
@@ -47,7 +53,7 @@ export class Engines {
 
   constructor(options: EnginesOptions) {
     this.#options = options
-    this.#book = new EngineBook(options.path, options.logger)
+    this.#book = new EngineBook(options.secrets, options.logger)
   }
 
   /** Begins to look at them; does not wait for any. */
@@ -77,10 +83,8 @@ export class Engines {
   }
 
   /** @throws Failure `bad-url`, `needs-consent`, `engine-known`, `too-many-engines`, `disk-full`, `write-failed` */
-  add({ name, url, key, understood }: { name: string; url: string; key?: string | undefined; understood?: true | undefined }): {
-    id: string
-  } {
-    const address = engineAddress(url)
+  add({ name, key, understood, ...wish }: EngineWish): { id: string } {
+    const address = engineAddress(wish.url)
     if (!understood) askFirst(address)
     const { engines, chosen } = this.#book.value
     if (engines.some((one) => one.name.toLowerCase() === name.toLowerCase()))
@@ -91,9 +95,8 @@ export class Engines {
     if (engines.length >= mostEngines)
       throw new Failure('too-many-engines', `There are ${mostEngines} engines already.`, { values: { n: mostEngines } })
     const id = randomBytes(9).toString('base64url')
-    const record = { id, name, url: address.url.href.replace(/\/$/, ''), hasKey: key !== undefined, addedAtMs: Date.now() }
-    // The key first: an engine without its key would be asked without it.
-    if (key !== undefined) this.#options.secrets.put(keyName(id), new TextEncoder().encode(key))
+    const url = address.url.href.replace(/\/$/, '')
+    const record = { id, name, url, ...(key !== undefined && { key }), addedAtMs: Date.now() }
     this.#book.write({ engines: [...engines, record], chosen })
     this.#open(record)
     return { id }
@@ -106,10 +109,9 @@ export class Engines {
 
   /** @throws Failure `not-found`, `disk-full`, `write-failed` */
   async remove(id: string): Promise<void> {
-    const { record } = this.#engine(id)
+    this.#engine(id)
     const { engines, chosen } = this.#book.value
     this.#book.write({ engines: engines.filter((one) => one.id !== id), chosen: chosen?.id === id ? null : chosen })
-    if (record.hasKey) this.#options.secrets.put(keyName(id), new Uint8Array(0))
     await this.#close(id)
   }
 
@@ -135,11 +137,10 @@ export class Engines {
   }
 
   #open(record: EngineRecord): void {
-    const { secrets, logger, lookEveryMs = 3_000 } = this.#options
-    const key = record.hasKey ? secrets.get(keyName(record.id)) : undefined
+    const { logger, lookEveryMs = 3_000 } = this.#options
     const server = new ExternalServer({
       baseUrl: record.url,
-      ...(key !== undefined && { apiKey: new TextDecoder().decode(key) }),
+      ...(record.key !== undefined && { apiKey: record.key }),
       healthIntervalMs: lookEveryMs,
       logger: logger.room(record.name),
     })
@@ -187,10 +188,15 @@ function askFirst({ host, isLoopback, isEncrypted }: EngineAddress): void {
 
 function shown({ record, address, server }: LiveEngine): ExternalEngine {
   const { listing } = server
+  const { id, name, url, key, addedAtMs } = record
   const { host, isLoopback, isEncrypted } = address
   const problem = listing.value?.problem === undefined ? undefined : toldOf(listing.value.problem)
   return {
-    ...record,
+    id,
+    name,
+    url,
+    addedAtMs,
+    hasKey: key !== undefined,
     host,
     isLoopback,
     isEncrypted,
