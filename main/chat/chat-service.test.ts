@@ -120,6 +120,28 @@ describe('a turn', () => {
     await vi.waitFor(() => expect(stored.turns[0]?.seal).toMatchObject({ deviations: ['stated-above-worker'], bill }))
   })
 
+  it('that is sent twice with the id of its page is one turn, asked once', async () => {
+    const backend = new ControlledBackend('practice')
+    const { chat } = openChat([backend])
+    const { id } = chat.create({ level: 'practice' })
+    const reader = new Reader(chat, id)
+    const turnId = 'page-made-id-0001'
+    const sent = { id, text: 'one', turnId }
+    const [first, second] = await Promise.all([chat.send(sent), chat.send(sent)])
+    expect([first.id, second.id]).toEqual([turnId, turnId])
+    expect(await chat.send(sent)).toMatchObject({ id: turnId, status: 'waiting' })
+    backend.finish()
+    await settled(reader)
+    expect(await chat.send(sent)).toMatchObject({ id: turnId, status: 'done' })
+    expect(reader.turns).toHaveLength(1)
+    expect(backend.asked).toHaveLength(1)
+    // It takes the place of no other question, in this chat or in another.
+    await expect(chat.send({ ...sent, text: 'two' })).rejects.toMatchObject({ code: 'refused' })
+    const other = chat.create({ level: 'practice' })
+    await expect(chat.send({ ...sent, id: other.id })).rejects.toMatchObject({ code: 'refused' })
+    expect(reader.turns[0]?.question).toBe('one')
+  })
+
   it('does without its receipt when that comes after the end of the app', async () => {
     const backend = new ControlledBackend('practice')
     const { chat, database } = openChat([backend])
@@ -449,7 +471,7 @@ describe('chats', () => {
     const computer = new ControlledBackend()
     const practice = new ControlledBackend('practice')
     const { chat } = openChat([practice, computer])
-    expect(chat.levels.value.map(({ level }) => level)).toEqual(['computer', 'practice', 'devices', 'attested', 'open'])
+    expect(chat.levels.value.map(({ level }) => level)).toEqual(['computer', 'practice', 'devices', 'attested', 'external', 'open'])
     const { id } = chat.create()
     const reader = new Reader(chat, id)
     const ask = async (backend: ControlledBackend): Promise<void> => {

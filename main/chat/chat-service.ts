@@ -42,6 +42,13 @@ export interface ChatOptions {
   readonly now?: () => number
 }
 
+interface Sending {
+  readonly id: string
+  readonly text: string
+  readonly secretsSeen?: true | undefined
+  readonly turnId?: string | undefined
+}
+
 /**
  * The chat calls and streams of preload/api/chat.ts. Calls throw `Failure` with `not-found`, `busy`, `not-ready`, `refused`,
  * or a storage failure (`disk-full`, …); what becomes of an answer is told by its turn. A chat's level changes by `setLevel` alone.
@@ -57,6 +64,8 @@ export class ChatService {
   readonly #readers = new Map<string, Set<ConversationQueue>>()
   /** Ended turns that could not be saved, by turn id: shown with that error, and saved as they were with the next change of their chat. */
   readonly #unsaved = new Map<string, { readonly shown: Turn; readonly placed: PlacedTurn }>()
+  /** Questions with ids of the page's that wait for their seal, by that id. */
+  readonly #sending = new Map<string, { readonly input: Sending; readonly ended: Promise<Turn> }>()
   /** Receipts that came while their turn was being answered anew, by turn id. */
   readonly #late = new Map<string, Receipt[]>()
   readonly #list: Signal<ConversationSummary[]>
@@ -156,12 +165,39 @@ export class ChatService {
     return {}
   }
 
-  /** Waits for the seal, adds a turn and starts to answer it; resolves with it as `waiting`. Before that nothing is stored or sent. */
-  async send(input: { id: string; text: string; secretsSeen?: true | undefined }): Promise<Turn> {
+  /**
+   * Waits for the seal, adds a turn and starts to answer it; resolves with it as `waiting`. Before that nothing is stored or sent. With the id of a turn
+   * that was sent before, it resolves with that turn, and nothing is asked again.
+   */
+  async send(input: Sending): Promise<Turn> {
+    const { turnId } = input
+    if (turnId === undefined) return this.#send(input)
+    const before = this.#sentBefore(input, turnId)
+    if (before !== undefined) return before
+    const ended = this.#send(input)
+    this.#sending.set(turnId, { input, ended })
+    try {
+      return await ended
+    } finally {
+      this.#sending.delete(turnId)
+    }
+  }
+
+  /** Throws `refused` for the id of another question: it would take that one's place. */
+  #sentBefore({ id, text }: Sending, turnId: string): Promise<Turn> | Turn | undefined {
+    const sending = this.#sending.get(turnId)
+    if (sending !== undefined && sending.input.id === id && sending.input.text === text) return sending.ended
+    const stored = this.#turns(this.#chat(id)).find((placed) => placed.turn.id === turnId)?.turn
+    if (stored !== undefined && stored.question === text) return stored
+    if (sending !== undefined || this.#store.hasTurn(turnId)) throw new Failure('refused', 'Another question has this id.')
+    return undefined
+  }
+
+  async #send(input: Sending): Promise<Turn> {
     const backend = await this.#sealed(input.id, input.text, input.secretsSeen)
     const chat = this.#idleChat(input.id)
     const earlier = this.#turns(chat)
-    const turn = this.#waiting(newId(), input.text, backend)
+    const turn = this.#waiting(input.turnId ?? newId(), input.text, backend)
     const title = chat.titledBy === 'nobody' ? { title: titleFrom(input.text), titledBy: 'question' as const } : {}
     const place = { chatId: chat.id, position: (earlier.at(-1)?.position ?? 0) + 1 }
     return this.#start({ ...chat, ...title }, place, turn, backend, earlier)

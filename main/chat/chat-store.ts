@@ -24,6 +24,8 @@ export interface ChatStore {
   chats(): StoredChat[]
   /** Oldest first. A turn whose seal does not open comes as a failed turn that says so. */
   turns(chat: StoredChat): PlacedTurn[]
+  /** Whether there is a turn of that id in any chat. */
+  hasTurn(id: string): boolean
   saveChat(chat: StoredChat): void
   deleteChat(id: string): void
   /** Adds or replaces a turn, together with its chat. */
@@ -62,6 +64,7 @@ export function openChatStore(database: Database, sealer: Sealer, logger: Logger
   const selectRunning = database.prepare<TurnRow>(
     'SELECT id, conversation_id, position, question, answer, facts FROM turn WHERE running = 1',
   )
+  const selectTurn = database.prepare<{ id: string }>('SELECT id FROM turn WHERE id = ?')
   const removeChat = database.prepare('DELETE FROM conversation WHERE id = ?')
 
   const writeTurn = ({ chatId, position, turn }: PlacedTurn): void => {
@@ -122,6 +125,7 @@ export function openChatStore(database: Database, sealer: Sealer, logger: Logger
           return { chatId: chat.id, position: found.position, turn: damagedTurn(found.id, chat) }
         }
       }),
+    hasTurn: (id) => selectTurn.get(id) !== undefined,
     saveChat: writeChat,
     deleteChat: (id) => {
       removeChat.run(id)

@@ -165,6 +165,11 @@ export const chatCalls = {
       text: z.string().trim().min(1).max(mostQuestionLetters),
       /** The user saw that it looks like a secret, and sends it all the same. */
       secretsSeen: z.literal(true).optional(),
+      /** Made by the page for this sending: sent again after a lost link, it is the same turn, and nothing is asked or paid twice. */
+      turnId: z
+        .string()
+        .regex(/^[A-Za-z0-9_-]{16,64}$/)
+        .optional(),
     }),
     output: turn,
   },

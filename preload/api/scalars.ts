@@ -12,7 +12,7 @@ export const timeMs = z.number().int().nonnegative()
 /** A TON address in its user-friendly form, as shown to people. */
 export const addressText = z.string().min(1).max(80)
 
-/** Identifier made by the core (never by the page). */
+/** Identifier made by the core; the page makes that of a turn alone, so that it may be sent twice. */
 export const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)
 
 /**

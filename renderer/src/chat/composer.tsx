@@ -12,6 +12,7 @@ import { SealRow } from '../seal/seal-row.tsx'
 import { SecretDialog } from '../seal/secret-dialog.tsx'
 import { ErrorNote } from '../ui/error-note.tsx'
 import { Icon } from '../ui/icon.tsx'
+import { newTurnId } from './turn-id.ts'
 
 interface ComposerProps {
   level: PrivacyLevel
@@ -20,7 +21,7 @@ interface ComposerProps {
   draft: string
   onDraft(text: string): void
   /** @param secretsSeen the user saw that it looks like a secret */
-  onSend(text: string, secretsSeen: boolean): Promise<void>
+  onSend(text: string, secretsSeen: boolean, turnId: string): Promise<void>
   /** The text was taken. */
   onSent(text: string): void
   /** The Open network wants consent before this message. */
@@ -68,6 +69,7 @@ export function Composer(props: ComposerProps) {
   /** Known at once, unlike state: two presses before the next drawing are one. */
   const underWay = useRef(false)
   const givenUp = useRef(false)
+  const attempt = useRef<{ readonly text: string; readonly turnId: string } | null>(null)
   const ready = connected && mayAsk(state)
   const letters = draft.trim().length
   const tooLong = letters > mostQuestionLetters
@@ -75,6 +77,8 @@ export function Composer(props: ComposerProps) {
 
   const send = async (secretsSeen = false): Promise<void> => {
     if (!canSend || underWay.current) return
+    // The same words sent again after a failure are the same turn: the first may have arrived.
+    if (attempt.current?.text !== draft) attempt.current = { text: draft, turnId: newTurnId() }
     underWay.current = true
     // Where Esc gives it up.
     field.current?.focus()
@@ -82,7 +86,8 @@ export function Composer(props: ComposerProps) {
     setSending(true)
     setFailure(null)
     try {
-      await onSend(draft, secretsSeen)
+      await onSend(draft, secretsSeen, attempt.current.turnId)
+      attempt.current = null
       onSent(draft)
       field.current?.focus()
     } catch (error) {

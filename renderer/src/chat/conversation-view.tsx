@@ -159,8 +159,8 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
           levels={levels}
           draft={draft}
           onDraft={setDraft}
-          onSend={async (text, secretsSeen) => {
-            await api.call('chat.send', { id, text, ...(secretsSeen && { secretsSeen }) })
+          onSend={async (text, secretsSeen, turnId) => {
+            await api.call('chat.send', { id, text, turnId, ...(secretsSeen && { secretsSeen }) })
           }}
           onSent={(text) => draftSent(id, text)}
           onGiveUp={() => void giveUp.run({ id })}

@@ -1,5 +1,6 @@
 import { useRef, useState } from 'react'
 import type { PrivacyLevel } from '../../../preload/api/chat.ts'
+import { ApiError } from '../../../preload/api/contract.ts'
 import { useApi } from '../api/api-context.tsx'
 import { useStream } from '../api/use-stream.ts'
 import { useKeys } from '../app/keys.ts'
@@ -38,22 +39,32 @@ export function NewChat({ list }: { list: ListToggle }) {
   const made = useRef(false)
   /** The chat whose first message waits for its seal. */
   const waiting = useRef<string | null>(null)
+  /** The chat of a first message that may have arrived before the link was lost. */
+  const maybeSent = useRef<{ readonly id: string; readonly turnId: string; readonly level: PrivacyLevel } | null>(null)
   const giveUp = (): void => {
     // It may be on its way by now; then the new screen shows it.
     if (waiting.current) void api.call('chat.giveUp', { id: waiting.current }).catch(() => undefined)
   }
-  const send = async (text: string, secretsSeen: boolean): Promise<void> => {
+  const send = async (text: string, secretsSeen: boolean, turnId: string): Promise<void> => {
     if (made.current) return
-    const { id } = await api.call('chat.create', {
-      level,
-      ...(level === 'open' && understood.current && { understood: true as const }),
-    })
+    const kept = maybeSent.current
+    const id =
+      kept?.turnId === turnId && kept.level === level
+        ? kept.id
+        : (
+            await api.call('chat.create', {
+              level,
+              ...(level === 'open' && understood.current && { understood: true as const }),
+            })
+          ).id
     waiting.current = id
     try {
-      await api.call('chat.send', { id, text, ...(secretsSeen && { secretsSeen }) })
+      await api.call('chat.send', { id, text, turnId, ...(secretsSeen && { secretsSeen }) })
     } catch (error) {
-      // The text stays here in the field, so an empty chat must not stay in the list.
-      await api.call('chat.delete', { id }).catch(() => undefined)
+      const isLost = error instanceof ApiError && error.code === 'disconnected'
+      maybeSent.current = isLost ? { id, turnId, level } : null
+      // The text stays here in the field, so an empty chat must not stay in the list. Whether one is empty after a lost link, nobody knows here.
+      if (!isLost) await api.call('chat.delete', { id }).catch(() => undefined)
       throw error
     } finally {
       waiting.current = null
