@@ -4,17 +4,21 @@ import { clientMigrations } from '../client/account-store.ts'
 import { Client } from '../client/client.ts'
 import { TopUpKeeper } from '../client/top-up-keeper.ts'
 import type { Dial } from '../core/dialer.ts'
+import { AttestationError } from '../protocol/attestation/attestation-error.ts'
+import { checkRootMembership } from '../protocol/attestation/root-membership.ts'
 import type { VersionRange } from '../protocol/handshake/versions.ts'
+import type { SealedWorker } from '../protocol/sealed/outcome.ts'
 import type { RouterAddress } from '../protocol/wire/dial-via.ts'
 import { openDatabase } from '../storage/database.ts'
-import type { PolicyName } from './attesting.ts'
+import type { RootConfig } from '../ton/root-config.ts'
+import { type PolicyName, policyNamedOf } from './attesting.ts'
 import { clientStats } from './client-stats.ts'
 import { Closers } from './closers.ts'
 import { openClientHttp } from './http/client-http.ts'
 import { openKeyFile } from './key-file.ts'
 import { drained, type Role } from './role.ts'
 import { openRoleFolder } from './role-folder.ts'
-import { ownerOf, proxyDialer, type RoleOptions } from './role-options.ts'
+import { listingOf, mostAgeOf, ownerOf, proxyDialer, type RoleOptions } from './role-options.ts'
 import { openRoleWallet } from './role-wallet.ts'
 
 export interface ClientRoleOptions extends RoleOptions {
@@ -27,6 +31,8 @@ export interface ClientRoleOptions extends RoleOptions {
   readonly topUp?: bigint
   /** Encrypts requests for a key of the network (protocol 95 §4); without one nothing is sent. */
   readonly encrypts?: boolean
+  /** What is asked of the seal of every request (docs/protocol-extensions.md, "Sealed queries"); `offered` by default. */
+  readonly seal?: ClientSeal
   /** Protocol versions offered to proxies; those of `Client` by default. */
   readonly versions?: VersionRange
   /** How proxies are reached in place of proof of work and TLS. */
@@ -35,12 +41,16 @@ export interface ClientRoleOptions extends RoleOptions {
   readonly proxyVia?: RouterAddress
 }
 
+export const clientSeals = ['offered', 'required', 'attested', 'off'] as const
+/** `required`: what cannot be sealed to a worker is not sent. `attested`: to one in an Intel TDX machine with an image that the network lists. */
+export type ClientSeal = (typeof clientSeals)[number]
+
 /**
  * A client for programs: an OpenAI-shaped HTTP address whose requests travel over the network (protocol 30).
  * @throws Failure of the folder, the key file, the database, the HTTP port; nothing is left open then
  */
 export function startClientRole(options: ClientRoleOptions): Promise<Role> {
-  const { network, dataDir, logger, http } = options
+  const { network, dataDir, logger, http, seal = 'offered' } = options
   const closers = new Closers(logger)
   return closers.during(async () => {
     const folder = openRoleFolder(dataDir, network.name, 'client', options.keyFile)
@@ -58,6 +68,8 @@ export function startClientRole(options: ClientRoleOptions): Promise<Role> {
       database,
       dial: options.dial ?? proxyDialer(options),
       dialChecksImageHashes: options.policy !== 'any',
+      sealedQueries: seal !== 'off',
+      ...(seal === 'attested' ? { workerPolicy: () => policyNamedOf('tdx', options) } : {}),
       proxyConnections: options.proxies,
       ...(options.topUp === undefined ? {} : { accountTopUp: options.topUp }),
       ...(options.versions === undefined ? {} : { versions: options.versions }),
@@ -74,6 +86,8 @@ export function startClientRole(options: ClientRoleOptions): Promise<Role> {
       accessHash: keys.accessHash,
       ...(options.allowOrigin === undefined ? {} : { allowOrigin: options.allowOrigin }),
       ...(options.encrypts === undefined ? {} : { encrypts: options.encrypts }),
+      ...(seal === 'off' ? {} : { seal }),
+      ...(seal === 'attested' ? { mayRead: (worker) => isListedMachine(worker, network.root.value) } : {}),
       stats: () => clientStats({ client, wallet, root: network.root.value, checksHashes: options.policy !== 'any' }),
       topUpNano: () => options.topUp ?? network.root.value?.params.minClientStake,
       network: () => network.root.value?.address,
@@ -85,6 +99,7 @@ export function startClientRole(options: ClientRoleOptions): Promise<Role> {
     return {
       facts: [
         `OpenAI-compatible address: http://${spoken}:${address.port}/v1`,
+        sealFacts[seal],
         ...(isLoopback(address.host)
           ? []
           : ['Others on the network can reach it, and whoever can reach it can spend your balance.']),
@@ -101,6 +116,26 @@ export function startClientRole(options: ClientRoleOptions): Promise<Role> {
       },
     }
   })
+}
+
+const sealFacts: Record<ClientSeal, string> = {
+  offered: 'Questions are sealed to a worker where a proxy offers that; elsewhere the proxy can read them.',
+  required: 'Questions are sealed to a worker, or not sent.',
+  attested: 'Questions are sealed to a worker in an attested machine, or not sent.',
+  off: 'Questions are not sealed: the proxy can read them.',
+}
+
+/** Whether a worker runs an image that the network contract lists, by a quote that was verified. */
+export function isListedMachine({ attestation }: SealedWorker, root: RootConfig | null): boolean {
+  if (attestation.kind !== 'tdx' || root === null) return false
+  const imageHash = new Uint8Array(Buffer.from(attestation.imageHash, 'hex'))
+  try {
+    checkRootMembership({ imageHash }, listingOf(root), { part: 'worker', nowMs: Date.now(), ...mostAgeOf(root) })
+    return true
+  } catch (thrown) {
+    if (thrown instanceof AttestationError) return false
+    throw thrown
+  }
 }
 
 function moneyFacts(wallet: string, topUp: bigint | undefined, created: boolean): string[] {

@@ -75,12 +75,14 @@ export function dialerOptions(
     ...(quote && { quote }),
     check: (peer) => {
       const config = root()
-      // Without a chain the lists are a file's: they have no age.
-      const ages = config?.source === undefined ? { mostAgeMs: Number.POSITIVE_INFINITY } : {}
-      checkRootMembership(peer, config && listingOf(config), { part, nowMs: Date.now(), ...ages })
+      checkRootMembership(peer, config && listingOf(config), { part, nowMs: Date.now(), ...mostAgeOf(config) })
     },
   }
 }
+
+/** Without a chain the lists are a file's: they have no age. */
+export const mostAgeOf = (root: RootConfig | null): Pick<MembershipRules, 'mostAgeMs'> =>
+  root?.source === undefined ? { mostAgeMs: Number.POSITIVE_INFINITY } : {}
 
 /** The lists of a network contract, as they were read. */
 export function listingOf({ proxyHashes, workerHashes, keyManager, address, readAtMs, source }: RootConfig): RootListing {

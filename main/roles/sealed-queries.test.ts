@@ -21,6 +21,7 @@ import type { WorkerOptions } from '../worker/options.ts'
 import { ScriptedBackend } from '../worker/testing/scripted-backend.ts'
 import { modelName } from '../worker/testing/worker-peer.ts'
 import { Worker } from '../worker/worker.ts'
+import { type ClientSeal, startClientRole } from './client-role.ts'
 
 const model = 'Qwen/Qwen3-8B'
 const secret = 'The canary sings at midnight'
@@ -337,6 +338,52 @@ describe('sealed queries through a whole network', () => {
     })
     await expect(client.runChat(request(secret), never).end).rejects.toMatchObject({ code: 'no-worker' })
     expect(passedThrough().includes(secret)).toBe(false)
+  })
+
+  /** The role with its HTTP address, as the command starts it. */
+  async function startRole(seal: ClientSeal) {
+    const role = await startClientRole({
+      network: { name: `seal-${seal}`, root, chain: undefined, close: async () => undefined },
+      dataDir: folder,
+      entries: {} as ChildEntries,
+      logger: silentLogger,
+      signal: never,
+      http: { host: '127.0.0.1', port: 0 },
+      policy: 'any',
+      proxies: 1,
+      seal,
+      dial: () => seen[1]?.dial() ?? Promise.reject(new Error('no port')),
+    })
+    closers.push(async () => void (await role.stop(0)))
+    const url = role.facts.join().match(/http:\S+\/v1/)?.[0] ?? ''
+    const ask = async (): Promise<{ status: number; text: string }> => {
+      const body = JSON.stringify({ model, stream: true, max_tokens: 100, messages: [{ role: 'user', content: secret }] })
+      const response = await fetch(`${url}/chat/completions`, { method: 'POST', body })
+      return { status: response.status, text: await response.text() }
+    }
+    // A client that has no proxy yet says so.
+    await expect.poll(async () => (await fetch(`${url}/models`)).status, { timeout: 15_000 }).toBe(200)
+    return { ask, facts: role.facts }
+  }
+
+  it.each<[ClientSeal, boolean, 'answered' | 'refused', 'readable' | 'hidden']>([
+    ['offered', true, 'answered', 'hidden'],
+    ['offered', false, 'answered', 'readable'],
+    ['required', true, 'answered', 'hidden'],
+    ['required', false, 'refused', 'hidden'],
+    ['attested', true, 'refused', 'hidden'],
+    ['off', true, 'answered', 'readable'],
+  ])('a client with --seal %s, where a worker takes part: %s, is %s and its question %s', async (seal, sealing, end, sight) => {
+    await start()
+    const { backend } = await startWorker(sealing ? {} : ({ sealing: undefined } as unknown as Partial<WorkerOptions>))
+    if (sealing) await (await startClient()).stop()
+    const { ask, facts } = await startRole(seal)
+    const { status, text } = await ask()
+    expect([status === 200, text.includes('Hello')]).toEqual(end === 'answered' ? [true, true] : [false, false])
+    if (end === 'refused') expect(text).toContain('No worker is known that the question could be sealed to')
+    expect(backend.requests).toHaveLength(end === 'answered' ? 1 : 0)
+    expect(passedThrough().includes(secret)).toBe(sight === 'readable')
+    expect(facts.join()).toMatch(/seal/)
   })
 
   it('workers whose keys are verified are told before a question', async () => {

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { ChildEntries } from '../../child-entries.ts'
-import { startClientRole } from '../../roles/client-role.ts'
-import { hostAndPort, toncoin, versionRange, wholeNumber } from './arguments.ts'
+import { clientSeals, startClientRole } from '../../roles/client-role.ts'
+import { hostAndPort, oneOf, toncoin, UsageError, versionRange, wholeNumber } from './arguments.ts'
 import { commonHelp, commonOptions, policyOf, readCommon } from './common.ts'
 import { runRole } from './run-role.ts'
 
@@ -15,6 +15,8 @@ export const clientHelp = `Usage: cocoon-desktop client --network <name or file>
     --top-up <TON>            May put this much on the account with each proxy, again when half is used. Without it nothing is paid in.
     --protocol <range>        Protocol versions offered to proxies (default 1-4; 1-2 for proxies that stumble over newer ones).
     --encrypt                 Encrypts what programs ask for a key of the network's key manager; without such a key nothing is sent.
+    --seal <offered|required|attested|off>  Seals what programs ask to one worker, past the proxy: where that is offered (default), or
+                              nothing is sent; attested: to a worker in an attested machine alone; off: never.
     --allow-origin <origin>   Web pages of this origin may ask; * for all.${commonHelp}
 `
 
@@ -30,16 +32,21 @@ export async function clientCommand(args: readonly string[], entries: ChildEntri
       'top-up': { type: 'string' },
       protocol: { type: 'string' },
       encrypt: { type: 'boolean', default: false },
+      seal: { type: 'string', default: 'offered' },
       'allow-origin': { type: 'string' },
     },
   })
   if (values.help) return console.log(clientHelp)
   const common = readCommon('client', values, entries)
+  const seal = oneOf('seal', values.seal, clientSeals)
+  if (values.encrypt && (seal === 'required' || seal === 'attested'))
+    throw new UsageError(`--encrypt is for the proxy to read, too: it does not go with --seal ${seal}.`)
   const own = {
     http: hostAndPort('http', values.http),
     policy: policyOf('policy', values.policy),
     proxies: wholeNumber('proxies', values.proxies, 1, 16),
     encrypts: values.encrypt,
+    seal,
     ...(values['proxy-via'] === undefined ? {} : { proxyVia: hostAndPort('proxy-via', values['proxy-via']) }),
     ...(values['top-up'] === undefined ? {} : { topUp: toncoin('top-up', values['top-up']) }),
     ...(values.protocol === undefined ? {} : { versions: versionRange('protocol', values.protocol, 1) }),

@@ -25,6 +25,7 @@ const ownCodes: Readonly<Record<string, { readonly code: number; readonly status
   'body-too-large': { code: peerErrorCodes.protocolViolation, status: 413 },
   'no-connection': { code: peerErrorCodes.notReady, status: 503 },
   'no-sealing-key': { code: peerErrorCodes.notReady, status: 503 },
+  'seal-unavailable': { code: peerErrorCodes.notReady, status: 503 },
   'seal-broken': { code: peerErrorCodes.failure, status: 502 },
   'connection-lost': { code: peerErrorCodes.notReady },
   'answer-malformed': { code: peerErrorCodes.failure, status: 502 },

@@ -37,6 +37,9 @@ export interface ClientHttpOptions extends HttpPlace {
   readonly network: () => Address | undefined
   /** Encrypts requests for a key of the network that their programs did not encrypt themselves; those that cannot be are refused. */
   readonly encrypts?: boolean
+  /** What is asked of the seal of each request; see `ChatRequest`. */
+  readonly seal?: ChatRequest['seal']
+  readonly mayRead?: ChatRequest['mayRead']
   /** `recorded`: requests without a limit of their own are treated as recorded clients do (client-request.ts); as newer ones do by default. */
   readonly revision?: 'recorded' | 'newest'
   readonly logger: Logger
@@ -66,8 +69,12 @@ export async function openClientHttp(options: ClientHttpOptions): Promise<Client
   const usualLimit = options.revision === 'recorded' ? undefined : usualLimitOf(client)
   let running = 0
 
+  const wish = { ...(options.seal && { seal: options.seal }), ...(options.mayRead && { mayRead: options.mayRead }) }
   const run = (asked: ChatRequest, signal: AbortSignal): QueryHandle => {
-    if (options.encrypts !== true || asked.publicKey !== undefined) return client.runChat(asked, signal)
+    const isEncrypted = asked.publicKey !== undefined
+    if (isEncrypted && (options.seal === 'required' || options.seal === 'attested'))
+      throw new Failure('seal-unavailable', 'What a program has encrypted itself cannot be sealed to a worker.')
+    if (options.encrypts !== true || isEncrypted) return client.runChat({ ...asked, ...wish }, signal)
     const { body, ...rest } = asked
     if (typeof body === 'string' || body instanceof Map) return client.runEncrypted({ ...rest, body }, signal)
     throw new Failure('invalid-request', 'failed to parse request: a form cannot be encrypted here')
