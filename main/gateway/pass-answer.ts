@@ -158,6 +158,8 @@ function errorIn(text: string): { message?: string; type?: ApiErrorType; param?:
     ...(typeof type === 'string' && types.includes(type) && { type: type as ApiErrorType }),
     ...(typeof param === 'string' && { param: param.slice(0, 200) }),
     ...(typeof code === 'string' && { code: code.slice(0, 100) }),
+    // What llama.cpp calls it.
+    ...(type === 'exceed_context_size_error' && { code: 'context_length_exceeded' }),
   }
 }
 

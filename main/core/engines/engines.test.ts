@@ -363,6 +363,9 @@ describe('external engines over the local API', () => {
     const error = { error: { message: 'no such tool', type: 'invalid_request_error', param: 'tools', code: 'bad_tool' } }
     const refused = await reply((_, response) => response.writeHead(400, json).end(JSON.stringify(error)))
     expect([refused.status, refused.json()]).toEqual([400, error])
+    const tooLong = { error: { code: 400, type: 'exceed_context_size_error', message: 'too long' } }
+    const long = await reply((_, response) => response.writeHead(400, json).end(JSON.stringify(tooLong)))
+    expect(long.json()).toMatchObject({ error: { code: 'context_length_exceeded', type: 'invalid_request_error' } })
     const [{ record } = { record: undefined }] = engines.list()
     await engines.remove(record?.id ?? '')
     expect(await reply(undefined)).toMatchObject({ status: 503 })
