@@ -42,7 +42,47 @@ const atLevel =
     scene.chatLevel = level
   }
 
+const toEnd = (page: Page): Promise<void> => page.locator('main').evaluate((main) => main.scrollTo(0, 99_999))
+
+/** A game has the graphics card. */
+const forGame = (scene: Scene): void => {
+  scene.earn = {
+    ...sample.earn,
+    ...{ status: 'paused', tile: 'Paused', title: 'Paused while Doom runs' },
+    line: 'Starts again by itself 60 seconds after you quit. Your GPU is free for the game.',
+    titleWords: { code: 'pause-game', values: { program: 'Doom' } },
+    lineWords: { code: 'pause-game-line', values: { program: 'Doom' } },
+    pause: { reasons: ['game', 'battery'], canPassOver: true },
+  }
+  scene.levels = seals
+    .levelsWith('computer', { phase: 'idle' })
+    .map((one) =>
+      one.level === 'computer'
+        ? { ...one, state: 'unavailable', reason: 'Another program has it.', reasonWords: { code: 'engine-yielded' } }
+        : one,
+    )
+  scene.chatLevel = 'computer'
+}
+
+const asleep = (scene: Scene): void => {
+  scene.levels = seals
+    .levelsWith('computer', { phase: 'idle' })
+    .map((one) => (one.level === 'computer' ? { ...one, asleep: true } : one))
+  scene.chatLevel = 'computer'
+  scene.limits = { ...sample.limits, pausing: [], engine: 'asleep' }
+}
+
 const looks: readonly Look[] = [
+  { name: 'limits', path: '#/settings/limits' },
+  { name: 'limits-end', path: '#/settings/limits', act: toEnd },
+  { name: 'limits-ru', path: '#/settings/limits', language: 'ru' },
+  { name: 'limits-end-ru', path: '#/settings/limits', language: 'ru', act: toEnd },
+  { name: 'game-earn', path: '#/earn', scene: forGame },
+  { name: 'game-earn-ru', path: '#/earn', language: 'ru', scene: forGame },
+  { name: 'game-chat', path: '#/chat/lease', scene: forGame },
+  { name: 'asleep-chat', path: '#/chat/lease', scene: asleep },
+  { name: 'asleep-sheet', path: '#/chat/lease', scene: asleep, act: (page) => page.keyboard.press('Control+i') },
+  { name: 'asleep-models', path: '#/models', scene: asleep },
   { name: 'chat', path: '#/chat/night' },
   { name: 'chat-top', path: '#/chat/lease', act: (page) => page.getByRole('log').evaluate((log) => log.scrollTo(0, 0)) },
   { name: 'chat-new', path: '#/chat/new' },
@@ -112,7 +152,7 @@ const looks: readonly Look[] = [
     },
   },
   { name: 'earn', path: '#/earn' },
-  { name: 'earn-end', path: '#/earn', act: (page) => page.locator('main').evaluate((main) => main.scrollTo(0, 99_999)) },
+  { name: 'earn-end', path: '#/earn', act: toEnd },
   {
     name: 'earn-fresh',
     path: '#/earn',

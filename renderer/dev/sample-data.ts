@@ -1,6 +1,7 @@
 import type { Conversation, ConversationSummary, LevelView, Turn } from '../../preload/api/chat.ts'
 import type { EarnState, Payout, ServedRequest } from '../../preload/api/earn.ts'
 import type { GatewayState } from '../../preload/api/gateway.ts'
+import type { LimitsState } from '../../preload/api/limits.ts'
 import type {
   AppInfo,
   HardwareFacts,
@@ -475,4 +476,18 @@ export const gateway: GatewayState = {
       cost: 316_000_000n,
     },
   ],
+}
+
+export const limits: LimitsState = {
+  gpuTemperatureC: 61,
+  gpu: { known: true, program: 'Doom', percent: 92 },
+  idleMs: 12_000,
+  locked: false,
+  onBattery: null,
+  metered: true,
+  pausing: ['game'],
+  allowed: ['metered'],
+  practice: true,
+  offered: false,
+  engine: 'yielded',
 }

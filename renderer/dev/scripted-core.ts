@@ -6,7 +6,7 @@ import { z } from 'zod'
 import type { Conversation, ConversationEvent, LevelView, PrivacyLevel } from '../../preload/api/chat.ts'
 import { type StreamName, streams } from '../../preload/api/contract.ts'
 import type { EarnState } from '../../preload/api/earn.ts'
-import { defaultLimits } from '../../preload/api/limits.ts'
+import { defaultLimits, type LimitsState } from '../../preload/api/limits.ts'
 import { type ToCore, toCore } from '../../preload/api/link.ts'
 import type { ModelState, NetworkState, Settings, StartState, WalletState } from '../../preload/api/system.ts'
 import * as sample from './sample-data.ts'
@@ -18,6 +18,7 @@ export interface Scene {
   /** Of every chat, in place of its own. */
   chatLevel?: PrivacyLevel
   earn: EarnState
+  limits: LimitsState
   models: readonly ModelState[]
   network: NetworkState
   wallet: WalletState
@@ -33,6 +34,7 @@ export const plainScene = (theme: Settings['theme'], language: Settings['languag
   settings: { theme, language, model: null, earningPaused: false, openNetworkForbidden: false, limits: defaultLimits },
   levels: sample.levels,
   earn: sample.earn,
+  limits: sample.limits,
   models: sample.models,
   network: sample.network,
   wallet: sample.wallet,
@@ -105,6 +107,7 @@ function serve(socket: WebSocket, scene: Scene): void {
     'chat.list': () => (scene.empty ? [] : sample.chats),
     'chat.levels': () => scene.levels,
     'earn.state': () => scene.earn,
+    'limits.state': () => scene.limits,
     'gateway.state': () => sample.gateway,
   }
 

@@ -113,7 +113,10 @@ export function Limits() {
           <Segmented
             label={t('limits.grace')}
             value={String(limits.graceMs)}
-            options={gracesMs.map((ms) => ({ value: String(ms), label: format.duration(ms) }))}
+            options={gracesMs.map((ms) => ({
+              value: String(ms),
+              label: ms < 60_000 ? t('unit.seconds', { value: ms / 1000 }) : format.duration(ms),
+            }))}
             onChange={(ms) => change({ graceMs: Number(ms) })}
           />
         </Row>
