@@ -9,7 +9,7 @@ import OpenAI from 'openai'
 import { type RunningApp, startApp } from './support/app.ts'
 import { nanoOf } from './support/money.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
-import { chooseLevel, computer, goTo, newWindow, openByLink } from './support/screens.ts'
+import { answeredInPart, answerOf, ask, chooseLevel, computer, goTo, newWindow, openByLink } from './support/screens.ts'
 
 /** A person gives programs the local API, and sees what they use. */
 
@@ -158,6 +158,48 @@ test('narrow and dark it is as clear', async () => {
   expect(wide).toBe(0)
   await page.setViewportSize({ width: 1280, height: 800 })
   await page.emulateMedia({ colorScheme: 'light' })
+})
+
+test('an engine of another program answers chats, at a level that promises nothing for it', async () => {
+  await goTo(page, 'Settings')
+  await page.getByRole('navigation', { name: 'Settings sections' }).getByRole('link', { name: 'Engines' }).click()
+  const add = async (name: string, address: string, key: string): Promise<void> => {
+    await page.getByRole('textbox', { name: 'Name' }).fill(name)
+    await page.getByRole('textbox', { name: 'Address' }).fill(address)
+    await page.getByLabel('Key, if it wants one').fill(key)
+    await page.getByRole('button', { name: 'Add', exact: true }).click()
+  }
+  await add('lan', 'http://192.0.2.7:8000/v1', '')
+  const away = page.getByRole('alertdialog', { name: 'Send messages to another computer?' })
+  await expect(away).toContainText('192.0.2.7:8000')
+  await lookedAt('engines-away')
+  await away.getByRole('button', { name: 'Cancel' }).click()
+  await expect(page.getByText('No engine is added yet.')).toBeVisible()
+
+  // Any server of that kind will do: the local API is one.
+  await add('mine', url, secret)
+  const engine = page.getByRole('listitem', { name: 'mine' })
+  await expect(engine.getByText('It lists 2 models.')).toBeVisible()
+  await expect(engine).toContainText('On this computer, by another program. Its key is kept in the vault.')
+  const model = await engine.getByRole('option', { name: /^local\// }).innerText()
+  await engine.getByRole('combobox', { name: 'Model for chats' }).selectOption(model)
+  await expect(engine.getByText('Used by chats')).toBeVisible()
+  await lookedAt('engines')
+
+  await goTo(page, 'Chat')
+  await chooseLevel(page, 'Another program')
+  const turn = await ask(page, 'What is a lighthouse?')
+  await answeredInPart(turn)
+  expect(await answerOf(turn).innerText()).not.toBe('')
+  await expect(turn).toContainText('Another program')
+  await expect(page.getByText('On this computer, by another program (mine): who can read this is up to it.')).toBeVisible()
+  await page.getByRole('button', { name: /^Privacy: Another program/ }).click()
+  const sheet = page.getByRole('dialog', { name: 'Another program' })
+  await expect(sheet.getByText('Nobody can check that from here.')).toBeVisible()
+  await lookedAt('engines-sheet')
+  await page.keyboard.press('Escape')
+  const [{ id } = { id: '' }] = (await client.models.list()).data
+  expect(id).toBe(model)
 })
 
 test('chats go on beside it, and a revoked key opens nothing', async () => {
