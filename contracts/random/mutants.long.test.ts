@@ -4,7 +4,8 @@ import { hunt, MUTANTS } from './mutants.ts'
 
 rememberTableEntries()
 
-const SEQUENCES = 25
+/** By 25 all but one mistake are found: it takes a few more. */
+const SEQUENCES = 60
 
 describe('the random tester finds', () => {
   for (const mutant of MUTANTS) {
