@@ -60,6 +60,8 @@ export class ModelLibrary {
   readonly #moves: { readonly from: string; readonly to: string }[] = []
   /** No file may come or go: they are being moved. */
   #isHeld = false
+  /** Nothing may be written where the folder is missing: it would look like a library then. */
+  #isAway = false
   readonly #states = new Signal<readonly ModelState[]>([])
   readonly #downloads = new Map<string, Download>()
   readonly #checks = new Map<string, Promise<VerifiedModel>>()
@@ -145,7 +147,8 @@ export class ModelLibrary {
     const { catalog, isOwnFolder = () => true } = this.#options
     const folder = this.#folder
     // An empty folder where a disk is missing must not be taken for a library without models.
-    if (!isOwnFolder(folder) && !existsSync(this.#recordsPath)) throw folderAway(folder)
+    this.#isAway = !isOwnFolder(folder) && !existsSync(this.#recordsPath)
+    if (this.#isAway) throw folderAway(folder)
     await mkdir(folder, { recursive: true, mode: 0o700 })
     this.#records = readRecords(this.#recordsPath)
     const shipped = new Set(catalog.map((entry) => entry.fileName))
@@ -500,6 +503,7 @@ export class ModelLibrary {
   }
 
   #refuseHeld(): void {
+    if (this.#isAway) throw folderAway(this.#folder)
     if (this.#isHeld) throw modelsMoving()
   }
 

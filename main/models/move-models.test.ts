@@ -292,6 +292,10 @@ describe('ModelMover', () => {
 
     place.change({ folder: join(scene.data, 'away'), move: null })
     await expect(open(scene)).rejects.toMatchObject({ code: 'models-folder-away' })
+    const away = new ModelLibrary({ folder: join(scene.data, 'away'), catalog: [entry], isOwnFolder: () => false })
+    await expect(away.start()).rejects.toMatchObject({ code: 'models-folder-away' })
+    await expect(away.download('tiny')).rejects.toMatchObject({ code: 'models-folder-away' })
+    await expect(away.addFile(join(scene.own, 'mine.gguf'))).rejects.toMatchObject({ code: 'models-folder-away' })
     await expect(lstat(join(scene.data, 'away'))).rejects.toMatchObject({ code: 'ENOENT' })
     const library = new ModelLibrary({
       folder: place.value.folder,

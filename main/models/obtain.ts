@@ -139,7 +139,7 @@ async function fromSource(options: ObtainOptions, way: Way, isSecondTry = false)
     const pieces = source.pieces ?? learned
     const partKey = sha256 === null ? undefined : `sha256 ${sha256}`
     if (pieces !== undefined && partKey !== undefined && !wasBegun && !isSecondTry)
-      if (await takeAsPart(path, { partPath, partKey, pieces }, signal)) {
+      if (await takenAsPart(path, { partPath, partKey, pieces }, signal)) {
         wasBegun = true
         logger.info('a damaged file is repaired by its pieces', { model: entry.id })
       }
@@ -199,6 +199,15 @@ function partOf(folder: string, entry: CatalogEntry, kind: CatalogSource['kind']
 
 function wheelFolderOf(folder: string, entry: CatalogEntry): string {
   return join(folder, `.${entry.id}.wheel`)
+}
+
+async function takenAsPart(...[path, part, signal]: Parameters<typeof takeAsPart>): Promise<boolean> {
+  try {
+    return await takeAsPart(path, part, signal)
+  } catch (error) {
+    if (signal.aborted) throw cancelled(false)
+    throw error
+  }
 }
 
 /** Without its pieces a file that is damaged later is loaded as a whole: waste, no failure. */
