@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { canaryBelow, newCanary, spelledIn } from '../../base/testing/canary.ts'
 import { type InstantEngine, instantEngine } from '../../roles/testing/instant-engine.ts'
 import { rawGet } from '../../roles/testing/raw-get.ts'
 import { freePorts, RoleProcess } from '../../roles/testing/role-process.ts'
@@ -17,7 +18,7 @@ let clientsPort = 0
 let httpPort = 0
 
 function role(name: string, ...args: string[]): RoleProcess {
-  const process_ = new RoleProcess([name, '--network', networkFile, '--data-dir', dataDir, ...args])
+  const process_ = new RoleProcess([name, '--network', networkFile, '--data-dir', dataDir, '--verbose', ...args])
   running.push(process_)
   return process_
 }
@@ -39,6 +40,7 @@ const startWorker = (): RoleProcess =>
   role('worker', '--engine', engine.url, '--model', 'test/model@commit:hash', '--coefficient', '1000', '--max-active', '8')
 const startClient = (): RoleProcess => role('client', '--http', `127.0.0.1:${httpPort}`)
 
+const canary = newCanary()
 const url = (path: string): string => `http://127.0.0.1:${httpPort}${path}`
 
 async function ask(
@@ -209,6 +211,15 @@ describe('the three roles as processes, on a network without a chain', () => {
       expect(statSync(join(dataDir, `roles/test-net/${name}/keys.json`)).mode & 0o777).toBe(0o600)
   })
 
+  it('are told things that no log and no file of them holds afterwards', async () => {
+    // The search itself comes last, when they have been killed and drained as well.
+    for (const change of [{}, { stream: true }, { tools: [] }, { model: `no/${canary}` }, { max_tokens: 1.5 }])
+      await ask(`Say ${canary} twice.`, change)
+    await ask(`wait 2000 ${canary}`, { timeout: 0.3 })
+    await fetch(url('/v1/chat/completions'), { method: 'POST', body: `{"${canary}` })
+    expect(engine.asked.filter((body) => body.includes(canary)).length).toBeGreaterThan(1)
+  })
+
   it('go on after a kill of each: worker, proxy, client', async () => {
     await worker.kill()
     worker = startWorker()
@@ -239,6 +250,15 @@ describe('the three roles as processes, on a network without a chain', () => {
       if (name === 'worker') worker = startWorker()
       if (name !== 'proxy') await askUntilAnswered()
     }
+  })
+
+  it('have written nothing of what they were told, in any spelling', () => {
+    const said = running.map(({ output }) => output).join('\n')
+    expect(said).toContain(' debug ')
+    expect(spelledIn(Buffer.from(said), canary)).toEqual([])
+    const { found, files } = canaryBelow(folder, canary)
+    expect(files).toBeGreaterThan(6)
+    expect(found).toEqual([])
   })
 })
 

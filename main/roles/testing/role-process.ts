@@ -27,8 +27,8 @@ export class RoleProcess {
     )
   }
 
-  /** Resolves when the output holds `text`; rejects when the process ends or nothing comes for `limitMs`. */
-  async says(text: string, limitMs = 20_000): Promise<void> {
+  /** Resolves when the output holds `text`; rejects when the process ends or it does not come for `limitMs`: a busy machine needs its time. */
+  async says(text: string, limitMs = 100_000): Promise<void> {
     const until = performance.now() + limitMs
     while (!this.output.includes(text)) {
       if (this.child.exitCode !== null || performance.now() > until)
