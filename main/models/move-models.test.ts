@@ -164,7 +164,7 @@ describe('ModelMover, ended before each of its steps,', () => {
         await finished(scene, secondNames, `ended before step ${last}`)
       }
     },
-    60_000,
+    180_000,
   )
 
   it('goes on after a process was killed in the middle of a file', async () => {
@@ -175,7 +175,7 @@ describe('ModelMover, ended before each of its steps,', () => {
     )
     expect((await readdir(to)).some((name) => name.endsWith('.moving'))).toBe(true)
     await finished(scene, false, 'killed')
-  }, 60_000)
+  }, 180_000)
 })
 
 describe('ModelMover', () => {

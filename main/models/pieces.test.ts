@@ -1,28 +1,45 @@
 import { mkdtemp, open, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { tinyGguf } from '../inference/testing/tiny-gguf.ts'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type CatalogEntry, type CatalogSource, catalogFile } from './catalog.ts'
 import { ModelLibrary } from './library.ts'
 import { mirrorUrl } from './obtain.ts'
-import { hashInPieces, keptPieces } from './piece-list.ts'
+import { hashInPieces, keptPieces, type PieceList } from './piece-list.ts'
 import { FaultyServer } from './testing/faulty-server.ts'
+import { type Shape, writeShapedGguf } from './testing/shaped-gguf.ts'
 import { sha256 } from './testing/tiny-wheel.ts'
 
 const readAt = { where: 'written by hand for this test', when: '2026-11-22' }
-const pieceBytes = 1024 * 1024
-const model = tinyGguf()
-const count = Math.ceil(model.length / pieceBytes)
-const pieces = {
-  bytes: pieceBytes,
-  sha256: Array.from({ length: count }, (_, index) => sha256(model.subarray(index * pieceBytes, (index + 1) * pieceBytes))),
+const pieceBytes = 64 * 1024
+const shape: Shape = {
+  ...{ embedding: 256, layers: 2, heads: 4, kvHeads: 4, headSize: 64, feedForward: 256, vocabulary: 600 },
+  ...{ contextTokens: 64, type: 8, tied: false },
 }
+let model: Buffer
+let another: Buffer
+let count: number
+let pieces: PieceList
 
 let folder: string
 let server: FaultyServer
 let other: FaultyServer
 
+beforeAll(async () => {
+  const base = await mkdtemp(join(tmpdir(), 'cocoon-desktop-pieces-'))
+  const path = join(base, 'x.gguf')
+  await writeShapedGguf(path, shape)
+  // Weights of zero would make all pieces equal.
+  model = (await readFile(path)).map((byte, at) => (byte === 0 && at > 100_000 ? (at * 7) & 0xff : byte)) as Buffer
+  await writeShapedGguf(path, { ...shape, feedForward: 320 })
+  another = await readFile(path)
+  await rm(base, { recursive: true })
+  count = Math.ceil(model.length / pieceBytes)
+  pieces = {
+    bytes: pieceBytes,
+    sha256: Array.from({ length: count }, (_, index) => sha256(model.subarray(index * pieceBytes, (index + 1) * pieceBytes))),
+  }
+})
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cocoon-desktop-pieces-'))
   ;[server, other] = [new FaultyServer(), new FaultyServer()]
@@ -75,7 +92,7 @@ async function installed(models: ModelLibrary): Promise<void> {
 
 /** Downloads until a good part is there, then stops. */
 async function halfway(models: ModelLibrary, from: FaultyServer): Promise<void> {
-  from.bytesPerSecond = 12_000_000
+  from.bytesPerSecond = 1_000_000
   const running = models.download('tiny')
   const failed = expect(running).rejects.toMatchObject({ code: 'cancelled' })
   const state = async (): Promise<number[]> =>
@@ -154,7 +171,7 @@ describe('several sources of one file', () => {
     server.stop()
     await models.download('tiny')
     await installed(models)
-    expect(asked(other).length).toBeLessThan(count - 2)
+    expect(new Set(asked(other)).size).toBeLessThan(count - 2)
     expect(before.size).toBeGreaterThan(2)
   })
 
@@ -187,7 +204,7 @@ describe('several sources of one file', () => {
     await gone.download('tiny')
     await installed(gone)
     await gone.delete('tiny')
-    other.put('/copy/maker/tiny.gguf', tinyGguf({ seed: 5 }))
+    other.put('/copy/maker/tiny.gguf', another)
     const wrong = await library([source(server)], other.url('/copy'))
     await wrong.download('tiny')
     await installed(wrong)
