@@ -12,7 +12,8 @@ export type BackendEvent =
   /** The last event of every answer that did not fail. */
   | {
       readonly type: 'final'
-      readonly usage: EngineUsage
+      /** Absent where the engine did not tell it. */
+      readonly usage?: EngineUsage
       readonly reason: 'stop' | 'length' | 'cancelled'
       /** After an abort: whether generation was ended, or goes on unseen and may cost (ui.md §13.5). */
       readonly stop?: 'ended' | 'hidden'

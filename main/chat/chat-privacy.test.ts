@@ -224,6 +224,7 @@ describe('what the levels show', () => {
       'practice unavailable idle',
       'devices unavailable idle',
       'attested unavailable idle',
+      'external unavailable idle',
       'open unavailable idle',
     ])
     expect(chat.levels.value[3]).toMatchObject({ reason: 'No attested network is configured.' })

@@ -163,6 +163,11 @@ export class LiveTurn {
 
   #ending(outcome: Outcome): Partial<Turn> {
     if (outcome === 'left') return { status: 'stopped', stop: 'hidden' }
+    const end: Partial<Turn> = {
+      ...(outcome.reason === 'cancelled' ? { status: 'stopped', stop: outcome.stop ?? 'hidden' } : { status: 'done' }),
+      ...(outcome.reason === 'length' && { cut: true }),
+    }
+    if (outcome.usage === undefined) return end
     const { promptTokens, cachedTokens, completionTokens, reasoningTokens } = outcome.usage
     const counts = { promptTokens, cachedTokens, completionTokens, reasoningTokens }
     // The counts of a network level come from a peer; what the page's schema refuses must not get into the transcript.
@@ -176,8 +181,7 @@ export class LiveTurn {
     return {
       usage: { ...counts, ...outcome.money },
       ...(completionTokens > 1 && seconds > 0 && { tokensPerSecond: (completionTokens - 1) / seconds }),
-      ...(outcome.reason === 'cancelled' ? { status: 'stopped', stop: outcome.stop ?? 'hidden' } : { status: 'done' }),
-      ...(outcome.reason === 'length' && { cut: true }),
+      ...end,
     }
   }
 }

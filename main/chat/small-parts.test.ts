@@ -21,7 +21,7 @@ describe('titleFrom', () => {
 
 describe('privacy', () => {
   it('knows which level is wider', () => {
-    expect(levelsByWidth).toEqual(['computer', 'practice', 'devices', 'attested', 'open'])
+    expect(levelsByWidth).toEqual(['computer', 'practice', 'devices', 'attested', 'external', 'open'])
     expect(widest('practice', 'computer')).toBe('practice')
     expect(widest('computer', 'computer')).toBe('computer')
     expect(isWider('computer', 'practice')).toBe(true)

@@ -15,8 +15,9 @@ export function measured(backend: ChatBackend, onSpeed: (tokensPerSecond: number
       let firstAt: number | undefined
       for await (const event of backend.answer(messages, signal, gate)) {
         if (event.type === 'text') firstAt ??= performance.now()
-        else if (event.type === 'final' && firstAt !== undefined && event.usage.completionTokens >= leastTokens) {
-          onSpeed((event.usage.completionTokens - 1) / ((performance.now() - firstAt) / 1000))
+        else if (event.type === 'final' && firstAt !== undefined) {
+          const tokens = event.usage?.completionTokens ?? 0
+          if (tokens >= leastTokens) onSpeed((tokens - 1) / ((performance.now() - firstAt) / 1000))
         }
         yield event
       }

@@ -189,7 +189,10 @@ describe('the level Another program', () => {
     const { id: turnId } = await chat.send({ id, text: 'Count.' })
     await soon(() => expect(reader.turns.at(-1)?.answer).toBe('One '))
     await chat.stop({ id, turnId })
-    expect(await settled(reader)).toMatchObject({ status: 'stopped', answer: 'One ' })
+    const stopped = await settled(reader)
+    expect(stopped).toMatchObject({ status: 'stopped', answer: 'One ' })
+    // How many tokens those were, nobody told.
+    expect(stopped).not.toHaveProperty('usage')
     await soon(() => expect(server.broken).toBe(1))
     const before = keeper.state.value
     expect(before.phase).toBe('earned')

@@ -54,9 +54,6 @@ async function* answer(
   }
 }
 
-/** Of an answer whose engine did not tell it. */
-const noUsage: EngineUsage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
-
 async function* asked(
   { engine, model, listed }: ChosenEngine,
   messages: readonly ChatMessage[],
@@ -70,7 +67,7 @@ async function* asked(
     max_tokens: mostTokens,
   })
   // Closing the connection is all that can end a generation there.
-  const cancelled: BackendEvent = { type: 'final', usage: noUsage, reason: 'cancelled', stop: 'hidden' }
+  const cancelled: BackendEvent = { type: 'final', reason: 'cancelled', stop: 'hidden' }
   let response: Awaited<ReturnType<typeof askExternal>>
   try {
     const question = { path: endpointPaths.chat, body, stream: true, mostBytes: mostAnswerBytes(mostTokens, 0) }
@@ -81,7 +78,7 @@ async function* asked(
     return
   }
   if (response.status !== 200) throw await refusalOf(response, listed?.capabilities.contextTokens ?? undefined)
-  let usage = noUsage
+  let usage: EngineUsage | undefined
   let reason: 'stop' | 'length' | undefined
   for await (const event of readChatCompletion(response.body)) {
     if (event.type === 'text') yield { type: 'text', text: event.text }
@@ -91,7 +88,7 @@ async function* asked(
   if (signal.aborted) yield cancelled
   else if (reason === undefined)
     throw new Failure('answer-cut-off', 'The answer ended early.', { advice: 'Try again.', retryable: true })
-  else yield { type: 'final', usage, reason }
+  else yield { type: 'final', ...(usage && { usage }), reason }
 }
 
 function levelState(engines: Engines): LevelState {
