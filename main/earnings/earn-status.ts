@@ -1,9 +1,7 @@
 import type { EarnState, EarnStatus } from '../../preload/api/earn.ts'
-import type { Limits } from '../../preload/api/limits.ts'
 import type { Words } from '../base/failure.ts'
 import type { EngineState } from '../inference/engine.ts'
-import type { PauseState } from './pause-keeper.ts'
-import { pausedByLimits } from './pause-words.ts'
+import { type LimitPause, pausedByLimits } from './pause-words.ts'
 
 /** What the roles tell about this worker, composed by the core. */
 export interface EarnRole {
@@ -23,7 +21,7 @@ export interface EarnRole {
   /** By the user. */
   readonly paused: boolean
   /** By the limits; left out: nothing holds. */
-  readonly pause?: Pick<PauseState, 'reasons' | 'program' | 'temperatureC'> & { readonly limits: Limits }
+  readonly pause?: LimitPause
   /** Requests that are being answered now. */
   readonly running: number
   /** User-friendly address that receives payouts. */

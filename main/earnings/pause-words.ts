@@ -1,15 +1,18 @@
-import type { PauseReason } from '../../preload/api/limits.ts'
+import type { Limits, PauseReason } from '../../preload/api/limits.ts'
 import type { Words } from '../base/failure.ts'
-import type { EarnRole, StatusText } from './earn-status.ts'
+import type { PauseState } from './pause-keeper.ts'
 import { canPassOver, coolerByC, hourOfWeek } from './pause-rule.ts'
 
+/** What pauses serving, and the limits that it was judged by. */
+export type LimitPause = Pick<PauseState, 'reasons' | 'program' | 'temperatureC'> & { readonly limits: Limits }
+
 /** Title and line of a pause by the owner's limits (ui.md §5.2). The first reason is the title; the page names the others. */
-export function pausedByLimits(pause: NonNullable<EarnRole['pause']>, nowMs: number): StatusText {
+export function pausedByLimits(pause: LimitPause, nowMs: number) {
   const [first = 'schedule'] = pause.reasons
   const { title, line, values, variant = '' } = said(first, pause, nowMs)
   const words = (code: string): Words => ({ code, ...(values && { values }) })
   return {
-    status: 'paused',
+    status: 'paused' as const,
     tile: first === 'thermal' ? 'Cooling' : 'Paused',
     title,
     titleWords: words(`pause-${first}${variant}`),
@@ -29,7 +32,7 @@ interface Said {
 
 const unnamed = '-unnamed'
 
-function said(reason: PauseReason, pause: NonNullable<EarnRole['pause']>, nowMs: number): Said {
+function said(reason: PauseReason, pause: LimitPause, nowMs: number): Said {
   const named = pause.program ? { values: { program: pause.program } } : { variant: unnamed }
   const program = pause.program || 'another program'
   const { temperatureC: limit, schedule } = pause.limits
