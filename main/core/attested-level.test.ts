@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { Receipt } from '../../preload/api/receipt.ts'
 import { silentLogger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import { SealKeeper } from '../chat/privacy/seal-keeper.ts'
@@ -26,12 +27,14 @@ import { ScriptedBackend } from '../worker/testing/scripted-backend.ts'
 import { modelName } from '../worker/testing/worker-peer.ts'
 import { Worker } from '../worker/worker.ts'
 import { PeerWatch } from './checks/seen-peer.ts'
-import type { CheckedNetwork } from './checks/used-connection.ts'
+import { type CheckedNetwork, usedBy } from './checks/used-connection.ts'
 import { openDialer } from './dialer.ts'
 import { dialByContract, workerPolicyOf } from './network-attestation.ts'
 import type { OpenedNetwork } from './opened-backend.ts'
 import { openedLevels } from './opened-levels.ts'
+import { receiptAttestation } from './receipt-attestation.ts'
 import { verifyEvidence } from './verify/evidence.ts'
+import { attestationLines, checkAttestation } from './verify/receipt-attestation.ts'
 
 const { collateral, roots } = evidenceWith()
 const { powThread } = childEntries(new URL('./attested-level.test.ts', import.meta.url).href)
@@ -174,7 +177,7 @@ class Scene {
     })
     client.start()
     this.#closers.push(() => client.stop())
-    await expect.poll(() => worker.state.value.connections[0], { timeout: 4_000 }).toMatchObject({ phase: 'ready' })
+    await expect.poll(() => worker.state.value.connections[0], { timeout: 20_000 }).toMatchObject({ phase: 'ready' })
     this.network.live.set({ client, peers, root: { config: this.root }, topUps: { refill: async () => undefined } })
   }
 
@@ -191,7 +194,7 @@ class Scene {
 
   /** The seal once it is judged, of a worker whose key the proxy knows. */
   async seal() {
-    await expect.poll(() => this.attested.state.value, { timeout: 15_000 }).toMatchObject({ state: 'ready' })
+    await expect.poll(() => this.attested.state.value, { timeout: 20_000 }).toMatchObject({ state: 'ready' })
     await expect
       .poll(
         async () => {
@@ -199,11 +202,11 @@ class Scene {
           const { workers, refused } = await client.toldWorkers('Qwen/Qwen3-8B')
           return workers.length + refused.length
         },
-        { timeout: 15_000 },
+        { timeout: 20_000 },
       )
       .toBe(1)
     this.keeper.checkAgain()
-    await expect.poll(() => this.keeper.state.value.phase, { timeout: 15_000 }).toMatch(/earned|failed/)
+    await expect.poll(() => this.keeper.state.value.phase, { timeout: 20_000 }).toMatch(/earned|failed/)
     return this.keeper.state.value
   }
 
@@ -265,6 +268,41 @@ describe('the level Attested network', () => {
     expect(() => verifyEvidence({ ...file, inputs }, roots)).toThrow()
   })
 
+  it('is kept in the receipt of each answer: both quotes, images, collateral and block, each bound to what it was made for', async () => {
+    const scene = await opened()
+    expect(await scene.seal()).toMatchObject({ phase: 'earned' })
+    const live = scene.network.live.value ?? expect.unreachable('not live')
+    const body = JSON.stringify({ model: 'Qwen/Qwen3-8B', max_tokens: 50, messages: [{ role: 'user', content: 'hi' }] })
+    const handle = live.client.runChat({ model: 'Qwen/Qwen3-8B', body, seal: 'attested' }, AbortSignal.timeout(30_000))
+    await handle.end
+    const { quotes, root } = scene
+    const attestation = await receiptAttestation(usedBy(live)?.peer, handle.seal, { root: root.value, quotes })
+    if (attestation === 'none') throw new Error('nothing was attested')
+    expect(attestation).toMatchObject({
+      proxy: { imageHash: image },
+      worker: { imageHash: image },
+      listed: { block: 77, endpoints: ['http://127.0.0.1:1'] },
+    })
+    const receipt = { attestation, seal: handle.seal } as Receipt
+    checkAttestation(receipt)
+    expect(attestationLines(receipt).join('\n')).toContain(
+      `worker: image ${image}, collateral ${attestation.worker.collateral.digest}`,
+    )
+    const { proxy, worker } = attestation
+    for (const changed of [
+      { ...attestation, proxy: { ...proxy, tlsKey: '00'.repeat(32) } },
+      { ...attestation, proxy: { ...proxy, imageHash: '00'.repeat(32) } },
+      { ...attestation, proxy: { ...proxy, quote: 'AAAA' } },
+      { ...attestation, worker: { ...worker, imageHash: '00'.repeat(32) } },
+    ])
+      expect(() => checkAttestation({ ...receipt, attestation: changed })).toThrow(
+        expect.objectContaining({ code: 'attestation-differs' }),
+      )
+    expect(() => checkAttestation({ ...receipt, seal: { scheme: 'none', reason: 'no-keys' } })).toThrow()
+    // A proxy that proved nothing is never written down as one that did.
+    expect(await receiptAttestation(undefined, handle.seal, { root: root.value, quotes })).toBe('none')
+  })
+
   it.each<[string, Flaws, RegExp]>([
     ['the proxy shows no quote', { proxyQuote: undefined }, /shows no attestation/],
     ['the proxy shows a fake quote', { proxyQuote: fakeQuote }, /attestation|quote/i],
@@ -273,7 +311,7 @@ describe('the level Attested network', () => {
     ['the contract was read too long ago', { root: { source: oldSource } }, /was read 6\d minutes ago/],
   ])('is not reached where %s, and says why', async (_name, flaws, reason) => {
     const scene = await opened(flaws)
-    await expect.poll(() => scene.attested.state.value.reason, { timeout: 15_000 }).toMatch(reason)
+    await expect.poll(() => scene.attested.state.value.reason, { timeout: 20_000 }).toMatch(reason)
     expect(scene.attested.state.value.state).toBe('starting')
     expect(scene.keeper.state.value.phase).toBe('idle')
     await expect(scene.keeper.permit(AbortSignal.timeout(5_000))).rejects.toMatchObject({ code: 'not-ready' })
@@ -333,7 +371,7 @@ describe('the level Attested network', () => {
       state: 'unavailable',
       reason: expect.stringContaining('Sealed demands no attestation'),
     })
-    await expect.poll(() => scene.keeper.state.value.phase, { timeout: 15_000 }).toBe('failed')
+    await expect.poll(() => scene.keeper.state.value.phase, { timeout: 20_000 }).toBe('failed')
     await expect(scene.keeper.permit(AbortSignal.timeout(5_000))).rejects.toMatchObject({ code: 'not-verified' })
   })
 })

@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto'
+import type { ReceiptAttestation } from '../../preload/api/receipt.ts'
 import { exactTon } from '../base/exact-ton.ts'
 import { asError, Failure, type Sentence } from '../base/failure.ts'
 import type { BackendEvent } from '../chat/backend.ts'
@@ -11,6 +12,7 @@ import type { MayGo, MayRead, SealWish } from '../client/proxy-link.ts'
 import { paidNothing } from '../client/query-failure.ts'
 import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
 import type { ChatMessage, EngineUsage } from '../inference/engine.ts'
+import type { SealOutcome } from '../protocol/sealed/outcome.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { receiptMaker } from './receipts.ts'
@@ -41,6 +43,8 @@ interface Question {
   readonly wish: SealWish
   /** Which workers it may be sealed to: see `ChatRequest.mayRead`. */
   readonly mayRead?: MayRead
+  /** What was attested about the machines of an answer, for its receipt. Never rejects. */
+  readonly attested?: (seal: SealOutcome) => Promise<ReceiptAttestation>
 }
 
 /** Answers one turn over a network, and asks again where that costs nothing and can help. Throws `Failure` as `ChatBackend.answer`. */
@@ -72,7 +76,14 @@ export async function* answerOver(
 
 async function* askOnce(
   link: AnsweringNetwork,
-  { messages, size, permit, wish, mayRead }: Question & { readonly size: ReturnType<typeof sizeOf>; readonly permit: Permit },
+  {
+    messages,
+    size,
+    permit,
+    wish,
+    mayRead,
+    attested,
+  }: Question & { readonly size: ReturnType<typeof sizeOf>; readonly permit: Permit },
   signal: AbortSignal,
 ): AsyncGenerator<BackendEvent> {
   const { client, model } = link
@@ -128,6 +139,7 @@ async function* askOnce(
       model,
       end,
       seal: query.seal,
+      attestation: attested?.(query.seal),
     })
     yield sealOf(query)
     yield { ...final(end, usage, length, link.root()), receipt }

@@ -1,4 +1,5 @@
 import type { LevelState } from '../../preload/api/chat.ts'
+import type { ReceiptAttestation } from '../../preload/api/receipt.ts'
 import { Failure, type Told, toldOf } from '../base/failure.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import type { BackendEvent, ChatBackend } from '../chat/backend.ts'
@@ -6,7 +7,8 @@ import type { Gate } from '../chat/privacy/seal-keeper.ts'
 import type { SealWish } from '../client/proxy-link.ts'
 import { paidNothing } from '../client/query-failure.ts'
 import type { ChatMessage } from '../inference/engine.ts'
-import type { SealedWorker } from '../protocol/sealed/outcome.ts'
+import type { QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
+import type { SealedWorker, SealOutcome } from '../protocol/sealed/outcome.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { AppNetwork, LiveNetwork } from './app-network.ts'
 import type { SeenPeer } from './checks/seen-peer.ts'
@@ -14,6 +16,7 @@ import { type CheckedNetwork, isPermitted } from './checks/used-connection.ts'
 import { answerOver, estimate } from './network-answer.ts'
 import { demandsAttestation } from './network-attestation.ts'
 import type { OpenedModel } from './opened-model.ts'
+import { receiptAttestation } from './receipt-attestation.ts'
 
 /** What of an opened network its levels look at. */
 export interface OpenedNetwork extends Pick<AppNetwork, 'name' | 'failure'> {
@@ -25,6 +28,7 @@ export interface OpenedBackendOptions {
   readonly level: 'open' | 'attested'
   readonly network: OpenedNetwork
   readonly model: OpenedModel
+  readonly quotes: QuoteJudge
   /** What is asked of each question's seal, by what the sheet promises now. */
   readonly wish: () => SealWish
   /** Whether a proxy may carry questions of this level, looked at right before one is sent; every proxy may when left out. */
@@ -52,12 +56,13 @@ export class OpenedBackend implements ChatBackend {
   }
 
   async *answer(messages: readonly ChatMessage[], signal: AbortSignal, gate: Gate): AsyncGenerator<BackendEvent> {
-    const { network, model, wish, mayPass, mayRead } = this.#options
+    const { network, model, wish, mayPass, mayRead, quotes } = this.#options
     const live = network.live.value
     if (!live || model.value === null) {
       const { reason = '', reasonWords } = this.state.value
       throw new Failure('not-ready', reason, { money: paidNothing, retryable: true, words: reasonWords })
     }
+    let carrier: SeenPeer | undefined
     const link = {
       client: live.client,
       model: model.value,
@@ -65,11 +70,15 @@ export class OpenedBackend implements ChatBackend {
       root: () => live.root.config.value,
       isPermitted: (wire: PacketConnection, permitted: string): boolean => {
         const peer = live.peers.of(wire)
-        return isPermitted(live, wire, permitted) && peer !== undefined && (mayPass?.(peer) ?? true)
+        const may = isPermitted(live, wire, permitted) && peer !== undefined && (mayPass?.(peer) ?? true)
+        if (may) carrier = peer
+        return may
       },
       refill: (missing: bigint) => live.topUps.refill(missing),
     }
-    yield* answerOver(link, { messages, wish: wish(), ...(mayRead && { mayRead }) }, gate, signal)
+    const attested = (seal: SealOutcome): Promise<ReceiptAttestation> =>
+      receiptAttestation(carrier, seal, { root: link.root(), quotes }).catch(() => 'none' as const)
+    yield* answerOver(link, { messages, wish: wish(), attested, ...(mayRead && { mayRead }) }, gate, signal)
   }
 }
 

@@ -28,11 +28,12 @@ export function openedLevels(network: OpenedNetwork, quotes: QuoteJudge, openSea
   const root = () => seen.value?.root.config.value ?? null
   return {
     backends: [
-      new OpenedBackend({ level: 'open', network, model, wish: () => openWish(openSeal()) }),
+      new OpenedBackend({ level: 'open', network, model, quotes, wish: () => openWish(openSeal()) }),
       new OpenedBackend({
         level: 'attested',
         network,
         model,
+        quotes,
         wish: () => 'attested',
         mayPass: (peer) => proxyObjection(peer, root(), Date.now()) === null,
         mayRead: (worker) => workerObjection(worker, root(), Date.now()) === null,

@@ -1,4 +1,4 @@
-import type { Receipt } from '../../preload/api/receipt.ts'
+import type { Receipt, ReceiptAttestation } from '../../preload/api/receipt.ts'
 import { receiptSeal } from '../../preload/api/seal.ts'
 import type { AccountRecord } from '../client/account-store.ts'
 import type { Client } from '../client/client.ts'
@@ -19,6 +19,8 @@ export interface Answered {
   readonly model: string
   readonly end: QueryEnd
   readonly seal: SealOutcome
+  /** Of the machines that it came through; none when left out. Never rejects. */
+  readonly attestation?: Promise<ReceiptAttestation> | undefined
 }
 
 /**
@@ -59,7 +61,8 @@ export function receiptMaker(client: Client, root: () => RootConfig | null, chai
         const { tokens } = answered.end
         const record = tokens && (await accountOf(answered.requestId))
         const config = root()
-        return record && config ? receiptFrom(answered, tokens, record, config, chain) : undefined
+        const attestation = (await answered.attestation) ?? 'none'
+        return record && config ? receiptFrom({ ...answered, attestation }, tokens, record, config, chain) : undefined
       } finally {
         stop()
       }
@@ -68,7 +71,14 @@ export function receiptMaker(client: Client, root: () => RootConfig | null, chai
 }
 
 function receiptFrom(
-  { requestId, requestSha256, responseSha256, model, seal }: Answered,
+  {
+    requestId,
+    requestSha256,
+    responseSha256,
+    model,
+    seal,
+    attestation,
+  }: Omit<Answered, 'attestation'> & Pick<Receipt, 'attestation'>,
   tokens: NonNullable<QueryEnd['tokens']>,
   record: AccountRecord,
   root: RootConfig,
@@ -103,7 +113,7 @@ function receiptFrom(
     },
     signed: signedOf(record),
     seal: receiptSeal.parse(seal),
-    attestation: 'none',
+    attestation,
     chain: {
       network,
       root: root.address.toString(),

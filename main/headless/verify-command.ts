@@ -6,6 +6,7 @@ import { silentLogger } from '../base/logger.ts'
 import { verifyEvidence } from '../core/verify/evidence.ts'
 import { plain } from '../core/verify/plain.ts'
 import { findCharge, type ProvenReceipt, verifyReceipt } from '../core/verify/receipt.ts'
+import { attestationLines } from '../core/verify/receipt-attestation.ts'
 import { sealLines } from '../core/verify/receipt-seal.ts'
 import { httpChain } from '../ton/http-chain.ts'
 
@@ -139,7 +140,7 @@ async function aboutReceipt(proven: ProvenReceipt, endpoint: string | undefined)
     `  What was asked and answered: signature and chain cover totals only. Hashes, model, time and the ${receipt.tokens.total} tokens of this one`,
     '  answer are the word of the computer that saved the file.',
     ...seal.unproven,
-    `  What machine answered: its attestation is “${receipt.attestation}”.`,
+    ...attestationLines(receipt),
   ]
   const notAsked = 'The chain was not asked; --chain <endpoint> looks for the charge.'
   if (endpoint === undefined) return { lines: [...lines, notAsked], status: 0 }

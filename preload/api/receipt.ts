@@ -6,6 +6,31 @@ const hash = z.string().regex(/^[0-9a-f]{64}$/)
 const whole = z.string().regex(/^\d{1,25}$/)
 const address = z.string().min(1).max(80)
 
+const machine = {
+  imageHash: hash,
+  /** When the quote was verified, and with which of Intel's statements: main/protocol/attestation/collateral.ts. */
+  verifiedAtMs: z.int().min(0),
+  collateral: z.strictObject({ digest: hash, expiresAtMs: z.int().min(0) }),
+}
+
+/** What was attested about proxy and worker of an answer; the worker's quote is in the key that the question was sealed to. */
+const receiptAttestation = z.union([
+  z.literal('none'),
+  z.strictObject({
+    kind: z.literal('tdx'),
+    proxy: z.strictObject({ ...machine, tlsKey: hash, quote: z.base64().max(64 * 1024) }),
+    worker: z.strictObject(machine),
+    /** The network contract as it listed both images. */
+    listed: z.strictObject({
+      readAtMs: z.int().min(0),
+      endpoints: z.array(z.string().max(400)).max(8),
+      block: z.int().optional(),
+      blockTimeMs: z.int().optional(),
+    }),
+  }),
+])
+export type ReceiptAttestation = z.infer<typeof receiptAttestation>
+
 /**
  * Receipt of one network answer. The proxy signs totals of adjusted tokens since the client contract began, not answers: the hashes of question and
  * answer are this computer's own word.
@@ -40,7 +65,7 @@ export const receipt = z.strictObject({
   /** How the question left, and what the bill was held against. Absent in receipts of before. */
   seal: receiptSeal.optional(),
   /** What was attested about the machine that answered. */
-  attestation: z.literal('none'),
+  attestation: receiptAttestation,
   chain: z.strictObject({
     network: z.enum(['local', 'testnet', 'mainnet']),
     root: address,

@@ -11,6 +11,7 @@ import type { AccountRecord } from '../../client/account-store.ts'
 import type { Multipliers } from '../../protocol/accounting/adjusted-tokens.ts'
 import { checkPayment } from '../../protocol/payments/signed-payment.ts'
 import type { Chain } from '../../ton/chain.ts'
+import { checkAttestation } from './receipt-attestation.ts'
 import { checkSeal, type ReceiptSealFault } from './receipt-seal.ts'
 
 export type ReceiptFault =
@@ -26,6 +27,7 @@ export type ReceiptFault =
   | 'total-falls'
   | 'not-signed-yet'
   | ReceiptSealFault
+  | 'attestation-differs'
 
 const fault = (code: ReceiptFault, message: string, cause?: unknown): Failure<ReceiptFault> =>
   new Failure(code, message, cause === undefined ? {} : { cause })
@@ -77,6 +79,7 @@ export function verifyReceipt(json: unknown): ProvenReceipt {
   if (pricePerToken !== BigInt(receipt.pricePerToken))
     throw fault('price-differs', 'The price is not that of the contract’s terms.')
   checkSeal(receipt, multipliers)
+  checkAttestation(receipt)
   const totalAfter = BigInt(receipt.totalAfter)
   if (totalAfter < total) throw fault('total-falls', 'The total after the answer is less than the answer itself.')
   if (signed === null)
