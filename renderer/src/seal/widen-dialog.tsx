@@ -26,7 +26,8 @@ export function WidenDialog({ widening, onStay, onMove }: WidenDialogProps) {
   return (
     <AlertDialog.Root open={widening !== null} onOpenChange={(open) => open || onStay()}>
       <AlertDialog.Portal>
-        <AlertDialog.Overlay className="scrim z-50" />
+        {/* Below the dialog whichever of both comes into the page first: the question is made when it is asked. */}
+        <AlertDialog.Overlay className="scrim z-40" />
         {widening === null ? null : <Question key={widening.to} {...widening} onStay={onStay} onMove={onMove} />}
       </AlertDialog.Portal>
     </AlertDialog.Root>
