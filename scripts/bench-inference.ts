@@ -3,8 +3,9 @@
  * greedy sampling, in turns, so that the machine's mood falls on both alike. Each ratio is one of the same round; the median of the rounds is
  * shown. The answers must be the same letter by letter. Ends with 1 when a target is missed.
  *
- *   bench-inference.ts [--model file.gguf] [--rounds 5] [--threads 1] [--tokens 64] [--parallel 1,4,8]
+ *   bench-inference.ts [--model file.gguf] [--rounds 5] [--threads 1] [--tokens 64] [--parallel 1,4,8] [--python python3]
  *
+ * Where the given Python has the package xllamacpp, llama.cpp's own server takes part in the same rounds, and is compared with; no target hangs on it.
  * Without --model the first of the catalog, in the data folder of COCOON_DATA_DIR, or a new one (then it is downloaded).
  */
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -17,6 +18,7 @@ import { ModelLibrary } from '../main/models/library.ts'
 import { dataPaths, makeDataDir } from '../main/storage/files.ts'
 import { bareSide } from './bench-inference/bare-side.ts'
 import { engineSide, measureAborts, measurePrefix } from './bench-inference/engine-side.ts'
+import { llamaServerSide } from './bench-inference/llama-server-side.ts'
 import { type Answer, cpuMsOf, figuresOf, type RunFigures, type Side } from './bench-inference/side.ts'
 import { median } from './median.ts'
 
@@ -27,6 +29,7 @@ const { values: given } = parseArgs({
     threads: { type: 'string', default: '1' },
     tokens: { type: 'string', default: '64' },
     parallel: { type: 'string', default: '1,4,8' },
+    python: { type: 'string', default: 'python3' },
   },
 })
 const rounds = Number(given.rounds)
@@ -60,23 +63,31 @@ async function findModel(): Promise<{ path: string; name: string; done: () => vo
   return { path, name, done: () => kept ?? rmSync(dataDir, { recursive: true, force: true }) }
 }
 
+interface Sides {
+  readonly bare: Side
+  readonly ours: Side
+  readonly server: Side | undefined
+}
+
 interface Compared {
   readonly parallel: number
   readonly bare: RunFigures[]
   readonly ours: RunFigures[]
+  /** Empty where there is no such server. */
+  readonly server: RunFigures[]
 }
 
-async function compare(bare: Side, ours: Side, parallel: number, rounds: number): Promise<Compared> {
-  const result: Compared = { parallel, bare: [], ours: [] }
+async function compare({ bare, ours, server }: Sides, parallel: number, rounds: number): Promise<Compared> {
+  const result: Compared = { parallel, bare: [], ours: [], server: [] }
   for (let round = 0; round < rounds; round++) {
     const prompts = Array.from({ length: parallel }, prompt)
-    const order = round % 2 === 0 ? [bare, ours] : [ours, bare]
+    const all = [[bare, result.bare], [ours, result.ours], ...(server ? [[server, result.server] as const] : [])] as const
+    const order = round % 2 === 0 ? all : all.toReversed()
     const answers = new Map<Side, readonly Answer[]>()
-    for (const side of order) {
+    for (const [side, figures] of order) {
       const before = cpuMsOf(side.pid)
       answers.set(side, await side.run(prompts, tokens))
-      const figures = figuresOf(answers.get(side) ?? [], cpuMsOf(side.pid) - before)
-      ;(side === bare ? result.bare : result.ours).push(figures)
+      figures.push(figuresOf(answers.get(side) ?? [], cpuMsOf(side.pid) - before))
     }
     const [left, right] = [answers.get(bare) ?? [], answers.get(ours) ?? []]
     if ([...left, ...right].some(({ text }) => text === '')) throw new Error(`Round ${round + 1}: an answer is empty.`)
@@ -89,8 +100,8 @@ async function compare(bare: Side, ours: Side, parallel: number, rounds: number)
   return result
 }
 
-const ratio = ({ bare, ours }: Compared, pick: (figures: RunFigures) => number): number =>
-  median(ours.map((figures, index) => pick(figures) / pick(bare[index] ?? figures)))
+const ratio = ({ bare, ours }: Compared, pick: (figures: RunFigures) => number, to = bare): number =>
+  median(ours.map((figures, index) => pick(figures) / pick(to[index] ?? figures)))
 const percent = (value: number): string => `${(value * 100).toFixed(1)} %`
 let missed = 0
 function target(name: string, found: string, isMet: boolean): void {
@@ -102,18 +113,23 @@ const model = await findModel()
 const setup = { modelPath: model.path, threads, sequences, contextTokens: 2048 }
 const bare = await bareSide(setup)
 const ours = await engineSide(setup)
+const found = await llamaServerSide(given.python, setup)
+const server = typeof found === 'string' ? undefined : found
+const sides: Sides = { bare, ours, server }
 try {
+  if (typeof found === 'string') console.log(`llama.cpp's own server: skipped (${found})`)
   console.log(
     `${model.name}, ${threads} of ${cpus().length} threads, ${sequences} places, ${tokens} tokens each, ${rounds} rounds in turns; load ${loadavg()[0]?.toFixed(1)}`,
   )
-  await compare(bare, ours, 1, 1)
+  await compare(sides, 1, 1)
   const results: Compared[] = []
-  for (const parallel of parallels) results.push(await compare(bare, ours, parallel, rounds))
+  for (const parallel of parallels) results.push(await compare(sides, parallel, rounds))
   console.log('parallel  side                 prompt/s  decode/s   whole/s  first token ms  CPU ms/token')
-  for (const { parallel, ...sides } of results)
+  for (const { parallel, ...found } of results)
     for (const [name, figures] of [
-      [bare.name, sides.bare],
-      [ours.name, sides.ours],
+      [bare.name, found.bare],
+      [ours.name, found.ours],
+      ...(server ? [[server.name, found.server] as const] : []),
     ] as const) {
       const show = (pick: (one: RunFigures) => number): string => median(figures.map(pick)).toFixed(1).padStart(10)
       console.log(
@@ -124,6 +140,14 @@ try {
     console.log(
       `${result.parallel} at a time, engine process to library: prompt ${percent(ratio(result, (one) => one.promptPerS))}, decode ${percent(ratio(result, (one) => one.decodePerS))}, whole ${percent(ratio(result, (one) => one.wholePerS))}, first token ${percent(ratio(result, (one) => one.firstMs))}, CPU time ${percent(ratio(result, (one) => one.cpuMsPerToken))}`,
     )
+  for (const result of results) {
+    const addedMs = median(result.ours.map(({ firstMs }, index) => firstMs - (result.bare[index]?.firstMs ?? Number.NaN)))
+    console.log(`${result.parallel} at a time, the engine process adds ${addedMs.toFixed(1)} ms to the library's first token`)
+    if (server)
+      console.log(
+        `${result.parallel} at a time, engine process to llama.cpp's server: prompt ${percent(ratio(result, (one) => one.promptPerS, result.server))}, decode ${percent(ratio(result, (one) => one.decodePerS, result.server))}, whole ${percent(ratio(result, (one) => one.wholePerS, result.server))}, first token ${percent(ratio(result, (one) => one.firstMs, result.server))}, CPU time ${percent(ratio(result, (one) => one.cpuMsPerToken, result.server))}`,
+      )
+  }
   const aborts = await measureAborts(ours.engine, prompt, rounds * 4)
   const prefix = await measurePrefix(
     ours.engine,
@@ -147,6 +171,7 @@ try {
   target('a repeated beginning of 1,000 tokens skips at least 95 % of it', percent(prefix.skipped), prefix.skipped >= 0.95)
   console.log(`load after: ${loadavg()[0]?.toFixed(1)}`)
 } finally {
+  await server?.stop()
   await ours.stop()
   await bare.stop()
   model.done()
