@@ -7,6 +7,7 @@ import { Privacy } from '../../chat/privacy/privacy.ts'
 import { SealKeeper } from '../../chat/privacy/seal-keeper.ts'
 import { openChat, Reader, settled, temporaryFolder, testKey } from '../../chat/testing/open-chat.ts'
 import { engineBackend, eventsOf, openStage, paidPlace, tinyEngine } from '../../gateway/testing/gateway-stage.ts'
+import { askExternal } from '../../inference/external-answer.ts'
 import type { LocalEngine } from '../../inference/local-engine.ts'
 import { createEngineBackend } from '../../inference/openai.ts'
 import { openSecretStore } from '../../wallet/secret-store.ts'
@@ -240,6 +241,26 @@ describe('the level Another program', () => {
       response.writeHead(400, { 'Content-Type': 'application/json' }).end(JSON.stringify(tooLong))
     expect(await code(server.misbehave)).toBe('context-too-small')
   }, 30_000)
+})
+
+describe('an engine that falls silent', () => {
+  it('is given up, before its answer and within it', async () => {
+    const { engines } = await withEngine()
+    const [live] = engines.list()
+    if (live === undefined) throw new Error('There is no engine.')
+    const question = { path: '/v1/chat/completions', body: '{}', stream: true, mostBytes: 1_000, mostSilenceMs: 100 }
+    server.misbehave = () => undefined
+    await expect(askExternal(live.server, question, new AbortController().signal)).rejects.toMatchObject({
+      code: 'engine-silent',
+    })
+    server.misbehave = (_, response) => {
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' })
+      response.write('data: {}\n\n')
+    }
+    const { body } = await askExternal(live.server, { ...question, mostSilenceMs: 2_000 }, new AbortController().signal)
+    await expect(Array.fromAsync(body)).rejects.toMatchObject({ code: 'engine-silent' })
+    await soon(() => expect(server.broken).toBe(2))
+  })
 })
 
 describe('external engines over the local API', () => {
