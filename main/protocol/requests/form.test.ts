@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { Failure } from '../../base/failure.ts'
 import { type FormPart, isForm, readForm, textOf, writeForm } from './form.ts'
 
@@ -40,6 +40,18 @@ describe('a form', () => {
     const file = again.get('file')
     if (!(file instanceof File)) throw new Error('no file')
     expect([file.type, file.size]).toEqual(['audio/mpeg', 3])
+  })
+
+  it('takes a name of a file in UTF-8 alone, and writes nothing of it into the terminal', () => {
+    const named = (name: string) => `${field(`Content-Disposition: form-data; name="file"; filename*=${name}`)}${end}`
+    expect(read(named("utf-8''a%C3%A4.wav"))[0]?.fileName).toBe('aä.wav')
+    const terminal = vi.spyOn(console, 'warn')
+    try {
+      for (const name of ["secret''a.wav", "latin1'en'a.wav", 'a.wav']) expect(() => read(named(name))).toThrow(Failure)
+      expect(terminal).not.toHaveBeenCalled()
+    } finally {
+      terminal.mockRestore()
+    }
   })
 
   it('comes back as it was written, whatever the bytes', () => {
