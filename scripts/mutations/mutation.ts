@@ -12,3 +12,9 @@ export interface Mutation {
   /** Whole name of the test, groups in front with a space between. */
   readonly test: string
 }
+
+export type MutationRow = readonly [name: string, test: string, find: string, replace: string]
+
+/** Mutations of one source that one file of tests must notice; `group` begins their names. */
+export const mutationsOf = (group: string, file: string, testFile: string, rows: readonly MutationRow[]): Mutation[] =>
+  rows.map(([name, test, find, replace]) => ({ name: `${group}, ${file}: ${name}`, file, find, replace, testFile, test }))

@@ -1,9 +1,6 @@
-import type { Mutation } from '../mutation.ts'
+import { type Mutation, type MutationRow, mutationsOf } from '../mutation.ts'
 
-type Row = readonly [name: string, test: string, find: string, replace: string]
-
-const of = (file: string, testFile: string, rows: readonly Row[]): Mutation[] =>
-  rows.map(([name, test, find, replace]) => ({ name: `seal, ${file}: ${name}`, file, find, replace, testFile, test }))
+const of = (file: string, testFile: string, rows: readonly MutationRow[]): Mutation[] => mutationsOf('seal', file, testFile, rows)
 
 const answerTests = 'main/protocol/sealed/direct/sealing.test.ts'
 const tampered = (what: string): string => `a sealed answer that is ${what} is found out`
