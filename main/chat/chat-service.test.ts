@@ -471,7 +471,14 @@ describe('chats', () => {
     const computer = new ControlledBackend()
     const practice = new ControlledBackend('practice')
     const { chat } = openChat([practice, computer])
-    expect(chat.levels.value.map(({ level }) => level)).toEqual(['computer', 'practice', 'devices', 'attested', 'external', 'open'])
+    expect(chat.levels.value.map(({ level }) => level)).toEqual([
+      'computer',
+      'practice',
+      'devices',
+      'attested',
+      'external',
+      'open',
+    ])
     const { id } = chat.create()
     const reader = new Reader(chat, id)
     const ask = async (backend: ControlledBackend): Promise<void> => {
