@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
 import { type BrowserContext, expect, type Page, test } from '@playwright/test'
 import { type RunningApp, startApp } from './support/app.ts'
+import { conditionTools } from './support/conditions.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
 import {
   answered,
@@ -29,6 +30,8 @@ const isLookedAt = (theme: (typeof themes)[number], size: (typeof sizes)[number]
 
 test.describe.configure({ mode: 'serial' })
 
+/** A metered connection, and a card whose programs are told; neither matters on the practice network until the journey says so. */
+const tools = conditionTools()
 let app: RunningApp
 let window: BrowserContext
 let page: Page
@@ -102,7 +105,7 @@ const screens: ReadonlyArray<readonly [string, () => Promise<void>]> = [
       await expect(page.getByRole('region', { name: 'Rules of the network' })).toBeVisible()
     },
   ],
-  ...(['Local API', 'Models and storage', 'Appearance', 'Language', 'About'] as const).map(
+  ...(['Earning limits', 'Local API', 'Models and storage', 'Appearance', 'Language', 'About'] as const).map(
     (section) =>
       [
         `settings-${section.toLowerCase().replaceAll(' ', '-')}`,
@@ -124,7 +127,7 @@ async function openChat(): Promise<void> {
 }
 
 test.beforeAll(async ({ browser }) => {
-  app = await startApp(await dataDirWithModel())
+  app = await startApp(await dataDirWithModel(), { env: tools.env })
   window = await newWindow(browser)
   page = await window.newPage()
   await openByLink(page, app)
@@ -172,3 +175,72 @@ for (const theme of themes)
       }
       expect(found).toEqual([])
     })
+
+const limit = (name: string) => page.getByRole('switch', { name, exact: true })
+async function openLimits(): Promise<void> {
+  await goTo(page, 'Settings')
+  await page.getByRole('navigation', { name: 'Settings sections' }).getByRole('link', { name: 'Earning limits' }).click()
+  await expect(page.getByRole('heading', { level: 1, name: 'Earning limits' })).toBeVisible()
+}
+const earnTitle = () => page.getByRole('heading', { level: 1 })
+
+test('a limit counts at once, and Earn says that it pauses and why', async () => {
+  await openLimits()
+  await expect(page.getByText('Now: paid by volume.')).toBeVisible()
+  await expect(page.getByText('Now: no other program.').first()).toBeVisible()
+  await expect(page.getByText('Not known: this computer does not tell.').first()).toBeVisible()
+  await expect(page.getByText('Now: loaded, and stays so while it is offered on the network.')).toBeVisible()
+  // Test coins are no reason to pause until the owner says so.
+  await expect(page.getByText('Pauses now')).toBeHidden()
+  await limit('Also on the practice network').click()
+  await expect(page.getByText('Pauses now')).toBeVisible()
+  await expect(page.getByText('Now: loaded.')).toBeVisible()
+  await goTo(page, 'Earn')
+  await expect(earnTitle()).toHaveText('Paused on a metered connection')
+  await expect(page.getByTestId('earn-line')).toHaveText('Starts again on a connection that is not paid by volume.')
+  await expect(page.getByRole('button', { name: 'Earn anyway' })).toBeHidden()
+  await page.getByRole('button', { name: 'Limits' }).click()
+  await limit('On a metered connection').click()
+  await expect(page.getByRole('radio', { name: 'Own', exact: true })).toBeChecked()
+  await goTo(page, 'Earn')
+  await expect(earnTitle()).not.toContainText('Paused')
+})
+
+test('a game is given the memory of the model, and the page says so everywhere', async () => {
+  expect(app.children('engine-process')).toHaveLength(1)
+  tools.game(true)
+  await expect(earnTitle()).toHaveText('Paused while game.exe runs', { timeout: 20_000 })
+  await expect.poll(() => app.children('engine-process'), { timeout: 10_000 }).toEqual([])
+  await page.screenshot({ path: join(pictures, 'earn-game.png') })
+  await openLimits()
+  await expect(page.getByText('Now: game.exe, 92% of the card.').first()).toBeVisible()
+  await expect(page.getByText('Now: its memory is with another program.')).toBeVisible()
+  await page.screenshot({ path: join(pictures, 'settings-limits-game.png') })
+  await goTo(page, 'Models')
+  await expect(page.getByText('Memory is with another program')).toBeVisible()
+
+  // Own questions wait for their owner's word; with it, the first one wakes the model, and serving still waits.
+  await goTo(page, 'Chat')
+  await page.keyboard.press('Control+n')
+  await expect(page.getByRole('heading', { name: 'Ask anything' })).toBeVisible()
+  await page.screenshot({ path: join(pictures, 'chat-game.png') })
+  await page.getByRole('button', { name: 'Use the model anyway' }).click()
+  await expect(page.getByText('Asleep. Wakes with the first question, and is checked before it is asked.')).toBeVisible()
+  await page.screenshot({ path: join(pictures, 'chat-asleep.png') })
+  expect(app.children('engine-process')).toEqual([])
+  await page.getByRole('textbox', { name: 'Message' }).fill('Say one word.')
+  await page.getByRole('textbox', { name: 'Message' }).press('Enter')
+  // The question stays with the user until the model is there and its new process was checked.
+  const turn = page.getByRole('article', { name: 'Question: Say one word.' })
+  await expect(turn).toBeVisible({ timeout: 90_000 })
+  await answered(turn)
+  expect(app.children('engine-process')).toHaveLength(1)
+  await goTo(page, 'Earn')
+  await expect(earnTitle()).toHaveText('Paused while game.exe runs')
+
+  await page.getByRole('button', { name: 'Earn anyway' }).click()
+  await expect(earnTitle()).not.toContainText('Paused')
+  await goTo(page, 'Models')
+  await expect(page.getByText('Memory is with another program')).toBeHidden()
+  tools.game(false)
+})
