@@ -12,13 +12,13 @@ if (!hasElectron)
 const measured = /main\.journey\.ts/
 
 const chromium = {
-  browserName: 'chromium',
+  browserName: 'chromium' as const,
   viewport: { width: 1280, height: 800 },
   launchOptions: {
     executablePath: process.env.CHROMIUM_PATH || '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'],
   },
-} as const
+}
 
 /** Journeys through the built app. Those of a file share one running app and go one after the other; `npm test` runs two files side by side. */
 export default defineConfig({
