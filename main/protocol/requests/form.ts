@@ -63,7 +63,7 @@ function partOf(part: MultipartPart): FormPart {
   const disposition = headers['content-disposition'] ?? ''
   if (!/^\s*form-data\s*(?:;|$)/i.test(disposition)) throw invalid('a part of the form is no form-data')
   // Some programs write names so although RFC 7578 §4.2 forbids it. The library writes any other charset into the terminal.
-  if (/filename\*\s*=\s*(?!"?utf-8')/i.test(disposition)) throw invalid('the name of a file in the form is not UTF-8')
+  if (/filename\*\s*=(?!\s*"?utf-8')/i.test(disposition)) throw invalid('the name of a file in the form is not UTF-8')
   const { name, filename: fileName } = part
   if (name === undefined || name === '') throw invalid('a part of the form has no name')
   // Whoever does not decode it would read other bytes (RFC 7578 §4.7).
