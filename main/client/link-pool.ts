@@ -58,13 +58,17 @@ export class LinkPool {
 
   /**
    * Asks the best proxy, and the next one when that fails before its first word and nobody can be charged twice (see `mayTryElsewhere`).
+   * A question that one proxy was not given to read is given to no other one to read either.
    * @param onShortage told about an account that had too little free credit
    * @throws Failure `no-connection`: nothing was sent. Later failures show in the handle.
    */
   run(chat: ChatQuery, signal: AbortSignal, onShortage: (account: Account) => void): QueryHandle {
     const startedAt = performance.now()
+    let wish = chat.seal
+    let latest: QueryHandle | undefined
     const attempt = (link: ProxyLink, timeoutMs = chat.timeoutMs): QueryHandle => {
-      const handle = link.run({ ...chat, timeoutMs }, signal)
+      const handle = link.run({ ...chat, seal: wish, timeoutMs }, signal)
+      latest = handle
       handle.end.catch((thrown: unknown) => {
         if (thrown instanceof Failure && thrown.code === 'balance-too-low') onShortage(link.account)
       })
@@ -80,6 +84,8 @@ export class LinkPool {
       )
     let isSecond = false
     return new FailoverQuery(attempt(first), (failure) => {
+      // Whatever the reason is that it tells: proxies in league would have the question read by the one that does not seal.
+      if (wish === 'offered' && latest !== undefined && wasKeptSealed(latest)) wish = 'required'
       // The worker has a new key, or another one serves the model now, or has more room: the proxy knows.
       const mayHaveAnother = failure.code === 'worker-gone' || failure.words.code === 'sealing-workers-busy'
       if (mayHaveAnother && !isSecond && this.#sorted.includes(first)) {
@@ -88,7 +94,7 @@ export class LinkPool {
         return attempt(first, Math.max(1, chat.timeoutMs - (performance.now() - startedAt)))
       }
       for (let next = others.shift(); next !== undefined; next = others.shift()) {
-        if (!this.#sorted.includes(next)) continue
+        if (!this.#sorted.includes(next) || (demandsSeal({ seal: wish }) && !next.seals)) continue
         this.#logger.info('a question is asked at another proxy', { reason: failure.code })
         // It gets what is left of the time.
         return attempt(next, Math.max(1, chat.timeoutMs - (performance.now() - startedAt)))
@@ -159,7 +165,9 @@ export class LinkPool {
 }
 
 const bodyBytes = ({ body }: ChatQuery): number => (typeof body === 'string' ? Buffer.byteLength(body) : body.bytes.length)
-const demandsSeal = ({ seal }: ChatQuery): boolean => seal === 'required' || seal === 'attested'
+const demandsSeal = ({ seal }: Pick<ChatQuery, 'seal'>): boolean => seal === 'required' || seal === 'attested'
+/** It left sealed, or was held back because it could not be. */
+const wasKeptSealed = ({ seal }: QueryHandle): boolean => seal.scheme !== 'none' || seal.reason === 'not-sent'
 
 /** One entry for each model, with the workers of all proxies, cheapest first. */
 function mergeOffers(offers: readonly (readonly ModelOffer[])[]): ModelOffer[] {

@@ -3,8 +3,12 @@ import type { NetAddress, ProxyEndpoints } from '../../contracts/net-address.ts'
 import { Failure } from '../base/failure.ts'
 import { Signal } from '../base/signal.ts'
 import { encodeHttpResponse } from '../protocol/http/http-message.ts'
+import { pinRefusals } from '../protocol/sealed/direct/refusals.ts'
+import { ringOf } from '../protocol/sealed/testing/sealing-scene.ts'
 import { scriptedNetwork } from '../protocol/testing/scripted-network.ts'
 import { type ScriptedConnection, ScriptedProxy } from '../protocol/testing/scripted-proxy.ts'
+import { cancelExtensionFlag, sealedExtensionFlag } from '../protocol/tl/schema.ts'
+import type { TlObject } from '../protocol/tl/types.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import { QueryRefused } from '../protocol/wire/wire-error.ts'
 import type { RootConfig } from '../ton/root-config.ts'
@@ -21,8 +25,8 @@ const entry = (port: number): ProxyEndpoints => ({
   forClients: { host: '127.0.0.1', port },
 })
 
-/** A client before two scripted proxies; `flags` 3 are proxies that do not know cancel. */
-async function standBefore(connections: number, flags?: number) {
+/** A client before two scripted proxies; `flags` 3 are proxies that do not know cancel, `firstFlags` are of the first one. */
+async function standBefore(connections: number, flags?: number, firstFlags = flags) {
   const proxies = [await ScriptedProxy.listen(), await ScriptedProxy.listen()] as const
   const dial = (address: NetAddress) => {
     const proxy = proxies[address.port - 1]
@@ -41,7 +45,8 @@ async function standBefore(connections: number, flags?: number) {
   peer.client.start()
   const ready = async (proxy: ScriptedProxy, coefficient: number): Promise<ScriptedConnection> => {
     const connection = await proxy.accept()
-    await completeHandshake(connection, flags === undefined ? {} : { flags })
+    const own = proxy === proxies[0] ? firstFlags : flags
+    await completeHandshake(connection, own === undefined ? {} : { flags: own })
     if (connections > 1) await offer(connection, coefficient)
     return connection
   }
@@ -93,6 +98,9 @@ const refuse = async (connection: ScriptedConnection, error_code: number, error:
   const { request_id } = await connection.nextPacket('client.runQueryEx')
   await connection.send({ '@type': 'client.queryAnswerErrorEx', request_id, error_code, error, flags: 0 })
 }
+const workerKey = (signed_key: Uint8Array): TlObject<'client.workerKey'> => ({
+  ...{ '@type': 'client.workerKey', signed_key, coefficient: 1000, active_requests: 0, max_active_requests: 8 },
+})
 const textOf = async (body: AsyncIterable<Uint8Array>): Promise<string> => {
   let text = ''
   for await (const bytes of body) text += new TextDecoder().decode(bytes)
@@ -136,6 +144,46 @@ describe('a client of a network with two proxies', () => {
     await refuse(cheap, 602, 'unknown public key 0909')
     await answer(dear, 'opened')
     expect(await textOf(handle.body)).toBe('opened')
+  })
+
+  it.each<[string, number, string]>([
+    ['is full', 651, pinRefusals.full],
+    ['is gone', 651, pinRefusals.gone],
+    ['does not open it', 621, 'worker: sealed query: the request does not open'],
+    ['cannot be paid', 602, 'the balance is too low'],
+  ])(
+    'keeps a question sealed when the one that seals says that the worker %s, though the other one would read it',
+    async (_, code, text) => {
+      const { peer, meet } = await standBefore(2, undefined, 3 | cancelExtensionFlag | sealedExtensionFlag)
+      const [sealing, plain] = await meet()
+      const { signedKey } = await ringOf({ model: 'M@abc:def' }).current()
+      const handle = peer.client.runChat({ ...chat, seal: 'offered' }, never)
+      const failed = handle.end.then(
+        () => expect.fail('it was answered'),
+        (thrown: unknown) => thrown,
+      )
+      const lie = async (): Promise<void> => {
+        for (;;) {
+          const { answer: tell } = await sealing.nextQuery('client.getWorkerKeys')
+          tell({ '@type': 'client.workerKeys', keys: [workerKey(signedKey)] })
+          const { request_id } = await sealing.nextPacket('client.runSealedQuery')
+          await sealing.send({ '@type': 'client.queryAnswerErrorEx', request_id, error_code: code, error: text, flags: 0 })
+        }
+      }
+      lie().catch(() => undefined)
+      expect(await Promise.race([failed, plain.nextPacket('client.runQueryEx')])).toBeInstanceOf(Failure)
+      expect(await plain.isSilent(20)).toBe(true)
+    },
+  )
+
+  it('leaves a question unread whose keys are false, though the other one would read it', async () => {
+    const { peer, meet } = await standBefore(2, undefined, 3 | cancelExtensionFlag | sealedExtensionFlag)
+    const [sealing, plain] = await meet()
+    const handle = peer.client.runChat({ ...chat, seal: 'offered' }, never)
+    const { answer: tell } = await sealing.nextQuery('client.getWorkerKeys')
+    tell({ '@type': 'client.workerKeys', keys: [workerKey(new Uint8Array(100).fill(3))] })
+    await expect(handle.end).rejects.toMatchObject({ code: 'seal-unavailable' })
+    expect(await plain.isSilent(20)).toBe(true)
   })
 
   it('stays with a proxy that cannot list its models', async () => {
