@@ -28,6 +28,7 @@ import type { CatalogEntry } from './models/catalog.ts'
 import { diskUse } from './models/disk-use.ts'
 import type { ModelLibrary } from './models/library.ts'
 import type { ModelMover } from './models/move-models.ts'
+import { folderAway } from './models/moved-folder.ts'
 import type { SettingsStore } from './storage/settings.ts'
 import type { Worker } from './worker/worker.ts'
 
@@ -210,6 +211,8 @@ export function createHandlers(parts: ApiParts): Handlers {
         return done
       },
       'models.continueMove': () => {
+        const move = parts.mover.state.value
+        if (move.status === 'away') throw folderAway(move.folder)
         parts.mover.resume()
         return done
       },

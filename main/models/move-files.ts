@@ -131,16 +131,23 @@ export async function removeFiles(
   return stayed
 }
 
-/** Takes back what `copyFiles` made of these files in `to`, whole or not. */
-export async function removeCopies(from: string, to: string, also: readonly string[], onStep?: () => void): Promise<void> {
+/** Takes back what `copyFiles` made of these files in `to`, whole or not. The file `last` goes when all others are gone. */
+export async function removeCopies(
+  from: string,
+  to: string,
+  { also, last }: { readonly also: string; readonly last: string },
+  onStep?: () => void,
+): Promise<void> {
   const files = await listFiles(from)
-  for (const name of [...files.map((file) => file.name), ...also]) {
+  for (const name of [...files.map((file) => file.name), also]) {
     for (const path of [join(to, name), join(to, `${name}${unfinished}`)]) {
       onStep?.()
       await rm(path, { force: true })
     }
   }
   for (const name of new Set(files.map((file) => dirname(file.name)))) if (name !== '.') await removeIfEmpty(join(to, name))
+  onStep?.()
+  await rm(join(to, last), { force: true })
   await removeIfEmpty(to)
 }
 

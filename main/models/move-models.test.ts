@@ -238,6 +238,58 @@ describe('ModelMover', () => {
     expect(library.folder).toBe(scene.to)
   })
 
+  it('cancelled where another disk came in its place: nothing there is touched', async () => {
+    const { mover, place } = await open(scene, { secondNames: false, chunkBytes: 1024 })
+    await mover.start(scene.to)
+    await mover.stop()
+    await rm(scene.to, { recursive: true })
+    const theirs = ['library.json', 'mine.gguf', 'tiny.gguf', 'tiny.gguf.moving']
+    await mkdir(scene.to)
+    for (const name of theirs) await writeFile(join(scene.to, name), `another ${name}`)
+    expect(mover.state.value.status).toBe('stopped')
+    await mover.cancel()
+    expect((await readdir(scene.to)).sort()).toEqual(theirs)
+    expect(place.value).toMatchObject({ folder: scene.own, move: null })
+    expect(mover.state.value).toEqual({ status: 'idle' })
+  })
+
+  it('told to go on while it is at work, can still be cancelled', async () => {
+    const { mover, place } = await open(scene, { secondNames: false, chunkBytes: 1024 })
+    await mover.start(scene.to)
+    mover.resume()
+    await mover.cancel()
+    expect(mover.state.value).toEqual({ status: 'idle' })
+    expect(place.value).toMatchObject({ folder: scene.own, move: null, leave: null })
+    await expect(readdir(scene.to)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  it('started twice at once, begins once, also while the last move is tidied up', async () => {
+    const opened = await open(scene)
+    const { mover, place } = opened
+    const stat = { size: 1, mtimeMs: 1 }
+    place.change({ leave: { folder: join(scene.data, 'before'), files: [{ name: 'gone.gguf', ...stat }] } })
+    const first = mover.start(scene.to)
+    await expect(mover.start(join(scene.data, 'third'))).rejects.toMatchObject({ code: 'models-moving' })
+    mover.resume()
+    await first
+    await over(opened)
+    await expectWhole(scene, opened, scene.to, scene.own)
+  })
+
+  it('cancelled before it copies, does not begin, and can be started again', async () => {
+    const opened = await open(scene)
+    const { library, mover, place } = opened
+    const started = expect(mover.start(scene.to)).rejects.toMatchObject({ code: 'cancelled' })
+    await mover.cancel()
+    await started
+    expect(place.value).toEqual({ version: 1, folder: scene.own, move: null, leave: null })
+    await expect(readdir(scene.to)).rejects.toMatchObject({ code: 'ENOENT' })
+    await expect(library.discardDownload('none')).rejects.toMatchObject({ code: 'unknown-model' })
+    await mover.start(scene.to)
+    await over(opened)
+    await expectWhole(scene, opened, scene.to, scene.own)
+  })
+
   it('goes on with a file that was copied in part, and writes anew what differs', async () => {
     await mkdir(scene.to)
     await writeFile(join(scene.to, 'moving-here.txt'), '')

@@ -38,7 +38,8 @@ export class ModelMover {
   readonly #logger: Logger
   readonly #state = new Signal<ModelsMove>({ status: 'idle' })
   #abort = new AbortController()
-  #isStarting = false
+  /** A `start` that has not begun to copy. */
+  #starting: Promise<void> | undefined
   /** Never rejects. */
   #work: Promise<void> = Promise.resolve()
 
@@ -54,12 +55,21 @@ export class ModelMover {
 
   /**
    * Begins a move, after it was seen that the folder can be used and has room. Throws `Failure` `models-moving`, `models-downloading`, `folder-bad`,
-   * `folder-taken`, `folder-nested`, `disk-full` or `write-failed`.
+   * `folder-taken`, `folder-nested`, `disk-full` or `write-failed`, or `cancelled` when `cancel` or `stop` comes before the copying.
    */
   async start(chosen: string): Promise<void> {
-    const { library, place, freeBytes } = this.#options
-    if (this.#isStarting) throw modelsMoving()
     this.#refuseMoving()
+    const abort = new AbortController()
+    this.#abort = abort
+    // A second call, or `resume`, must not come in between.
+    this.#starting = this.#start(chosen, abort.signal).finally(() => {
+      this.#starting = undefined
+    })
+    return this.#starting
+  }
+
+  async #start(chosen: string, signal: AbortSignal): Promise<void> {
+    const { library, place, freeBytes } = this.#options
     if (place.value.leave !== null) await this.#leave()
     if (place.value.leave !== null)
       throw new Failure('models-left', `A program still has files of the last move open in ${place.value.leave.folder}.`, {
@@ -70,28 +80,32 @@ export class ModelMover {
       throw new Failure('models-downloading', 'A model is being downloaded.', {
         advice: 'Pause the download or wait until it is done, then move.',
       })
-    // A second call, or a download, must not come in between.
-    this.#isStarting = true
+    // A download must not come in between.
     library.hold(true)
     try {
       const to = await this.#usable(chosen)
       await checkRoomFor(library.folder, to, freeBytes)
       await failing(to, writeFile(join(to, mark), 'Cocoon Desktop is moving models here.\n', { mode: 0o600 }))
+      if (signal.aborted) {
+        await rm(join(to, mark), { force: true })
+        await rmdir(to).catch(() => undefined)
+        throw signal.reason
+      }
       place.change({ move: { to, undo: false } })
     } catch (thrown) {
       library.hold(false)
       throw thrown
-    } finally {
-      this.#isStarting = false
     }
     this.#run()
   }
 
   /** Goes on with what an earlier run of the app, or a failure, left unfinished. Only after the library was started. */
   resume(): void {
+    // A second run would take the first one's place: nothing could stop that any more.
+    if (this.#isUnderWay) return
     const { move, leave } = this.#options.place.value
-    this.#state.set({ status: 'idle' })
     if (move !== null || leave !== null) this.#run()
+    else this.#state.set({ status: 'idle' })
   }
 
   /** The folder of the models is not there, e.g. because its disk is not connected. */
@@ -112,8 +126,7 @@ export class ModelMover {
   /** Gives up a move: what was copied goes, the models stay where they are. After the new folder counts there is nothing to give up. */
   async cancel(): Promise<void> {
     const { place } = this.#options
-    this.#abort.abort(new Failure('cancelled', 'The move was cancelled.'))
-    await this.#work
+    await this.#end('The move was cancelled.')
     if (place.value.move === null) return
     place.change({ move: { ...place.value.move, undo: true } })
     this.#run()
@@ -122,12 +135,23 @@ export class ModelMover {
 
   /** Stops at once; the next start of the app goes on. */
   async stop(): Promise<void> {
-    this.#abort.abort(new Failure('cancelled', 'The app stops.'))
+    await this.#end('The app stops.')
+  }
+
+  /** Afterwards nothing is at work. */
+  async #end(why: string): Promise<void> {
+    this.#abort.abort(new Failure('cancelled', why))
+    // Who started it hears why it did not begin.
+    await this.#starting?.catch(() => undefined)
     await this.#work
   }
 
+  get #isUnderWay(): boolean {
+    return this.#starting !== undefined || this.#state.value.status === 'moving'
+  }
+
   #refuseMoving(): void {
-    if (this.#options.place.value.move !== null || this.#state.value.status === 'moving') throw modelsMoving()
+    if (this.#options.place.value.move !== null || this.#isUnderWay) throw modelsMoving()
   }
 
   async #usable(chosen: string): Promise<string> {
@@ -202,7 +226,8 @@ export class ModelMover {
 
   async #undo(to: string): Promise<void> {
     const { library, place, onStep } = this.#options
-    await removeCopies(library.folder, to, [recordsName, mark], onStep)
+    // Without the mark it is another folder, e.g. of another disk in the same place: what lies there is not ours.
+    if (existsSync(join(to, mark))) await removeCopies(library.folder, to, { also: recordsName, last: mark }, onStep)
     onStep?.()
     place.change({ move: null })
   }
