@@ -40,8 +40,6 @@ function run(title, args, env = {}) {
     env: {
       ...process.env,
       ...env,
-      // Many tests start the program from its sources; compiled once, each start takes half the time.
-      NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled'),
       PATH: `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH}`,
       FORCE_COLOR: '0',
       NO_COLOR: '1',
