@@ -9,7 +9,6 @@ const QUICK = [
   'a charge may be repeated',
   'a refused top up is kept on the books',
   'a payout may be repeated',
-  'anybody is a worker',
   "rent comes out of the clients' money",
   'a change of terms keeps their version',
 ]
