@@ -86,7 +86,7 @@ describe('the keys that a worker of the command line offers', () => {
   it('are vouched for by its own wallet, and in a confidential machine by a quote bound to each with its graphics card', async () => {
     const wallet = openRoleWallet(seed, goldenOwner, undefined).address
     const tsm = machine('tdx_guest', quoteFor)
-    const inMachine = sealingMachine({ tee: inTdx, files: tsm, gpu: async () => 'confidential' })
+    const inMachine = sealingMachine('builtin', { tee: inTdx, files: tsm, gpu: async () => 'confidential' })
     const key = await keyOf(walletSealing(seed, goldenOwner, inMachine), wallet)
     verifyKey(key, { root, model: 'Qwen/Qwen3-8B', nowMs: Date.now() })
     expect(key.gpu).toBe('confidential')
@@ -105,8 +105,14 @@ describe('the keys that a worker of the command line offers', () => {
   })
 
   it('have no quote outside of a confidential machine', () => {
-    expect(sealingMachine({ tee: { kind: 'none', sentence: '' } })).toBeUndefined()
-    expect(sealingMachine({ tee: { kind: 'sev-snp-guest', sentence: '' } })).toBeUndefined()
+    expect(sealingMachine('builtin', { tee: { kind: 'none', sentence: '' } })).toBeUndefined()
+    expect(sealingMachine('builtin', { tee: { kind: 'sev-snp-guest', sentence: '' } })).toBeUndefined()
+  })
+
+  it('have no quote and say nothing of cards where the engine is another program: it may answer elsewhere', async () => {
+    expect(sealingMachine('builtin', { tee: inTdx })).toBeDefined()
+    for (const engine of ['http://10.0.0.7:8000', 'http://127.0.0.1:8000'])
+      expect(sealingMachine(engine, { tee: inTdx, gpu: async () => 'none' })).toBeUndefined()
   })
 
   it('say of graphics cards what the driver says, and that there is none only where no device is', async () => {

@@ -64,19 +64,24 @@ export function machineQuote(publicKey: Uint8Array, files?: TsmFiles): Uint8Arra
 
 /**
  * What a confidential machine adds to the keys of the worker in it: a quote bound to each, and what its graphics cards are. Undefined elsewhere: such
- * keys are signed by their owner alone.
- * @param tee what this machine is
+ * keys are signed by their owner alone. So are those of a worker whose engine is another program: it may answer on any machine, from any file, and
+ * this one's quote says nothing of it.
+ * @param engine what the worker serves with: `builtin`, or an address
+ * @param machine.tee what this machine is
  */
-export function sealingMachine({
-  tee = detectTee(),
-  files,
-  gpu = gpuClaim,
-}: {
-  readonly tee?: ReturnType<typeof detectTee>
-  readonly files?: TsmFiles
-  readonly gpu?: () => Promise<GpuClaim>
-} = {}): Required<Pick<SealingIdentity, 'quote' | 'gpu'>> | undefined {
-  if (tee.kind !== 'tdx-guest') return undefined
+export function sealingMachine(
+  engine: string,
+  {
+    tee = detectTee(),
+    files,
+    gpu = gpuClaim,
+  }: {
+    readonly tee?: ReturnType<typeof detectTee>
+    readonly files?: TsmFiles
+    readonly gpu?: () => Promise<GpuClaim>
+  } = {},
+): Required<Pick<SealingIdentity, 'quote' | 'gpu'>> | undefined {
+  if (engine !== 'builtin' || tee.kind !== 'tdx-guest') return undefined
   return { quote: async (reportData) => quoteWith(reportData, files), gpu }
 }
 

@@ -70,7 +70,7 @@ export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
     const master = ownerOf(options)
     const wallet = openRoleWallet(keys.walletKey, master, network.chain)
     closers.add(() => wallet.money?.wallet.close())
-    const sealing = options.seals ? walletSealing(keys.walletKey, master) : undefined
+    const sealing = options.seals ? walletSealing(keys.walletKey, master, sealingMachine(options.engine)) : undefined
     const owner = sealing === undefined ? master : wallet.address
     const { backend, modelName } = await openWorkerEngine({
       engine: options.engine,
@@ -157,7 +157,7 @@ export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
 }
 
 /** The role's own wallet as the one that vouches for the worker's keys; inside a confidential machine with a quote for each. */
-export function walletSealing(seed: Uint8Array, owner: Address, machine = sealingMachine()): SealingIdentity {
+export function walletSealing(seed: Uint8Array, owner: Address, machine: ReturnType<typeof sealingMachine>): SealingIdentity {
   return {
     wallet: { '@type': 'sealed.walletCocoon', public_key: publicKeyOfSeed(seed), owner: owner.toRawString() },
     sign: ed25519Signer(seed),
