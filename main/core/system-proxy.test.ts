@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { proxySettings } from './env-proxy.ts'
 import { parseGsettings, parseInternetSettings, parseScutil, withSystemProxy } from './system-proxy.ts'
 
 /** Written by hand after what `reg query` writes. */
@@ -57,13 +58,28 @@ describe('the proxy of the system', () => {
   it('is taken where the environment names none, with the names that a list can hold', async () => {
     const run = async (command: string): Promise<string | null> => (command === 'reg' ? windows('10.1.1.1:8080') : null)
     expect(await withSystemProxy({ NO_PROXY: 'a' }, 'win32', run)).toEqual({
-      ...{ HTTP_PROXY: 'http://10.1.1.1:8080', HTTPS_PROXY: 'http://10.1.1.1:8080', NO_PROXY: 'a,*.corp.example' },
+      ...{ HTTP_PROXY: 'http://10.1.1.1:8080', HTTPS_PROXY: 'http://10.1.1.1:8080' },
+      ...{ NO_PROXY: 'a,*.corp.example', no_proxy: 'a,*.corp.example' },
     })
     expect(await withSystemProxy({ https_proxy: 'http://mine:1' }, 'win32', run)).toEqual({ https_proxy: 'http://mine:1' })
     expect(await withSystemProxy({ X: 'y' }, 'linux', run)).toEqual({ X: 'y' })
     expect(await withSystemProxy({}, 'darwin', async () => mac)).toEqual({
       HTTPS_PROXY: 'http://secure.example:8443',
       NO_PROXY: '*.local',
+      no_proxy: '*.local',
     })
+  })
+
+  it('keeps its exceptions beside those of the environment, in whichever case these are', async () => {
+    const run = async (): Promise<string> => windows('10.1.1.1:8080')
+    for (const env of [
+      { no_proxy: 'mine' },
+      { NO_PROXY: 'mine' },
+      { no_proxy: 'mine', NO_PROXY: '' },
+      { no_proxy: '', NO_PROXY: 'mine' },
+    ]) {
+      const settings = proxySettings(await withSystemProxy(env, 'win32', run))
+      expect(settings?.no_proxy?.split(',')).toEqual(expect.arrayContaining(['mine', '*.corp.example', 'localhost']))
+    }
   })
 })

@@ -29,8 +29,14 @@ function merged(env: ProxyEnv, { http, https, except }: Found): ProxyEnv {
   if (http === undefined && https === undefined) return env
   // What no list of names can say is left out: networks by their numbers, and "all without a dot".
   const names = except.filter((name) => name !== '' && !/[/<>]/.test(name))
-  const all = [env.NO_PROXY ?? env.no_proxy ?? '', ...names].filter(Boolean).join(',')
-  return { ...env, ...(http && { HTTP_PROXY: http }), ...(https && { HTTPS_PROXY: https }), ...(all && { NO_PROXY: all }) }
+  const all = [env.no_proxy || env.NO_PROXY || '', ...names].filter(Boolean).join(',')
+  return {
+    ...env,
+    ...(http && { HTTP_PROXY: http }),
+    ...(https && { HTTPS_PROXY: https }),
+    // Whoever reads them looks at the lower case first, and may look at no other.
+    ...(all && { NO_PROXY: all, no_proxy: all }),
+  }
 }
 
 /** `reg query` of the user's Internet Settings: one server for all, or `http=…;https=…`. */
