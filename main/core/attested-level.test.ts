@@ -155,7 +155,7 @@ class Scene {
       // How a worker finds its proxy genuine is not the question here; the proxy asks it for its own quote.
       dial: openDialer(powThread, { quote: syntheticQuote }),
       dialChecksImageHashes: true,
-      sealing: { ...identity, ...(tsm && sealingMachine({ tee, files: tsm, gpu: async () => gpu })), ...sealing },
+      sealing: { ...identity, ...(tsm && sealingMachine('builtin', { tee, files: tsm, gpu: async () => gpu })), ...sealing },
       logger: silentLogger,
       reconnectMs: 50,
     })

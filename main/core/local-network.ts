@@ -117,7 +117,7 @@ export class LocalNetwork implements AppNetwork {
       paused,
       reconnectMs,
       dial: dialByContract({ powThread: entries.powThread, root, quotes }),
-      sealing: { ...w5Sealing(secrets.user, this.chainKind), ...sealingMachine() },
+      sealing: { ...w5Sealing(secrets.user, this.chainKind), ...sealingMachine('builtin') },
       progress,
       logger,
     })
