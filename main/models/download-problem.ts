@@ -32,3 +32,8 @@ export function diskFull(neededBytes: number): DownloadProblem {
 export function unreachable(source: string, cause: unknown): DownloadProblem {
   return new Failure('source-unreachable', `${source} does not answer.`, { retryable: true, cause, values: { source } })
 }
+
+/** It would have to go on with pieces that it did not give, and does not. The part is kept. */
+export function refusedPieces(source: string, cause: unknown): DownloadProblem {
+  return new Failure('source-refused', `${source} does not go on with what is there of the file.`, { cause, values: { source } })
+}

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { writeFailure, writeFileAtomic } from '../base/atomic-file.ts'
 import { asError, Failure } from '../base/failure.ts'
 import { pause } from '../base/pause.ts'
-import { cancelled, diskFull, unreachable } from './download-problem.ts'
+import { cancelled, diskFull, refusedPieces, unreachable } from './download-problem.ts'
 import { type DonePieces, downloadPieces, PiecesRefused, strongEtag } from './parallel-download.ts'
 import { coversSize, hashOfRange, type PieceList } from './piece-list.ts'
 import { RateLimit } from './rate-limit.ts'
@@ -79,6 +79,8 @@ const partState = z.object({
       bytes: z.number().int().positive(),
       done: z.array(z.number().int().nonnegative()),
       hashes: z.record(z.string(), z.string()).optional(),
+      /** Others than `url` gave some of them too. */
+      mixed: z.boolean().optional(),
     })
     .optional(),
 })
@@ -213,15 +215,21 @@ async function inPieces(
   const { totalBytes } = state
   if (totalBytes === null) throw new Error('pieces of nobody knows how much')
   const source = sourceOf(options)
-  const etag = state.url === undefined || state.url === source ? state.etag : null
   const list = options.pieces?.bytes === pieces.bytes && coversSize(options.pieces, totalBytes) ? options.pieces.sha256 : []
-  const keep = (done: DonePieces): void => {
-    const hashes = Object.fromEntries([...done].flatMap(([piece, hash]) => (hash === undefined ? [] : [[piece, hash]])))
-    const next: PartState = { ...state, url: source, etag, pieces: { bytes: pieces.bytes, done: [...done.keys()], hashes } }
-    writeFileAtomic(statePath, JSON.stringify(next))
-  }
+  const isSameSource = state.url === undefined || state.url === source
+  // Where a list says which pieces belong together, a tag that changed is no reason against them.
+  const etag = isSameSource && list.length === 0 ? state.etag : null
   const there = await soundPieces(partPath, totalBytes, pieces, list, signal)
-  keep(there)
+  const mixed = there.size > 0 && (!isSameSource || pieces.mixed === true)
+  let held = there
+  const keep = (done: DonePieces, from: Pick<PartState, 'url' | 'etag'>, mixed: boolean | undefined): void => {
+    held = done
+    const hashes = Object.fromEntries([...done].flatMap(([piece, hash]) => (hash === undefined ? [] : [[piece, hash]])))
+    const next = { bytes: pieces.bytes, done: [...done.keys()], hashes, ...(mixed && { mixed }) }
+    writeFileAtomic(statePath, JSON.stringify({ ...state, ...from, pieces: next } satisfies PartState))
+  }
+  // Until this source gave something, what is there is still of the one before.
+  keep(there, state, pieces.mixed)
   try {
     await downloadPieces({
       ...{
@@ -239,12 +247,15 @@ async function inPieces(
       rate: options.rate ?? unlimited,
       done: there,
       expected: (piece) => list[piece],
-      onPiece: keep,
+      onPiece: (done) => keep(done, { url: source, etag }, mixed),
       onBytes: (receivedBytes) => onProgress({ receivedBytes, totalBytes }),
     })
   } catch (error) {
+    if (!(error instanceof PiecesRefused) || signal.aborted) throw error
+    // What others gave, or what is known to be right, is none of its business.
+    if (mixed || (list.length > 0 && held.size > 0)) throw refusedPieces(options.source, error)
     // Another version, or no ranges any more: what is there belongs to nothing. The next try begins anew.
-    if (error instanceof PiecesRefused && !signal.aborted) await removePart(partPath)
+    await removePart(partPath)
     throw error
   }
   return totalBytes
@@ -277,14 +288,17 @@ async function soundPieces(
 
 /**
  * Takes a whole file that is damaged as an unfinished download of itself: the pieces that are as they have to be need not come again. False, and the
- * file stays where it is, when no piece is of use or it cannot be moved.
+ * file stays where it is, when no piece is of use, it has other names, or it cannot be moved.
  */
 export async function takeAsPart(
   path: string,
   { partPath, partKey, pieces }: { partPath: string; partKey: string; pieces: PieceList },
   signal: AbortSignal,
 ): Promise<boolean> {
-  const totalBytes = await fileSize(path)
+  const found = await lstat(path).catch(() => undefined)
+  // Pieces are written in place: through a link, or under a second name, that would change a file of the user.
+  if (!found?.isFile() || found.nlink > 1) return false
+  const totalBytes = found.size
   if (totalBytes === 0 || !coversSize(pieces, totalBytes)) return false
   const all = { bytes: pieces.bytes, done: pieces.sha256.map((_, piece) => piece) }
   const done = [...(await soundPieces(path, totalBytes, all, pieces.sha256, signal)).keys()]

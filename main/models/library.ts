@@ -15,6 +15,7 @@ import { type FileRecord, type Records, readRecords, recordsName, writeRecords }
 import { brokenBy, countText, newRecord, ownId, problemOf, sentence, shippedState, unknownModel } from './model-states.ts'
 import { folderAway, modelsMoving, movedPath } from './moved-folder.ts'
 import { type ObtainOptions, obtain, partBytes, removeParts } from './obtain.ts'
+import { forgetPieces } from './piece-list.ts'
 import { SpeedMeter } from './speed-meter.ts'
 import { takeOwn } from './take-own.ts'
 
@@ -255,9 +256,14 @@ export class ModelLibrary {
     const entry = this.#options.catalog.find((item) => item.id === id)
     const path = entry === undefined ? this.#records.files[id]?.path : this.#pathOf(entry)
     if (path !== undefined && dirname(path) === this.#folder) await rm(path, { force: true })
+    const hashes = entry === undefined ? [] : [...this.#knownHashes(entry)]
+    const { sha256 } = this.#records.files[id] ?? {}
+    if (entry !== undefined && sha256) hashes.push(sha256)
     if (entry !== undefined) await removeParts(this.#folder, entry)
     delete this.#records.files[id]
     this.#save()
+    const others = Object.values(this.#records.files).filter(({ origin }) => origin === 'catalog')
+    for (const hash of hashes) if (!others.some((record) => record.sha256 === hash)) await forgetPieces(this.#folder, hash)
     if (entry === undefined) this.#states.update((states) => states.filter((item) => item.id !== id))
     else this.#put(await this.#examineShipped(entry))
   }

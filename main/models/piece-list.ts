@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, readFile } from 'node:fs/promises'
+import { type FileHandle, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { writeFileAtomic } from '../base/atomic-file.ts'
@@ -74,6 +74,11 @@ export async function keptPieces(folder: string, sha256: string, sizeBytes: numb
 /** Keeps the list of a file whose own hash was found to be the expected one. Throws `Failure` `disk-full` or `write-failed`. */
 export function keepPieces(folder: string, sha256: string, sizeBytes: number, pieces: PieceList): void {
   writeFileAtomic(listPath(folder, sha256), JSON.stringify({ version: 1, sizeBytes, pieces }))
+}
+
+/** The file with this hash is gone for good. */
+export async function forgetPieces(folder: string, sha256: string): Promise<void> {
+  await rm(listPath(folder, sha256), { force: true })
 }
 
 function listPath(folder: string, sha256: string): string {

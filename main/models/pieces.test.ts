@@ -1,4 +1,4 @@
-import { mkdtemp, open, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { link, lstat, mkdtemp, open, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -92,7 +92,8 @@ async function installed(models: ModelLibrary): Promise<void> {
 
 /** Downloads until a good part is there, then stops. */
 async function halfway(models: ModelLibrary, from: FaultyServer): Promise<void> {
-  from.bytesPerSecond = 1_000_000
+  // Slow enough that the look below is never too late.
+  from.bytesPerSecond = 200_000
   const running = models.download('tiny')
   const failed = expect(running).rejects.toMatchObject({ code: 'cancelled' })
   const state = async (): Promise<number[]> =>
@@ -144,6 +145,53 @@ describe('pieces of a model', () => {
     await installed(again)
   })
 
+  it.each([
+    ['a link', async (path: string, mine: string) => symlink(mine, path)],
+    ['a second name', async (path: string, mine: string) => link(mine, path)],
+  ])('are not written into a file of the user: %s', async (_, name) => {
+    const models = await library([source(server)])
+    await models.download('tiny')
+    const [path, mine] = [join(folder, 'tiny.gguf'), join(folder, 'mine')]
+    await rename(path, mine)
+    await name(path, mine)
+    await damage(mine, 5 * pieceBytes + 77)
+    await utimes(mine, 1, 1)
+    const before = await readFile(mine)
+    await expect(models.verify('tiny')).rejects.toMatchObject({ code: 'model-broken' })
+    await models.download('tiny')
+    await installed(models)
+    expect((await readFile(mine)).equals(before)).toBe(true)
+    expect(await lstat(path)).toMatchObject({ nlink: 1 })
+    expect((await lstat(path)).isFile()).toBe(true)
+  })
+
+  it('are forgotten with their model', async () => {
+    const models = await library([source(server)])
+    await models.download('tiny')
+    expect(await readdir(join(folder, '.pieces'))).toEqual([`${sha256(model)}.json`])
+    await models.delete('tiny')
+    expect(await readdir(join(folder, '.pieces'))).toEqual([])
+  })
+
+  it('that are sound are given up only when nobody else goes on with them', async () => {
+    const models = await library([source(server), source(other)])
+    await models.download('tiny')
+    const path = join(folder, 'tiny.gguf')
+    await damage(path, 5 * pieceBytes + 77)
+    await utimes(path, 1, 1)
+    await expect(models.verify('tiny')).rejects.toMatchObject({ code: 'model-broken' })
+    server.ranges = false
+    await models.download('tiny')
+    await installed(models)
+    expect(asked(other)).toEqual([5])
+    other.ranges = false
+    await damage(path, 5 * pieceBytes + 77)
+    await utimes(path, 2, 2)
+    await expect(models.verify('tiny')).rejects.toMatchObject({ code: 'model-broken' })
+    await models.download('tiny')
+    await installed(models)
+  })
+
   it('that the catalog states are checked as they come: another file is refused at its first piece', async () => {
     const wrong = Uint8Array.from(model)
     for (let piece = 0; piece < count; piece++) wrong[piece * pieceBytes] = (wrong[piece * pieceBytes] ?? 0) ^ 1
@@ -173,6 +221,20 @@ describe('several sources of one file', () => {
     await installed(models)
     expect(new Set(asked(other)).size).toBeLessThan(count - 2)
     expect(before.size).toBeGreaterThan(2)
+  })
+
+  it('that gives a page in place of the file does not cost what another gave', async () => {
+    await halfway(await library([source(server)]), server)
+    const state = await readFile(join(folder, 'tiny.gguf.huggingface.part.json'), 'utf8')
+    const { done } = (JSON.parse(state) as { pieces: { done: number[] } }).pieces
+    other.put('/copy/maker/tiny.gguf', '<html>Please log in</html>', 'text/html')
+    other.ranges = false
+    server.requests.length = 0
+    const models = await library([source(server)], other.url('/copy'))
+    await models.download('tiny')
+    await installed(models)
+    expect(other.requests.length).toBeGreaterThan(0)
+    for (const piece of done) expect(asked(server)).not.toContain(piece)
   })
 
   it('that do not fit together are told apart: the file comes anew from one of them', async () => {
