@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { chatCalls, chatStreams, conversationEvent, type Turn } from '../../preload/api/chat.ts'
 import type { Receipt } from '../../preload/api/receipt.ts'
@@ -27,7 +27,7 @@ const receiptOf = (requestId: string): Receipt => ({
   digest: hash('d'),
 })
 const streamed = (reader: Reader, text: string): Promise<void> =>
-  vi.waitFor(() => expect(reader.turns.at(-1)?.answer).toBe(text), { interval: 5 })
+  expect.poll(() => reader.turns.at(-1)?.answer, { interval: 5 }).toBe(text)
 
 describe('a turn', () => {
   it('lets the backend go when its last event has come', async () => {
@@ -65,16 +65,16 @@ describe('a turn', () => {
     await ask(() => chat.send({ id, text: 'one' }), first.promise)
     const next = await chat.send({ id, text: 'two' })
     first.resolve(receiptOf(hash('1')))
-    await vi.waitFor(() => expect(reader.turns.map(({ receipt }) => receipt?.requestId)).toEqual([hash('1'), undefined]))
+    await expect.poll(() => reader.turns.map(({ receipt }) => receipt?.requestId)).toEqual([hash('1'), undefined])
     const late = Promise.withResolvers<Receipt>()
     backend.finish({ receipt: late.promise })
     await settled(reader)
     await new Promise((resolve) => setTimeout(resolve, 2))
     await ask(() => chat.retry({ id, turnId: next.id }), Promise.resolve(receiptOf(hash('3'))))
-    await vi.waitFor(() => expect(reader.turns.at(-1)?.receipt?.requestId).toBe(hash('3')))
+    await expect.poll(() => reader.turns.at(-1)?.receipt?.requestId).toBe(hash('3'))
     const kept = (): string[] => chat.receipts({ id, turnId: next.id }).map(({ requestId }) => requestId)
     late.resolve(receiptOf(hash('2')))
-    await vi.waitFor(() => expect(kept()).toEqual([hash('2'), hash('3')]))
+    await expect.poll(() => kept()).toEqual([hash('2'), hash('3')])
     // One that comes while the turn is being answered anew waits for the end of that.
     const running = Promise.withResolvers<Receipt>()
     await new Promise((resolve) => setTimeout(resolve, 2))
@@ -86,7 +86,7 @@ describe('a turn', () => {
     expect(kept()).toEqual([hash('2'), hash('3')])
     backend.finish({ receipt: Promise.resolve(receiptOf(hash('5'))) })
     await settled(reader)
-    await vi.waitFor(() => expect(kept()).toEqual(['2', '3', '4', '5'].map(hash)))
+    await expect.poll(() => kept()).toEqual(['2', '3', '4', '5'].map(hash))
     expect(reader.turns.at(-1)?.earlierReceipts?.map(({ requestId }) => requestId)).toEqual(['2', '3', '4'].map(hash))
     expect(() => chat.receipts({ id, turnId: 'unknown' })).toThrow(expect.objectContaining({ code: 'not-found' }))
   })
@@ -100,7 +100,7 @@ describe('a turn', () => {
     await chat.send({ id, text: 'one' })
     backend.seal({ ...left, deviations: [] })
     backend.text('a')
-    await vi.waitFor(() => expect(reader.turns.at(-1)).toMatchObject({ status: 'streaming', seal: left }))
+    await expect.poll(() => reader.turns.at(-1)).toMatchObject({ status: 'streaming', seal: left })
     const bill = { statedTokens: '99', workerTokens: '33', answerTokens: 3, expectedTokens: 3, toleratedTokens: 36 }
     backend.seal({ ...left, deviations: ['stated-above-worker'], bill })
     backend.finish()
@@ -117,7 +117,7 @@ describe('a turn', () => {
     await chat.close()
     database.close()
     const stored = new Reader(openChat([new ControlledBackend('practice')], folder).chat, id)
-    await vi.waitFor(() => expect(stored.turns[0]?.seal).toMatchObject({ deviations: ['stated-above-worker'], bill }))
+    await expect.poll(() => stored.turns[0]?.seal).toMatchObject({ deviations: ['stated-above-worker'], bill })
   })
 
   it('that is sent twice with the id of its page is one turn, asked once', async () => {
@@ -292,11 +292,11 @@ describe('stop', () => {
     const { id } = chat.create({ level: 'practice' })
     const first = await chat.send({ id, text: 'Tell' })
     backend.obedient = false
-    await vi.waitFor(() => expect(backend.asked).toHaveLength(1))
+    await expect.poll(() => backend.asked).toHaveLength(1)
     backend.finish({ reason: 'cancelled', stop: 'hidden' })
     expect(await chat.stop({ id, turnId: first.id })).toMatchObject({ status: 'stopped', stop: 'hidden' })
     const second = await chat.send({ id, text: 'Tell' })
-    await vi.waitFor(() => expect(backend.asked).toHaveLength(2))
+    await expect.poll(() => backend.asked).toHaveLength(2)
     const startedAt = performance.now()
     expect(await chat.stop({ id, turnId: second.id })).toMatchObject({ status: 'stopped', stop: 'hidden' })
     expect(performance.now() - startedAt).toBeLessThan(4_000)
@@ -322,7 +322,7 @@ describe('failures', () => {
     })
     chat.setLevel({ id, level: 'practice' })
     expect(await chat.retry({ id, turnId })).toMatchObject({ id: turnId, status: 'waiting', answer: '', question: 'Tell' })
-    await vi.waitFor(() => expect(backend.asked).toHaveLength(2))
+    await expect.poll(() => backend.asked).toHaveLength(2)
     backend.text('whole')
     backend.finish({ money: { adjustedTokens: 850, cost: 170_000_000n } })
     const done = await settled(reader)
@@ -333,7 +333,7 @@ describe('failures', () => {
     for (const earlierCost of [170_000_000n, 340_000_000n]) {
       const asked = backend.asked.length
       expect(await chat.retry({ id, turnId })).toMatchObject({ earlierCost })
-      await vi.waitFor(() => expect(backend.asked).toHaveLength(asked + 1))
+      await expect.poll(() => backend.asked).toHaveLength(asked + 1)
       backend.text('again')
       backend.finish({ money: { adjustedTokens: 850, cost: 170_000_000n } })
       expect(await settled(reader)).toMatchObject({ earlierCost, usage: { cost: 170_000_000n } })
@@ -346,7 +346,7 @@ describe('failures', () => {
     const { id } = chat.create()
     const reader = new Reader(chat, id)
     await chat.send({ id, text: 'a secret' })
-    await vi.waitFor(() => expect(backend.asked).toHaveLength(1))
+    await expect.poll(() => backend.asked).toHaveLength(1)
     backend.fail(new TypeError('cannot read "a secret"'))
     const failed = await settled(reader)
     expect(failed.error).toMatchObject({ code: 'internal', money: 'You paid nothing.', detail: 'TypeError' })
@@ -367,7 +367,7 @@ describe('failures', () => {
     const { id } = chat.create({ level: 'practice' })
     const reader = new Reader(chat, id)
     await chat.send({ id, text: 'Tell' })
-    await vi.waitFor(() => expect(backend.asked).toHaveLength(1))
+    await expect.poll(() => backend.asked).toHaveLength(1)
     act(backend)
     const failed = await settled(reader)
     expect(failed.error).toMatchObject({ code })
@@ -383,7 +383,7 @@ describe('failures', () => {
     const ids: string[] = []
     for (const text of ['one', 'two']) {
       ids.push((await chat.send({ id, text })).id)
-      await vi.waitFor(() => expect(backend.asked).toHaveLength(ids.length))
+      await expect.poll(() => backend.asked).toHaveLength(ids.length)
       backend.text(`answer to ${text}`)
       backend.finish()
       await settled(reader)
@@ -405,7 +405,7 @@ describe('context', () => {
     const ask = async (text: string, act: () => void): Promise<void> => {
       const before = backend.asked.length
       await chat.send({ id, text })
-      await vi.waitFor(() => expect(backend.asked.length).toBeGreaterThan(before))
+      await expect.poll(() => backend.asked.length).toBeGreaterThan(before)
       act()
       await settled(reader)
     }
@@ -432,7 +432,7 @@ describe('context', () => {
       const before = backend.asked.length
       if (i === 5) for (let n = 0; n < 2; n++) backend.refusals.push(new Failure('context-too-small', 'Too long.'))
       await chat.send({ id, text: `q${i}` })
-      await vi.waitFor(() => expect(backend.asked.length).toBe(before + (i === 5 ? 3 : 1)))
+      await expect.poll(() => backend.asked.length).toBe(before + (i === 5 ? 3 : 1))
       backend.text(`a${i}`)
       backend.finish()
       await settled(reader)
@@ -449,11 +449,11 @@ describe('context', () => {
     expect(reader.turns.map(({ leftOut }) => leftOut)).toEqual([undefined, undefined, undefined, undefined, 3])
     expect(reader.turns.at(-1)).toMatchObject({ status: 'done', answer: 'a5' })
     const stored = new Reader(chat, id)
-    await vi.waitFor(() => expect(stored.turns.at(-1)?.leftOut).toBe(3))
+    await expect.poll(() => stored.turns.at(-1)?.leftOut).toBe(3)
     // What may be reserved for a question at once bounds the history too.
     backend.refusals.push(new Failure('above-credit', 'Too much.'))
     await chat.send({ id, text: 'q6' })
-    await vi.waitFor(() => expect(backend.asked.at(-1)?.length).toBe(2 + 2 * 2))
+    await expect.poll(() => backend.asked.at(-1)?.length).toBe(2 + 2 * 2)
     backend.text('a6')
     backend.finish()
     expect(await settled(reader)).toMatchObject({ answer: 'a6', leftOut: 3 })
@@ -484,7 +484,7 @@ describe('chats', () => {
     const ask = async (backend: ControlledBackend): Promise<void> => {
       const before = backend.asked.length
       await chat.send({ id, text: 'q' })
-      await vi.waitFor(() => expect(backend.asked.length).toBe(before + 1))
+      await expect.poll(() => backend.asked.length).toBe(before + 1)
       backend.text('a')
       backend.finish()
       await settled(reader)
@@ -532,9 +532,9 @@ describe('chats', () => {
     const reader = new Reader(chat, b.id)
     expect(() => z.encode(chatCalls['chat.rename'].output, chat.rename({ id: b.id, title: 'Mine' }))).not.toThrow()
     await chat.send({ id: b.id, text: 'A question that does not become the title' })
-    await vi.waitFor(() => expect(reader.title).toBe('Mine'))
+    await expect.poll(() => reader.title).toBe('Mine')
     chat.delete({ id: b.id })
-    await vi.waitFor(() => expect(reader.events.at(-1)).toEqual({ type: 'deleted' }))
+    await expect.poll(() => reader.events.at(-1)).toEqual({ type: 'deleted' })
     await chat.close()
     expect(chat.list.value.map(({ id }) => id)).toEqual([a.id])
     expect(seen.at(-1)).toEqual(['New chat'])

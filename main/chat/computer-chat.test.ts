@@ -79,7 +79,7 @@ describe('a chat on this computer', () => {
     const { chat } = openChat([computerBackend(engine, { maxTokens: 5 })], undefined, testKey, privacy)
     const { id } = chat.create()
     const reader = new Reader(chat, id)
-    await vi.waitFor(() => expect(keeper.state.value.phase).toBe('earned'))
+    await expect.poll(() => keeper.state.value.phase).toBe('earned')
     expect(await engine.sleep()).toBe(true)
     expect(chat.levels.value[0]).toMatchObject({ state: 'ready', asleep: true, model: 'tiny', seal: { phase: 'idle' } })
     await chat.send({ id, text: 'wake up' })

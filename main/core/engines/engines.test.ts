@@ -3,8 +3,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { PrivacyLevel } from '../../../preload/api/chat.ts'
 import { createLogger, silentLogger } from '../../base/logger.ts'
+import { Signal } from '../../base/signal.ts'
 import { Privacy } from '../../chat/privacy/privacy.ts'
 import { SealKeeper } from '../../chat/privacy/seal-keeper.ts'
+import { ControlledBackend } from '../../chat/testing/controlled-backend.ts'
+import { goodFindings } from '../../chat/testing/controlled-checker.ts'
 import { openChat, Reader, settled, temporaryFolder, testKey } from '../../chat/testing/open-chat.ts'
 import { engineBackend, eventsOf, openStage, paidPlace, tinyEngine } from '../../gateway/testing/gateway-stage.ts'
 import { askExternal } from '../../inference/external-answer.ts'
@@ -58,13 +61,17 @@ async function withEngine(engines = openEngines()): Promise<{ engines: Engines; 
 
 function openLevel(engines: Engines) {
   const backend = externalChat(engines)
+  const computer = new ControlledBackend()
   const keeper = new SealKeeper({ checker: externalChecker(engines) })
-  const privacy = new Privacy({ keepers: [keeper] })
+  const here = new SealKeeper({
+    checker: { level: 'computer', connection: new Signal('here'), check: async () => goodFindings('computer') },
+  })
+  const privacy = new Privacy({ keepers: [keeper, here] })
   onTestFinished(() => privacy.close())
-  const { chat } = openChat([backend], undefined, testKey, privacy)
+  const { chat } = openChat([backend, computer], undefined, testKey, privacy)
   const level: PrivacyLevel = 'external'
   const { id } = chat.create({ level })
-  return { backend, keeper, chat, id, reader: new Reader(chat, id) }
+  return { backend, computer, keeper, chat, id, reader: new Reader(chat, id) }
 }
 
 describe('the list of engines', () => {
@@ -175,8 +182,14 @@ describe('the level Another program', () => {
 
   it('holds what looks like a secret, and asks what goes along with a chat that comes from this computer', async () => {
     const { engines } = await withEngine()
-    const { chat, id } = openLevel(engines)
+    const { chat, computer, id } = openLevel(engines)
     await expect(chat.send({ id, text: `0x${'ab'.repeat(32)}` })).rejects.toMatchObject({ code: 'looks-secret' })
+    const own = chat.create({ level: 'computer' })
+    const here = new Reader(chat, own.id)
+    await chat.send({ id: own.id, text: 'Between us' })
+    computer.finish()
+    await settled(here)
+    expect(() => chat.setLevel({ id: own.id, level: 'external' })).toThrow(expect.objectContaining({ code: 'needs-choice' }))
     expect(server.asked.some(({ path }) => path !== '/v1/models')).toBe(false)
   })
 
