@@ -2,15 +2,49 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { writeEvidence } from '../../chat/privacy/evidence-file.ts'
 import { goodFindings, row } from '../../chat/testing/controlled-checker.ts'
+import { imageHash } from '../../protocol/attestation/image-hash.ts'
 import { quoteEvidence } from '../../protocol/attestation/quote-evidence.ts'
 import { evidenceWith } from '../../protocol/attestation/testing/synthetic-intel.ts'
 import { verifyQuote } from '../../protocol/attestation/verify-quote.ts'
+import { signKey } from '../../protocol/sealed/direct/worker-key.ts'
+import { fullModel, identity, owner, root, w5 } from '../../protocol/sealed/testing/sealing-scene.ts'
 import { verifyEvidence } from './evidence.ts'
 
-const { quote, collateral, nowMs, roots } = evidenceWith()
-const inputs = { proxy: quoteEvidence(verifyQuote(quote, collateral, nowMs, roots)) }
-const report = { connection: 'c #1', checkedAtMs: nowMs, rows: [...goodFindings('attested').rows], evidence: [] }
-const saved = (): { inputs: { proxy: { quote: string; verifiedAtMs: number } }; verdict: string; report: typeof report } =>
+const { quote: strayQuote, collateral, nowMs, roots } = evidenceWith()
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+const verified = (quote: Uint8Array) => verifyQuote(quote, collateral, nowMs, roots)
+const quoteFor = (bytes: Uint8Array) =>
+  quoteEvidence(
+    verified(
+      evidenceWith((world) => {
+        world.quote.reportData = new Uint8Array(createHash('sha512').update(bytes).digest())
+      }).quote,
+    ),
+  )
+const stray = quoteEvidence(verified(strayQuote))
+const image = hex(imageHash(verified(strayQuote).body.measured))
+const proxyKey = new Uint8Array(32).fill(5)
+const worker = await signKey(
+  {
+    publicKey: new Uint8Array(32).fill(6),
+    createdAtMs: nowMs,
+    expiresAtMs: nowMs + 3_600_000,
+    root,
+    owner,
+    wallet: w5,
+    model: fullModel,
+    gpu: 'none',
+  },
+  identity,
+)
+const inputs = {
+  proxy: quoteFor(proxyKey),
+  workers: [{ signedKey: hex(worker.signedKey), quote: quoteFor(worker.statement) }],
+  registry: { proxyHashes: [image], workerHashes: [image] },
+}
+const named = { id: 'proxy-key', name: { text: 'TLS key of the proxy' }, value: hex(proxyKey), form: 'hash' as const }
+const report = { connection: 'c #1', checkedAtMs: nowMs, rows: [...goodFindings('attested').rows], evidence: [named] }
+const saved = (): { inputs: typeof inputs; verdict: string; report: typeof report } =>
   JSON.parse(writeEvidence('attested', { phase: 'earned', report }, inputs).json)
 
 describe('saved evidence', () => {
@@ -47,10 +81,13 @@ describe('saved evidence', () => {
   it('is refused when it earned the attested level without a quote, or hides one where nobody looks', () => {
     for (const inputs of [undefined, {}, { proxy: { kind: 'other' } }])
       expect(() => verifyEvidence({ ...saved(), inputs }, roots)).toThrow(expect.objectContaining({ code: 'quote-missing' }))
+    expect(() => verifyEvidence({ ...saved(), inputs: { ...inputs, proxy: stray, workers: [] } }, roots)).toThrow(
+      expect.objectContaining({ code: 'quote-missing' }),
+    )
     const nested = (depth: number, inside: unknown): unknown => (depth === 0 ? inside : { more: nested(depth - 1, inside) })
     const { proxy } = saved().inputs
-    expect(verifyEvidence({ ...saved(), inputs: nested(4, proxy) }, roots)[0]).toMatch(/^PROVEN/)
-    expect(() => verifyEvidence({ ...saved(), inputs: { proxy, more: nested(4, { ...proxy, quote: '' }) } }, roots)).toThrow(
+    expect(verifyEvidence({ ...saved(), inputs: { ...inputs, proxy: nested(3, proxy) } }, roots)[0]).toMatch(/^PROVEN/)
+    expect(() => verifyEvidence({ ...saved(), inputs: { ...inputs, more: nested(4, { ...proxy, quote: '' }) } }, roots)).toThrow(
       expect.objectContaining({ code: 'evidence-malformed' }),
     )
     const failed = { ...report, rows: [row('hardware', 'failed')] }
@@ -59,25 +96,41 @@ describe('saved evidence', () => {
     )
   })
 
+  it.each<[string, object, string]>([
+    ['a quote for the proxy’s key', { proxy: stray }, 'quote-missing'],
+    ['a key of a worker', { workers: [] }, 'quote-missing'],
+    ['a quote for the worker’s key', { workers: [{ signedKey: hex(worker.signedKey), quote: stray }] }, 'quote-missing'],
+    ['any list', { registry: undefined }, 'image-unlisted'],
+    ['the proxy’s image in its list', { registry: { proxyHashes: ['77'], workerHashes: [image] } }, 'image-unlisted'],
+    ['the worker’s image in its list', { registry: { proxyHashes: [image], workerHashes: ['77'] } }, 'image-unlisted'],
+  ])('is refused when it earned the attested level without %s', (_name, change, code) => {
+    expect(() => verifyEvidence({ ...saved(), inputs: { ...inputs, ...change } }, roots)).toThrow(
+      expect.objectContaining({ code }),
+    )
+  })
+
+  it('is refused when it earned the attested level and names no key of a proxy', () => {
+    const other = { ...named, id: 'device-key' }
+    expect(() => verifyEvidence({ ...saved(), report: { ...report, evidence: [other] } }, roots)).toThrow(
+      expect.objectContaining({ code: 'quote-missing' }),
+    )
+  })
+
   it('says whether a quote was made for a key that the file names', () => {
-    const key = new Uint8Array(32).fill(7)
-    const bound = evidenceWith((world) => {
-      world.quote.reportData = new Uint8Array(createHash('sha512').update(key).digest())
-    })
-    const proxy = quoteEvidence(verifyQuote(bound.quote, bound.collateral, bound.nowMs, bound.roots))
+    const rows = [row('hardware', 'failed')]
     const naming = (value: string) => ({
       ...saved(),
-      inputs: { proxy },
-      report: { ...report, evidence: [{ id: 'proxy-key', name: { text: 'TLS key of the proxy' }, value, form: 'hash' }] },
+      verdict: 'not-verified',
+      inputs: { proxy: inputs.proxy },
+      report: { ...report, rows, evidence: [{ ...named, value }] },
     })
     const not = 'NOT PROVEN: that this quote belongs to the connection'
-    const hex = Buffer.from(key).toString('hex')
-    const told = verifyEvidence(naming(hex), bound.roots).join('\n')
-    expect(told).toContain(`It was made for the key ${hex}.`)
+    const told = verifyEvidence(naming(hex(proxyKey)), roots).join('\n')
+    expect(told).toContain(`It was made for the key ${hex(proxyKey)}.`)
     expect(told).not.toContain(not)
-    for (const other of ['08'.repeat(32), hex.slice(2), ''])
-      expect(verifyEvidence(naming(other), bound.roots).join('\n')).toContain(not)
-    expect(verifyEvidence(proxy, bound.roots).join('\n')).toContain(not)
+    for (const other of ['08'.repeat(32), hex(proxyKey).slice(2), ''])
+      expect(verifyEvidence(naming(other), roots).join('\n')).toContain(not)
+    expect(verifyEvidence(inputs.proxy, roots).join('\n')).toContain(not)
   })
 
   it('cannot print lines of its own', () => {
@@ -86,7 +139,7 @@ describe('saved evidence', () => {
     const text = `x\n${line}\r${line}\u001b[2K${line}\u2028${line}\u009b1A\u202e${'y'.repeat(900)}`
     forged.report.rows[0] = { ...row('hardware'), statement: { text }, sentence: { text } }
     const lines = verifyEvidence(forged, roots)
-    expect(lines.filter((one) => one.startsWith('PROVEN'))).toHaveLength(1)
+    expect(lines.filter((one) => one.startsWith('PROVEN'))).toHaveLength(2)
     expect(lines.join('')).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
     expect(lines.find((one) => one.includes('x PROVEN'))?.length).toBeLessThan(1_100)
   })

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { z } from 'zod'
 import { Failure } from '../../base/failure.ts'
 import { type EvidenceFile, evidenceFile } from '../../chat/privacy/evidence-file.ts'
 import { objection } from '../../chat/privacy/judge.ts'
@@ -14,7 +15,8 @@ import { plain } from './plain.ts'
  * @param json from anywhere
  * @param roots trusted root keys; Intel's, unless given
  * @returns lines for a person
- * @throws Failure `evidence-malformed`, `verdict-differs`, `quote-missing` when the attested level is earned without a quote, or an `AttestationError`
+ * @throws Failure `evidence-malformed`, `verdict-differs`, or an `AttestationError`; where the attested level is earned, `quote-missing` without a quote for
+ *   the proxy's key and for each key of a worker, and `image-unlisted` for one whose image is not in the lists of the file
  */
 export function verifyEvidence(json: unknown, roots?: TrustedRoots): string[] {
   if (kindOf(json) === 'tdx-quote') return quoteLines(json, [], roots)
@@ -24,9 +26,15 @@ export function verifyEvidence(json: unknown, roots?: TrustedRoots): string[] {
   if ((objection(level, report.rows) === null) !== (verdict === 'earned'))
     throw new Failure('verdict-differs', 'The verdict of this evidence does not follow from its rows.')
   const quotes = quotesIn(inputs)
-  if (level === 'attested' && verdict === 'earned' && quotes.length === 0)
-    throw new Failure('quote-missing', 'Its level rests on attested hardware, and there is no attestation in this evidence.')
-  const keys = [...keysIn(report), ...statementsIn(inputs)]
+  const workers = statementsIn(inputs)
+  const keys = [...keysIn(report), ...workers]
+  if (level === 'attested' && verdict === 'earned') {
+    const proxies = keysIn({ ...report, evidence: report.evidence.filter(({ id }) => id === 'proxy-key') })
+    const lists = listsIn(inputs)
+    const proven = quotes.map((quote) => verifyQuoteEvidence(quote, roots).body.measured)
+    requireQuotes('proxy', proxies, proven, lists.proxyHashes)
+    requireQuotes('worker', workers, proven, lists.workerHashes)
+  }
   return [
     ...quotes.flatMap((quote) => quoteLines(quote, keys, roots)),
     `The verdict “${verdict}” of level “${level}” follows from the rows of the file, checked at ${new Date(report.checkedAtMs).toISOString()}:`,
@@ -36,6 +44,40 @@ export function verifyEvidence(json: unknown, roots?: TrustedRoots): string[] {
       : ['NOT PROVEN: rows other than the quotes above are the word of the computer that saved the file.']),
   ]
 }
+
+type Measured = ReturnType<typeof verifyQuoteEvidence>['body']['measured']
+
+/** The lists of the network contract that the file says it was compared with. */
+function listsIn(inputs: unknown): { readonly proxyHashes: readonly string[]; readonly workerHashes: readonly string[] } {
+  const parsed = z.object({ registry: lists }).safeParse(inputs)
+  return parsed.success ? parsed.data.registry : { proxyHashes: [], workerHashes: [] }
+}
+
+const lists = z.object({ proxyHashes: z.array(z.string()), workerHashes: z.array(z.string()) })
+
+/** The level rests on both machines: each key that the file names must have its own quote, of an image that the file lists. */
+function requireQuotes(
+  part: 'proxy' | 'worker',
+  keys: readonly BoundTo[],
+  quotes: readonly Measured[],
+  listed: readonly string[],
+): void {
+  if (keys.length === 0)
+    throw new Failure('quote-missing', `Its level rests on attested hardware, and it names no key of a ${part}.`)
+  for (const key of keys) {
+    const own = quotes.filter((quote) => isFor(key, quote))
+    if (own.length === 0)
+      throw new Failure(
+        'quote-missing',
+        `Its level rests on attested hardware, and it has no attestation for a key of its ${part}.`,
+      )
+    if (!own.some((quote) => listed.includes(Buffer.from(imageHash(quote)).toString('hex'))))
+      throw new Failure('image-unlisted', `What the ${part} runs is not in the lists of this evidence.`)
+  }
+}
+
+const isFor = ({ bytes }: BoundTo, { reportData }: Measured): boolean =>
+  createHash('sha512').update(bytes).digest().equals(reportData)
 
 const kindOf = (json: unknown): unknown => (typeof json === 'object' && json !== null && 'kind' in json ? json.kind : undefined)
 
@@ -97,7 +139,7 @@ function quoteLines(json: unknown, keys: readonly BoundTo[], roots: TrustedRoots
   const { body, rootKeyHash, verifiedAtMs } = verifyQuoteEvidence(json, roots)
   const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
   const { reportData } = body.measured
-  const key = keys.find(({ bytes }) => createHash('sha512').update(bytes).digest().equals(reportData))
+  const key = keys.find((one) => isFor(one, body.measured))
   return [
     `PROVEN: a TDX quote that was good at ${new Date(verifiedAtMs).toISOString()}, up to the root key ${hex(rootKeyHash)}.`,
     `  MRTD ${hex(body.measured.mrTd)}`,
