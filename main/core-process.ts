@@ -29,9 +29,11 @@ async function main(): Promise<void> {
   const logger = await openLog(dataDir).catch(failed)
   const networkFile = process.env.COCOON_NETWORK
   const vaultPassword = passwordFromEnvironment()
+  let shellPids: ReadonlySet<number> = new Set()
   const core = await startCore({
     dataDir,
     shell: 'desktop',
+    shellPids: () => shellPids,
     entries: childEntries(import.meta.url),
     ...(networkFile ? { networkFile } : {}),
     ...(vaultPassword && { vaultPassword }),
@@ -89,6 +91,9 @@ async function main(): Promise<void> {
         return links.get(message.link)?.receive(message.message)
       case 'close':
         return close(message.link)
+      case 'processes':
+        shellPids = new Set(message.pids)
+        return
       case 'stop':
         return stop()
     }

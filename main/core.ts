@@ -57,6 +57,8 @@ import { openVault } from './wallet/vault.ts'
 export interface CoreOptions {
   readonly dataDir: string
   readonly shell: 'desktop' | 'browser'
+  /** Processes of the shell, which draw the window; none by default. */
+  readonly shellPids?: () => ReadonlySet<number>
   readonly entries: ChildEntries
   /** Network file to open in place of the computer's own local network. */
   readonly networkFile?: string
@@ -81,7 +83,7 @@ export interface Core {
  * @throws Failure when the data folder cannot be used: `already-running`, of the vault, of the databases.
  */
 export async function startCore(options: CoreOptions): Promise<Core> {
-  const { dataDir, shell, entries, networkFile, listedProxies = false, pccs, vaultPassword, logger } = options
+  const { dataDir, shell, shellPids, entries, networkFile, listedProxies = false, pccs, vaultPassword, logger } = options
   // A file that cannot be used ends the start before anything is touched.
   const chosen = networkFile === undefined ? null : readChainNetwork(networkFile)
   const readOnly = chosen !== null && chosen.chain.kind !== 'local'
@@ -140,7 +142,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     room,
     logger,
   })
-  const limits = openAppLimits({ engine, network, settings, gpus, logger: logger.room('limits') })
+  const limits = openAppLimits({ engine, network, settings, gpus, shellPids, logger: logger.room('limits') })
   const recorder = steadyRecorder(ledger, logger)
   network.workerEvents.on((event) => recorder.record(event))
   // The proxy hears at once that the engine is gone, or back.

@@ -10,6 +10,8 @@ export const shellToCore = z.discriminatedUnion('type', [
   z.object({ type: z.literal('open'), link }),
   z.object({ type: z.literal('message'), link, message: z.unknown() }),
   z.object({ type: z.literal('close'), link }),
+  /** All processes of the shell, of which one draws the window; told anew when they change. */
+  z.object({ type: z.literal('processes'), pids: z.array(z.int().positive()).max(256) }),
   z.object({ type: z.literal('stop') }),
 ])
 export type ShellToCore = z.infer<typeof shellToCore>

@@ -16,6 +16,8 @@ export interface AppLimitsParts {
   readonly network: Pick<AppNetwork, 'worker' | 'setPaused' | 'chainKind'>
   readonly settings: SettingsStore
   readonly gpus: () => GpuWatch
+  /** Processes of the shell; none unless given. */
+  readonly shellPids?: (() => ReadonlySet<number>) | undefined
   /** This computer's, unless given. */
   readonly sources?: ConditionSources
   readonly logger: Logger
@@ -39,11 +41,12 @@ export function openAppLimits({
   network,
   settings,
   gpus,
+  shellPids = () => new Set<number>(),
   sources = systemConditions(),
   logger,
 }: AppLimitsParts): AppLimits {
-  // The shell that started this process draws the window.
-  const isOurs = (pid: number): boolean => pid === process.pid || pid === process.ppid || pid === engine.pid
+  // The window is drawn by a process that the shell started beside this one.
+  const isOurs = (pid: number): boolean => [process.pid, process.ppid, engine.pid].includes(pid) || shellPids().has(pid)
   const watch = new ConditionWatch({ sources, gpus: gpus(), isOurs })
   const practice = network.chainKind === 'local'
   const keeper = new PauseKeeper({ conditions: watch.state, limits: () => settings.value.limits, practice })

@@ -30,8 +30,8 @@ function alive(pid: number): boolean {
   }
 }
 
-/** From the first time that the cards tell of the game: the looks of the app, the rule, the grace, and the end of the process. */
-it('the real engine is gone within two seconds of a game, with answers under way, and comes back after it', async ({
+/** From the first time that the cards tell of the game: the looks of the app, the 1.5 s of the rule, the grace, and the end of the process. */
+it('the real engine is gone within four seconds of a game, with answers under way, and comes back after it', async ({
   annotate,
 }) => {
   const folder = mkdtempSync(join(tmpdir(), 'engine-life-'))
@@ -79,5 +79,5 @@ it('the real engine is gone within two seconds of a game, with answers under way
     expect(paused.at(-1)).toBe(false)
   }
   await annotate(`the process was gone after ${tookMs.join(', ')} ms`)
-  expect(tookMs).toEqual(tookMs.map((ms) => Math.min(ms, 2_000)))
+  expect(tookMs).toEqual(tookMs.map((ms) => Math.min(ms, 4_000)))
 }, 900_000)

@@ -19,6 +19,8 @@ const nodeName = process.platform === 'win32' ? 'node.exe' : 'node'
 const nodePath = process.env.COCOON_NODE ?? join(process.resourcesPath, 'node', nodeName)
 /** The core ends itself before that: killed, it could not end its children in order. */
 const stopGraceMs = coreStopLimitMs + 5_000
+/** Shorter than a program must draw to count (main/earnings/pause-rule.ts). */
+const processesEveryMs = 1_000
 const windowLink = 'window'
 const trayLink = 'tray'
 
@@ -157,6 +159,15 @@ function showTray(state: EarnState | null): void {
   )
 }
 
+/** The core must not take the process that draws the window for another program. Those of a window come and go with it. */
+let toldPids = ''
+function tellProcesses(): void {
+  const pids = app.getAppMetrics().map(({ pid }) => pid)
+  if (toldPids === pids.join()) return
+  toldPids = pids.join()
+  core?.post({ type: 'processes', pids: pids.slice(0, 256) })
+}
+
 function startCore(): void {
   core = startCoreChild({
     nodePath,
@@ -186,6 +197,8 @@ function startCore(): void {
       }
     },
   })
+  tellProcesses()
+  setInterval(tellProcesses, processesEveryMs)
 }
 
 // The window's own store lies in the app's folder too; the page keeps nothing of chats in it. One window for each folder.

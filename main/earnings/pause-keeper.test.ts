@@ -29,7 +29,11 @@ function scene({ practice = false, ...limits }: Partial<Limits> & { practice?: b
   return {
     keeper: opened,
     reasons: () => opened.state.value.reasons,
-    facts: (part: Partial<Conditions>) => conditions.update((before) => ({ ...before, ...part })),
+    /** What programs do counts when it goes on. */
+    facts: (part: Partial<Conditions>) => {
+      conditions.update((before) => ({ ...before, ...part }))
+      if ((part.gpuPrograms?.length ?? 0) > 0) vi.advanceTimersByTime(1_500)
+    },
     allow: (part: Partial<Limits>) => {
       now = { ...now, ...part }
       opened.look()
@@ -46,7 +50,7 @@ describe('PauseKeeper', () => {
     ['battery', { onBattery: true }, {}, { onBattery: false }],
     ['metered', { metered: true }, {}, { onMetered: false }],
     ['schedule', {}, { schedule: new Array<boolean>(weekHours).fill(false) }, { schedule: null }],
-  ])('pauses for %s at once, and not when the owner allows it', (reason, facts, limits, allowing) => {
+  ])('pauses for %s, and not when the owner allows it', (reason, facts, limits, allowing) => {
     const { keeper, reasons, facts: tell, allow } = scene(limits)
     tell(facts)
     expect(reasons()).toEqual([reason])

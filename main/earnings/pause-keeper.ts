@@ -22,7 +22,7 @@ export interface PauseKeeperOptions {
   readonly practice: boolean
   /** Unix time in ms. */
   readonly now?: () => number
-  /** The clock alone ends a pause too: the minute after a game, the schedule. Default 1 s. */
+  /** The clock alone begins and ends a pause too: a program that goes on, the minute after a game, the schedule. Default 500 ms. */
   readonly tickMs?: number
 }
 
@@ -39,7 +39,7 @@ export class PauseKeeper {
     this.#options = options
     const look = (): void => this.look()
     this.#stop = options.conditions.onChange(look)
-    this.#timer = setInterval(look, options.tickMs ?? 1_000).unref()
+    this.#timer = setInterval(look, options.tickMs ?? 500).unref()
     this.look()
   }
 

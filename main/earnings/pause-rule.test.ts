@@ -12,6 +12,11 @@ const at = new Date(2026, 10, 25, 14, 30)
 const later = (ms: number): Date => new Date(at.getTime() + ms)
 const program = (name: string, utilisationPercent: number | null, draws = true) => ({ name, utilisationPercent, draws })
 const game = [program('Xorg', 3), program('game.exe', 92)]
+/** What the rule says of facts that have lasted so long. */
+const lasting = (facts: Partial<PauseFacts>, ms = 2_000, limits = everything) => {
+  const { memory } = pauseOf({ ...nothing, ...facts }, limits, noMemory, later(-ms))
+  return pauseOf({ ...nothing, ...facts }, limits, memory, at)
+}
 const reasons = (facts: Partial<PauseFacts>, limits = everything, memory: PauseMemory = noMemory, when = at) =>
   pauseOf({ ...nothing, ...facts }, limits, memory, when).reasons
 
@@ -46,14 +51,14 @@ describe('every row of the table', () => {
     ['it does not pay', { lastHoursNet: -0.05 }, {}, ['not-paying']],
     ['it does not pay, allowed', { lastHoursNet: -0.05 }, { whenNotPaying: false }, []],
   ])('%s', (_, facts, limits, expected) => {
-    expect(reasons(facts, { ...everything, ...limits })).toEqual(expected)
+    expect(lasting(facts, 2_000, { ...everything, ...limits }).reasons).toEqual(expected)
   })
 
   it('tells all that hold in the order of the table, the first for the title', () => {
     const facts = { gpuTemperatureC: 90, idleMs: 0, onBattery: true, metered: true, lastHoursNet: -1 }
     const programs = { gpuPrograms: [...game, program('trainer', 40, false)] }
     const limits = { ...everything, schedule: new Array<boolean>(168).fill(false) }
-    expect(reasons({ ...facts, ...programs }, limits)).toEqual([...pauseReasons])
+    expect(lasting({ ...facts, ...programs }, 2_000, limits).reasons).toEqual([...pauseReasons])
   })
 })
 
@@ -68,20 +73,55 @@ describe('what holds on', () => {
     expect(seen).toEqual([false, true, true, true, false, false])
   })
 
-  it('waits a minute after a game ended, and while it is in a menu', () => {
-    const first = pauseOf({ ...nothing, gpuPrograms: game }, everything, noMemory, at)
+  it('waits a minute after a game ended, or takes next to nothing', () => {
+    const first = lasting({ gpuPrograms: game })
     expect(first.program).toBe('game.exe')
-    const menu = pauseOf({ ...nothing, gpuPrograms: [program('game.exe', 2)] }, everything, first.memory, later(600_000))
+    const menu = pauseOf({ ...nothing, gpuPrograms: [program('game.exe', 5)] }, everything, first.memory, later(600_000))
     expect(menu.reasons).toEqual(['game'])
-    const quit = pauseOf({ ...nothing, gpuPrograms: [] }, everything, menu.memory, later(659_000))
-    expect(quit).toMatchObject({ reasons: ['game'], program: 'game.exe' })
-    expect(reasons({ gpuPrograms: [] }, everything, quit.memory, later(660_000))).toEqual([])
+    for (const gpuPrograms of [[], [program('game.exe', 4)]]) {
+      const quit = pauseOf({ ...nothing, gpuPrograms }, everything, menu.memory, later(659_000))
+      expect(quit).toMatchObject({ reasons: ['game'], program: 'game.exe' })
+      expect(reasons({ gpuPrograms }, everything, quit.memory, later(660_000))).toEqual([])
+    }
+  })
+
+  it('takes nothing for a game or another app that was above its share for a moment', () => {
+    const trainer = program('trainer', 60, false)
+    for (const one of [program('game.exe', 90), trainer]) {
+      const peak = pauseOf({ ...nothing, gpuPrograms: [one] }, everything, noMemory, at)
+      const soon = pauseOf({ ...nothing, gpuPrograms: [one] }, everything, peak.memory, later(1_400))
+      const between = pauseOf({ ...nothing, gpuPrograms: [program(one.name, 1)] }, everything, soon.memory, later(1_500))
+      const again = pauseOf({ ...nothing, gpuPrograms: [one] }, everything, between.memory, later(2_000))
+      expect([peak, soon, between, again].map((pause) => pause.reasons)).toEqual([[], [], [], []])
+      expect(reasons({ gpuPrograms: [one] }, everything, again.memory, later(3_500))).toHaveLength(1)
+    }
   })
 
   it('forgets a game when the owner allows games', () => {
-    const first = pauseOf({ ...nothing, gpuPrograms: game }, everything, noMemory, at)
+    const first = lasting({ gpuPrograms: game })
+    expect(first.reasons).toEqual(['game'])
     expect(reasons({ gpuPrograms: [] }, { ...everything, forGames: false }, first.memory, later(1000))).toEqual([])
   })
+})
+
+describe('programs that every computer with a screen has', () => {
+  it.each(['dwm.exe', 'dwm', 'csrss', '/usr/lib/xorg/Xorg', 'Xwayland', 'gnome-shell', 'kwin_wayland', 'plasmashell'])(
+    '%s never needs the card for itself',
+    (name) => expect(lasting({ gpuPrograms: [program(name, 99)] }, 3_600_000).reasons).toEqual([]),
+  )
+
+  it.each(['chrome --type=gpu-process', 'firefox', 'C:\\Program Files\\Edge\\msedge.exe'])(
+    '%s is no game, and another app only when it goes on',
+    (name) => {
+      const gpuPrograms = [program(name, 90)]
+      expect(lasting({ gpuPrograms }, 9_000).reasons).toEqual([])
+      expect(lasting({ gpuPrograms }, 10_000).reasons).toEqual(['other-app'])
+    },
+  )
+
+  it.each(['dwmgame.exe', 'Xorg racing', 'chromeworld'])('%s is any other', (name) =>
+    expect(lasting({ gpuPrograms: [program(name, 90)] }).reasons).toEqual(['game']),
+  )
 })
 
 describe('hourOfWeek', () => {

@@ -1,4 +1,5 @@
 import { type PauseReason, pauseReasons } from '../../preload/api/limits.ts'
+import { programKind } from './desktop-programs.ts'
 
 /** What of a computer counts for the rule; null is what it does not tell, and never pauses. */
 export interface PauseFacts {
@@ -41,9 +42,11 @@ export const canPassOver: ReadonlySet<PauseReason> = new Set(['game', 'other-app
 export interface PauseMemory {
   readonly hot: boolean
   readonly game: { readonly name: string; readonly lastMs: number } | null
+  /** Programs above the share of a game or of another app, and since when without a break. */
+  readonly busy: readonly { readonly name: string; readonly as: 'game' | 'app'; readonly sinceMs: number }[]
 }
 
-export const noMemory: PauseMemory = { hot: false, game: null }
+export const noMemory: PauseMemory = { hot: false, game: null, busy: [] }
 
 export interface Pause {
   readonly reasons: readonly PauseReason[]
@@ -60,6 +63,12 @@ const quietMs = 5 * 60_000
 const appPercent = 20
 /** What draws more than a desktop does is taken for a game. */
 const gamePercent = 30
+/** A game that takes less has ended, or stands still. */
+const stillPercent = 5
+/** One telling of the driver, each second, is no proof: any program draws for a moment. */
+const steadyMs = 1_500
+/** A page that moves, or a film that begins. */
+const browserSteadyMs = 10_000
 
 /** Hour of the week, from Monday 0 o'clock. */
 export function hourOfWeek(at: Date): number {
@@ -74,14 +83,28 @@ export function pauseOf(facts: PauseFacts, limits: PauseLimits, memory: PauseMem
   const nowMs = at.getTime()
   const { gpuTemperatureC: heat } = facts
   const hot = heat !== null && (heat >= limits.temperatureC || (memory.hot && heat > limits.temperatureC - coolerByC))
-  const busiest = (facts.gpuPrograms ?? []).toSorted((a, b) => (b.utilisationPercent ?? 0) - (a.utilisationPercent ?? 0))
   const share = (program: { utilisationPercent: number | null }): number => program.utilisationPercent ?? 0
-  const playing = busiest.find((program) => program.draws && share(program) >= gamePercent)
-  const stillPlaying = busiest.find(({ name, draws }) => draws && name === memory.game?.name)
+  const busiest = (facts.gpuPrograms ?? [])
+    .filter(({ name }) => programKind(name) !== 'desktop')
+    .toSorted((a, b) => share(b) - share(a))
+  const busy = busiest.flatMap((program) => {
+    const { name, draws } = program
+    const since = (as: 'game' | 'app') => ({
+      ...{ name, as },
+      sinceMs: memory.busy.find((one) => one.name === name && one.as === as)?.sinceMs ?? nowMs,
+    })
+    const isGame = draws && share(program) >= gamePercent && programKind(name) !== 'browser'
+    return [...(isGame ? [since('game')] : []), ...(share(program) >= appPercent ? [since('app')] : [])]
+  })
+  const steady = busy.filter(
+    ({ name, sinceMs }) => nowMs - sinceMs >= (programKind(name) === 'browser' ? browserSteadyMs : steadyMs),
+  )
+  const playing = steady.find(({ as }) => as === 'game')
+  const stillPlaying = busiest.find((one) => one.draws && one.name === memory.game?.name && share(one) >= stillPercent)
   const left = memory.game !== null && nowMs - memory.game.lastMs < afterGameMs ? memory.game : null
   const current = playing ?? stillPlaying
   const game = !limits.forGames ? null : current ? { name: current.name, lastMs: nowMs } : left
-  const computing = busiest.find((program) => program.name !== game?.name && share(program) >= appPercent)
+  const computing = steady.find(({ name, as }) => as === 'app' && name !== game?.name)
   const app = limits.forOtherApps && computing ? computing.name : null
   const used = limits.whileUsed && facts.locked !== true && facts.idleMs !== null && facts.idleMs < quietMs
   const holds: Record<PauseReason, boolean> = {
@@ -97,6 +120,6 @@ export function pauseOf(facts: PauseFacts, limits: PauseLimits, memory: PauseMem
   return {
     reasons: pauseReasons.filter((reason) => holds[reason]),
     program: game?.name ?? app,
-    memory: { hot, game },
+    memory: { hot, game, busy },
   }
 }

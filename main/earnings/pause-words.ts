@@ -48,7 +48,7 @@ function said(reason: PauseReason, pause: LimitPause, nowMs: number): Said {
     case 'game':
       return {
         title: `Paused while ${program} runs`,
-        line: 'Starts again by itself 60 seconds after you quit. Your GPU is free for the game.',
+        line: 'Starts again by itself 60 seconds after you quit, or when it takes next to nothing so long. Your GPU is free for the game.',
         ...named,
       }
     case 'other-app':

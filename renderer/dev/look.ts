@@ -49,7 +49,7 @@ const forGame = (scene: Scene): void => {
   scene.earn = {
     ...sample.earn,
     ...{ status: 'paused', tile: 'Paused', title: 'Paused while Doom runs' },
-    line: 'Starts again by itself 60 seconds after you quit. Your GPU is free for the game.',
+    line: 'Starts again by itself 60 seconds after you quit, or when it takes next to nothing so long. Your GPU is free for the game.',
     titleWords: { code: 'pause-game', values: { program: 'Doom' } },
     lineWords: { code: 'pause-game-line', values: { program: 'Doom' } },
     pause: { reasons: ['game', 'battery'], canPassOver: true },
