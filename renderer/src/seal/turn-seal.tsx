@@ -1,6 +1,6 @@
 import { LockKeyhole, LockKeyholeOpen, TriangleAlert } from 'lucide-react'
 import type { Turn } from '../../../preload/api/chat.ts'
-import type { TurnSeal } from '../../../preload/api/seal.ts'
+import type { TurnSeal, UsageDeviation } from '../../../preload/api/seal.ts'
 import { shortHash } from '../format/names.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
@@ -8,12 +8,26 @@ import { CopyButton } from '../ui/copy-button.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Tip } from '../ui/tip.tsx'
 
-/** Sentences about how a question left, and about a bill that does not fit to its answer; the latter is empty where all adds up. */
-function useLeaving(seal: TurnSeal | undefined): { readonly left: string; readonly deviations: readonly string[] } {
+/** Their sentences name numbers of the bill, which is there only where the worker stated its own: never in scheme v1. */
+const withNumbers: ReadonlySet<UsageDeviation> = new Set([
+  'stated-above-worker',
+  'adjusted-wrongly',
+  'completion-beyond-tolerance',
+])
+
+interface Leaving {
+  /** How a question left. */
+  readonly left: string
+  readonly isBillWrong: boolean
+  /** In what the bill does not fit to its answer, as far as the numbers for it are there. */
+  readonly deviations: readonly string[]
+}
+
+function useLeaving(seal: TurnSeal | undefined): Leaving {
   const { t } = useTexts()
   const format = useFormat()
-  if (seal === undefined) return { left: '', deviations: [] }
-  if (seal.scheme === 'none') return { left: t(`sent.none.${seal.reason}`), deviations: [] }
+  if (seal === undefined) return { left: '', isBillWrong: false, deviations: [] }
+  if (seal.scheme === 'none') return { left: t(`sent.none.${seal.reason}`), isBillWrong: false, deviations: [] }
   const { bill } = seal.scheme === 'direct' ? seal : {}
   const numbers = {
     stated: bill ? format.count(Number(bill.statedTokens)) : '',
@@ -26,13 +40,15 @@ function useLeaving(seal: TurnSeal | undefined): { readonly left: string; readon
     seal.scheme === 'v1'
       ? t('sent.v1')
       : `${t('sent.direct', { owner: shortHash(seal.owner) })} ${t(`sent.attestation.${seal.attestation}`)}`
-  return { left, deviations: seal.deviations.map((name) => t(`bill.${name}`, numbers)) }
+  const told = seal.deviations.filter((name) => bill !== undefined || !withNumbers.has(name))
+  return { left, isBillWrong: seal.deviations.length > 0, deviations: told.map((name) => t(`bill.${name}`, numbers)) }
 }
 
 /** A quiet mark below an answer: how its question left, and whether its bill fits to it. */
 export function TurnSealMark({ seal }: { seal: TurnSeal }) {
   const { t } = useTexts()
-  const { left, deviations } = useLeaving(seal)
+  const { left, isBillWrong, deviations } = useLeaving(seal)
+  const why = [...deviations, t('bill.evidence')].join(' ')
   const mark = seal.scheme === 'none' ? LockKeyholeOpen : LockKeyhole
   const name = seal.scheme === 'none' ? t('sent.readable') : seal.scheme === 'v1' ? left : t('sent.sealed')
   return (
@@ -44,18 +60,14 @@ export function TurnSealMark({ seal }: { seal: TurnSeal }) {
           </button>
         </Tip>
       )}
-      {deviations.length === 0 ? null : (
-        <Tip text={deviations.join(' ')}>
-          <button
-            type="button"
-            className="inline-flex items-center gap-1 rounded-xs text-open"
-            aria-description={deviations.join(' ')}
-          >
+      {isBillWrong ? (
+        <Tip text={why}>
+          <button type="button" className="inline-flex items-center gap-1 rounded-xs text-open" aria-description={why}>
             <Icon of={TriangleAlert} size={14} />
             {t('bill.not')}
           </button>
         </Tip>
-      )}
+      ) : null}
     </>
   )
 }
@@ -64,7 +76,7 @@ export function TurnSealMark({ seal }: { seal: TurnSeal }) {
 export function LastQuestion({ turn }: { turn: Turn | undefined }) {
   const { t } = useTexts()
   const seal = turn?.seal
-  const { left, deviations } = useLeaving(seal)
+  const { left, isBillWrong, deviations } = useLeaving(seal)
   if (seal === undefined) return null
   const facts: readonly (readonly [string, string])[] =
     seal.scheme === 'direct'
@@ -94,22 +106,24 @@ export function LastQuestion({ turn }: { turn: Turn | undefined }) {
           ))}
         </dl>
       )}
-      {deviations.length === 0 ? null : (
+      {isBillWrong ? (
         <div className="banner banner-danger">
           <Icon of={TriangleAlert} size={18} />
           <div>
             <p>
               <b>{t('bill.not')}</b>
             </p>
-            <ul>
-              {deviations.map((sentence) => (
-                <li key={sentence}>{sentence}</li>
-              ))}
-            </ul>
+            {deviations.length === 0 ? null : (
+              <ul>
+                {deviations.map((sentence) => (
+                  <li key={sentence}>{sentence}</li>
+                ))}
+              </ul>
+            )}
             <p>{t('bill.evidence')}</p>
           </div>
         </div>
-      )}
+      ) : null}
     </section>
   )
 }
