@@ -13,6 +13,7 @@ import { Button } from '../ui/button.tsx'
 import { ChatHeader, type ListToggle } from './chat-header.tsx'
 import { Composer } from './composer.tsx'
 import { draftSent, useDraft } from './drafts.ts'
+import { dropIfEmpty } from './drop-empty.ts'
 import { ModelNotice } from './model-notice.tsx'
 
 const examples = ['explain', 'plan', 'code'] as const
@@ -48,8 +49,13 @@ export function NewChat({ list }: { list: ListToggle }) {
   const send = async (text: string, secretsSeen: boolean, turnId: string): Promise<void> => {
     if (made.current) return
     const kept = maybeSent.current
+    const isSame = kept?.turnId === turnId && kept.level === level
+    if (kept !== null && !isSame) {
+      maybeSent.current = null
+      void dropIfEmpty(api, kept.id)
+    }
     const id =
-      kept?.turnId === turnId && kept.level === level
+      kept !== null && isSame
         ? kept.id
         : (
             await api.call('chat.create', {
