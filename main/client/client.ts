@@ -219,14 +219,15 @@ export class Client {
   /**
    * Workers that a question to this model could be sealed to now, over all ready proxies: their keys are verified. Which one it is in the end
    * shows in the handle's `seal`. Throws `Failure` with `no-connection`, or what ended the question.
+   * @param maxCoefficient price limit of the question, thousandths
    */
-  async sealableWorkers(model: string): Promise<readonly SealedWorker[]> {
-    return (await this.toldWorkers(model)).workers
+  async sealableWorkers(model: string, maxCoefficient?: number): Promise<readonly SealedWorker[]> {
+    return (await this.toldWorkers(model, maxCoefficient)).workers
   }
 
   /** The same, with the reasons why keys were not taken. Throws as `sealableWorkers`. */
-  toldWorkers(model: string): Promise<ToldWorkers> {
-    return this.#pool.toldWorkers(model)
+  toldWorkers(model: string, maxCoefficient = Number.POSITIVE_INFINITY): Promise<ToldWorkers> {
+    return this.#pool.toldWorkers(model, maxCoefficient)
   }
 
   async #keepConnected(slot: number, directory: ProxyDirectory, signal: AbortSignal): Promise<void> {

@@ -126,7 +126,7 @@ export class LinkPool {
   }
 
   /** See `Client.toldWorkers`. */
-  async toldWorkers(model: string): Promise<ToldWorkers> {
+  async toldWorkers(model: string, maxCoefficient: number): Promise<ToldWorkers> {
     if (this.#sorted.length === 0) throw localFailure('no-connection', 'No proxy is connected.')
     const asked = this.#sorted.filter(({ seals }) => seals).map(({ workerKeys }) => workerKeys.of(model))
     const answers = await Promise.allSettled(asked)
@@ -134,7 +134,9 @@ export class LinkPool {
     const refused = answers.find((answer) => answer.status === 'rejected')
     if (lists.length === 0 && refused !== undefined) throw refused.reason
     return {
-      workers: lists.flatMap(({ workers }) => workers.map(({ worker }) => worker)),
+      workers: lists.flatMap(({ workers }) =>
+        workers.filter(({ coefficient }) => coefficient <= maxCoefficient).map(({ worker }) => worker),
+      ),
       refused: lists.flatMap(({ refused }) => refused),
     }
   }

@@ -39,8 +39,8 @@ export interface AnsweringNetwork extends Asked {
 
 interface Question {
   readonly messages: readonly ChatMessage[]
-  /** What is asked of the seal: see `ChatRequest.seal`. */
-  readonly wish: SealWish
+  /** What is asked of the seal: see `ChatRequest.seal`. Looked at for each attempt, once its permit is given: the check behind it may have changed what is promised. */
+  readonly wish: () => SealWish
   /** Which workers it may be sealed to: see `ChatRequest.mayRead`. */
   readonly mayRead?: MayRead
   /** What was attested about the machines of an answer, for its receipt. Never rejects. */
@@ -94,7 +94,7 @@ async function* askOnce(
   let isMade = false
   try {
     const mayGo = mayGoBy(link, permit)
-    query = client.runChat({ model, body, maxTokens, maxCoefficient, mayGo, seal: wish, ...(mayRead && { mayRead }) }, signal)
+    query = client.runChat({ model, body, maxTokens, maxCoefficient, mayGo, seal: wish(), ...(mayRead && { mayRead }) }, signal)
     const responseHash = createHash('sha256')
     const failed = query.end.then(
       () => undefined,

@@ -78,7 +78,7 @@ export class OpenedBackend implements ChatBackend {
     }
     const attested = (seal: SealOutcome): Promise<ReceiptAttestation> =>
       receiptAttestation(carrier, seal, { root: link.root(), quotes }).catch(() => 'none' as const)
-    yield* answerOver(link, { messages, wish: wish(), attested, ...(mayRead && { mayRead }) }, gate, signal)
+    yield* answerOver(link, { messages, wish, attested, ...(mayRead && { mayRead }) }, gate, signal)
   }
 }
 

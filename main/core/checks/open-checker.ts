@@ -2,6 +2,7 @@ import type { CheckRow, EvidenceItem } from '../../../preload/api/privacy.ts'
 import type { Watchable } from '../../base/signal.ts'
 import type { Findings, LevelChecker } from '../../chat/privacy/checker.ts'
 import type { SealedWorker } from '../../protocol/sealed/outcome.ts'
+import { maxCoefficient } from '../network-answer.ts'
 import type { OpenedModel } from '../opened-model.ts'
 import { channelRow, connectionEvidence, registryRow, statements } from './network-rows.ts'
 import { connectionEnded } from './practice-checker.ts'
@@ -22,7 +23,7 @@ export function openChecker(
       const used = usedBy(network)
       if (!network || used?.name !== name) throw connectionEnded()
       const asked = model.value
-      const workers = asked === null ? [] : await network.client.sealableWorkers(asked)
+      const workers = asked === null ? [] : await network.client.sealableWorkers(asked, maxCoefficient)
       const root = network.root.config.value
       const findings: Findings = {
         rows: [
