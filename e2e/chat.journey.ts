@@ -106,8 +106,11 @@ test('a chat from right to left reads from the right', async () => {
   if (!box) throw new Error('The question is not on the screen.')
   expect(box.x + box.width - text.right).toBeLessThan(30)
   expect(text.left - box.x).toBeGreaterThan(200)
-  // What so small a model answers in this language is long and no words.
-  await page.getByRole('button', { name: 'Stop' }).click()
+  // What so small a model answers in this language is mostly long and no words; it may also have ended by now.
+  await page
+    .getByRole('button', { name: 'Stop' })
+    .click({ timeout: 2_000 })
+    .catch(() => undefined)
   await answered(turn)
 })
 
