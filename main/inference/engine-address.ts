@@ -12,6 +12,9 @@ export interface EngineAddress {
   readonly isEncrypted: boolean
 }
 
+/** Characters of an address as it is kept, with what had to be escaped in it. */
+export const mostUrlLength = 500
+
 /**
  * Reads the address of an OpenAI-compatible server, with or without `/v1` at its end.
  * @throws Failure `bad-url`
@@ -23,7 +26,9 @@ export function engineAddress(text: string): EngineAddress {
   if (url.username !== '' || url.password !== '')
     throw badUrl('The address must hold no name or password. A key has a field of its own.')
   if (url.search !== '' || url.hash !== '') throw badUrl('The address must end before any ? or #.')
-  const base = new URL(url.href.replace(/\/+$/, '').replace(/\/v1$/, ''))
+  const base = new URL(url)
+  base.pathname = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '')
+  if (base.href.length > mostUrlLength) throw badUrl('The address of the engine is too long.')
   return { url: base, host: base.host, isLoopback: isLoopback(base.hostname), isEncrypted: base.protocol === 'https:' }
 }
 

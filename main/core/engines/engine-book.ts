@@ -1,14 +1,15 @@
 import { z } from 'zod'
 import { engineKey, engineName, mostEngines } from '../../../preload/api/engines.ts'
 import { id, timeMs } from '../../../preload/api/scalars.ts'
-import { asError } from '../../base/failure.ts'
+import { asError, Failure } from '../../base/failure.ts'
 import type { Logger } from '../../base/logger.ts'
+import { mostUrlLength } from '../../inference/engine-address.ts'
 import type { SecretStore } from '../../wallet/secret-store.ts'
 
 const engineRecord = z.object({
   id,
   name: engineName,
-  url: z.url().max(500),
+  url: z.url().max(mostUrlLength),
   key: engineKey.optional(),
   addedAtMs: timeMs,
 })
@@ -31,32 +32,47 @@ const secretName = 'engines'
 export class EngineBook {
   readonly #secrets: Pick<SecretStore, 'put'>
   #now: EngineBookContents
+  readonly #isReadable: boolean
 
   constructor(secrets: Pick<SecretStore, 'get' | 'put'>, logger: Logger) {
     this.#secrets = secrets
-    this.#now = read(secrets, logger)
+    const kept = read(secrets, logger)
+    this.#isReadable = kept !== undefined
+    this.#now = kept ?? none
   }
 
   get value(): EngineBookContents {
     return this.#now
   }
 
-  /** Durable when it returns. @throws Failure `disk-full` or `write-failed`; the book is then as before */
+  /**
+   * Durable when it returns.
+   * @throws Failure `disk-full` or `write-failed`, `engines-unreadable` where engines and keys are kept that could not be read; the book is then as before
+   */
   write(next: EngineBookContents): void {
-    this.#secrets.put(secretName, new TextEncoder().encode(JSON.stringify({ version: 1, ...next })))
+    if (!this.#isReadable)
+      throw new Failure('engines-unreadable', 'The list of engines could not be read, so it is not written over.', {
+        advice: 'A newer version of the app may read it.',
+      })
+    // What could not be read again would be lost with the next start.
+    const checked = contents.parse({ version: 1, ...next })
+    this.#secrets.put(secretName, new TextEncoder().encode(JSON.stringify(checked)))
     this.#now = next
   }
 }
 
-function read(secrets: Pick<SecretStore, 'get'>, logger: Logger): EngineBookContents {
+const none: EngineBookContents = { engines: [], chosen: null }
+
+/** Undefined where something is kept that cannot be read. */
+function read(secrets: Pick<SecretStore, 'get'>, logger: Logger): EngineBookContents | undefined {
   const kept = secrets.get(secretName)
-  if (kept === undefined) return { engines: [], chosen: null }
+  if (kept === undefined) return none
   try {
     const { engines, chosen } = contents.parse(JSON.parse(new TextDecoder().decode(kept)))
     return { engines, chosen }
   } catch (thrown) {
     // Of a newer version: nothing is sent to an engine that is not understood.
     logger.warn('the list of engines could not be read', { reason: asError(thrown).name })
-    return { engines: [], chosen: null }
+    return undefined
   }
 }

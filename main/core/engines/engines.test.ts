@@ -87,8 +87,8 @@ describe('the list of engines', () => {
     expect(engines.view().engines).toEqual([])
     engines.add({ name: 'away', url: 'https://192.0.2.1:9', understood: true })
     expect(engines.view().engines[0]).toMatchObject({ isLoopback: false, isEncrypted: true, host: '192.0.2.1:9' })
-    for (const url of ['http://localhost:1', 'http://[::1]:1', 'http://127.1:1', 'http://0x7f000001:1'])
-      expect(engines.add({ name: `here-${url.length}-${url.at(7)}`, url }).id).toBeTruthy()
+    for (const [at, url] of ['http://localhost:1', 'http://[::1]:1', 'http://127.1:1', 'http://0x7f000001:1'].entries())
+      expect(engines.add({ name: `here-${at}`, url }).id).toBeTruthy()
     for (const url of ['file:///etc/passwd', 'http://name:pass@127.0.0.1', 'http://127.0.0.1/?a=b', 'mine', 'http://'])
       expect(() => engines.add({ name: 'bad', url })).toThrow(expect.objectContaining({ code: 'bad-url' }))
   })
@@ -116,6 +116,26 @@ describe('the list of engines', () => {
     expect(later.view()).toEqual({ engines: [], chosen: null })
     const left = openSecretStore(join(folder, 'secrets.json'), testKey).get('engines')
     expect(JSON.parse(Buffer.from(left ?? []).toString())).toEqual({ version: 1, engines: [], chosen: null })
+  })
+
+  it('refuses an address that could not be kept, and does not write over what it could not read', async () => {
+    const folder = temporaryFolder()
+    const engines = openEngines(folder)
+    engines.add({ name: 'mine', url: server.url, key: 'sk-of-the-engine-1234' })
+    // Escaped it is three times as long.
+    const long = `${server.url}/${'ä'.repeat(100)}`
+    expect(() => engines.add({ name: 'long', url: long })).toThrow(expect.objectContaining({ code: 'bad-url' }))
+    await engines.stop()
+    const later = openEngines(folder)
+    expect(later.view().engines).toMatchObject([{ name: 'mine', hasKey: true }])
+    await later.stop()
+    const secrets = openSecretStore(join(folder, 'secrets.json'), testKey)
+    const newer = new TextEncoder().encode('{"version":2,"engines":["with their keys"]}')
+    secrets.put('engines', newer)
+    const older = openEngines(folder)
+    expect(() => older.add({ name: 'other', url: server.url })).toThrow(expect.objectContaining({ code: 'engines-unreadable' }))
+    expect(older.view().engines).toEqual([])
+    expect(openSecretStore(join(folder, 'secrets.json'), testKey).get('engines')).toEqual(newer)
   })
 
   it('says what is wrong with an engine whose list it cannot read', async () => {

@@ -82,7 +82,7 @@ export class Engines {
     return { engine, model: chosen.model, listed: modelOf(engine, chosen.model) }
   }
 
-  /** @throws Failure `bad-url`, `needs-consent`, `engine-known`, `too-many-engines`, `disk-full`, `write-failed` */
+  /** @throws Failure `bad-url`, `needs-consent`, `engine-known`, `too-many-engines`, `engines-unreadable`, `disk-full`, `write-failed` */
   add({ name, key, understood, ...wish }: EngineWish): { id: string } {
     const address = engineAddress(wish.url)
     if (!understood) askFirst(address)
