@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
+import type { SealState } from '../../preload/api/privacy.ts'
 import type { Receipt } from '../../preload/api/receipt.ts'
 import { silentLogger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
@@ -16,6 +17,7 @@ import { QuoteVerifier } from '../protocol/attestation/quote-verifier.ts'
 import { syntheticImageHash, syntheticQuote } from '../protocol/attestation/testing/manipulated-peers.ts'
 import { evidenceWith, syntheticNowMs } from '../protocol/attestation/testing/synthetic-intel.ts'
 import type { GpuClaim, SealingIdentity } from '../protocol/sealed/direct/worker-key.ts'
+import type { SealedWorker } from '../protocol/sealed/outcome.ts'
 import { identity, owner } from '../protocol/sealed/testing/sealing-scene.ts'
 import { securePort } from '../proxy/ports.ts'
 import { goldenRoot, goldenWallet, pseudoProxy } from '../proxy/testing/fixtures.ts'
@@ -57,12 +59,28 @@ interface Flaws {
   /** Machine of the worker, as its kernel attests it; null for none. */
   readonly machine?: ((reportData: Uint8Array) => Uint8Array) | null
   readonly gpu?: GpuClaim
+  /** How many workers come; one. */
+  readonly workers?: number
   /** In the place of the machine. */
   readonly sealing?: Partial<SealingIdentity>
 }
 
+/** Outside of a test `expect.poll` has no place. */
+async function ready({ state }: Worker): Promise<void> {
+  const isReady = (): boolean => state.value.connections[0]?.phase === 'ready'
+  if (isReady()) return
+  await new Promise<void>((resolve) => {
+    const stop = state.onChange(() => {
+      if (!isReady()) return
+      stop()
+      resolve()
+    })
+  })
+}
+
 /** Proxy, worker and client over real sockets with proof of work and TLS: the roots of Intel alone are synthetic. */
 class Scene {
+  #workers = 1
   readonly #closers: (() => Promise<unknown> | unknown)[] = []
   readonly folder = mkdtempSync(join(tmpdir(), 'cocoon-attested-'))
   /** Clock of whoever judges quotes. */
@@ -145,22 +163,26 @@ class Scene {
 
     const tsm = machine && fakeTsm('tdx_guest', machine)
     if (tsm) this.#closers.push(() => rmSync(tsm.folder, { recursive: true, force: true }))
-    const worker = new Worker({
-      root: proxyRoot,
-      owner,
-      money: undefined,
-      backend: this.backend,
-      modelName,
-      database: this.#database('worker', workerMigrations),
-      // How a worker finds its proxy genuine is not the question here; the proxy asks it for its own quote.
-      dial: openDialer(powThread, { quote: syntheticQuote }),
-      dialChecksImageHashes: true,
-      sealing: { ...identity, ...(tsm && sealingMachine('builtin', { tee, files: tsm, gpu: async () => gpu })), ...sealing },
-      logger: silentLogger,
-      reconnectMs: 50,
+    this.#workers = flaws.workers ?? 1
+    const workers = Array.from({ length: this.#workers }, (_, index) => {
+      const worker = new Worker({
+        root: proxyRoot,
+        owner,
+        money: undefined,
+        backend: this.backend,
+        modelName,
+        database: this.#database(`worker-${index}`, workerMigrations),
+        // How a worker finds its proxy genuine is not the question here; the proxy asks it for its own quote.
+        dial: openDialer(powThread, { quote: syntheticQuote }),
+        dialChecksImageHashes: true,
+        sealing: { ...identity, ...(tsm && sealingMachine('builtin', { tee, files: tsm, gpu: async () => gpu })), ...sealing },
+        logger: silentLogger,
+        reconnectMs: 50,
+      })
+      worker.start()
+      this.#closers.push(() => worker.stop())
+      return worker
     })
-    worker.start()
-    this.#closers.push(() => worker.stop())
     const peers = new PeerWatch()
     const root = (): RootConfig | null => this.root.value
     const client = new Client({
@@ -177,7 +199,7 @@ class Scene {
     })
     client.start()
     this.#closers.push(() => client.stop())
-    await expect.poll(() => worker.state.value.connections[0], { timeout: 20_000 }).toMatchObject({ phase: 'ready' })
+    for (const worker of workers) await ready(worker)
     this.network.live.set({ client, peers, root: { config: this.root }, topUps: { refill: async () => undefined } })
   }
 
@@ -204,16 +226,16 @@ class Scene {
         },
         { timeout: 20_000 },
       )
-      .toBe(1)
+      .toBe(this.#workers)
     this.keeper.checkAgain()
     await expect.poll(() => this.keeper.state.value.phase, { timeout: 20_000 }).toMatch(/earned|failed/)
     return this.keeper.state.value
   }
 
-  async ask(): Promise<string> {
+  async ask(backend = this.attested): Promise<string> {
     let text = ''
     const never = AbortSignal.timeout(30_000)
-    for await (const event of this.attested.answer([{ role: 'user', content: 'The canary sings' }], never, this.keeper.permit))
+    for await (const event of backend.answer([{ role: 'user', content: 'The canary sings' }], never, this.keeper.permit))
       if (event.type === 'text') text += event.text
     return text
   }
@@ -224,19 +246,47 @@ class Scene {
 }
 
 const scenes: Scene[] = []
-const opened = async (flaws?: Flaws): Promise<Scene> => {
+/** Begun at once for all cases: proof of work and roads take most of the time, and each is waited for where it is needed. */
+const begin = (flaws?: Flaws): (() => Promise<Scene>) => {
   const scene = new Scene()
   scenes.push(scene)
-  await scene.start(flaws)
-  return scene
+  const started = scene.start(flaws)
+  // Whoever needs it hears of it.
+  started.catch(() => undefined)
+  return async () => {
+    await started
+    return scene
+  }
 }
-afterEach(async () => {
+afterAll(async () => {
   for (const scene of scenes.splice(0)) await scene.close()
 })
 
+type Rows = readonly (readonly [string, 'passed' | 'failed' | 'not-checked'])[]
+const rowsOf = (seal: SealState): Rows => {
+  const { report } = seal.phase === 'failed' ? seal : expect.unreachable(seal.phase)
+  return (report?.rows ?? []).map(({ id, result }) => [id, result])
+}
+/** The rows of the sheet in their order, each with its result. */
+const results = (...[hardware, software, worker, model, gpu]: readonly Rows[number][1][]): unknown => [
+  ['hardware', hardware],
+  ['software', software],
+  ['channel', 'passed'],
+  ['worker', worker],
+  ['model', model],
+  ['gpu', gpu],
+]
+const [yes, no, nobody] = ['passed', 'failed', 'not-checked'] as const
+
 describe('the level Attested network', () => {
+  const unflawed = begin()
+  const forReceipts = begin()
+  const toBeLost = begin()
+  const ofTest = begin({ isTest: true })
+  const ofTwo = begin({ workers: 2 })
+
   it('is earned by quotes of proxy and worker that the network contract lists, answers, and is verified again from its file', async () => {
-    const scene = await opened()
+    const scene = await unflawed()
     const seal = await scene.seal()
     if (seal.phase !== 'earned') throw new Error(JSON.stringify(seal))
     expect(seal.report.rows.map(({ id, result, by }) => [id, result, by])).toEqual([
@@ -269,14 +319,17 @@ describe('the level Attested network', () => {
   })
 
   it('is kept in the receipt of each answer: both quotes, images, collateral and block, each bound to what it was made for', async () => {
-    const scene = await opened()
+    const scene = await forReceipts()
     expect(await scene.seal()).toMatchObject({ phase: 'earned' })
     const live = scene.network.live.value ?? expect.unreachable('not live')
     const body = JSON.stringify({ model: 'Qwen/Qwen3-8B', max_tokens: 50, messages: [{ role: 'user', content: 'hi' }] })
     const handle = live.client.runChat({ model: 'Qwen/Qwen3-8B', body, seal: 'attested' }, AbortSignal.timeout(30_000))
     await handle.end
     const { quotes, root } = scene
-    const attestation = await receiptAttestation(usedBy(live)?.peer, handle.seal, { root: root.value, quotes })
+    const proof = { workerQuote: (_worker: SealedWorker, quote: Uint8Array) => quotes.verify(quote) }
+    const { peer } = usedBy(live) ?? expect.unreachable('no connection')
+    const sentBy = { peer, root: root.value }
+    const attestation = await receiptAttestation(sentBy, handle.seal, proof)
     if (attestation === 'none') throw new Error('nothing was attested')
     expect(attestation).toMatchObject({
       proxy: { imageHash: image },
@@ -300,57 +353,135 @@ describe('the level Attested network', () => {
       )
     expect(() => checkAttestation({ ...receipt, seal: { scheme: 'none', reason: 'no-keys' } })).toThrow()
     // A proxy that proved nothing is never written down as one that did.
-    expect(await receiptAttestation(undefined, handle.seal, { root: root.value, quotes })).toBe('none')
+    expect(await receiptAttestation(undefined, handle.seal, proof)).toBe('none')
+    expect(await receiptAttestation({ ...sentBy, root: null }, handle.seal, proof)).toBe('none')
+    // Nor a worker whose quote does not hold.
+    expect(await receiptAttestation(sentBy, handle.seal, { workerQuote: () => Promise.reject(new Error('old')) })).toBe('none')
   })
 
-  it.each<[string, Flaws, RegExp]>([
+  it('names no single worker where several may answer: both are in its file, and nobody else may read', async () => {
+    const scene = await ofTwo()
+    const seal = await scene.seal()
+    if (seal.phase !== 'earned') throw new Error(JSON.stringify(seal))
+    const { rows, evidence } = seal.report
+    expect(rows.find(({ id }) => id === 'worker')?.sentence.words).toEqual({
+      code: 'check-worker-sealed-several',
+      values: { n: 2 },
+    })
+    expect(evidence.filter(({ id }) => /^worker(-2)?-(key-id|image|quote)$/.test(id))).toHaveLength(6)
+    expect(new Set(evidence.map(({ id }) => id)).size).toBe(evidence.length)
+    const { inputs } = scene.keeper
+    const file = { kind: 'cocoon-evidence', version: 1, level: 'attested', verdict: 'earned', report: seal.report, inputs }
+    const lines = verifyEvidence(JSON.parse(JSON.stringify(file)), roots)
+    expect(lines.filter((line) => line.startsWith('PROVEN: a TDX quote'))).toHaveLength(3)
+    // The same network, by a sheet that has judged nobody yet.
+    const unjudged = openedLevels(scene.network, scene.quotes, () => undefined)
+    const backend = unjudged.backends.find(({ level }) => level === 'attested') ?? expect.unreachable('no backend')
+    try {
+      await expect.poll(() => backend.state.value, { timeout: 20_000 }).toMatchObject({ state: 'ready' })
+      await expect(scene.ask(backend)).rejects.toMatchObject({ code: 'seal-unavailable' })
+    } finally {
+      unjudged.close()
+    }
+    expect(scene.backend.requests).toEqual([])
+  })
+
+  it('tells in a receipt what the question was sent by, whatever is read or grows old while it is answered', async () => {
+    const scene = await unflawed()
+    expect(await scene.seal()).toMatchObject({ phase: 'earned' })
+    const good = scene.root.value ?? expect.unreachable('no root')
+    const signal = AbortSignal.timeout(30_000)
+    let receipt: Promise<Receipt | undefined> | undefined
+    for await (const event of scene.attested.answer([{ role: 'user', content: 'hi' }], signal, scene.keeper.permit)) {
+      if (event.type === 'text' && scene.root.value === good) {
+        scene.root.set({ ...good, source: { endpoint: 'http://127.0.0.1:2', block: { seqno: 99, timeMs: Date.now() } } })
+        scene.nowMs += 400 * 86_400_000
+      }
+      if (event.type === 'final') receipt = event.receipt
+    }
+    expect(scene.root.value?.source?.block?.seqno).toBe(99)
+    expect((await receipt)?.attestation).toMatchObject({
+      worker: { imageHash: image, verifiedAtMs: syntheticNowMs },
+      listed: { block: 77, endpoints: ['http://127.0.0.1:1'] },
+    })
+  })
+
+  const unreached: readonly [string, Flaws, RegExp][] = [
     ['the proxy shows no quote', { proxyQuote: undefined }, /shows no attestation/],
     ['the proxy shows a fake quote', { proxyQuote: fakeQuote }, /attestation|quote/i],
     ['the proxy shows the quote of another key', { proxyQuote: () => syntheticQuote(new Uint8Array(32)) }, /another key/],
     ['the contract does not list the proxy’s image', { root: { proxyHashes: new Set(['77'.repeat(32)]) } }, /does not list/],
     ['the contract was read too long ago', { root: { source: oldSource } }, /was read 6\d minutes ago/],
-  ])('is not reached where %s, and says why', async (_name, flaws, reason) => {
-    const scene = await opened(flaws)
-    await expect.poll(() => scene.attested.state.value.reason, { timeout: 20_000 }).toMatch(reason)
-    expect(scene.attested.state.value.state).toBe('starting')
-    expect(scene.keeper.state.value.phase).toBe('idle')
-    await expect(scene.keeper.permit(AbortSignal.timeout(5_000))).rejects.toMatchObject({ code: 'not-ready' })
-  })
+  ]
+  it.each(unreached.map(([name, flaws, reason]) => [name, begin(flaws), reason] as const))(
+    'is not reached where %s, and says why',
+    async (_name, opened, reason) => {
+      const scene = await opened()
+      await expect.poll(() => scene.attested.state.value.reason, { timeout: 20_000 }).toMatch(reason)
+      expect(scene.attested.state.value.state).toBe('starting')
+      expect(scene.keeper.state.value.phase).toBe('idle')
+      await expect(scene.keeper.permit(AbortSignal.timeout(30_000))).rejects.toMatchObject({ code: 'not-ready' })
+    },
+  )
 
-  it.each<[string, Flaws, RegExp]>([
-    ['the worker shows no quote', { machine: null }, /without an attestation|No worker showed one/],
+  const unearned: readonly [string, Flaws, RegExp, unknown][] = [
+    [
+      'the worker shows no quote',
+      { machine: null },
+      /without an attestation|No worker showed one/,
+      results(no, nobody, no, nobody, nobody),
+    ],
     [
       'the worker shows a fake quote',
       { machine: null, sealing: { quote: async () => new Uint8Array(64) } },
       /No worker showed one/,
+      results(no, nobody, no, nobody, nobody),
     ],
     [
       'the worker’s quote is for another key',
       { machine: null, sealing: { quote: async () => quoteFor(new Uint8Array(64)), gpu: async () => 'none' } },
       /No worker showed one/,
+      results(no, nobody, no, nobody, nobody),
     ],
     [
       'the contract does not list the worker’s image',
       { root: { workerHashes: new Set(['77'.repeat(32)]) } },
       /No worker showed one/,
+      results(no, nobody, no, nobody, nobody),
     ],
-    ['the contract does not list the model', { root: { modelHashes: new Set() } }, /does not list the model/],
-    ['the graphics card is open to its host', { gpu: 'exposed' }, /not in its confidential mode/],
+    [
+      'the contract does not list the model',
+      { root: { modelHashes: new Set() } },
+      /does not list the model/,
+      results(yes, yes, yes, no, yes),
+    ],
+    [
+      'the graphics card is open to its host',
+      { gpu: 'exposed' },
+      /not in its confidential mode/,
+      results(yes, yes, yes, yes, no),
+    ],
     [
       'the worker says nothing of its graphics card',
       { machine: null, sealing: { quote: async (data) => quoteFor(data) } },
       /not in its confidential mode/,
+      results(yes, yes, yes, yes, no),
     ],
-  ])('is not earned where %s: the reason is shown, and nothing is sent', async (_name, flaws, reason) => {
-    const scene = await opened(flaws)
-    const seal = await scene.seal()
-    expect(seal).toMatchObject({ phase: 'failed', reason: { text: expect.stringMatching(reason) } })
-    await expect(scene.ask()).rejects.toMatchObject({ code: 'not-verified' })
-    expect(scene.backend.requests).toEqual([])
-  })
+  ]
+  it.each(unearned.map(([name, flaws, reason, rows]) => [name, begin(flaws), reason, rows] as const))(
+    'is not earned where %s: the reason is shown, and nothing is sent',
+    async (_name, opened, reason, rows) => {
+      const scene = await opened()
+      const seal = await scene.seal()
+      expect(seal).toMatchObject({ phase: 'failed', reason: { text: expect.stringMatching(reason) } })
+      expect(rowsOf(seal)).toEqual(rows)
+      await expect(scene.ask()).rejects.toMatchObject({ code: 'not-verified' })
+      expect(scene.backend.requests).toEqual([])
+    },
+  )
 
   it('is lost when the contract or what Intel says grows old, or the contract takes an image back', async () => {
-    const scene = await opened()
+    const scene = await toBeLost()
     expect(await scene.seal()).toMatchObject({ phase: 'earned' })
     const good = scene.root.value ?? expect.unreachable('no root')
     // Earned a moment ago, and looked at again right before sending.
@@ -366,12 +497,12 @@ describe('the level Attested network', () => {
   })
 
   it('does not exist in a network that demands no attestation', async () => {
-    const scene = await opened({ isTest: true })
+    const scene = await ofTest()
     expect(scene.attested.state.value).toMatchObject({
       state: 'unavailable',
       reason: expect.stringContaining('Sealed demands no attestation'),
     })
     await expect.poll(() => scene.keeper.state.value.phase, { timeout: 20_000 }).toBe('failed')
-    await expect(scene.keeper.permit(AbortSignal.timeout(5_000))).rejects.toMatchObject({ code: 'not-verified' })
+    await expect(scene.keeper.permit(AbortSignal.timeout(30_000))).rejects.toMatchObject({ code: 'not-verified' })
   })
 })

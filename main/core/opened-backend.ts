@@ -8,8 +8,10 @@ import type { SealWish } from '../client/proxy-link.ts'
 import { paidNothing } from '../client/query-failure.ts'
 import type { ChatMessage } from '../inference/engine.ts'
 import type { QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
+import type { VerifiedQuote } from '../protocol/attestation/verify-quote.ts'
 import type { SealedWorker, SealOutcome } from '../protocol/sealed/outcome.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
+import type { RootConfig } from '../ton/root-config.ts'
 import type { AppNetwork, LiveNetwork } from './app-network.ts'
 import type { SeenPeer } from './checks/seen-peer.ts'
 import { type CheckedNetwork, isPermitted } from './checks/used-connection.ts'
@@ -35,6 +37,8 @@ export interface OpenedBackendOptions {
   readonly mayPass?: (peer: SeenPeer) => boolean
   /** Whether a worker may read questions of this level, looked at right before one is sealed to it; every worker may when left out. */
   readonly mayRead?: (worker: SealedWorker) => boolean
+  /** The quote of a worker as the sheet verified it; it is verified for the receipt alone where the level has no such check. */
+  readonly provenBy?: (worker: SealedWorker) => VerifiedQuote | undefined
 }
 
 /** The levels of a network that the user opened: its proxies and workers belong to whoever they belong to. */
@@ -56,13 +60,15 @@ export class OpenedBackend implements ChatBackend {
   }
 
   async *answer(messages: readonly ChatMessage[], signal: AbortSignal, gate: Gate): AsyncGenerator<BackendEvent> {
-    const { network, model, wish, mayPass, mayRead, quotes } = this.#options
+    const { network, model, wish, mayPass, mayRead, provenBy, quotes } = this.#options
     const live = network.live.value
     if (!live || model.value === null) {
       const { reason = '', reasonWords } = this.state.value
       throw new Failure('not-ready', reason, { money: paidNothing, retryable: true, words: reasonWords })
     }
-    let carrier: SeenPeer | undefined
+    // What a receipt says is what the question was sent by, whatever is read or verified until its answer has ended.
+    let sentBy: { readonly peer: SeenPeer; readonly root: RootConfig | null } | undefined
+    const proven = new Map<string, VerifiedQuote>()
     const link = {
       client: live.client,
       model: model.value,
@@ -71,14 +77,23 @@ export class OpenedBackend implements ChatBackend {
       isPermitted: (wire: PacketConnection, permitted: string): boolean => {
         const peer = live.peers.of(wire)
         const may = isPermitted(live, wire, permitted) && peer !== undefined && (mayPass?.(peer) ?? true)
-        if (may) carrier = peer
+        if (may) sentBy = { peer, root: live.root.config.value }
         return may
       },
       refill: (missing: bigint) => live.topUps.refill(missing),
     }
+    const noting =
+      mayRead &&
+      ((worker: SealedWorker): boolean => {
+        const quote = provenBy?.(worker)
+        if (quote) proven.set(worker.keyId, quote)
+        return mayRead(worker)
+      })
     const attested = (seal: SealOutcome): Promise<ReceiptAttestation> =>
-      receiptAttestation(carrier, seal, { root: link.root(), quotes }).catch(() => 'none' as const)
-    yield* answerOver(link, { messages, wish, attested, ...(mayRead && { mayRead }) }, gate, signal)
+      receiptAttestation(sentBy, seal, {
+        workerQuote: async (worker, quote) => proven.get(worker.keyId) ?? (await quotes.verify(quote)),
+      })
+    yield* answerOver(link, { messages, wish: wish(), attested, ...(noting && { mayRead: noting }) }, gate, signal)
   }
 }
 

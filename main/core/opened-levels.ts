@@ -3,8 +3,8 @@ import type { ChatBackend } from '../chat/backend.ts'
 import type { LevelChecker } from '../chat/privacy/checker.ts'
 import type { SealWish } from '../client/proxy-link.ts'
 import type { QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
-import { attestedChecker } from './checks/attested-checker.ts'
-import { proxyObjection, workerObjection } from './checks/attested-peers.ts'
+import { attestedChecker, type Readers } from './checks/attested-checker.ts'
+import { proxyObjections, workerObjections } from './checks/attested-peers.ts'
 import { openChecker } from './checks/open-checker.ts'
 import { OpenedBackend, type OpenedNetwork } from './opened-backend.ts'
 import { watchOpenedModel } from './opened-model.ts'
@@ -26,6 +26,7 @@ export function openedLevels(network: OpenedNetwork, quotes: QuoteJudge, openSea
   const closing = new AbortController()
   const model = watchOpenedModel(live, closing.signal)
   const root = () => seen.value?.root.config.value ?? null
+  let readers: Readers = new Map()
   return {
     backends: [
       new OpenedBackend({ level: 'open', network, model, quotes, wish: () => openWish(openSeal()) }),
@@ -35,11 +36,22 @@ export function openedLevels(network: OpenedNetwork, quotes: QuoteJudge, openSea
         model,
         quotes,
         wish: () => 'attested',
-        mayPass: (peer) => proxyObjection(peer, root(), Date.now()) === null,
-        mayRead: (worker) => workerObjection(worker, root(), Date.now()) === null,
+        mayPass: (peer) => proxyObjections(peer, root(), Date.now()).length === 0,
+        mayRead: (worker) => readers.has(worker.keyId) && workerObjections(worker, root(), Date.now()).length === 0,
+        provenBy: (worker) => readers.get(worker.keyId),
       }),
     ],
-    checkers: [openChecker(live, model), attestedChecker({ live, model, quotes })],
+    checkers: [
+      openChecker(live, model),
+      attestedChecker({
+        live,
+        model,
+        quotes,
+        onJudged: (judged) => {
+          readers = judged
+        },
+      }),
+    ],
     close: () => closing.abort(),
   }
 }

@@ -10,7 +10,8 @@ import { readKey } from '../../protocol/sealed/direct/worker-key.ts'
 import type { SealedWorker } from '../../protocol/sealed/outcome.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import type { OpenedModel } from '../opened-model.ts'
-import { gpuOf, type Objection, proxyObjection, sentenceOf, workerObjection } from './attested-peers.ts'
+import { gpuOf, type Objection, proxyObjections, sentenceOf, unattested, workerObjections } from './attested-peers.ts'
+import { keyRefusal } from './key-refusals.ts'
 import { channelRow, connectionEvidence, statements } from './network-rows.ts'
 import { workerEvidence } from './open-checker.ts'
 import { connectionEnded } from './practice-checker.ts'
@@ -21,15 +22,20 @@ export interface AttestedCheckerOptions {
   readonly live: Watchable<CheckedNetwork | null>
   readonly model: OpenedModel
   readonly quotes: QuoteJudge
+  /** The workers that the sheet found good, with each check: nobody else may read a question of the level. */
+  readonly onJudged: (readers: Readers) => void
   /** Unix ms. */
   readonly now?: () => number
 }
+
+/** Workers' quotes as they were verified, by the id of the key that questions are sealed to. */
+export type Readers = ReadonlyMap<string, VerifiedQuote>
 
 /**
  * The Attested network: proxy and worker prove by quotes what they run, the network contract lists it, and questions are sealed to a key that the
  * worker's quote is bound to. Everything that this computer can check it checks; model and graphics card are the word of the attested software.
  */
-export function attestedChecker({ live, model, quotes, now = Date.now }: AttestedCheckerOptions): LevelChecker {
+export function attestedChecker({ live, model, quotes, onJudged, now = Date.now }: AttestedCheckerOptions): LevelChecker {
   return {
     level: 'attested',
     connection: connectionName(live),
@@ -41,8 +47,9 @@ export function attestedChecker({ live, model, quotes, now = Date.now }: Atteste
       const told = asked === null ? { workers: [], refused: [] } : await network.client.toldWorkers(asked)
       const root = network.root.config.value
       const proxy = await verified(quotes, used.peer.quote?.evidence.quote)
-      const worker = await bestWorker(told, quotes, root, now())
-      return findings({ used, root, proxy, worker, told, nowMs: now() })
+      const workers = await bestWorkers(told, quotes, root, now())
+      onJudged(new Map(workers.filter(isGood).flatMap(({ worker, quote }) => (quote ? [[worker.keyId, quote]] : []))))
+      return findings({ used, root, proxy, workers, told, nowMs: now() })
     },
   }
 }
@@ -63,61 +70,84 @@ async function verified(quotes: QuoteJudge, quote: Uint8Array | undefined): Prom
 interface Candidate {
   readonly worker: SealedWorker
   readonly judged: Judged | undefined
-  readonly objection: Objection | null
+  readonly quote: VerifiedQuote | undefined
+  readonly objections: readonly Objection[]
 }
 
-/** A worker that questions may be sealed to; without one the one that comes nearest, so that the sheet can say what it lacks. */
-async function bestWorker(
+const isGood = ({ quote, objections }: Candidate): boolean => quote !== undefined && objections.length === 0
+
+/** All workers that questions may be sealed to; without any the one that comes nearest, so that the sheet can say what it lacks. */
+async function bestWorkers(
   { workers }: ToldWorkers,
   quotes: QuoteJudge,
   root: RootConfig | null,
   nowMs: number,
-): Promise<Candidate | undefined> {
+): Promise<readonly Candidate[]> {
   const candidates: Candidate[] = []
   for (const worker of workers.slice(0, mostJudged)) {
     const { quote } = readKey(new Uint8Array(Buffer.from(worker.signedKey, 'hex')))
     const judged = worker.attestation.kind === 'tdx' ? await verified(quotes, quote) : undefined
-    candidates.push({ worker, judged, objection: workerObjection(worker, root, nowMs) })
+    const proven = quoteOf(judged)
+    // What is listed and said counts for nothing without a quote that holds now.
+    const objections = proven === undefined ? [unattested] : workerObjections(worker, root, nowMs)
+    candidates.push({ worker, judged, quote: proven, objections })
   }
-  const isGood = ({ judged, objection }: Candidate): boolean => objection === null && judged !== undefined && 'quote' in judged
-  return candidates.find(isGood) ?? candidates.find(({ judged }) => judged !== undefined) ?? candidates[0]
+  const good = candidates.filter(isGood)
+  if (good.length > 0) return good
+  const nearest = candidates.find(({ judged }) => judged !== undefined) ?? candidates[0]
+  return nearest === undefined ? [] : [nearest]
 }
 
 const mostJudged = 16
+/** Evidence of more is in the file alone. */
+const mostShown = 3
 
 interface Found {
   readonly used: Used
   readonly root: RootConfig | null
   readonly proxy: Judged | undefined
-  readonly worker: Candidate | undefined
+  readonly workers: readonly Candidate[]
   readonly told: ToldWorkers
   readonly nowMs: number
 }
 
 function findings(found: Found): Findings {
-  const { used, root, proxy, worker, told, nowMs } = found
-  const objections = [proxyObjection(used.peer, root, nowMs), worker?.objection ?? null].filter((one) => one !== null)
-  const objectionOf = (row: Objection['row']): Sentence | undefined => objections.find((one) => one.row === row)?.sentence
-  const row = (id: Objection['row'], statement: Sentence, good: () => CheckRow): CheckRow => {
-    const sentence = objectionOf(id)
-    return sentence === undefined ? good() : rowFailed(id, statement, sentence)
+  const { used, root, proxy, workers, told, nowMs } = found
+  const objections = [...proxyObjections(used.peer, root, nowMs), ...workers.flatMap((one) => one.objections)]
+  const row = (id: Objection['row'], statement: Sentence, unobjected: () => CheckRow): CheckRow => {
+    const sentence = objections.find((one) => one.row === id)?.sentence
+    return sentence === undefined ? unobjected() : rowFailed(id, statement, sentence)
   }
   return {
     rows: [
-      row('hardware', statements.hardware, () => hardwareRow(proxy, worker)),
-      row('software', statements.software, () => softwareRow(root, nowMs)),
+      row('hardware', statements.hardware, () => hardwareRow(proxy, workers)),
+      row('software', statements.software, () => softwareRow(found)),
       channelRow(used.peer),
-      row('worker', sealedStatement, () => workerRow(worker?.worker, told)),
-      row('model', modelStatement, () => modelRow(worker?.worker)),
-      row('gpu', gpuStatement, () => gpuRow(worker?.worker)),
+      row('worker', sealedStatement, () => workerRow(workers, told)),
+      row('model', modelStatement, () => modelRow(workers)),
+      row('gpu', gpuStatement, () => gpuRow(workers)),
     ],
     evidence: [
       ...connectionEvidence(used, root, 'tdx'),
       ...machineEvidence('proxy', used.peer.imageHash, quoteOf(proxy)),
-      ...(worker ? workerEvidence([worker.worker]) : []),
-      ...(worker?.worker.attestation.kind === 'tdx'
-        ? machineEvidence('worker', Buffer.from(worker.worker.attestation.imageHash, 'hex'), quoteOf(worker.judged))
-        : []),
+      ...workerEvidence(workers.slice(0, mostShown).map(({ worker }) => worker)),
+      ...workers
+        .slice(0, mostShown)
+        .flatMap(({ worker: { attestation }, quote }, index) =>
+          attestation.kind === 'tdx'
+            ? machineEvidence(index === 0 ? 'worker' : `worker-${index + 1}`, Buffer.from(attestation.imageHash, 'hex'), quote)
+            : [],
+        ),
+      ...(told.refused.length === 0
+        ? []
+        : [
+            evidence(
+              'workers-refused',
+              'mono',
+              said('Keys that were not taken', { code: 'evidence-refused' }),
+              [...new Set(told.refused)].join(', '),
+            ),
+          ]),
     ],
     inputs: inputsOf(found),
   }
@@ -130,26 +160,34 @@ const sealedStatement = said('The worker alone opens it', { code: 'check-sealed-
 const modelStatement = said('The exact model', { code: 'check-exact-model' })
 const gpuStatement = said('The graphics card in confidential mode', { code: 'check-gpu' })
 
-function hardwareRow(proxy: Judged | undefined, worker: Candidate | undefined): CheckRow {
+function hardwareRow(proxy: Judged | undefined, workers: readonly Candidate[]): CheckRow {
   const failed = (sentence: Sentence): CheckRow => rowFailed('hardware', statements.hardware, sentence)
   if (proxy === undefined) return failed(said('The proxy showed no attestation.', { code: 'check-hardware-proxy-none' }))
   if ('reason' in proxy) return failed(proxy.reason)
-  if (worker?.judged === undefined)
+  const [first] = workers
+  if (first?.judged === undefined)
     return failed(said('The proxy’s attestation holds. No worker showed one that does.', { code: 'check-hardware-worker-none' }))
-  if ('reason' in worker.judged) return failed(worker.judged.reason)
-  const untilMs = Math.min(proxy.quote.collateral.expiresAtMs, worker.judged.quote.collateral.expiresAtMs)
+  if ('reason' in first.judged) return failed(first.judged.reason)
+  const held = [proxy.quote, ...workers.flatMap(({ quote }) => (quote ? [quote] : []))]
+  const untilMs = Math.min(...held.map(({ collateral }) => collateral.expiresAtMs))
   return passed(
     'hardware',
     'here',
     statements.hardware,
     said(
-      `Both machines run in Intel TDX: their quotes hold up to the root key, and are up to date by what Intel says until ${new Date(untilMs).toISOString()}.`,
+      `The machines of proxy and worker run in Intel TDX: their quotes hold up to the root key, and are up to date by what Intel says until ${new Date(untilMs).toISOString()}.`,
       { code: 'check-hardware-tdx', values: { untilMs } },
     ),
   )
 }
 
-function softwareRow(root: RootConfig | null, nowMs: number): CheckRow {
+function softwareRow({ root, proxy, workers, nowMs }: Found): CheckRow {
+  if (quoteOf(proxy) === undefined || workers.length === 0 || workers.some(({ quote }) => quote === undefined))
+    return notChecked(
+      'software',
+      statements.software,
+      said('Proxy and worker did not both prove what they run, so there is nothing to compare.', { code: 'check-software-half' }),
+    )
   const { version = 0, source } = root ?? {}
   const from = source?.endpoint ?? '—'
   const block = source?.block?.seqno ?? '—'
@@ -159,37 +197,53 @@ function softwareRow(root: RootConfig | null, nowMs: number): CheckRow {
     'here',
     statements.software,
     said(
-      `The network contract lists what both machines run: version ${version}, block ${block}, ${ageSeconds} s old, read through ${from}. One endpoint was asked; no block proof was checked.`,
+      `The network contract lists what proxy and worker run: version ${version}, block ${block}, ${ageSeconds} s old, read through ${from}. One endpoint was asked; no block proof was checked.`,
       { code: 'check-software-listed', values: { version, block, age: ageSeconds, from } },
     ),
   )
 }
 
-function workerRow(worker: SealedWorker | undefined, { refused }: ToldWorkers): CheckRow {
-  if (worker === undefined) {
-    const reasons = [...new Set(refused)].join(', ')
+/** Of the workers that a question could go to: with a choice of several nobody knows yet which it will be. */
+function workerRow(workers: readonly Candidate[], { refused }: ToldWorkers): CheckRow {
+  const [first, ...others] = workers
+  if (first === undefined) {
+    const [reason] = refused
     return rowFailed(
       'worker',
       sealedStatement,
-      reasons === ''
+      reason === undefined
         ? said('No worker offers a key that a question could be sealed to.', { code: 'check-worker-no-key' })
-        : said(`No key of a worker holds: ${reasons}.`, { code: 'check-worker-refused', values: { reasons } }),
+        : keyRefusal(reason),
     )
   }
+  const { owner } = first.worker
   return passed(
     'worker',
     'here',
     sealedStatement,
-    said(
-      `Questions are sealed to a key that the worker’s attestation is bound to; the proxy cannot read them. It belongs to ${worker.owner}; who that is was not checked.`,
-      { code: 'check-worker-sealed', values: { owner: worker.owner } },
-    ),
+    others.length > 0
+      ? said(
+          `Questions are sealed to the key of one of ${workers.length} workers, each bound to its worker’s attestation; the proxy cannot read them. Who they belong to was not checked.`,
+          { code: 'check-worker-sealed-several', values: { n: workers.length } },
+        )
+      : said(
+          `Questions are sealed to a key that the worker’s attestation is bound to; the proxy cannot read them. It belongs to ${owner}; who that is was not checked.`,
+          { code: 'check-worker-sealed', values: { owner } },
+        ),
   )
 }
 
-function modelRow(worker: SealedWorker | undefined): CheckRow {
-  if (worker === undefined) return notChecked('model', modelStatement, nobody)
-  const { model } = worker
+/** Why nobody can say what only attested software could. */
+function unsaid(workers: readonly Candidate[]): Sentence | undefined {
+  if (workers.length === 0) return said('There is no worker to check.', { code: 'check-no-worker' })
+  if (workers.every(({ quote }) => quote !== undefined)) return undefined
+  return said('No attested software of a worker stands behind an answer to this.', { code: 'check-worker-unsaid' })
+}
+
+function modelRow(workers: readonly Candidate[]): CheckRow {
+  const missing = unsaid(workers)
+  if (missing) return notChecked('model', modelStatement, missing)
+  const model = [...new Set(workers.map(({ worker }) => worker.model))].join(', ')
   return passed(
     'model',
     'sealed-worker',
@@ -201,23 +255,29 @@ function modelRow(worker: SealedWorker | undefined): CheckRow {
   )
 }
 
-function gpuRow(worker: SealedWorker | undefined): CheckRow {
-  if (worker === undefined) return notChecked('gpu', gpuStatement, nobody)
-  return passed(
-    'gpu',
-    'sealed-worker',
-    gpuStatement,
-    gpuOf(worker) === 'none'
-      ? said('There is none in the machine, says the attested software of the worker.', { code: 'check-gpu-none' })
-      : said('It is, says the attested software of the worker. Nothing of the card itself was checked here.', {
-          code: 'check-gpu-confidential',
-        }),
+function gpuRow(workers: readonly Candidate[]): CheckRow {
+  const missing = unsaid(workers)
+  if (missing) return notChecked('gpu', gpuStatement, missing)
+  const claims = new Set(workers.map(({ worker }) => gpuOf(worker)))
+  const pass = (sentence: Sentence): CheckRow => passed('gpu', 'sealed-worker', gpuStatement, sentence)
+  if (claims.size > 1)
+    return pass(
+      said('It is, or there is none in the machine, says the attested software of each worker.', { code: 'check-gpu-several' }),
+    )
+  if (claims.has('none'))
+    return pass(said('There is none in the machine, says the attested software of the worker.', { code: 'check-gpu-none' }))
+  return pass(
+    said('It is, says the attested software of the worker. Nothing of the card itself was checked here.', {
+      code: 'check-gpu-confidential',
+    }),
   )
 }
 
-const nobody = said('There is no worker to check.', { code: 'check-no-worker' })
-
-function machineEvidence(part: 'proxy' | 'worker', imageHash: Uint8Array, quote: VerifiedQuote | undefined): EvidenceItem[] {
+function machineEvidence(
+  part: 'proxy' | `worker${string}`,
+  imageHash: Uint8Array,
+  quote: VerifiedQuote | undefined,
+): EvidenceItem[] {
   const values = { part }
   const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
   return [
@@ -247,14 +307,12 @@ function machineEvidence(part: 'proxy' | 'worker', imageHash: Uint8Array, quote:
   ]
 }
 
-/** Public data only: what a third party needs to verify both quotes again, and the lists that were compared. */
-function inputsOf({ root, proxy, worker }: Found): unknown {
-  const [proxyQuote, workerQuote] = [quoteOf(proxy), quoteOf(worker?.judged)]
+/** Public data only: what a third party needs to verify the quotes of proxy and workers again, and the lists that were compared. */
+function inputsOf({ root, proxy, workers }: Found): unknown {
+  const proxyQuote = quoteOf(proxy)
   return {
     ...(proxyQuote && { proxy: quoteEvidence(proxyQuote) }),
-    ...(worker && {
-      worker: { signedKey: worker.worker.signedKey, ...(workerQuote && { quote: quoteEvidence(workerQuote) }) },
-    }),
+    workers: workers.map(({ worker: { signedKey }, quote }) => ({ signedKey, ...(quote && { quote: quoteEvidence(quote) }) })),
     ...(root && {
       registry: {
         address: root.address.toString(),

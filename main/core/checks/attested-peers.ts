@@ -26,60 +26,75 @@ export function membershipOf(
   return checkRootMembership({ imageHash }, root && listingOf(root), { part, nowMs })
 }
 
-/** Why a proxy does not earn the level; null when it does. Its quote was verified when it was dialled. */
-export function proxyObjection({ quote, imageHash }: SeenPeer, root: RootConfig | null, nowMs: number): Objection | null {
-  if (root?.params.isTest)
-    return {
-      row: 'software',
-      sentence: said('The network contract demands no attestation (is_test).', { code: 'check-software-test' }),
-    }
-  if (quote === undefined)
-    return { row: 'hardware', sentence: said('The proxy showed no attestation.', { code: 'check-hardware-proxy-none' }) }
-  return listingObjection(imageHash, 'proxy', root, nowMs)
+/** All reasons why a proxy does not earn the level; empty when it does. Its quote was verified when it was dialled. */
+export function proxyObjections({ quote, imageHash }: SeenPeer, root: RootConfig | null, nowMs: number): readonly Objection[] {
+  const test: readonly Objection[] = root?.params.isTest
+    ? [
+        {
+          row: 'software',
+          sentence: said('The network contract demands no attestation (is_test).', { code: 'check-software-test' }),
+        },
+      ]
+    : []
+  if (quote !== undefined) return [...test, ...listingObjections(imageHash, 'proxy', root, nowMs)]
+  const none = said('The proxy showed no attestation.', { code: 'check-hardware-proxy-none' })
+  return [...test, { row: 'hardware', sentence: none }]
 }
 
-/** Why a worker may not read questions of the level; null when it may. Its quote was verified when its key was told. */
-export function workerObjection(worker: SealedWorker, root: RootConfig | null, nowMs: number): Objection | null {
+/**
+ * All reasons why a worker may not read questions of the level; empty when it may. Its quote was verified when its key was told. What only attested
+ * software could say is no matter of a worker that has none.
+ */
+export function workerObjections(worker: SealedWorker, root: RootConfig | null, nowMs: number): readonly Objection[] {
   const { attestation, model } = worker
-  if (attestation.kind !== 'tdx')
-    return {
-      row: 'worker',
-      sentence: said('The worker’s key comes without an attestation that holds.', { code: 'check-worker-none' }),
-    }
-  const objection = listingObjection(new Uint8Array(Buffer.from(attestation.imageHash, 'hex')), 'worker', root, nowMs)
-  if (objection) return objection
-  if (!root?.modelHashes.has(createHash('sha256').update(model).digest('hex')))
-    return {
-      row: 'model',
-      sentence: said(`The network contract does not list the model ${model}.`, {
-        code: 'check-model-unlisted',
-        values: { model },
-      }),
-    }
+  if (attestation.kind !== 'tdx') return [unattested]
+  const isListed = root?.modelHashes.has(createHash('sha256').update(model).digest('hex')) ?? false
   const gpu = gpuOf(worker)
-  if (gpu === 'confidential' || gpu === 'none') return null
-  return {
-    row: 'gpu',
-    sentence: said('The worker’s graphics card is not in its confidential mode, or it does not say so.', {
-      code: 'check-gpu-exposed',
-    }),
-  }
+  return [
+    ...listingObjections(new Uint8Array(Buffer.from(attestation.imageHash, 'hex')), 'worker', root, nowMs),
+    ...(isListed
+      ? []
+      : [
+          {
+            row: 'model' as const,
+            sentence: said(`The network contract does not list the model ${model}.`, {
+              code: 'check-model-unlisted',
+              values: { model },
+            }),
+          },
+        ]),
+    ...(gpu === 'confidential' || gpu === 'none'
+      ? []
+      : [
+          {
+            row: 'gpu' as const,
+            sentence: said('The worker’s graphics card is not in its confidential mode, or it does not say so.', {
+              code: 'check-gpu-exposed',
+            }),
+          },
+        ]),
+  ]
+}
+
+export const unattested: Objection = {
+  row: 'worker',
+  sentence: said('The worker’s key comes without an attestation that holds.', { code: 'check-worker-none' }),
 }
 
 /** What the attested software of a worker says of its graphics card. */
 export const gpuOf = ({ signedKey }: SealedWorker) => readKey(new Uint8Array(Buffer.from(signedKey, 'hex'))).gpu
 
-function listingObjection(
+function listingObjections(
   imageHash: Uint8Array,
   part: MembershipRules['part'],
   root: RootConfig | null,
   nowMs: number,
-): Objection | null {
+): readonly Objection[] {
   try {
     membershipOf(imageHash, part, root, nowMs)
-    return null
+    return []
   } catch (thrown) {
-    if (thrown instanceof AttestationError) return { row: 'software', sentence: sentenceOf(thrown) }
+    if (thrown instanceof AttestationError) return [{ row: 'software', sentence: sentenceOf(thrown) }]
     throw thrown
   }
 }
