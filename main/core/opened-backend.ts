@@ -93,7 +93,7 @@ export class OpenedBackend implements ChatBackend {
       receiptAttestation(sentBy, seal, {
         workerQuote: async (worker, quote) => proven.get(worker.keyId) ?? (await quotes.verify(quote)),
       })
-    yield* answerOver(link, { messages, wish: wish(), attested, ...(noting && { mayRead: noting }) }, gate, signal)
+    yield* answerOver(link, { messages, wish, attested, ...(noting && { mayRead: noting }) }, gate, signal)
   }
 }
 
