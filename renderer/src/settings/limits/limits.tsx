@@ -151,7 +151,7 @@ function Row({ name, text, now, held = false, passedOver = false, toggle, childr
     <div className="setting-row">
       <div className="min-w-[220px] flex-1 basis-[260px]">
         <div className="flex flex-wrap items-center gap-2">
-          <h3 className="font-semibold">{name}</h3>
+          <p className="font-semibold">{name}</p>
           {held ? <span className="chip chip-accent">{t('limits.held')}</span> : null}
           {passedOver ? <span className="chip">{t('limits.anywayNow')}</span> : null}
         </div>
