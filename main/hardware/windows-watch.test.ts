@@ -67,6 +67,18 @@ describe('counters of Windows', () => {
     ])
   })
 
+  it('forget a card that was unplugged, and all when they are lost', () => {
+    const names = (table: CounterTable): string[] => table.readings(new Set()).map(({ name }) => name)
+    const table = tableOf(...cards, ...busy)
+    table.take('.')
+    expect(names(table)).toHaveLength(2)
+    for (const line of [cards[1] ?? '', '.']) table.take(line)
+    expect(names(table)).toEqual(['Intel(R) UHD Graphics 770'])
+    table.clear()
+    table.take('.')
+    expect(names(table)).toEqual([])
+  })
+
   it('say nothing before a round is whole, nor of a card without counters', () => {
     expect(tableOf(...cards, ...busy.slice(0, -1)).readings(new Set())).toEqual([])
     expect(tableOf(...cards, ...busy.slice(0, -1)).processes()).toBeNull()

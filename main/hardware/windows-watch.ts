@@ -63,13 +63,18 @@ function luidOf(instance: string): string | undefined {
 
 /** Takes the lines of `script`. A round counts when its last line is there. */
 export class CounterTable {
-  readonly #cards = new Map<string, Card>()
+  #cards: ReadonlyMap<string, Card> = new Map()
+  /** Of the round that is coming, where it names cards. */
+  #named = new Map<string, Card>()
   #coming = new Map<string, OnCard>()
   #present: ReadonlyMap<string, OnCard> | undefined
 
   take(line: string): void {
     const [kind, instance = '', ...rest] = line.split('|')
     if (kind === '.') {
+      // A card that is not named any more was unplugged.
+      if (this.#named.size > 0) this.#cards = this.#named
+      this.#named = new Map()
       this.#present = this.#coming
       this.#coming = new Map()
       return
@@ -124,15 +129,17 @@ export class CounterTable {
   }
 
   clear(): void {
+    this.#cards = new Map()
+    this.#named = new Map()
     this.#present = undefined
     this.#coming = new Map()
   }
 
   #takeCard(luid: string, [vendorId, memory, ...name]: readonly string[]): void {
     const vendor = whole(vendorId)
-    if (!/^\d{1,20}$/.test(luid) || vendor === null || vendor === softwareVendor || this.#cards.size >= 32) return
+    if (!/^\d{1,20}$/.test(luid) || vendor === null || vendor === softwareVendor || this.#named.size >= 32) return
     const bytes = whole(memory)
-    this.#cards.set(luid, {
+    this.#named.set(luid, {
       luid,
       name: name.join('|').slice(0, 200) || 'GPU',
       vendor: vendors[vendor] ?? 'other',
@@ -150,7 +157,7 @@ export class CounterTable {
 
   /** Of a card without memory of its own what it uses of the computer's. */
   #usage(luid: string, dedicated: number | null, shared: number | null): number | null {
-    return (this.#cards.get(luid)?.memoryBytes ?? null) === null ? add(dedicated, shared) : dedicated
+    return ((this.#named.get(luid) ?? this.#cards.get(luid))?.memoryBytes ?? null) === null ? add(dedicated, shared) : dedicated
   }
 }
 
