@@ -27,19 +27,25 @@ describe('a short search', () => {
     const targets = new URL('./targets.ts', import.meta.url)
     const { findings, inputs } = await runFuzz({ targets, names, seed, seconds: 4 })
     expect({ seed, findings }).toEqual({ seed, findings: [] })
-    for (const name of names) expect([name, (inputs[name] ?? 0) > 50]).toEqual([name, true])
+    for (const name of names) expect([name, (inputs[name] ?? 0) >= 16]).toEqual([name, true])
   })
 })
 
 describe('the search itself', () => {
   const targets = new URL('./testing/faulty-targets.ts', import.meta.url)
-  const search = (name: string, more: { inputs?: number; hangMs?: number; heapMb?: number } = {}): Promise<FuzzResult> =>
-    runFuzz({ targets, names: [name], seed: 7, seconds: 20, inputs: 2_000, ...more })
+  const search = (
+    name: string,
+    more: { inputs?: number; seconds?: number; hangMs?: number; heapMb?: number } = {},
+  ): Promise<FuzzResult> => runFuzz({ targets, names: [name], seed: 7, seconds: 20, inputs: 2_000, ...more })
 
   it('finds nothing where nothing is', async () => {
     const { findings, inputs } = await search('sound')
     expect(findings).toEqual([])
     expect(inputs.sound).toBeGreaterThanOrEqual(2_000)
+  })
+
+  it('counts nothing that was tried before it began', async () => {
+    expect((await search('sound', { seconds: 0 })).inputs).toEqual({})
   })
 
   it('finds an error that is no refusal, once, with its input', async () => {
