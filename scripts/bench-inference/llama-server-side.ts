@@ -31,7 +31,7 @@ export async function llamaServerSide(
   const begun = new Promise<URL>((resolve) => {
     createInterface(child.stdout).on('line', (line) => {
       const url = URL.parse(line.split(' ')[0] ?? '')
-      if (url !== null) resolve(url)
+      if (url?.protocol === 'http:') resolve(url)
     })
   })
   const url = await Promise.race([begun, gone, late])
