@@ -89,11 +89,13 @@ export class EngineLife {
     if (before === 'engine') this.#wasAwake = ['ready', 'loading', 'restarting'].includes(engine.state.value.status)
     if (before === 'engine' || holder === 'other')
       this.#released = engine.release({ graceMs: settings.value.limits.graceMs }).catch((thrown: unknown) => this.#log(thrown))
+    if (holder !== 'other-but-own') return
+    // Who asks for the model while it goes is not sent away first.
+    if (before === 'other') return engine.rest()
     // The memory goes first: only a question brings the model back.
-    if (holder === 'other-but-own')
-      void this.#released.then(() => {
-        if (this.#holder === 'other-but-own') engine.rest()
-      })
+    void this.#released.then(() => {
+      if (this.#holder === 'other-but-own') engine.rest()
+    })
   }
 
   #begin(work: Promise<void>): void {
