@@ -18,7 +18,7 @@ Verifies a file that the app saved. It needs neither the app nor, without --chai
               --chain <endpoint>  also looks up the charge on chain that covers it (HTTP endpoint of toncenter's form).
   evidence    What a check of a level found; a TDX quote in it is verified again, as of its time.
 
-Exit code 0: everything that the file can prove is proven. 1: a failure, named on the first line; or the chain shows no charge.
+Exit code 0: everything that the file can prove is proven. 1: a failure, named on the first line of its answer; or the chain shows no charge.
 2: wrong use. 3: nothing is wrong with the file, and nothing is proven by it, as there is no attestation in it.
 `
 
