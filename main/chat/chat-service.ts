@@ -24,7 +24,7 @@ import { LiveTurn } from './live-turn.ts'
 import { Places } from './places.ts'
 import { isWider, widest } from './privacy/levels.ts'
 import type { Privacy } from './privacy/privacy.ts'
-import { resolveMove } from './privacy/widening.ts'
+import { needsChoice, resolveMove } from './privacy/widening.ts'
 import { titleFrom } from './title.ts'
 import { notSaved } from './turn-errors.ts'
 
@@ -136,13 +136,28 @@ export class ChatService {
     const chat = this.#chat(input.id)
     this.#places.require(level)
     const messages = this.#turns(chat).length
-    const move = resolveMove({ from: chat.level, to: level, messages, along })
+    const move = resolveMove({
+      from: chat.level,
+      to: level,
+      messages,
+      along,
+      toOtherEngine: this.#goesToOtherEngine(chat, level),
+    })
     if (move === 'new-chat') return this.create({ level, understood })
     this.#takeConsent(level, chat.id, understood)
     // What waits to be sent was meant for the level of before.
     this.#places.giveUp(chat.id)
     this.#privacy.keeper(level)?.picked()
-    return this.#save({ ...chat, level, ...(messages === 0 && { widestLevel: level }) })
+    const engine = this.#places.engine(level)
+    return this.#save({ ...chat, level, ...(messages === 0 && { widestLevel: level }), ...(engine !== undefined && { engine }) })
+  }
+
+  /** Whether a question at that level would take messages along to an engine that the user did not choose to have read them. */
+  #goesToOtherEngine(chat: StoredChat, level: PrivacyLevel): boolean {
+    const engine = this.#places.engine(level)
+    if (engine === undefined || engine === chat.engine) return false
+    const turns = this.#turns(chat)
+    return chat.engine === undefined ? turns.some(({ turn }) => isOfOther(turn, engine)) : turns.length > 0
   }
 
   #takeConsent(level: PrivacyLevel, chatId: string, understood: true | undefined): void {
@@ -231,12 +246,19 @@ export class ChatService {
   }
 
   /** The way to a chat's level, once nothing speaks against sending this question, and what goes along with it, there. */
-  #sealed(id: string, question: string, secretsSeen: true | undefined): Promise<ChatBackend> {
+  async #sealed(id: string, question: string, secretsSeen: true | undefined): Promise<ChatBackend> {
     const chat = this.#idleChat(id)
     const { level } = chat
-    const unread = this.#turns(chat).filter(({ turn }) => isWider(turn.level, level))
+    const engine = this.#places.engine(level)
+    if (this.#goesToOtherEngine(chat, level)) throw needsChoice()
+    const unread = this.#turns(chat).filter(
+      ({ turn }) => isWider(turn.level, level) || (engine !== undefined && isOfOther(turn, engine)),
+    )
     const texts = [question, ...unread.flatMap(({ turn }) => [turn.question, turn.answer])]
-    return this.#places.sealed({ chatId: id, level, texts, secretsSeen: secretsSeen ?? false })
+    const backend = await this.#places.sealed({ chatId: id, level, texts, secretsSeen: secretsSeen ?? false })
+    // Another one may have been chosen while the check ran.
+    if (this.#goesToOtherEngine(this.#chat(id), level)) throw needsChoice()
+    return backend
   }
 
   /** The user does not want to wait for the seal any more. */
@@ -277,8 +299,9 @@ export class ChatService {
   }
 
   #waiting(id: string, question: string, backend: ChatBackend): Turn {
-    const model = backend.state.value.model ?? ''
-    return { id, question, answer: '', status: 'waiting', level: backend.level, model, createdAtMs: this.#now() }
+    const { model = '', engine } = backend.state.value
+    const place = { level: backend.level, model, ...(engine && { engine: engine.host }) }
+    return { id, question, answer: '', status: 'waiting', ...place, createdAtMs: this.#now() }
   }
 
   #start(
@@ -471,6 +494,8 @@ const newId = (): string => randomBytes(12).toString('base64url')
 const noTurn = (): Failure => new Failure('not-found', 'There is no such turn in this chat.', { values: { what: 'turn' } })
 const codeOf = (thrown: unknown): string => (thrown instanceof Failure ? thrown.code : asError(thrown).name)
 
-function summaryOf({ titledBy: _, ...summary }: StoredChat): ConversationSummary {
+const isOfOther = (turn: Turn, engine: string): boolean => turn.level === 'external' && turn.engine !== engine
+
+function summaryOf({ titledBy: _, engine: __, ...summary }: StoredChat): ConversationSummary {
   return summary
 }

@@ -10,6 +10,8 @@ import { damagedTurn, interrupted } from './turn-errors.ts'
 export interface StoredChat extends ConversationSummary {
   /** A title made from the first question gives way to nothing; one that the user wrote is never replaced. */
   readonly titledBy: 'nobody' | 'question' | 'user'
+  /** Host of the engine of another program that the messages may go along to, once the user chose that. */
+  readonly engine?: string | undefined
 }
 
 /** A turn and its place in its conversation. */
@@ -43,7 +45,10 @@ interface TurnRow {
   facts: Uint8Array
 }
 
-const headSchema = conversationSummary.omit({ id: true }).extend({ titledBy: z.enum(['nobody', 'question', 'user']) })
+const headSchema = conversationSummary.omit({ id: true }).extend({
+  titledBy: z.enum(['nobody', 'question', 'user']),
+  engine: z.string().optional(),
+})
 const factsSchema = turnSchema.omit({ id: true, question: true, answer: true })
 
 /** Answers that were running when the app ended are turned into failed turns that keep their text. */

@@ -59,6 +59,11 @@ export class Places {
     if (!this.#backends.has(level)) this.ready(level)
   }
 
+  /** Host of the engine of another program that answers now at a level; undefined at other levels. */
+  engine(level: PrivacyLevel): string | undefined {
+    return this.#backends.get(level)?.state.value.engine?.host
+  }
+
   isWaiting(chatId: string): boolean {
     return this.#waiting.has(chatId)
   }

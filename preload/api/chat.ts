@@ -54,6 +54,8 @@ export const turn = z.object({
   status: turnStatus,
   level: privacyLevel,
   model: z.string(),
+  /** Level `external`: host of the engine that the question was for. */
+  engine: z.string().optional(),
   createdAtMs: timeMs,
   /** From sending to the first token; absent until it came. */
   firstTokenMs: z.number().nonnegative().optional(),
@@ -149,7 +151,7 @@ export const chatCalls = {
   'chat.delete': { input: z.strictObject({ id }), output: z.object({}) },
   /**
    * Moves a chat; the output is the chat at that level, a new one where `along` says so. Fails with `needs-choice` where messages would become
-   * readable to more people and `along` is missing, and with `needs-consent` for the Open network without `understood`.
+   * readable to more people, or to another engine than read them, and `along` is missing, and with `needs-consent` for the Open network without `understood`.
    */
   'chat.setLevel': {
     input: z.strictObject({ id, level: privacyLevel, along: along.optional(), understood: understood.optional() }),
@@ -157,7 +159,7 @@ export const chatCalls = {
   },
   /**
    * Waits for the seal of the chat's level, then adds a turn and starts to answer it. Fails with `busy` while another turn of the chat runs or waits,
-   * with `not-verified` or `not-ready` (nothing was sent), `needs-consent`, and `looks-secret` unless `secretsSeen`.
+   * with `not-verified` or `not-ready` (nothing was sent), `needs-consent`, `needs-choice` where another engine was chosen since, and `looks-secret` unless `secretsSeen`.
    */
   'chat.send': {
     input: z.strictObject({

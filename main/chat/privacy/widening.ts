@@ -12,12 +12,18 @@ export interface Move {
   readonly messages: number
   /** What the user chose; undefined when nobody asked. */
   readonly along?: Along | undefined
+  /** They would go to another engine than the user chose for them, at whichever level they were before. */
+  readonly toOtherEngine?: boolean
 }
 
 /** Whether a move with messages has to be asked about: to the Attested network from this computer or a device of one's own, to another program or the Open network always. */
-export function asksWhatGoesAlong({ from, to, messages }: Omit<Move, 'along'>): boolean {
+export function asksWhatGoesAlong({ from, to, messages, toOtherEngine = false }: Omit<Move, 'along'>): boolean {
+  if (toOtherEngine) return messages > 0
   return messages > 0 && isWider(from, to) && (to === 'attested' || to === 'external' || to === 'open')
 }
+
+export const needsChoice = (): Failure =>
+  new Failure('needs-choice', 'This chat has messages already.', { advice: 'Choose: start a new chat, or send them along.' })
 
 /**
  * What a move becomes.
@@ -25,10 +31,7 @@ export function asksWhatGoesAlong({ from, to, messages }: Omit<Move, 'along'>): 
  */
 export function resolveMove(move: Move): 'same-chat' | 'new-chat' {
   if (!asksWhatGoesAlong(move)) return 'same-chat'
-  if (move.along === undefined)
-    throw new Failure('needs-choice', 'This chat has messages already.', {
-      advice: 'Choose: start a new chat, or send them along.',
-    })
+  if (move.along === undefined) throw needsChoice()
   return move.along === 'new-chat' ? 'new-chat' : 'same-chat'
 }
 

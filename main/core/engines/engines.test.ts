@@ -213,6 +213,32 @@ describe('the level Another program', () => {
     expect(server.asked.some(({ path }) => path !== '/v1/models')).toBe(false)
   })
 
+  it('asks what goes along once another engine is chosen, and takes nothing there unasked', async () => {
+    const { engines } = await withEngine()
+    const { chat, id, reader } = openLevel(engines)
+    await chat.send({ id, text: 'Only for this one' })
+    expect(await settled(reader)).toMatchObject({ status: 'done', engine: new URL(server.url).host })
+    const other = await engineServer(createEngineBackend({ engine, model }))
+    onTestFinished(() => other.close())
+    const second = engines.add({ name: 'other', url: other.url })
+    await soon(() => expect(engines.view().engines[1]?.models).toEqual([model]))
+    engines.choose({ id: second.id, model })
+    const needsChoice = expect.objectContaining({ code: 'needs-choice' })
+    const turnId = reader.turns[0]?.id ?? ''
+    await expect(chat.send({ id, text: 'And now?' })).rejects.toEqual(needsChoice)
+    await expect(chat.retry({ id, turnId })).rejects.toEqual(needsChoice)
+    expect(() => chat.setLevel({ id, level: 'external' })).toThrow(needsChoice)
+    expect(other.asked.some(({ path }) => path !== '/v1/models')).toBe(false)
+    expect(chat.setLevel({ id, level: 'external', along: 'new-chat' }).id).not.toBe(id)
+    expect(chat.setLevel({ id, level: 'external', along: 'send-along' }).id).toBe(id)
+    for (const text of ['And now?', 'And again?']) {
+      await chat.send({ id, text })
+      expect(await settled(reader)).toMatchObject({ status: 'done', engine: new URL(other.url).host })
+    }
+    engines.choose({ id: engines.view().engines[0]?.id ?? '', model })
+    await expect(chat.send({ id, text: 'Back' })).rejects.toEqual(needsChoice)
+  })
+
   it('stops by closing the connection, and loses its seal with the engine', async () => {
     const { engines } = await withEngine()
     const { backend, chat, id, keeper, reader } = openLevel(engines)

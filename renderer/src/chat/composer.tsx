@@ -92,7 +92,8 @@ export function Composer(props: ComposerProps) {
       field.current?.focus()
     } catch (error) {
       if (error instanceof ApiError && error.code === 'looks-secret') setHeld(error)
-      else if (error instanceof ApiError && error.code === 'needs-consent' && onNeedsConsent) onNeedsConsent()
+      else if (error instanceof ApiError && (error.code === 'needs-consent' || error.code === 'needs-choice') && onNeedsConsent)
+        onNeedsConsent()
       else if (!(givenUp.current && error instanceof ApiError && error.code === 'refused'))
         setFailure({
           // The answer to the sending did not come, so nobody knows here what became of it.

@@ -107,7 +107,8 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
     } catch (error) {
       if (!(error instanceof ApiError)) throw error
       if (error.code === 'looks-secret') setHeld({ error, turn })
-      else if (error.code === 'needs-consent') setWidening({ from: level, to: level, messages: turns.length })
+      else if (error.code === 'needs-consent' || error.code === 'needs-choice')
+        setWidening({ from: level, to: level, messages: turns.length })
       else setRefused(error)
     }
   }

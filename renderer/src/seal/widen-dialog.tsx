@@ -43,8 +43,10 @@ function Question({ from, to, messages, onStay, onMove }: QuestionProps) {
   const [along, setAlong] = useState<Along>('new-chat')
   const [understood, setUnderstood] = useState(false)
   const isOpen = to === 'open'
-  const move = (): void =>
-    onMove({ ...(messages > 0 && from !== to && { along }), ...(isOpen && understood && { understood: true as const }) })
+  /** At the same level another engine was chosen. */
+  const isOther = from === to && to === 'external'
+  const asksAlong = messages > 0 && (from !== to || isOther)
+  const move = (): void => onMove({ ...(asksAlong && { along }), ...(isOpen && understood && { understood: true as const }) })
   return (
     <AlertDialog.Content
       className="dialog dialog-wide"
@@ -61,14 +63,16 @@ function Question({ from, to, messages, onStay, onMove }: QuestionProps) {
           <AlertDialog.Title className="text-xl font-semibold">
             {isOpen ? t('widen.openTitle') : t('widen.title', { level: t(levelName[to]) })}
           </AlertDialog.Title>
-          <p className="text-sm text-ink-2">{t('widen.switching', { level: t(levelName[to]) })}</p>
+          <p className="text-sm text-ink-2">
+            {isOther ? t('widen.otherEngine') : t('widen.switching', { level: t(levelName[to]) })}
+          </p>
         </div>
       </div>
       {isOpen ? <Path level="open" tone="open" /> : null}
       <AlertDialog.Description className="mt-3 text-ink-2">
         {t(isOpen ? 'widen.openText' : to === 'external' ? 'widen.externalText' : 'widen.text')}
       </AlertDialog.Description>
-      {messages > 0 && from !== to ? (
+      {asksAlong ? (
         <>
           <p className="mt-4 mb-2 font-semibold">{t('widen.messages', { n: messages })}</p>
           <RadioGroup.Root
