@@ -232,7 +232,7 @@ test('the next question after a stop is answered, on either way', async () => {
   await chooseLevel(chat, computer)
   // Here an answer may be as long as the context; how long this one gets is not the question.
   const free = await ask(chat, 'Say goodbye in one short sentence.')
-  await someText(free)
+  await someText(free, 0)
   await chat.keyboard.press('Escape')
   await answered(free)
   await expect(answerOf(free)).not.toBeEmpty()
