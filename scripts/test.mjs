@@ -107,7 +107,12 @@ const parts = {
         file,
         playwrightCounts,
       )
-    journeys('The journey whose times are measured', 'playwright-measured.json', ['--project', 'measured', '--output', join(results, 'measured')])
+    journeys('The journey whose times are measured', 'playwright-measured.json', [
+      '--project',
+      'measured',
+      '--output',
+      join(results, 'measured'),
+    ])
     journeys('Journeys in the browser', 'playwright.json', ['--project', 'browser', '--project', 'electron', '--workers', '2'])
   },
 }
