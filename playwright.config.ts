@@ -8,19 +8,7 @@ const hasElectron = existsSync(pathFile) && existsSync(join(electronDir, 'dist',
 if (!hasElectron)
   process.stdout.write('No Electron binary here: the desktop window is NOT tested; the same page is tested in Chromium.\n')
 
-/** Where times are measured: `npm test` runs nothing beside it. */
-const measured = /main\.journey\.ts/
-
-const chromium = {
-  browserName: 'chromium' as const,
-  viewport: { width: 1280, height: 800 },
-  launchOptions: {
-    executablePath: process.env.CHROMIUM_PATH || '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'],
-  },
-}
-
-/** Journeys through the built app. Those of a file share one running app and go one after the other; `npm test` runs two files side by side. */
+/** Journeys through the built app. They share one running app, so they go one after the other. */
 export default defineConfig({
   testDir: 'e2e',
   outputDir: 'test-results/journeys',
@@ -31,10 +19,27 @@ export default defineConfig({
   forbidOnly: true,
   retries: 0,
   reporter: [['list'], ['json']],
-  use: { trace: 'retain-on-failure', screenshot: 'only-on-failure' },
+  // Recording every page keeps a core busy: TRACE=1 does it.
+  use: { trace: process.env.TRACE ? 'retain-on-failure' : 'off', screenshot: 'only-on-failure' },
   projects: [
-    { name: 'measured', testMatch: measured, use: chromium },
-    { name: 'browser', testMatch: /.*\.journey\.ts/, testIgnore: measured, use: chromium },
+    {
+      name: 'browser',
+      testMatch: /.*\.journey\.ts/,
+      use: {
+        browserName: 'chromium',
+        viewport: { width: 1280, height: 800 },
+        launchOptions: {
+          executablePath: process.env.CHROMIUM_PATH || '/usr/bin/chromium',
+          args: [
+            '--no-sandbox',
+            '--disable-background-networking',
+            '--disable-component-update',
+            '--disable-sync',
+            '--no-first-run',
+          ],
+        },
+      },
+    },
     { name: 'electron', testMatch: /.*\.electron\.ts/ },
   ],
 })

@@ -99,21 +99,13 @@ const parts = {
     ),
   journeys: () => {
     provideChromium()
-    const journeys = (title, file, options) =>
-      suite(
-        title,
-        [join(root, 'node_modules/@playwright/test/cli.js'), 'test', ...options],
-        { PLAYWRIGHT_JSON_OUTPUT_NAME: join(results, file), CHROMIUM_PATH: findChromium() ?? '' },
-        file,
-        playwrightCounts,
-      )
-    journeys('The journey whose times are measured', 'playwright-measured.json', [
-      '--project',
-      'measured',
-      '--output',
-      join(results, 'measured'),
-    ])
-    journeys('Journeys in the browser', 'playwright.json', ['--project', 'browser', '--project', 'electron', '--workers', '2'])
+    suite(
+      'Journeys in the browser',
+      [join(root, 'node_modules/@playwright/test/cli.js'), 'test'],
+      { PLAYWRIGHT_JSON_OUTPUT_NAME: join(results, 'playwright.json'), CHROMIUM_PATH: findChromium() ?? '' },
+      'playwright.json',
+      playwrightCounts,
+    )
   },
 }
 
