@@ -61,3 +61,17 @@ export class Signal<T> implements Watchable<T> {
     }
   }
 }
+
+/** Listens by `listen` to what `values` holds, as long as it is the present one, and calls `show` on each change of it, for the life of the program. */
+export function follow<T>(values: Watchable<T | null>, listen: (value: T) => () => void, show: () => void): void {
+  let stop: () => void = () => undefined
+  const take = (value: T | null): void => {
+    stop()
+    stop = value === null ? () => undefined : listen(value)
+  }
+  take(values.value)
+  values.onChange((value) => {
+    take(value)
+    show()
+  })
+}

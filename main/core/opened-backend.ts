@@ -1,7 +1,7 @@
 import type { LevelState } from '../../preload/api/chat.ts'
 import type { ReceiptAttestation } from '../../preload/api/receipt.ts'
 import { Failure, type Told, toldOf } from '../base/failure.ts'
-import { Signal, type Watchable } from '../base/signal.ts'
+import { follow, Signal, type Watchable } from '../base/signal.ts'
 import type { BackendEvent, ChatBackend } from '../chat/backend.ts'
 import type { Gate } from '../chat/privacy/seal-keeper.ts'
 import type { SealWish } from '../client/proxy-link.ts'
@@ -95,20 +95,6 @@ export class OpenedBackend implements ChatBackend {
       })
     yield* answerOver(link, { messages, wish, attested, ...(noting && { mayRead: noting }) }, gate, signal)
   }
-}
-
-/** Hears what a value tells as long as it is the present one. */
-function follow<T>(values: Watchable<T | null>, listen: (value: T) => () => void, show: () => void): void {
-  let stop: () => void = () => undefined
-  const take = (value: T | null): void => {
-    stop()
-    stop = value === null ? () => undefined : listen(value)
-  }
-  take(values.value)
-  values.onChange((value) => {
-    take(value)
-    show()
-  })
 }
 
 function levelState({ level, network, model }: OpenedBackendOptions): LevelState {

@@ -5,6 +5,7 @@ import type { BackendRequest, OpenAiBackend } from '../inference/openai-backend.
 import { endpointPaths } from './api-request.ts'
 import { canBeAsked, type GatewayBackend, type Permission, type RunningAnswer } from './backend.ts'
 import { withoutHints } from './fields.ts'
+import { freeAnswer } from './free-answer.ts'
 
 export interface LocalBackendOptions {
   /** The engine as an OpenAI backend; undefined while no model is loaded. */
@@ -18,7 +19,6 @@ const level: PrivacyLevel = 'computer'
 const scopeHeader = 'X-Cocoon-Key-Id'
 /** Each key's prompts have a cache of their own: how soon an answer begins must not tell one program what another one asked. */
 export const keyScope = ({ headers }: BackendRequest): string | undefined => headers.find(([name]) => name === scopeHeader)?.[1]
-const free = Promise.resolve({ costNano: 0n })
 
 /** The model in this computer's own engine: nothing leaves it, nothing is paid. */
 export function localBackend({ current, trouble, permission }: LocalBackendOptions): GatewayBackend {
@@ -62,23 +62,10 @@ function answerOf(
   permission: Permission,
   signal: AbortSignal,
 ): RunningAnswer {
-  const response = (async () => {
+  const respond = async () => {
     await permission(signal)
     if (engine === undefined) throw new Failure('engine-not-ready', 'The model is gone.', { retryable: true })
     return engine.handle(asked, signal)
-  })()
-  const head = response.then(({ status, headers }) => ({
-    status,
-    contentType: headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '',
-  }))
-  head.catch(() => undefined)
-  return {
-    head,
-    end: free,
-    body: {
-      async *[Symbol.asyncIterator]() {
-        yield* (await response).body
-      },
-    },
   }
+  return freeAnswer(respond())
 }

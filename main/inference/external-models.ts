@@ -36,15 +36,19 @@ const entry = z.looseObject({
 })
 const list = z.looseObject({ data: z.array(entry) })
 
+export const isKeyRefused = (status: number): boolean => status === 401 || status === 403
+
+export const keyRefused = (): Failure =>
+  new Failure('engine-key-refused', 'The engine wants a key, or refuses the one that it was given.', {
+    advice: 'Remove it, and add it anew with its key.',
+  })
+
 /**
  * The models of an answer to `GET /v1/models`. Entries without a usable name are left out.
  * @throws Failure `engine-key-refused`, `engine-unhealthy`, `engine-answer-bad`; an error of the connection
  */
 export async function readModels({ status, headers, body }: EngineHttpResponse): Promise<ExternalModel[]> {
-  if (status === 401 || status === 403)
-    throw new Failure('engine-key-refused', 'The engine wants a key, or refuses the one that it was given.', {
-      advice: 'Remove it, and add it anew with its key.',
-    })
+  if (isKeyRefused(status)) throw keyRefused()
   if (status !== 200)
     throw new Failure('engine-unhealthy', `The engine answered with the status ${status}.`, {
       retryable: true,

@@ -14,9 +14,8 @@ import { gpuOf, type Objection, proxyObjections, sentenceOf, unattested, workerO
 import { keyRefusal } from './key-refusals.ts'
 import { channelRow, connectionEvidence, statements } from './network-rows.ts'
 import { workerEvidence } from './open-checker.ts'
-import { connectionEnded } from './practice-checker.ts'
 import { evidence, notChecked, passed, rowFailed, said } from './rows.ts'
-import { type CheckedNetwork, connectionName, type Used, usedBy } from './used-connection.ts'
+import { type CheckedNetwork, connectionName, connectionOf, type Used } from './used-connection.ts'
 
 export interface AttestedCheckerOptions {
   readonly live: Watchable<CheckedNetwork | null>
@@ -40,9 +39,7 @@ export function attestedChecker({ live, model, quotes, onJudged, now = Date.now 
     level: 'attested',
     connection: connectionName(live),
     check: async (name) => {
-      const network = live.value
-      const used = usedBy(network)
-      if (!network || used?.name !== name) throw connectionEnded()
+      const { network, used } = connectionOf(live, name)
       const asked = model.value
       const told = asked === null ? { workers: [], refused: [] } : await network.client.toldWorkers(asked)
       const root = network.root.config.value

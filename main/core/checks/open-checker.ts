@@ -5,9 +5,8 @@ import type { SealedWorker } from '../../protocol/sealed/outcome.ts'
 import { maxCoefficient } from '../network-answer.ts'
 import type { OpenedModel } from '../opened-model.ts'
 import { channelRow, connectionEvidence, registryRow, statements } from './network-rows.ts'
-import { connectionEnded } from './practice-checker.ts'
 import { evidence, notChecked, passed, said } from './rows.ts'
-import { type CheckedNetwork, connectionName, usedBy } from './used-connection.ts'
+import { type CheckedNetwork, connectionName, connectionOf } from './used-connection.ts'
 
 /** The Open network: the way to the proxy, and whether questions are sealed past it. Whoever the worker belongs to could read them. */
 export function openChecker(
@@ -19,9 +18,7 @@ export function openChecker(
     level: 'open',
     connection: connectionName(live),
     check: async (name) => {
-      const network = live.value
-      const used = usedBy(network)
-      if (!network || used?.name !== name) throw connectionEnded()
+      const { network, used } = connectionOf(live, name)
       const asked = model.value
       const workers = asked === null ? [] : await network.client.sealableWorkers(asked, maxCoefficient)
       const root = network.root.config.value

@@ -1,10 +1,9 @@
-import { Failure } from '../../base/failure.ts'
 import type { Watchable } from '../../base/signal.ts'
 import type { Findings, LevelChecker } from '../../chat/privacy/checker.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import { channelRow, connectionEvidence, registryRow, statements } from './network-rows.ts'
 import { notChecked, said } from './rows.ts'
-import { type CheckedNetwork, connectionName, type Used, usedBy } from './used-connection.ts'
+import { type CheckedNetwork, connectionName, connectionOf, type Used } from './used-connection.ts'
 
 /** The practice network: the client's connection to the proxy. It has no attestation, so most rows say that nobody checked. */
 export function practiceChecker(live: Watchable<CheckedNetwork | null>, now: () => number = Date.now): LevelChecker {
@@ -12,16 +11,11 @@ export function practiceChecker(live: Watchable<CheckedNetwork | null>, now: () 
     level: 'practice',
     connection: connectionName(live),
     check: async (name) => {
-      const network = live.value
-      const used = usedBy(network)
-      if (!network || used?.name !== name) throw connectionEnded()
+      const { network, used } = connectionOf(live, name)
       return findings(used, network.root.config.value, now())
     },
   }
 }
-
-export const connectionEnded = (): Failure =>
-  new Failure('connection-lost', 'The connection ended while it was checked.', { retryable: true })
 
 function findings(used: Used, root: RootConfig | null, nowMs: number): Findings {
   return {

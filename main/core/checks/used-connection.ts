@@ -1,4 +1,5 @@
-import { Signal, type Watchable } from '../../base/signal.ts'
+import { Failure } from '../../base/failure.ts'
+import { follow, Signal, type Watchable } from '../../base/signal.ts'
 import type { ClientConnectionState } from '../../client/state.ts'
 import type { PacketConnection } from '../../protocol/wire/connection.ts'
 import type { LiveNetwork } from '../app-network.ts'
@@ -22,6 +23,21 @@ export function usedBy(network: Pick<CheckedNetwork, 'client' | 'peers'> | null)
   return { name: `${link.endpoint} #${peer.count} ${peer.key ?? 'plain'}`, link, peer }
 }
 
+/**
+ * The connection of this name and its network, while it is the one in use.
+ * @throws Failure `connection-lost` when it has ended since it was named
+ */
+export function connectionOf(
+  live: Watchable<CheckedNetwork | null>,
+  name: string | null,
+): { readonly network: CheckedNetwork; readonly used: Used } {
+  const network = live.value
+  const used = usedBy(network)
+  if (!network || used?.name !== name)
+    throw new Failure('connection-lost', 'The connection ended while it was checked.', { retryable: true })
+  return { network, used }
+}
+
 /** Whether a connection of the network's client is the one that a permit names, now. */
 export function isPermitted(
   network: Pick<CheckedNetwork, 'client' | 'peers'>,
@@ -36,13 +52,7 @@ export function isPermitted(
 export function connectionName(live: Watchable<Pick<CheckedNetwork, 'client' | 'peers'> | null>): Watchable<string | null> {
   const name = new Signal<string | null>(null)
   const show = (): void => name.set(usedBy(live.value)?.name ?? null)
-  let unwatch: () => void = () => undefined
-  const follow = (network: Pick<CheckedNetwork, 'client'> | null): void => {
-    unwatch()
-    unwatch = network?.client.state.onChange(show) ?? (() => undefined)
-    show()
-  }
-  live.onChange(follow)
-  follow(live.value)
+  follow(live, ({ client }) => client.state.onChange(show), show)
+  show()
   return name
 }

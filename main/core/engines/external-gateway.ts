@@ -1,16 +1,15 @@
 import { Failure } from '../../base/failure.ts'
 import { type ApiRequest, endpointPaths } from '../../gateway/api-request.ts'
-import type { AnswerEnd, GatewayBackend, Offer, RunningAnswer } from '../../gateway/backend.ts'
+import type { GatewayBackend, Offer, RunningAnswer } from '../../gateway/backend.ts'
 import { withoutHints } from '../../gateway/fields.ts'
+import { freeAnswer } from '../../gateway/free-answer.ts'
 import { ApiRefusal } from '../../gateway/refusal.ts'
 import { askExternal, type ExternalQuestion } from '../../inference/external-answer.ts'
-import { contentTypeOf } from '../../inference/external-models.ts'
 import { mostAnswerBytes } from '../answer-bound.ts'
 import { type Engines, type LiveEngine, modelOf } from './engines.ts'
 
 /** Of an answer without a limit of tokens, and of a list of embeddings. */
 const mostUnlimitedBytes = 64 << 20
-const free: Promise<AnswerEnd> = Promise.resolve({ costNano: 0n })
 
 /**
  * External engines for the local API: `external/<engine>/<model>`. Nothing is paid. Each request names its engine, so none goes to another than the
@@ -86,21 +85,11 @@ function ask(
   model: string,
   signal: AbortSignal,
 ): RunningAnswer {
-  const response = (async () => {
+  const respond = async () => {
     // It may have been removed, or have gone, since it was judged.
     if (!engines.list().some(({ server }) => server === engine.server) || modelOf(engine, model) === undefined)
       throw new Failure('engine-not-ready', 'The engine is gone.', { retryable: true })
     return askExternal(engine.server, question, signal)
-  })()
-  const head = response.then(({ status, headers }) => ({ status, contentType: contentTypeOf(headers) }))
-  head.catch(() => undefined)
-  return {
-    head,
-    end: free,
-    body: {
-      async *[Symbol.asyncIterator]() {
-        yield* (await response).body
-      },
-    },
   }
+  return freeAnswer(respond())
 }

@@ -1,5 +1,6 @@
 import { Failure } from '../../base/failure.ts'
 import { isObject } from '../../gateway/api-request.ts'
+import { isKeyRefused, keyRefused } from '../../inference/external-models.ts'
 import type { BackendResponse } from '../../inference/openai-backend.ts'
 
 /** What engines call a prompt that is too long for them: OpenAI and vLLM, llama.cpp. */
@@ -12,10 +13,7 @@ export async function refusalOf({ status, body }: BackendResponse, contextTokens
   const error = errorIn(Buffer.concat(parts).toString('utf8'))
   const message = typeof error?.message === 'string' ? error.message : `The engine answered with the status ${status}.`
   const said = message.replaceAll(/\p{C}+/gu, ' ').slice(0, 300)
-  if (status === 401 || status === 403)
-    return new Failure('engine-key-refused', 'The engine wants a key, or refuses the one that it was given.', {
-      advice: 'Remove it, and add it anew with its key.',
-    })
+  if (isKeyRefused(status)) return keyRefused()
   if (tooLong.includes(error?.code) || tooLong.includes(error?.type))
     return new Failure('context-too-small', `The text is too long for this model: ${said}`, {
       advice: 'Shorten the text, or start a new chat.',
