@@ -1,7 +1,7 @@
 import type { ReceiptAttestation } from '../../preload/api/receipt.ts'
 import { imageHash } from '../protocol/attestation/image-hash.ts'
 import type { VerifiedQuote } from '../protocol/attestation/verify-quote.ts'
-import { readKey } from '../protocol/sealed/direct/worker-key.ts'
+import { readKeyHex } from '../protocol/sealed/direct/worker-key.ts'
 import type { SealedWorker, SealOutcome } from '../protocol/sealed/outcome.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { SeenPeer } from './checks/seen-peer.ts'
@@ -30,7 +30,7 @@ export async function receiptAttestation(
   const { peer, root = null } = sentBy ?? {}
   if (peer?.quote === undefined || peer.key === undefined || root === null) return 'none'
   if (seal.scheme !== 'direct' || seal.worker.attestation.kind !== 'tdx') return 'none'
-  const { quote } = readKey(new Uint8Array(Buffer.from(seal.worker.signedKey, 'hex')))
+  const { quote } = readKeyHex(seal.worker.signedKey)
   if (quote === undefined) return 'none'
   const proven = await provenOf(() => workerQuote(seal.worker, quote))
   if (proven === undefined) return 'none'

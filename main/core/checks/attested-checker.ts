@@ -6,7 +6,7 @@ import { AttestationError } from '../../protocol/attestation/attestation-error.t
 import { quoteEvidence } from '../../protocol/attestation/quote-evidence.ts'
 import type { QuoteJudge } from '../../protocol/attestation/quote-verifier.ts'
 import type { VerifiedQuote } from '../../protocol/attestation/verify-quote.ts'
-import { readKey } from '../../protocol/sealed/direct/worker-key.ts'
+import { readKeyHex } from '../../protocol/sealed/direct/worker-key.ts'
 import type { SealedWorker } from '../../protocol/sealed/outcome.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import type { OpenedModel } from '../opened-model.ts'
@@ -82,7 +82,7 @@ async function bestWorkers(
 ): Promise<readonly Candidate[]> {
   const candidates: Candidate[] = []
   for (const worker of workers.slice(0, mostJudged)) {
-    const { quote } = readKey(new Uint8Array(Buffer.from(worker.signedKey, 'hex')))
+    const { quote } = readKeyHex(worker.signedKey)
     const judged = worker.attestation.kind === 'tdx' ? await verified(quotes, quote) : undefined
     const proven = quoteOf(judged)
     // What is listed and said counts for nothing without a quote that holds now.

@@ -3,7 +3,7 @@ import type { Sentence } from '../../../preload/api/privacy.ts'
 import { messageAndAdvice, wordsOf } from '../../base/failure.ts'
 import { AttestationError } from '../../protocol/attestation/attestation-error.ts'
 import { checkRootMembership, type MembershipRules, type RootMembership } from '../../protocol/attestation/root-membership.ts'
-import { readKey } from '../../protocol/sealed/direct/worker-key.ts'
+import { readKeyHex } from '../../protocol/sealed/direct/worker-key.ts'
 import type { SealedWorker } from '../../protocol/sealed/outcome.ts'
 import { listingOf } from '../../roles/role-options.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
@@ -82,7 +82,7 @@ export const unattested: Objection = {
 }
 
 /** What the attested software of a worker says of its graphics card. */
-export const gpuOf = ({ signedKey }: SealedWorker) => readKey(new Uint8Array(Buffer.from(signedKey, 'hex'))).gpu
+export const gpuOf = ({ signedKey }: SealedWorker) => readKeyHex(signedKey).gpu
 
 function listingObjections(
   imageHash: Uint8Array,

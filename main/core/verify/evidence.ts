@@ -6,7 +6,7 @@ import { objection } from '../../chat/privacy/judge.ts'
 import { imageHash } from '../../protocol/attestation/image-hash.ts'
 import type { TrustedRoots } from '../../protocol/attestation/intel-chain.ts'
 import { verifyQuoteEvidence } from '../../protocol/attestation/quote-evidence.ts'
-import { type ReadKey, readKey } from '../../protocol/sealed/direct/worker-key.ts'
+import { type ReadKey, readKeyHex } from '../../protocol/sealed/direct/worker-key.ts'
 import { plain } from './plain.ts'
 
 /**
@@ -118,7 +118,7 @@ function statementsIn(inputs: unknown, depth = 0): BoundTo[] {
 
 function readSignedKey(hex: string): ReadKey {
   try {
-    return readKey(new Uint8Array(Buffer.from(hex, 'hex')))
+    return readKeyHex(hex)
   } catch (cause) {
     throw new Failure('evidence-malformed', 'A key of a worker in this evidence cannot be read.', { cause })
   }

@@ -3,7 +3,7 @@ import type { Receipt } from '../../../preload/api/receipt.ts'
 import { Failure } from '../../base/failure.ts'
 import { imageHash } from '../../protocol/attestation/image-hash.ts'
 import { readQuote } from '../../protocol/attestation/quote.ts'
-import { readKey } from '../../protocol/sealed/direct/worker-key.ts'
+import { readKeyHex } from '../../protocol/sealed/direct/worker-key.ts'
 
 const differs = (cause?: unknown): Failure<'attestation-differs'> =>
   new Failure(
@@ -35,7 +35,7 @@ export function checkAttestation({ attestation, seal }: Receipt): void {
 
 function keyOf(signedKey: string) {
   try {
-    return readKey(new Uint8Array(Buffer.from(signedKey, 'hex')))
+    return readKeyHex(signedKey)
   } catch (thrown) {
     throw differs(thrown)
   }

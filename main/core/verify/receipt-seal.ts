@@ -4,7 +4,7 @@ import type { ReceiptSeal } from '../../../preload/api/seal.ts'
 import { asError, Failure } from '../../base/failure.ts'
 import type { Multipliers } from '../../protocol/accounting/adjusted-tokens.ts'
 import { KeyRefused } from '../../protocol/sealed/direct/seal-errors.ts'
-import { type ReadKey, readKey, verifyKey } from '../../protocol/sealed/direct/worker-key.ts'
+import { type ReadKey, readKeyHex, verifyKey } from '../../protocol/sealed/direct/worker-key.ts'
 import { answerTokensOf, deviationsOf } from '../../protocol/sealed/recount.ts'
 
 export type ReceiptSealFault = 'seal-key-refused' | 'seal-key-differs' | 'usage-differs'
@@ -54,7 +54,7 @@ function checkKey({ chain, model, answeredAtMs }: Receipt, { worker }: Direct): 
 
 function keyOf(signedKey: string): ReadKey {
   try {
-    return readKey(new Uint8Array(Buffer.from(signedKey, 'hex')))
+    return readKeyHex(signedKey)
   } catch (thrown) {
     throw refused(thrown)
   }

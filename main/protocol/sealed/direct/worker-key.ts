@@ -123,6 +123,9 @@ export function readKey(signedKey: Uint8Array): ReadKey {
   }
 }
 
+/** As `readKey`, of the hex form that receipts, evidence and sheets hold. */
+export const readKeyHex = (signedKey: string): ReadKey => readKey(new Uint8Array(Buffer.from(signedKey, 'hex')))
+
 function secondsToMs(seconds: bigint): number {
   if (seconds < 0n || seconds > 0xff_ffff_ffffn) throw new KeyRefused('malformed', 'a time is out of range')
   return Number(seconds) * 1000
