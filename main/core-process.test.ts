@@ -22,7 +22,10 @@ beforeEach(() => {
   const id = `own-${createHash('sha256').update(path).digest('hex').slice(0, 12)}`
   writeFileSync(join(dataDir, 'settings.json'), JSON.stringify({ model: id }))
 })
-afterEach(() => {
+afterEach(({ task }) => {
+  const log = join(dataDir, 'logs', 'core.log')
+  // Why a core did not end as it should stands nowhere else.
+  if (task.result?.state === 'fail' && existsSync(log)) console.error(readFileSync(log, 'utf8').slice(-5000))
   for (const child of running) child.kill('SIGKILL')
   running = []
   rmSync(dataDir, { recursive: true, force: true })

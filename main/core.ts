@@ -28,6 +28,7 @@ import { openAppNetwork } from './core/open-app-network.ts'
 import { openedLevels } from './core/opened-levels.ts'
 import { modelComing, networkStarting, PracticeBackend, proxyElsewhere } from './core/practice-backend.ts'
 import { StartProgress } from './core/start-progress.ts'
+import { stopInOrder } from './core/stop-in-order.ts'
 import { withSystemProxy } from './core/system-proxy.ts'
 import { openLedger } from './earnings/ledger.ts'
 import { earningsMigrations } from './earnings/ledger-tables.ts'
@@ -297,23 +298,17 @@ export async function startCore(options: CoreOptions): Promise<Core> {
 
   return {
     handlers,
-    async stop() {
-      await chat.close()
-      await Promise.all([api.stop(), paired.stop(), engines.stop()])
-      opened.close()
-      privacy.close()
-      limits.close()
-      // All at once: a model that is being made ready may wait for the network, and either for the engine.
-      await Promise.all([models.stop(), mover.stop(), engine.dispose(), network.stop()])
-      recorder.close()
-      room.close()
-      chatDatabase.close()
-      ledgerDatabase.close()
-      sealer.close()
-      secretStore.close()
-      vault.close()
-      undoProxy()
-      lock.release()
-    },
+    stop: () =>
+      stopInOrder(logger, [
+        { chat: () => chat.close() },
+        { api: () => api.stop(), devices: () => paired.stop(), engines: () => engines.stop() },
+        { levels: () => opened.close(), privacy: () => privacy.close(), limits: () => limits.close() },
+        // All at once: a model that is being made ready may wait for the network, and either for the engine.
+        { models: () => models.stop(), mover: () => mover.stop(), engine: () => engine.dispose(), network: () => network.stop() },
+        { recorder: () => recorder.close(), room: () => room.close() },
+        { chats: () => chatDatabase.close(), ledger: () => ledgerDatabase.close() },
+        { sealer: () => sealer.close(), secrets: () => secretStore.close(), vault: () => vault.close(), proxy: undoProxy },
+        { lock: () => lock.release() },
+      ]),
   }
 }
