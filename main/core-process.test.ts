@@ -25,7 +25,7 @@ beforeEach(() => {
 afterEach(({ task }) => {
   const log = join(dataDir, 'logs', 'core.log')
   // Why a core did not end as it should stands nowhere else.
-  if (task.result?.state === 'fail' && existsSync(log)) console.error(readFileSync(log, 'utf8').slice(-5000))
+  if (task.result?.state === 'fail' && existsSync(log)) process.stderr.write(readFileSync(log, 'utf8').slice(-5000))
   for (const child of running) child.kill('SIGKILL')
   running = []
   rmSync(dataDir, { recursive: true, force: true })
