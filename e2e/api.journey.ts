@@ -3,10 +3,10 @@ import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { AxeBuilder } from '@axe-core/playwright'
 import { type BrowserContext, expect, type Page, test } from '@playwright/test'
 import OpenAI from 'openai'
 import { type RunningApp, startApp } from './support/app.ts'
+import { findingsOfAxe } from './support/axe.ts'
 import { nanoOf } from './support/money.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
 import { answeredInPart, answerOf, ask, chooseLevel, computer, goTo, newWindow, openByLink } from './support/screens.ts'
@@ -48,8 +48,7 @@ async function openLocalApi(): Promise<void> {
 /** Nothing that a reader of the screen would miss, and a picture of it. */
 async function lookedAt(name: string): Promise<void> {
   await page.screenshot({ path: join(pictures, `${name}.png`) })
-  const { violations } = await new AxeBuilder({ page }).analyze()
-  expect(violations.map(({ id, nodes }) => `${id} ${nodes[0]?.target.join(' ')}`)).toEqual([])
+  expect(await findingsOfAxe(page)).toEqual([])
 }
 
 async function freePort(): Promise<number> {

@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { AxeBuilder } from '@axe-core/playwright'
 import { type Browser, type BrowserContext, expect, type Page, test } from '@playwright/test'
 import { newDataDir, type RunningApp, startApp } from './support/app.ts'
+import { findingsOfAxe } from './support/axe.ts'
 import { present, sendRaw } from './support/page-link.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
 import { answerMs, answerOf, ask, chooseLevel, goTo, newWindow, openByLink, someText } from './support/screens.ts'
@@ -71,8 +71,7 @@ async function lookedAt(page: Page, name: string): Promise<void> {
     await page.emulateMedia({ colorScheme })
     await page.setViewportSize({ width, height })
     await page.screenshot({ path: join(pictures, `${name}-${colorScheme}-${width}.png`) })
-    const { violations } = await new AxeBuilder({ page }).analyze()
-    expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([])
+    expect(await findingsOfAxe(page)).toEqual([])
     expect(await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth')).toBe(false)
   }
   await page.emulateMedia({ colorScheme: 'light' })

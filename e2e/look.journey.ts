@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { AxeBuilder } from '@axe-core/playwright'
 import { type BrowserContext, expect, type Page, test } from '@playwright/test'
 import { type RunningApp, startApp } from './support/app.ts'
+import { findingsOfAxe } from './support/axe.ts'
 import { conditionTools } from './support/conditions.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
 import {
@@ -166,10 +166,7 @@ for (const theme of themes)
         const cut = await page.evaluate<number>(`
           Math.max(0, ...[...document.querySelectorAll('main')].map((main) => main.scrollWidth - main.clientWidth))`)
         if (cut > 0) found.push(`${where}: the content is ${cut} px wider than its place`)
-        const { violations } = await new AxeBuilder({ page }).analyze()
-        for (const { id, nodes } of violations)
-          for (const node of nodes)
-            found.push(`${where}: ${id} ${node.target.join(' ')} ${node.failureSummary?.split('\n')[1] ?? ''}`)
+        for (const finding of await findingsOfAxe(page)) found.push(`${where}: ${finding}`)
         await page.keyboard.press('Escape')
         await expect(page.getByRole('dialog')).toBeHidden()
       }

@@ -1,10 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { AxeBuilder } from '@axe-core/playwright'
 import { type BrowserContext, expect, type Locator, type Page, test } from '@playwright/test'
 import { canaryBelow, newCanary, spelledIn } from '../main/base/testing/canary.ts'
 import { type RunningApp, runCommand, startApp } from './support/app.ts'
+import { findingsOfAxe } from './support/axe.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
 import { answered, answeredInPart, ask, goTo, newWindow, openByLink } from './support/screens.ts'
 
@@ -39,20 +39,18 @@ test.afterAll(async () => {
   rmSync(saves, { recursive: true, force: true })
 })
 
-/** Looks at what is open in both themes and both sizes. */
+/** Looks at what is open in each theme and each size, once each. */
 async function clearToAll(name: string): Promise<void> {
   const found: string[] = []
-  for (const theme of ['light', 'dark'] as const)
-    for (const size of [
-      { width: 1280, height: 800 },
-      { width: 960, height: 640 },
-    ]) {
-      await page.setViewportSize(size)
-      await page.evaluate(`document.documentElement.dataset.theme = '${theme}'`)
-      await page.screenshot({ path: join(pictures, `${name}-${theme}-${size.width}.png`) })
-      const { violations } = await new AxeBuilder({ page }).analyze()
-      found.push(...violations.map(({ id, nodes }) => `${name} ${theme} ${size.width}: ${id} ${nodes[0]?.target.join(' ')}`))
-    }
+  for (const [theme, width, height] of [
+    ['light', 1280, 800],
+    ['dark', 960, 640],
+  ] as const) {
+    await page.setViewportSize({ width, height })
+    await page.evaluate(`document.documentElement.dataset.theme = '${theme}'`)
+    await page.screenshot({ path: join(pictures, `${name}-${theme}-${width}.png`) })
+    for (const finding of await findingsOfAxe(page)) found.push(`${name} ${theme} ${width}: ${finding}`)
+  }
   await page.setViewportSize({ width: 1280, height: 800 })
   expect(found).toEqual([])
 }

@@ -1,4 +1,4 @@
-import { asError, Failure } from '../base/failure.ts'
+import { asError } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 
 /** Parts that can end at the same time, by the name that the log gives them. */
@@ -10,10 +10,10 @@ const slowMs = 5000
 /**
  * Ends the parts stage by stage. One that fails, is told in the log and keeps nothing else from ending: databases are closed and the lock is given back all
  * the same.
- * @throws Failure `stop-incomplete` at the end, when a part failed
+ * @throws AggregateError of the reasons, at the end, when a part failed
  */
 export async function stopInOrder(logger: Logger, stages: readonly StopStage[]): Promise<void> {
-  const failed: string[] = []
+  const failed = new Map<string, Error>()
   for (const stage of stages) {
     const open = new Set(Object.keys(stage))
     const slow = setTimeout(() => logger.warn('the stop waits for its parts', { parts: [...open].join(', ') }), slowMs)
@@ -21,13 +21,15 @@ export async function stopInOrder(logger: Logger, stages: readonly StopStage[]):
       try {
         await stop()
       } catch (thrown) {
-        failed.push(part)
-        logger.error('a part could not stop in order', { part, reason: asError(thrown).message })
+        const error = asError(thrown)
+        failed.set(part, error)
+        logger.error('a part could not stop in order', { part, reason: error.message })
       }
       open.delete(part)
     }
     await Promise.all(Object.entries(stage).map(([part, stop]) => end(part, stop)))
     clearTimeout(slow)
   }
-  if (failed.length > 0) throw new Failure('stop-incomplete', `These parts could not stop in order: ${failed.join(', ')}.`)
+  if (failed.size > 0)
+    throw new AggregateError(failed.values(), `These parts could not stop in order: ${[...failed.keys()].join(', ')}.`)
 }
