@@ -199,7 +199,7 @@ describe('the whole app on one computer', () => {
       const { requests } = await earn(({ requests: [request] }) => request?.result !== 'answering')
       expect(requests[0]?.completionTokens).toBeLessThan(512)
       await levelReady('practice')
-      expect(await ask('practice', 'and now')).toMatchObject({ status: 'done' })
+      expect(await askAndStop('practice', 'and now')).toMatchObject({ status: 'stopped', stop: 'ended' })
     },
     testMs,
   )
@@ -218,7 +218,7 @@ describe('the whole app on one computer', () => {
       expect(state.lifetime + state.counted).toBe(lifetime + counted)
       await core.handlers.calls['earn.resume']({})
       await levelReady('practice')
-      expect(await ask('practice', 'and now')).toMatchObject({ status: 'done' })
+      expect(await askAndStop('practice', 'and now')).toMatchObject({ status: 'stopped', stop: 'ended' })
     },
     testMs,
   )

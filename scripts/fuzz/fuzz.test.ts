@@ -25,7 +25,7 @@ describe('a short search', () => {
     const seed = Math.floor(Math.random() * 2 ** 31)
     const names = fuzzTargets.map(({ name }) => name)
     const targets = new URL('./targets.ts', import.meta.url)
-    const { findings, inputs } = await runFuzz({ targets, names, seed, seconds: 4 })
+    const { findings, inputs } = await runFuzz({ targets, names, seed, seconds: 2 })
     expect({ seed, findings }).toEqual({ seed, findings: [] })
     for (const name of names) expect([name, (inputs[name] ?? 0) >= 16]).toEqual([name, true])
   })
