@@ -1,10 +1,15 @@
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
+const tests = '**/*.test.{ts,tsx}'
+/** Tests of these start programs and engines, or change what their whole process shares: each file gets a process of its own. */
+const apart = [
+  'main/*.test.ts',
+  ...['core', 'desktop', 'devices', 'hardware', 'headless', 'inference', 'models'].map((room) => `main/${room}/${tests}`),
+]
+
 export default defineConfig({
   test: {
-    include: ['{main,preload,contracts,renderer,scripts}/**/*.test.{ts,tsx}'],
-    exclude: ['**/*.long.test.ts', '**/node_modules/**'],
     // The engine and the TVM emulator are real here; two cores shared by several such files need room.
     testTimeout: 120_000,
     hookTimeout: 180_000,
@@ -15,5 +20,25 @@ export default defineConfig({
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'compiled') },
     // Many of them wait for processes and clocks: a third one uses what two leave of two cores.
     maxWorkers: 3,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'apart',
+          include: [...apart, `scripts/${tests}`],
+          exclude: ['**/*.long.test.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'together',
+          include: [`{main,preload,contracts,renderer}/${tests}`],
+          exclude: ['**/*.long.test.ts', ...apart],
+          // Half of the time of a short file is the loading of its libraries, the emulator among them.
+          isolate: false,
+        },
+      },
+    ],
   },
 })

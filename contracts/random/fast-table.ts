@@ -8,11 +8,12 @@ declare const WebAssembly: { readonly Table: { readonly prototype: Table } }
 /**
  * The emulator looks up every C++ function that may throw in its table, some thousand times for each transaction, and the
  * engine makes a new object each time. Entries of that table never change: remembered, a transaction takes a tenth less.
- * Must be called before the emulator starts.
+ * Must be called before the emulator starts; a second call in one process changes nothing.
  */
 export function rememberTableEntries() {
   const { prototype } = WebAssembly.Table
   const { get } = prototype
+  if (get.name === 'remembering') return
   prototype.get = function remembering(this: Table, index: number) {
     const entries: unknown[] = []
     const lookUp = (at: number) => {
