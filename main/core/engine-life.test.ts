@@ -88,10 +88,10 @@ it('takes the idle time from the settings, at once', () => {
 })
 
 it('for another program takes no new request, then gives the memory away with the grace, and brings the model back', () => {
-  const { pause, news } = scene({ limits: { graceMs: 500 } })
+  const { pause, news } = scene({ limits: { graceMs: 700 } })
   news()
   pause('game')
-  expect(news().filter((text) => !text.startsWith('idle'))).toEqual(['pause', 'release 500'])
+  expect(news().filter((text) => !text.startsWith('idle'))).toEqual(['pause', 'release 700'])
   pause('game', 'battery')
   expect(news().filter((text) => !text.startsWith('idle'))).toEqual([])
   // The battery only concerns earning.
@@ -114,7 +114,7 @@ it('does not load for nobody what slept before the other program came', () => {
   news()
   pause('other-app')
   pause()
-  expect(news().filter((text) => !text.startsWith('idle'))).toEqual(['pause', 'release 1000', 'serve', 'rest'])
+  expect(news().filter((text) => !text.startsWith('idle'))).toEqual(['pause', 'release 500', 'serve', 'rest'])
 })
 
 it('lets own questions bring the model back where the owner says so, after the memory was given away, and for a minute', async () => {
@@ -133,7 +133,7 @@ it('lets own questions bring the model back where the owner says so, after the m
   await settled()
   expect(news()).toContain('rest')
   allow({ ownMeanwhile: false })
-  expect(news()).toContain('release 1000')
+  expect(news()).toContain('release 500')
 })
 
 it('does not take back for own questions what was wanted for them no more', async () => {

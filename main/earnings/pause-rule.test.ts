@@ -89,11 +89,11 @@ describe('what holds on', () => {
     const trainer = program('trainer', 60, false)
     for (const one of [program('game.exe', 90), trainer]) {
       const peak = pauseOf({ ...nothing, gpuPrograms: [one] }, everything, noMemory, at)
-      const soon = pauseOf({ ...nothing, gpuPrograms: [one] }, everything, peak.memory, later(1_400))
-      const between = pauseOf({ ...nothing, gpuPrograms: [program(one.name, 1)] }, everything, soon.memory, later(1_500))
+      const soon = pauseOf({ ...nothing, gpuPrograms: [one] }, everything, peak.memory, later(800))
+      const between = pauseOf({ ...nothing, gpuPrograms: [program(one.name, 1)] }, everything, soon.memory, later(1_000))
       const again = pauseOf({ ...nothing, gpuPrograms: [one] }, everything, between.memory, later(2_000))
       expect([peak, soon, between, again].map((pause) => pause.reasons)).toEqual([[], [], [], []])
-      expect(reasons({ gpuPrograms: [one] }, everything, again.memory, later(3_500))).toHaveLength(1)
+      expect(reasons({ gpuPrograms: [one] }, everything, again.memory, later(2_900))).toHaveLength(1)
     }
   })
 

@@ -65,8 +65,8 @@ const appPercent = 20
 const gamePercent = 30
 /** A game that takes less has ended, or stands still. */
 const stillPercent = 5
-/** One telling of the driver, each second, is no proof: any program draws for a moment. */
-const steadyMs = 1_500
+/** One telling of the driver, each second, is no proof: any program draws for a moment. The next one is. */
+const steadyMs = 900
 /** A page that moves, or a film that begins. */
 const browserSteadyMs = 10_000
 

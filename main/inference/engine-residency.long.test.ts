@@ -162,6 +162,26 @@ describe('release', () => {
     await until(() => engine.state.value.status === 'ready' && engine.pid !== pid)
   })
 
+  it('called again while it waits, waits for the end of the same, and can only shorten the grace', async () => {
+    const engine = await loaded()
+    const { pid } = engine
+    const long = expect(last(engine.chat(ask('long'), { maxTokens: 1900 }, never))).rejects.toMatchObject({
+      code: 'engine-yielded',
+    })
+    await until(() => engine.running.value === 1)
+    const seen: [string, boolean][] = []
+    const released = (name: string, graceMs: number): Promise<unknown> =>
+      engine.release({ graceMs }).then(() => seen.push([name, alive(pid)]))
+    const startedMs = performance.now()
+    await Promise.all([released('long', 60_000), released('short', 300), released('longer', 120_000), long])
+    expect(performance.now() - startedMs).toBeLessThan(30_000)
+    expect(seen).toEqual([
+      ['long', false],
+      ['short', false],
+      ['longer', false],
+    ])
+  })
+
   it('does not bring back a process that dies while it finishes', async () => {
     const engine = await loaded()
     const { pid } = engine

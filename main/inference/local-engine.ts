@@ -7,6 +7,7 @@ import type { CapableEngine, ChatMessage, Embeddings, EngineEvent, EngineState, 
 import { EngineChild, type Loaded } from './engine-child.ts'
 import { notReady, notReadyIn, replaced, yielded } from './engine-failures.ts'
 import type { GenerationInput, LoadOrder } from './engine-messages.ts'
+import { Grace } from './grace.ts'
 import { lighter, mostCrashesWhileLoading, withLess } from './load-plan.ts'
 import { type LocalEngineOptions, type ModelToLoad, orderOf } from './local-engine-options.ts'
 
@@ -35,6 +36,8 @@ export class LocalEngine implements CapableEngine {
   #disposed = false
   /** The memory belongs to another program: nothing is loaded until `resume` or `rest`. */
   #given = false
+  /** The last release; it still waits for its answers as long as its turn is the present one. */
+  #releasing: { readonly turn: number; readonly grace: Grace; readonly done: Promise<void> } | undefined
   /** What the state was when the memory was given away, while the process still lives. */
   #ready: Extract<EngineState, { status: 'ready' }> | undefined
   #idleUnloadMs: number
@@ -168,10 +171,16 @@ export class LocalEngine implements CapableEngine {
   /**
    * Gives all memory back to other programs, e.g. when a game starts: takes no more requests, lets the running ones finish within `graceMs`, ends
    * those that do not with `engine-yielded` (they may be tried again later), and resolves when the process is gone. Until `resume` or `rest` nothing
-   * is loaded. When one of them comes before the end, the process stays and goes on with its answers.
+   * is loaded. When one of them comes before the end, the process stays and goes on with its answers. A release that comes while another waits
+   * joins it, and can only shorten its grace.
    */
   async release({ graceMs }: { readonly graceMs: number }): Promise<void> {
     this.#given = true
+    const before = this.#releasing
+    if (before?.turn === this.#turn) {
+      before.grace.atMost(graceMs)
+      return before.done
+    }
     const state = this.state.value
     const model = this.#model
     if (model === undefined || state.status === 'no-model' || state.status === 'failed') return
@@ -182,8 +191,15 @@ export class LocalEngine implements CapableEngine {
     clearTimeout(this.#idleTimer)
     clearTimeout(this.#restartTimer)
     const turn = ++this.#turn
+    const grace = new Grace(graceMs)
+    const done = this.#finish(turn, grace)
+    this.#releasing = { turn, grace, done }
+    return done
+  }
+
+  async #finish(turn: number, grace: Grace): Promise<void> {
     // A model that is only coming finishes nothing in time.
-    if (this.#ready !== undefined) await this.#quiet(graceMs)
+    if (this.#ready !== undefined) await this.#quiet(grace)
     if (turn === this.#turn) await this.#reset(yielded())
   }
 
@@ -249,10 +265,9 @@ export class LocalEngine implements CapableEngine {
       this.#idleTimer = setTimeout(() => void this.sleep(), this.#idleUnloadMs).unref()
   }
 
-  /** Resolves when no request is under way, or `graceMs` have passed. */
-  async #quiet(graceMs: number): Promise<void> {
-    const limit = AbortSignal.timeout(graceMs)
-    for await (const running of this.#running.values(limit)) if (running === 0) return
+  /** Resolves when no request is under way, or the grace is over. */
+  async #quiet({ over }: Grace): Promise<void> {
+    for await (const running of this.#running.values(over)) if (running === 0) return
   }
 
   /** The process, once the model is there; undefined when `signal` aborted before. */

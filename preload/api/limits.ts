@@ -52,7 +52,7 @@ export const defaultLimits: Limits = {
   onMetered: true,
   schedule: null,
   onPractice: false,
-  graceMs: 1_000,
+  graceMs: 500,
   ownMeanwhile: false,
   idleUnloadMinutes: 10,
 }

@@ -21,7 +21,7 @@ const rules = [
 ] as const satisfies ReadonlyArray<readonly [PauseReason, keyof LimitValues]>
 
 const temperatures = [70, 75, 80, 85, 90] as const
-const gracesMs = [0, 1_000, 10_000, 60_000] as const
+const gracesMs = [0, 500, 1_000, 10_000, 60_000] as const
 const idleMinutes = [5, 10, 30, 0] as const
 
 /** When this computer serves, and when its engine holds memory; each with what the computer tells of it now. */
