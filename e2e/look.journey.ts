@@ -230,7 +230,7 @@ test('a game is given the memory of the model, and the page says so everywhere',
   // The question stays with the user until the model is there and its new process was checked.
   const turn = page.getByRole('article', { name: 'Question: Say one word.' })
   await expect(turn).toBeVisible({ timeout: 90_000 })
-  await answered(turn)
+  await answeredInPart(turn)
   expect(app.children('engine-process')).toHaveLength(1)
   await goTo(page, 'Earn')
   await expect(earnTitle()).toHaveText('Paused while game.exe runs')

@@ -6,6 +6,7 @@ import { present } from './support/page-link.ts'
 import { keepModels } from './support/provisioned.ts'
 import {
   answered,
+  answeredInPart,
   answerOf,
   ask,
   askAndWatch,
@@ -87,7 +88,7 @@ test('an answer of this computer comes word by word and is free', async () => {
   await goTo(chat, 'Chat')
   await expect(chat.getByRole('button', { name: /^Privacy: On this computer/ })).toBeVisible()
   const question = 'Tell me about the sea in three sentences.'
-  const { turn, steps } = await askAndWatch(chat, question)
+  const { turn, steps } = await askAndWatch(chat, question, (one) => answeredInPart(one, 100))
   expect(steps.length).toBeGreaterThan(4)
   expect(steps.at(-1)?.text.length).toBeGreaterThan(10)
   await expect(turn.getByText('Free', { exact: true })).toBeVisible()

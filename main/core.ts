@@ -121,8 +121,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const rate = new RateLimit(() => settings.value.downloadBytesPerSecond ?? null)
   const place = new ModelsPlace(paths.modelsPlace, paths.models, logger.room('models'))
   const library = new ModelLibrary({
-    folder: place.value.folder,
-    isOwnFolder: (folder) => folder === paths.models,
+    ...place.forLibrary,
     catalog,
     http: { rate },
     mirror: () => settings.value.modelMirror ?? null,

@@ -54,9 +54,9 @@ export async function answered(turn: Locator): Promise<void> {
   await expect(answerOf(turn)).toHaveAttribute('aria-busy', 'false', { timeout: answerMs })
 }
 
-/** Lets a free answer begin and stops it: how long it gets, when so small a model turns in circles, is not the question. */
-export async function answeredInPart(turn: Locator): Promise<void> {
-  await someText(turn, 0)
+/** Lets a free answer get longer than `characters` and stops it: how long it gets, when so small a model turns in circles, is not the question. */
+export async function answeredInPart(turn: Locator, characters = 0): Promise<void> {
+  await someText(turn, characters)
   const stop = turn.page().getByRole('button', { name: 'Stop' })
   // It may have come to its end meanwhile.
   if (await stop.isVisible()) await stop.click({ timeout: 2_000 }).catch(() => undefined)
@@ -67,10 +67,14 @@ export async function answeredInPart(turn: Locator): Promise<void> {
  * Asks, and says which states of the answer's text the page showed while it came. They are noted inside the page, which a look from outside would
  * slow down, and from before the question on: a short answer may be whole before a later watch begins.
  */
-export async function askAndWatch(page: Page, question: string): Promise<{ turn: Locator; steps: Seen[] }> {
+export async function askAndWatch(
+  page: Page,
+  question: string,
+  end: (turn: Locator) => Promise<void> = answered,
+): Promise<{ turn: Locator; steps: Seen[] }> {
   const seen = await observe(page, `article[aria-label=${JSON.stringify(`Question: ${question}`)}] [data-testid="answer"]`)
   const turn = await ask(page, question)
-  await answered(turn)
+  await end(turn)
   const states = await seen()
   const steps = states.filter(
     ({ text }, index) => text.trim() !== '' && text !== states[index - 1]?.text && !/^Waiting for the first word/.test(text),

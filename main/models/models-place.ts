@@ -24,16 +24,23 @@ type Place = z.infer<typeof place>
 /** Where the models lie, and what has to be finished of a move; in a file of the data folder, which is replaced as a whole. */
 export class ModelsPlace {
   readonly #path: string
+  readonly #ownFolder: string
   #value: Place
 
   /** @param ownFolder where they lie as long as nobody moved them */
   constructor(path: string, ownFolder: string, logger: Logger = silentLogger) {
     this.#path = path
+    this.#ownFolder = ownFolder
     this.#value = readPlace(path, logger) ?? { version: 1, folder: ownFolder, move: null, leave: null }
   }
 
   get value(): Place {
     return this.#value
+  }
+
+  /** Where a library looks; a folder that somebody chose is not made where it is missing. */
+  get forLibrary(): { readonly folder: string; readonly isOwnFolder: (folder: string) => boolean } {
+    return { folder: this.#value.folder, isOwnFolder: (folder) => folder === this.#ownFolder }
   }
 
   /** Durable when it returns. Throws `Failure` `disk-full` or `write-failed`; the place is then as before. */

@@ -8,6 +8,7 @@ import { createEngineBackend } from '../inference/openai.ts'
 import type { OpenAiBackend } from '../inference/openai-backend.ts'
 import { shippedCatalog } from '../models/catalog.ts'
 import { ModelLibrary } from '../models/library.ts'
+import type { ModelsPlace } from '../models/models-place.ts'
 import type { Closers } from './closers.ts'
 
 /** What a worker serves with. */
@@ -24,8 +25,8 @@ export interface WorkerEngineOptions {
   readonly model: string
   /** Answers at the same time in the built-in engine. */
   readonly sequences: number
-  /** Folder of the library. */
-  readonly models: string
+  /** Where the models lie. */
+  readonly place: ModelsPlace
   readonly entries: ChildEntries
   readonly logger: Logger
   readonly closers: Closers
@@ -47,8 +48,8 @@ function urlOf(text: string): string {
   throw new Failure('bad-url', `${text} is no address of an engine.`, { advice: 'Give "builtin" or http://host:port.' })
 }
 
-async function builtin({ model, models, sequences, entries, logger, closers }: WorkerEngineOptions): Promise<WorkerEngine> {
-  const library = new ModelLibrary({ folder: models, catalog: shippedCatalog(), logger: logger.room('models') })
+async function builtin({ model, place, sequences, entries, logger, closers }: WorkerEngineOptions): Promise<WorkerEngine> {
+  const library = new ModelLibrary({ ...place.forLibrary, catalog: shippedCatalog(), logger: logger.room('models') })
   closers.add(() => library.stop())
   await library.start()
   const id = existsSync(model) ? (await library.addFile(model)).id : idOf(library, model)

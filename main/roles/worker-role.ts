@@ -5,6 +5,7 @@ import { ed25519Signer } from '../../contracts/ed25519.ts'
 import { publicKeyOfSeed } from '../../contracts/signed.ts'
 import type { HttpPlace } from '../base/http-listener.ts'
 import type { Dial } from '../core/dialer.ts'
+import { ModelsPlace } from '../models/models-place.ts'
 import type { VersionRange } from '../protocol/handshake/versions.ts'
 import type { SealingIdentity } from '../protocol/sealed/direct/worker-key.ts'
 import type { RouterAddress } from '../protocol/wire/dial-via.ts'
@@ -72,11 +73,12 @@ export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
     closers.add(() => wallet.money?.wallet.close())
     const sealing = options.seals ? walletSealing(keys.walletKey, master, sealingMachine(options.engine)) : undefined
     const owner = sealing === undefined ? master : wallet.address
+    const paths = dataPaths(dataDir)
     const { backend, modelName } = await openWorkerEngine({
       engine: options.engine,
       model: options.model,
       sequences: Math.min(options.maxActive, 16),
-      models: dataPaths(dataDir).models,
+      place: new ModelsPlace(paths.modelsPlace, paths.models, logger.room('models')),
       entries,
       logger,
       closers,

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -272,6 +272,17 @@ describe('the command line', () => {
     const process_ = new RoleProcess(args)
     expect(await process_.exit()).toBe(code)
     expect(process_.output).toContain(words)
+  })
+
+  it('looks for models where the app has moved them, and makes no folder where a disk is missing', async () => {
+    const moved = join(folder, 'disk', 'models')
+    const data = join(folder, 'with-moved-models')
+    mkdirSync(data)
+    writeFileSync(join(data, 'models-place.json'), JSON.stringify({ version: 1, folder: moved, move: null, leave: null }))
+    const worker = role('worker', '--engine', 'builtin', '--model', 'any', '--data-dir', data)
+    expect(await worker.exit()).toBe(1)
+    expect(worker.output).toContain(`The models were in ${moved}, and that folder is not there.`)
+    expect(existsSync(moved)).toBe(false)
   })
 
   it('refuses a key file that others may read, and holds its folder for itself', async () => {
