@@ -56,7 +56,12 @@ export async function answered(turn: Locator): Promise<void> {
 
 /** Lets a free answer get longer than `characters` and stops it: how long it gets, when so small a model turns in circles, is not the question. */
 export async function answeredInPart(turn: Locator, characters = 0): Promise<void> {
-  await someText(turn, characters)
+  // A short answer may end before it is so long.
+  await expect
+    .poll(async () => (await lengthOf(turn)) > characters || (await answerOf(turn).getAttribute('aria-busy')) === 'false', {
+      timeout: answerMs,
+    })
+    .toBe(true)
   const stop = turn.page().getByRole('button', { name: 'Stop' })
   // It may have come to its end meanwhile.
   if (await stop.isVisible()) await stop.click({ timeout: 2_000 }).catch(() => undefined)
@@ -84,10 +89,11 @@ export async function askAndWatch(
 
 /** Waits until the answer has begun and some of it has come. */
 export async function someText(turn: Locator, length = 40): Promise<void> {
-  await expect
-    .poll(async () => (await answerOf(turn).innerText()).replace('Waiting for the first word', '').length, { timeout: answerMs })
-    .toBeGreaterThan(length)
+  await expect.poll(() => lengthOf(turn), { timeout: answerMs }).toBeGreaterThan(length)
 }
+
+const lengthOf = async (turn: Locator): Promise<number> =>
+  (await answerOf(turn).innerText()).replace('Waiting for the first word', '').length
 
 export interface TurnFigures {
   readonly tokensIn: number
