@@ -328,8 +328,8 @@ describe('takeFromWheel, with a password in the address of the index', () => {
 
   it.each<[string, Partial<WheelOptions>, () => void]>([
     ['a password that is not accepted', { python: ['python3'] }, () => Object.assign(server, { authorization: 'Basic other' })],
-    ['a file that is gone', {}, () => server.put(`/${token}/simple/tiny-model/`, page('../../gone/'), json)],
-    ['an index that is gone', {}, () => server.stop()],
+    ['a file that is gone', { python: ['python3'] }, () => server.put(`/${token}/simple/tiny-model/`, page('../../gone/'), json)],
+    ['an index that is gone', { python: ['python3'] }, () => server.stop()],
     ['a broken page', {}, () => server.put(`/${token}/simple/tiny-model/`, '{"files": 7}', json)],
     ['an error of the index', {}, () => Object.assign(server, { status: 500 })],
   ])('is silent about it with %s, though pip fails too', async (_, python, damage) => {

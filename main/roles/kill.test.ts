@@ -11,7 +11,7 @@ describe('client, worker and proxy that are killed at any moment', () => {
   it(
     `agree with the chain to the token after ${kills} kills under load (seed ${seed})`,
     async () => {
-      const report = await killLoop({ kills, seed, inFlight: 2 })
+      const report = await killLoop({ kills, seed, inFlight: 4 })
       const { broken, journal, ...figures } = report
       process.stdout.write(
         `${JSON.stringify({ seed, ...figures }, (_, value) => (typeof value === 'bigint' ? `${value}` : value))}\n`,
