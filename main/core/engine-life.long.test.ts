@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { silentLogger as logger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
+import { alive } from '../base/testing/alive.ts'
 import type { ConditionSources } from '../hardware/conditions.ts'
 import type { GpuProcess, GpuWatch } from '../hardware/gpu-reading.ts'
 import type { EngineEvent } from '../inference/engine.ts'
@@ -20,14 +21,6 @@ const silent: ConditionSources = {
   onBattery: () => null,
   metered: async () => null,
   session: async () => ({ idleMs: null, locked: null }),
-}
-
-function alive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
 }
 
 /** From the first time that the cards tell of the game: the looks of the app, the 1.5 s of the rule, the grace, and the end of the process. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
+import { alive } from '../base/testing/alive.ts'
 import type { ChatMessage, EngineEvent } from './engine.ts'
 import { LocalEngine } from './local-engine.ts'
 import type { LocalEngineOptions } from './local-engine-options.ts'
@@ -28,14 +29,6 @@ async function last(events: AsyncIterable<EngineEvent>): Promise<EngineEvent | u
   let event: EngineEvent | undefined
   for await (event of events);
   return event
-}
-
-function alive(pid: number | undefined): boolean {
-  try {
-    return pid !== undefined && process.kill(pid, 0)
-  } catch {
-    return false
-  }
 }
 
 async function until(condition: () => boolean, limitMs = 10_000): Promise<void> {

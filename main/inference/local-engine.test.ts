@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Failure } from '../base/failure.ts'
+import { alive } from '../base/testing/alive.ts'
 import type { ChatMessage, EngineEvent, EngineUsage, GenerationOptions } from './engine.ts'
 import { LocalEngine } from './local-engine.ts'
 import { tinyGguf, tinyGgufFile } from './testing/tiny-gguf.ts'
@@ -30,15 +31,6 @@ async function collect(
     pieces++
   }
   throw new Error('no done event')
-}
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
 }
 
 async function until(condition: () => boolean, limitMs = 10_000): Promise<void> {

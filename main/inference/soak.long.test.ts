@@ -10,6 +10,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
 import { asError, Failure } from '../base/failure.ts'
+import { alive } from '../base/testing/alive.ts'
 import type { ChatMessage, GenerationOptions } from './engine.ts'
 import { LocalEngine } from './local-engine.ts'
 import type { ModelToLoad } from './local-engine-options.ts'
@@ -150,14 +151,6 @@ async function recovered(engine: LocalEngine): Promise<void> {
   for await (const { status } of engine.state.values(AbortSignal.timeout(longestMs)))
     if (status === 'ready' || status === 'asleep') return
   throw new Error('the engine did not come back')
-}
-
-function alive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
 }
 
 /** Processes of the engine that this one started; undefined where the system does not list them. */

@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { toNano } from '@ton/core'
 import { TonClient } from '@ton/ton'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { alive } from '../base/testing/alive.ts'
 import { W5Wallet, type WalletKeyPair, w5Address } from '../wallet/w5-wallet.ts'
 import type { LocalChain } from './local-chain.ts'
 import { bystander, chainEntry, eventually, newFolder, payment, startChain, testKey } from './testing.ts'
@@ -175,15 +176,6 @@ describe('the local chain', () => {
     await eventually(() => (alive(child) ? undefined : true))
   })
 })
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
 
 /** Sums over the file itself, read with the chain stopped. */
 async function sums(file: string): Promise<{ balances: bigint; fees: bigint }> {

@@ -1,29 +1,21 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readGgufHeader } from './gguf.ts'
 import type { ModelLayout } from './layout.ts'
 import { contextOf, memoryNeed } from './memory-need.ts'
-import { type Shape, writeShapedGguf } from './testing/shaped-gguf.ts'
+import { writeShapedGguf } from './testing/shaped-gguf.ts'
+import { type ShapedModel, shape, shapedModel } from './testing/shaped-model.ts'
 
-const shape: Shape = {
-  ...{ embedding: 512, layers: 8, heads: 8, kvHeads: 4, headSize: 64, feedForward: 2048 },
-  ...{ vocabulary: 32_000, contextTokens: 16_384, type: 8, tied: false },
-}
+let model: ShapedModel
 let folder: string
-let path: string
 let layout: ModelLayout
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cocoon-desktop-need-'))
-  path = join(folder, 'shaped.gguf')
-  await writeShapedGguf(path, shape)
-  const header = await readGgufHeader(path)
-  if (header.layout === null) throw new Error('no layout')
-  layout = header.layout
+  model = await shapedModel()
+  folder = model.folder
+  layout = model.layout
 })
-afterAll(() => rm(folder, { recursive: true }))
+afterAll(() => model.remove())
 
 describe('memoryNeed', () => {
   const options = { contextTokens: 4096, sequences: 1 }
