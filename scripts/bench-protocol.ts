@@ -5,7 +5,7 @@
  * floor under all of it, through hops that only pass bytes on.
  *
  *   --seconds <n>     measured time of each step (default 5)
- *   --warmup <n>      requests before the first step, so that the code is compiled (default 6000; streams a hundredth of it)
+ *   --warmup <n>      requests before the first step, so that the code is compiled (default 30000; streams a hundredth of it)
  *   --runs <n>        each step so often, the best one is shown (default 3)
  *   --in-flight <l>   requests in flight, e.g. 1,16,64,256; none leaves these steps out
  *   --idle <n>        idle workers for the memory of a connection (default 1000; 0 leaves it out)
@@ -26,7 +26,7 @@ import { reference, targets } from './bench-protocol/reference.ts'
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '5' },
-    warmup: { type: 'string', default: '6000' },
+    warmup: { type: 'string', default: '30000' },
     runs: { type: 'string', default: '3' },
     'in-flight': { type: 'string', default: '1,16,64,256' },
     idle: { type: 'string', default: '1000' },

@@ -1,10 +1,11 @@
-import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core'
+import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256 } from '@hpke/core'
+import { HkdfAtOnce } from './hkdf.ts'
 
 /**
  * DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM (RFC 9180 §7: 0x0020, 0x0001, 0x0002), in base mode: a worker knows no key of a client
  * that the proxy could not replace, and a long-lived one would tie a client's questions together.
  */
-export const suite = new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() })
+export const suite = new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfAtOnce(), aead: new Aes256Gcm() })
 
 export const keyBytes = 32
 export const tagBytes = 16
