@@ -3,7 +3,7 @@
  * greedy sampling, in turns, so that the machine's mood falls on both alike. Each ratio is one of the same round; the median of the rounds is
  * shown. The answers must be the same letter by letter. Ends with 1 when a target is missed.
  *
- *   bench-inference.ts [--model file.gguf] [--rounds 5] [--threads 1] [--tokens 64] [--parallel 1,4,8] [--python python3]
+ *   bench-inference.ts [--model file.gguf] [--rounds 5 (one at a time: 20)] [--threads 1] [--tokens 64] [--parallel 1,4,8] [--python python3]
  *
  * Where the given Python has the package xllamacpp, llama.cpp's own server takes part in the same rounds, and is compared with; no target hangs on it.
  * Without --model the first of the catalog, in the data folder of COCOON_DATA_DIR, or a new one (then it is downloaded).
@@ -33,6 +33,8 @@ const { values: given } = parseArgs({
   },
 })
 const rounds = Number(given.rounds)
+/** One answer alone is over soon, and the machine's mood changes within it: few rounds of it say nothing. */
+const roundsOf = (parallel: number): number => Math.ceil(rounds * Math.max(1, 4 / parallel))
 const threads = Number(given.threads)
 const tokens = Number(given.tokens)
 const parallels = given.parallel.split(',').map(Number)
@@ -119,11 +121,11 @@ const sides: Sides = { bare, ours, server }
 try {
   if (typeof found === 'string') console.log(`llama.cpp's own server: skipped (${found})`)
   console.log(
-    `${model.name}, ${threads} of ${cpus().length} threads, ${sequences} places, ${tokens} tokens each, ${rounds} rounds in turns; load ${loadavg()[0]?.toFixed(1)}`,
+    `${model.name}, ${threads} of ${cpus().length} threads, ${sequences} places, ${tokens} tokens each, ${parallels.map((parallel) => `${roundsOf(parallel)} rounds`).join(', ')} in turns; load ${loadavg()[0]?.toFixed(1)}`,
   )
   await compare(sides, 1, 1)
   const results: Compared[] = []
-  for (const parallel of parallels) results.push(await compare(sides, parallel, rounds))
+  for (const parallel of parallels) results.push(await compare(sides, parallel, roundsOf(parallel)))
   console.log('parallel  side                 prompt/s  decode/s   whole/s  first token ms  CPU ms/token')
   for (const { parallel, ...found } of results)
     for (const [name, figures] of [
