@@ -520,14 +520,20 @@ export const mutations: readonly Mutation[] = [
     [
       'list',
       peer('root list: an image that is not listed', 'image-not-listed'),
-      "!(part === 'proxy' ? proxyHashes : workerHashes).has(hash)",
-      'hash.length !== 64 || (proxyHashes.size < 0 && workerHashes.size < 0)',
+      'if (!isListed(listing, part, hash)) throw',
+      'if (hash.length !== 64) throw',
     ],
     [
       'which list',
       peer('root list: a worker among the proxies', 'image-not-listed'),
       "(part === 'proxy' ? proxyHashes : workerHashes).has(hash)",
       '[...proxyHashes, ...workerHashes].includes(hash)',
+    ],
+    [
+      'dispute',
+      peer('root list: endpoints that disagree', 'root-disputed'),
+      'listing.disputed !== undefined',
+      'listing.disputed === null',
     ],
     ['age', peer('root list: a block of half an hour ago', 'root-too-old'), 'ageMs > mostAgeMs', 'ageMs === 0.5'],
     ['clock', peer('root list: a block of tomorrow', 'root-from-the-future'), 'ageMs < -mostAheadMs', 'ageMs === 0.5'],

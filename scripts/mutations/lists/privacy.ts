@@ -24,8 +24,22 @@ export const mutations = [
       'nowMs - root.readAtMs > mostRootAgeMs',
       'nowMs < 0',
     ],
+    [
+      'disagreement',
+      fails('a registry of which endpoints tell different things'),
+      'root.disputed !== undefined',
+      'root.disputed === null',
+    ],
     ['listing', fails('a proxy that is not listed'), 'if (!isListed)', 'if (!isListed && nowMs < 0)'],
     ['listing for clients', fails('a proxy that is listed for workers alone'), 'some(({ forClients:', 'some(({ forWorkers:'],
+  ]),
+  ...of('main/core/checks/used-connection.ts', practiceTests, [
+    [
+      'a disagreement that begins',
+      'the check of the practice network falls at once when endpoints begin to disagree about the registry: what was checked before is not checked any more',
+      "=== undefined ? '' : ' disputed'",
+      "=== undefined ? '' : ''",
+    ],
   ]),
   ...of('main/chat/privacy/seal-machine.ts', machineTests, [
     [

@@ -78,8 +78,32 @@ export const mutations: readonly Mutation[] = [
     [
       'no quote',
       'saved evidence is refused when it earned the attested level without a quote, or hides one where nobody looks',
-      "level === 'attested' && verdict === 'earned' && quotes.length === 0",
-      'quotes.length < 0',
+      "if (level === 'attested' && verdict === 'earned') {",
+      'if (quotes.length < 0) {',
+    ],
+    [
+      'a key of a proxy',
+      'saved evidence is refused when it earned the attested level and names no key of a proxy',
+      'if (keys.length === 0)',
+      'if (keys.length < 0)',
+    ],
+    [
+      'a quote for each key',
+      'saved evidence is refused when it earned the attested level without a quote for the worker’s key',
+      'if (own.length === 0)',
+      'if (own.length < 0)',
+    ],
+    [
+      'a quote of its own',
+      'saved evidence is refused when it earned the attested level without a quote for the proxy’s key',
+      'quotes.filter((quote) => isFor(key, quote))',
+      'quotes.filter(() => key !== undefined)',
+    ],
+    [
+      'an image in its list',
+      'saved evidence is refused when it earned the attested level without the worker’s image in its list',
+      'if (!own.some(',
+      'if (listed === undefined && !own.some(',
     ],
     [
       'depth',
@@ -90,8 +114,8 @@ export const mutations: readonly Mutation[] = [
     [
       'whose key',
       'saved evidence says whether a quote was made for a key that the file names',
-      '.equals(reportData))',
-      '.equals(reportData) || one.length > 0)',
+      '.equals(reportData)',
+      '.equals(reportData) || bytes.length > 0',
     ],
     ['text', 'saved evidence cannot print lines of its own', 'plain(statement.text)', 'statement.text'],
   ]),
