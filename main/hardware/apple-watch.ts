@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process'
 import { type GpuReading, type GpuWatch, unknownReading } from './gpu-reading.ts'
 
-/** Runs a program and gives what it wrote; null when it cannot be run or fails. */
+/** Runs a program and gives what it wrote, in no language of the user; null when it cannot be run or fails. */
 export type RunOnce = (command: string, args: readonly string[]) => Promise<string | null>
 
 export const runOnce: RunOnce = (command, args) =>
   new Promise((resolve) => {
-    execFile(command, [...args], { timeout: 3000, windowsHide: true, maxBuffer: 1 << 20 }, (error, stdout) =>
+    const env = { ...process.env, LC_ALL: 'C' }
+    execFile(command, [...args], { timeout: 3000, windowsHide: true, maxBuffer: 1 << 20, env }, (error, stdout) =>
       resolve(error ? null : stdout),
     )
   })

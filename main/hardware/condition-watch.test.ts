@@ -82,12 +82,14 @@ describe('ConditionWatch', () => {
     expect(state.value.onBattery).toBe(false)
   })
 
-  it('asks nothing after it was closed, and closes the watch of the cards', async () => {
-    const { now, asked, watch, state } = scene()
+  it('asks nothing after it was closed, and closes the watch of the cards and what the sources keep', async () => {
+    const close = vi.fn()
+    const { now, asked, watch, state } = scene({ close })
     await vi.advanceTimersByTimeAsync(500)
     watch.close()
     now.processes = [game]
     await vi.advanceTimersByTimeAsync(120_000)
     expect([asked.battery, now.closed, state.value.gpuPrograms]).toEqual([1, true, null])
+    expect(close).toHaveBeenCalledOnce()
   })
 })

@@ -1,5 +1,5 @@
 import { Signal, type Watchable } from '../base/signal.ts'
-import { type ConditionSources, type Conditions, readConditions, type Session } from './conditions.ts'
+import { type ConditionSources, type Conditions, readConditions, type Session, unknownSession } from './conditions.ts'
 import type { GpuWatch } from './gpu-reading.ts'
 
 export interface ConditionWatchOptions {
@@ -32,13 +32,17 @@ export class ConditionWatch {
     this.#options = options
     const { sources, fastMs = 500, slowMs = 10_000 } = options
     const look = (): void => void this.#look()
-    const silent: Session = { idleMs: null, locked: null }
     const onBattery = new Asked(sources.onBattery, null, (value) => value === null, { slowMs, look })
     const metered = new Asked(sources.metered, null, (value) => value === null, { slowMs, look })
-    const session = new Asked(sources.session, silent, ({ idleMs, locked }) => idleMs === null && locked === null, {
-      slowMs,
-      look,
-    })
+    const session = new Asked<Session>(
+      sources.session,
+      unknownSession,
+      ({ idleMs, locked }) => idleMs === null && locked === null,
+      {
+        slowMs,
+        look,
+      },
+    )
     this.#asked = [onBattery, metered, session]
     this.#known = {
       onBattery: () => onBattery.value,
@@ -64,6 +68,7 @@ export class ConditionWatch {
     this.#closed = true
     clearInterval(this.#timer)
     for (const one of this.#asked) one.close()
+    this.#options.sources.close?.()
     this.#options.gpus.close()
   }
 }
