@@ -149,7 +149,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   engine.state.onChange(() => network.worker.value?.checkHealth())
 
   const practice = new PracticeBackend()
-  const opened = openedLevels(network, quotes, () => privacy.seals.value.open)
+  const opened = openedLevels(network, quotes, (level) => privacy.keeper(level))
   const serve = async (model: VerifiedModel): Promise<void> => {
     const { baseName, fullName } = model.identity
     const worker = await network.serve(createEngineBackend({ engine, model: baseName }), fullName)

@@ -14,7 +14,7 @@ import { type EncryptedRequest, runEncrypted, type Terms } from './encrypted-que
 import { LinkPool, type ToldWorkers } from './link-pool.ts'
 import { OldAccounts } from './old-accounts.ts'
 import type { ClientEvent, ClientOptions } from './options.ts'
-import type { MayGo, MayRead, ModelOffer, SealWish } from './proxy-link.ts'
+import type { MayGo, ModelOffer, ObjectionTo, SealWish } from './proxy-link.ts'
 import { localFailure, paidNothing } from './query-failure.ts'
 import { checkBody, type RequestBody } from './request-body.ts'
 import type { QueryHandle } from './running-query.ts'
@@ -47,10 +47,10 @@ export interface ChatRequest {
    */
   readonly seal?: SealWish
   /**
-   * Whether a worker that the question could be sealed to may read it, asked right before it is sealed. Without one that may, the question is not sent:
-   * neither sealed nor readable.
+   * Why a worker that the question could be sealed to may not read it, or undefined, asked right before it is sealed. Without one that may, the question is
+   * not sent: neither sealed nor readable. The reasons are told with the failure.
    */
-  readonly mayRead?: MayRead
+  readonly objectionTo?: ObjectionTo
   /**
    * Asked in the same turn of the event loop, right before each sending, of the connection that it would go over. False: nothing is sent, nor
    * over another connection; the query fails with `connection-changed`.
@@ -154,7 +154,7 @@ export class Client {
    */
   runChat(request: ChatRequest, signal: AbortSignal): QueryHandle {
     const path = request.path ?? '/v1/chat/completions'
-    const { publicKey, mayGo, mayRead, debug = false } = request
+    const { publicKey, mayGo, objectionTo, debug = false } = request
     const valid = checkBody(path, request.body, publicKey !== undefined)
     const seal = publicKey === undefined && (this.#options.sealedQueries ?? true) ? (request.seal ?? 'offered') : 'none'
     if (seal === 'none' && (request.seal === 'required' || request.seal === 'attested'))
@@ -182,7 +182,7 @@ export class Client {
       seal,
       limits,
       mayGo,
-      mayRead,
+      objectionTo,
       debug,
     }
     return this.#pool.run(chat, signal, (account) => void this.#visitor.freeCredit(account))

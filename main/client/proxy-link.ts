@@ -33,8 +33,8 @@ import { type KeyList, type SealableWorker, WorkerKeys } from './worker-keys.ts'
 /** Whether something may be sent over this connection now. */
 export type MayGo = (connection: PacketConnection) => boolean
 
-/** Whether a worker may read a question. */
-export type MayRead = (worker: SealedWorker) => boolean
+/** Why a worker may not read a question that goes over this connection; undefined when it may. */
+export type ObjectionTo = (worker: SealedWorker, connection: PacketConnection) => string | undefined
 
 export interface ChatQuery {
   /** Base name as the proxy lists it. */
@@ -55,8 +55,8 @@ export interface ChatQuery {
   readonly limits: RequestLimits
   /** See `ChatRequest.mayGo`. */
   readonly mayGo: MayGo | undefined
-  /** See `ChatRequest.mayRead`. */
-  readonly mayRead: MayRead | undefined
+  /** See `ChatRequest.objectionTo`. */
+  readonly objectionTo: ObjectionTo | undefined
   /** Asks every hop for its times (`debug` of the end). */
   readonly debug: boolean
 }
@@ -113,8 +113,15 @@ const mostChoices = 1024
 /** What a key is refused for where this computer's clock is wrong, or the worker's. */
 const timeRefusals: ReadonlySet<string> = new Set<KeyRefusal>(['not-yet-valid', 'expired'])
 
-/** @param dearer a worker that would do, had it asked for less */
-function noKey({ workers, refused }: KeyList, dearer: SealableWorker | undefined): Failure<QueryFailureCode> {
+/**
+ * @param dearer a worker that would do, had it asked for less
+ * @param objections why the others would not
+ */
+function noKey(
+  { workers, refused }: KeyList,
+  dearer: SealableWorker | undefined,
+  objections: readonly string[],
+): Failure<QueryFailureCode> {
   if (dearer !== undefined)
     return remoteFailure(peerErrorCodes.notReady, `can run this query with coefficient=${dearer.coefficient}`)
   if (workers.length === 0 && refused.length > 0 && refused.every((reason) => timeRefusals.has(reason)))
@@ -124,7 +131,11 @@ function noKey({ workers, refused }: KeyList, dearer: SealableWorker | undefined
       money: paidNothing,
       words: { code: 'seal-unavailable-clock' },
     })
-  return localFailure('seal-unavailable', 'No worker is known that the question could be sealed to.')
+  const reasons = [
+    ...objections,
+    ...(refused.length > 0 ? [`Keys that were not taken: ${[...new Set(refused)].join(', ')}.`] : []),
+  ]
+  return localFailure('seal-unavailable', ['No worker is known that the question could be sealed to.', ...reasons].join(' '))
 }
 
 /** The head of a sealed question has no place for more. Throws `Failure` with `invalid-request`. */
@@ -355,18 +366,21 @@ export class ProxyLink {
       if (signal.aborted) return running.neverLeft()
       if (running.isDone) return
       const { workers, refused } = list
-      const { model, maxCoefficient, mayRead } = query
-      const attested = query.seal === 'attested'
-      const chosen = this.#keys.choose(model, workers, { maxCoefficient, attested, mayRead })
+      const { model, maxCoefficient } = query
+      const objectionTo = query.objectionTo && ((worker: SealedWorker) => query.objectionTo?.(worker, this.#connection))
+      const limits = { attested: query.seal === 'attested', objectionTo }
+      const chosen = this.#keys.choose(model, workers, { maxCoefficient, ...limits })
       if (chosen === undefined) {
         const isHeldBack = this.#keys.holdsBack(model, maxCoefficient)
         if (workers.length === 0 && refused.length === 0 && isHeldBack)
           return running.fail(remoteFailure(peerErrorCodes.notReady, `no workers for model ${model}`))
         // A key that is false is no want of keys: that proxy is not to be told anything.
-        if (query.seal !== 'offered' || mayRead !== undefined || refused.length > 0 || isHeldBack)
-          return running.fail(
-            noKey(list, this.#keys.choose(model, workers, { maxCoefficient: mostCoefficient, attested, mayRead })),
-          )
+        if (query.seal !== 'offered' || objectionTo !== undefined || refused.length > 0 || isHeldBack) {
+          const dearer = this.#keys.choose(model, workers, { maxCoefficient: mostCoefficient, ...limits })
+          const objections = [...new Set(workers.flatMap(({ worker }) => objectionTo?.(worker) ?? []))]
+          if (objections.length > 0) this.#context.logger.warn('no worker may read a question', { reasons: objections.join(' ') })
+          return running.fail(noKey(list, dearer, objections))
+        }
         if (!this.#mayGo(query, running)) return
         running.leavesUnsealed('no-keys')
         return this.#sendPlain(query, id, request, running)

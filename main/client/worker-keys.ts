@@ -25,7 +25,8 @@ export interface KeyLimits {
   readonly maxCoefficient: number
   /** Whether a quote must have been verified. */
   readonly attested: boolean
-  readonly mayRead?: ((worker: SealedWorker) => boolean) | undefined
+  /** Why a worker may not read it; undefined for one that may. */
+  readonly objectionTo?: ((worker: SealedWorker) => string | undefined) | undefined
 }
 
 /** What a proxy told about a model's workers. */
@@ -175,7 +176,7 @@ export function chooseKey(workers: readonly SealableWorker[], limits: KeyLimits)
     ({ coefficient, worker }) =>
       coefficient <= limits.maxCoefficient &&
       (!limits.attested || worker.attestation.kind === 'tdx') &&
-      (limits.mayRead?.(worker) ?? true),
+      limits.objectionTo?.(worker) === undefined,
   )
   const free = able.filter(({ hasRoom }) => hasRoom)
   const pool = free.length > 0 ? free : able

@@ -1,36 +1,20 @@
-import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { SealState } from '../../preload/api/privacy.ts'
 import type { Receipt } from '../../preload/api/receipt.ts'
 import { silentLogger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import { SealKeeper } from '../chat/privacy/seal-keeper.ts'
-import { childEntries } from '../child-entries.ts'
 import { clientMigrations } from '../client/account-store.ts'
 import { Client } from '../client/client.ts'
-import { fakeTsm } from '../hardware/testing/fake-tsm.ts'
 import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
-import { QuoteVerifier } from '../protocol/attestation/quote-verifier.ts'
-import { syntheticImageHash, syntheticQuote } from '../protocol/attestation/testing/manipulated-peers.ts'
+import { syntheticQuote } from '../protocol/attestation/testing/manipulated-peers.ts'
 import { evidenceWith, syntheticNowMs } from '../protocol/attestation/testing/synthetic-intel.ts'
-import type { GpuClaim, SealingIdentity } from '../protocol/sealed/direct/worker-key.ts'
 import type { SealedWorker } from '../protocol/sealed/outcome.ts'
-import { identity, owner } from '../protocol/sealed/testing/sealing-scene.ts'
-import { securePort } from '../proxy/ports.ts'
-import { goldenRoot, goldenWallet, pseudoProxy } from '../proxy/testing/fixtures.ts'
-import { sealingMachine } from '../roles/attesting.ts'
-import { openDatabase } from '../storage/database.ts'
+import { goldenWallet } from '../proxy/testing/fixtures.ts'
+import { AttestedNetwork, type Flaws, image, quoteFor } from '../roles/testing/attested-network.ts'
 import type { RootConfig } from '../ton/root-config.ts'
-import { workerMigrations } from '../worker/balance-store.ts'
-import { ScriptedBackend } from '../worker/testing/scripted-backend.ts'
-import { modelName } from '../worker/testing/worker-peer.ts'
-import { Worker } from '../worker/worker.ts'
 import { PeerWatch } from './checks/seen-peer.ts'
 import { type CheckedNetwork, usedBy } from './checks/used-connection.ts'
-import { openDialer } from './dialer.ts'
 import { dialByContract, workerPolicyOf } from './network-attestation.ts'
 import type { OpenedNetwork } from './opened-backend.ts'
 import { openedLevels } from './opened-levels.ts'
@@ -38,68 +22,17 @@ import { receiptAttestation } from './receipt-attestation.ts'
 import { verifyEvidence } from './verify/evidence.ts'
 import { attestationLines, checkAttestation } from './verify/receipt-attestation.ts'
 
-const { collateral, roots } = evidenceWith()
-const { powThread } = childEntries(new URL('./attested-level.test.ts', import.meta.url).href)
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
-const image = hex(syntheticImageHash)
-const quoteFor = (reportData: Uint8Array): Uint8Array =>
-  evidenceWith(({ quote }) => {
-    quote.reportData = reportData
-  }).quote
-const tee = { kind: 'tdx-guest', sentence: '' } as const
-
+const { roots } = evidenceWith()
 const oldSource = { endpoint: 'http://127.0.0.1:1', block: { seqno: 7, timeMs: Date.now() - 3_600_000 } }
 
-/** What is wrong with a network; nothing where left out. */
-interface Flaws {
-  /** Quote in the proxy's certificate. */
-  readonly proxyQuote?: ((publicKey: Uint8Array) => Uint8Array) | undefined
-  readonly root?: Partial<RootConfig>
-  readonly isTest?: boolean
-  /** Machine of the worker, as its kernel attests it; null for none. */
-  readonly machine?: ((reportData: Uint8Array) => Uint8Array) | null
-  readonly gpu?: GpuClaim
-  /** How many workers come; one. */
-  readonly workers?: number
-  /** In the place of the machine. */
-  readonly sealing?: Partial<SealingIdentity>
-}
-
-/** Outside of a test `expect.poll` has no place. */
-async function ready({ state }: Worker): Promise<void> {
-  const isReady = (): boolean => state.value.connections[0]?.phase === 'ready'
-  if (isReady()) return
-  await new Promise<void>((resolve) => {
-    const stop = state.onChange(() => {
-      if (!isReady()) return
-      stop()
-      resolve()
-    })
-  })
-}
-
-/** Proxy, worker and client over real sockets with proof of work and TLS: the roots of Intel alone are synthetic. */
-class Scene {
-  #workers = 1
-  readonly #closers: (() => Promise<unknown> | unknown)[] = []
-  readonly folder = mkdtempSync(join(tmpdir(), 'cocoon-attested-'))
-  /** Clock of whoever judges quotes. */
-  nowMs = syntheticNowMs
-  readonly quotes: QuoteVerifier
-  readonly root = new Signal<RootConfig | null>(null)
-  readonly backend = new ScriptedBackend()
+/** The app's level in such a network. */
+class Scene extends AttestedNetwork {
   readonly network: OpenedNetwork & { readonly live: Signal<(CheckedNetwork & { topUps: { refill(): Promise<void> } }) | null> }
   readonly levels: ReturnType<typeof openedLevels>
   readonly keeper: SealKeeper
 
   constructor() {
-    this.quotes = new QuoteVerifier({
-      collateral: {
-        with: async (_platform, use) => use(collateral),
-      },
-      roots,
-      now: () => this.nowMs,
-    })
+    super()
     this.network = {
       name: 'Sealed',
       failure: new Signal(null),
@@ -110,79 +43,14 @@ class Scene {
     const [, checker] = this.levels.checkers
     if (checker?.level !== 'attested') throw new Error('no checker of the attested level')
     this.keeper = new SealKeeper({ checker })
-    this.#closers.push(() => rmSync(this.folder, { recursive: true, force: true }))
-    this.#closers.push(
+    this.closers.push(
       () => this.levels.close(),
       () => this.keeper.close(),
     )
   }
 
-  async start(flaws: Flaws = {}): Promise<void> {
-    const { gpu = 'none', machine = quoteFor, sealing } = flaws
-    const proxyQuote = 'proxyQuote' in flaws ? flaws.proxyQuote : syntheticQuote
-    const port = { host: '127.0.0.1', port: 0, difficulty: 1, logger: silentLogger }
-    const golden = goldenRoot()
-    // What a proxy should refuse it may let pass: clients look for themselves.
-    const proxyRoot = new Signal<RootConfig | null>(null)
-    const proxy = pseudoProxy(
-      this.folder,
-      {},
-      {
-        root: proxyRoot,
-        openWorkerPort: securePort({
-          ...port,
-          policy: { kind: 'tdx', quotes: this.quotes },
-          ...(proxyQuote && { quote: proxyQuote }),
-        }),
-        openClientPort: securePort({ ...port, policy: { kind: 'any' }, ...(proxyQuote && { quote: proxyQuote }) }),
-      },
-    )
-    const rootWith = (ports: { workers: number; clients: number }): RootConfig => ({
-      ...golden,
-      params: { ...golden.params, isTest: flaws.isTest ?? false },
-      proxyHashes: new Set([image]),
-      workerHashes: new Set([image]),
-      modelHashes: new Set([createHash('sha256').update(modelName).digest('hex')]),
-      proxies: [
-        {
-          seqno: 1,
-          forWorkers: { host: '127.0.0.1', port: ports.workers },
-          forClients: { host: '127.0.0.1', port: ports.clients },
-        },
-      ],
-      readAtMs: Date.now(),
-      source: { endpoint: 'http://127.0.0.1:1', block: { seqno: 77, timeMs: Date.now() } },
-    })
-    proxyRoot.set(rootWith({ workers: 1, clients: 1 }))
-    await proxy.start()
-    this.#closers.push(() => proxy.stop())
-    const { workerPort, clientPort } = proxy.status.value
-    const told = rootWith({ workers: workerPort ?? 0, clients: clientPort ?? 0 })
-    proxyRoot.set(told)
-    this.root.set({ ...told, ...flaws.root })
-
-    const tsm = machine && fakeTsm('tdx_guest', machine)
-    if (tsm) this.#closers.push(() => rmSync(tsm.folder, { recursive: true, force: true }))
-    this.#workers = flaws.workers ?? 1
-    const workers = Array.from({ length: this.#workers }, (_, index) => {
-      const worker = new Worker({
-        root: proxyRoot,
-        owner,
-        money: undefined,
-        backend: this.backend,
-        modelName,
-        database: this.#database(`worker-${index}`, workerMigrations),
-        // How a worker finds its proxy genuine is not the question here; the proxy asks it for its own quote.
-        dial: openDialer(powThread, { quote: syntheticQuote }),
-        dialChecksImageHashes: true,
-        sealing: { ...identity, ...(tsm && sealingMachine('builtin', { tee, files: tsm, gpu: async () => gpu })), ...sealing },
-        logger: silentLogger,
-        reconnectMs: 50,
-      })
-      worker.start()
-      this.#closers.push(() => worker.stop())
-      return worker
-    })
+  override async start(flaws: Flaws = {}): Promise<void> {
+    await super.start(flaws)
     const peers = new PeerWatch()
     const root = (): RootConfig | null => this.root.value
     const client = new Client({
@@ -190,23 +58,16 @@ class Scene {
       owner: goldenWallet,
       money: undefined,
       masterSecret: new Uint8Array(32).fill(1),
-      database: this.#database('client', clientMigrations),
-      dial: dialByContract({ powThread, root, quotes: this.quotes, see: peers.see }),
+      database: this.database('client', clientMigrations),
+      dial: dialByContract({ powThread: this.entries.powThread, root, quotes: this.quotes, see: peers.see }),
       dialChecksImageHashes: true,
       workerPolicy: () => workerPolicyOf(root(), this.quotes),
       logger: silentLogger,
       reconnectMs: 50,
     })
     client.start()
-    this.#closers.push(() => client.stop())
-    for (const worker of workers) await ready(worker)
+    this.closers.push(() => client.stop())
     this.network.live.set({ client, peers, root: { config: this.root }, topUps: { refill: async () => undefined } })
-  }
-
-  #database(name: string, migrations: readonly string[]) {
-    const database = openDatabase(join(this.folder, `${name}.sqlite`), migrations, { logger: silentLogger })
-    this.#closers.push(() => database.close())
-    return database
   }
 
   get attested() {
@@ -226,7 +87,7 @@ class Scene {
         },
         { timeout: 20_000 },
       )
-      .toBe(this.#workers)
+      .toBe(this.workers)
     this.keeper.checkAgain()
     await expect.poll(() => this.keeper.state.value.phase, { timeout: 20_000 }).toMatch(/earned|failed/)
     return this.keeper.state.value
@@ -238,10 +99,6 @@ class Scene {
     for await (const event of backend.answer([{ role: 'user', content: 'The canary sings' }], never, this.keeper.permit))
       if (event.type === 'text') text += event.text
     return text
-  }
-
-  async close(): Promise<void> {
-    for (const close of this.#closers.splice(0).reverse()) await close()
   }
 }
 

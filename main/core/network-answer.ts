@@ -8,7 +8,7 @@ import type { Gate, Permit } from '../chat/privacy/seal-keeper.ts'
 import { estimatedCost } from '../client/budget.ts'
 import { readChatCompletion } from '../client/chat-completion.ts'
 import type { Client } from '../client/client.ts'
-import type { MayGo, MayRead, SealWish } from '../client/proxy-link.ts'
+import type { MayGo, ObjectionTo, SealWish } from '../client/proxy-link.ts'
 import { paidNothing } from '../client/query-failure.ts'
 import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
 import type { ChatMessage, EngineUsage } from '../inference/engine.ts'
@@ -37,12 +37,16 @@ export interface AnsweringNetwork extends Asked {
   readonly isPermitted: (connection: PacketConnection, permitted: string) => boolean
 }
 
+/** What is asked of the seal of a question, and whom it may be sealed to: see `ChatRequest`. */
+export interface Wish {
+  readonly seal: SealWish
+  readonly objectionTo?: ObjectionTo
+}
+
 interface Question {
   readonly messages: readonly ChatMessage[]
-  /** What is asked of the seal: see `ChatRequest.seal`. Looked at for each attempt, once its permit is given: the check behind it may have changed what is promised. */
-  readonly wish: () => SealWish
-  /** Which workers it may be sealed to: see `ChatRequest.mayRead`. */
-  readonly mayRead?: MayRead
+  /** Looked at for each attempt, once its permit is given: the check behind it may have changed what is promised. */
+  readonly wish: () => Wish
   /** What was attested about the machines of an answer, for its receipt. Never rejects. */
   readonly attested?: (seal: SealOutcome) => Promise<ReceiptAttestation>
 }
@@ -76,14 +80,7 @@ export async function* answerOver(
 
 async function* askOnce(
   link: AnsweringNetwork,
-  {
-    messages,
-    size,
-    permit,
-    wish,
-    mayRead,
-    attested,
-  }: Question & { readonly size: ReturnType<typeof sizeOf>; readonly permit: Permit },
+  { messages, size, permit, wish, attested }: Question & { readonly size: ReturnType<typeof sizeOf>; readonly permit: Permit },
   signal: AbortSignal,
 ): AsyncGenerator<BackendEvent> {
   const { client, model } = link
@@ -94,7 +91,7 @@ async function* askOnce(
   let isMade = false
   try {
     const mayGo = mayGoBy(link, permit)
-    query = client.runChat({ model, body, maxTokens, maxCoefficient, mayGo, seal: wish(), ...(mayRead && { mayRead }) }, signal)
+    query = client.runChat({ model, body, maxTokens, maxCoefficient, mayGo, ...wish() }, signal)
     const responseHash = createHash('sha256')
     const failed = query.end.then(
       () => undefined,

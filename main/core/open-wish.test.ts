@@ -1,13 +1,12 @@
 import { expect, it, onTestFinished } from 'vitest'
 import { Signal } from '../base/signal.ts'
-import type { SealWish } from '../client/proxy-link.ts'
 import { becomeReady, clientPeer } from '../client/testing/client-peer.ts'
 import { model, ringOf } from '../protocol/sealed/testing/sealing-scene.ts'
 import { cancelExtensionFlag, sealedExtensionFlag } from '../protocol/tl/schema.ts'
 import { openChecker } from './checks/open-checker.ts'
 import { PeerWatch } from './checks/seen-peer.ts'
 import { usedBy } from './checks/used-connection.ts'
-import { answerOver } from './network-answer.ts'
+import { answerOver, type Wish } from './network-answer.ts'
 
 /** A client before a scripted proxy. */
 async function standBefore(flags?: number) {
@@ -19,14 +18,14 @@ async function standBefore(flags?: number) {
 
 it('a question asks for what the sheet promises once its permit is given, not for what it promised before', async () => {
   const { peer, connection } = await standBefore()
-  let wish: SealWish = 'offered'
+  let wish: Wish = { seal: 'offered' }
   const link = {
     ...{ client: peer.client, model, contextTokens: undefined, refill: async () => undefined },
     ...{ root: () => peer.root.value, isPermitted: () => true },
   }
   const gate = async () => {
     // The check that the permit waited for found a worker to seal to.
-    wish = 'required'
+    wish = { seal: 'required' }
     return { level: 'open', connection: 'c' } as const
   }
   const question = { messages: [{ role: 'user', content: 'Who reads this?' }], wish: () => wish } as const
@@ -44,7 +43,7 @@ it('a worker that is too dear for any question is none that the Open network cou
   const wire = client.state.value.connections[0]?.wire ?? expect.unreachable('no connection')
   peers.see({ publicKey: new Uint8Array(32), imageHash: new Uint8Array(32), address: '127.0.0.1:1' }, wire)
   const network = { client, peers, root: { config } }
-  const checker = openChecker(new Signal(network), new Signal(model))
+  const checker = openChecker(new Signal(network), new Signal(model), () => undefined)
   const check = checker.check(usedBy(network)?.name ?? '', new AbortController().signal)
   const { signedKey } = await ringOf().current()
   const { answer } = await connection.nextQuery('client.getWorkerKeys')

@@ -4,7 +4,6 @@ import { Failure, type Told, toldOf } from '../base/failure.ts'
 import { follow, Signal, type Watchable } from '../base/signal.ts'
 import type { BackendEvent, ChatBackend } from '../chat/backend.ts'
 import type { Gate } from '../chat/privacy/seal-keeper.ts'
-import type { SealWish } from '../client/proxy-link.ts'
 import { paidNothing } from '../client/query-failure.ts'
 import type { ChatMessage } from '../inference/engine.ts'
 import type { QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
@@ -15,7 +14,7 @@ import type { RootConfig } from '../ton/root-config.ts'
 import type { AppNetwork, LiveNetwork } from './app-network.ts'
 import type { SeenPeer } from './checks/seen-peer.ts'
 import { type CheckedNetwork, isPermitted } from './checks/used-connection.ts'
-import { answerOver, estimate } from './network-answer.ts'
+import { answerOver, estimate, type Wish } from './network-answer.ts'
 import { demandsAttestation } from './network-attestation.ts'
 import type { OpenedModel } from './opened-model.ts'
 import { receiptAttestation } from './receipt-attestation.ts'
@@ -31,12 +30,12 @@ export interface OpenedBackendOptions {
   readonly network: OpenedNetwork
   readonly model: OpenedModel
   readonly quotes: QuoteJudge
-  /** What is asked of each question's seal, by what the sheet promises now. */
-  readonly wish: () => SealWish
+  /** What is asked of each question's seal and of whoever it is sealed to, by what the sheet promises now. */
+  readonly wish: () => Wish
+  /** A question could be sealed to nobody that the check found: others may be there now. */
+  readonly onUnsealable: () => void
   /** Whether a proxy may carry questions of this level, looked at right before one is sent; every proxy may when left out. */
   readonly mayPass?: (peer: SeenPeer) => boolean
-  /** Whether a worker may read questions of this level, looked at right before one is sealed to it; every worker may when left out. */
-  readonly mayRead?: (worker: SealedWorker) => boolean
   /** The quote of a worker as the sheet verified it; it is verified for the receipt alone where the level has no such check. */
   readonly provenBy?: (worker: SealedWorker) => VerifiedQuote | undefined
 }
@@ -60,7 +59,7 @@ export class OpenedBackend implements ChatBackend {
   }
 
   async *answer(messages: readonly ChatMessage[], signal: AbortSignal, gate: Gate): AsyncGenerator<BackendEvent> {
-    const { network, model, wish, mayPass, mayRead, provenBy, quotes } = this.#options
+    const { network, model, wish, mayPass, provenBy, quotes, onUnsealable } = this.#options
     const live = network.live.value
     if (!live || model.value === null) {
       const { reason = '', reasonWords } = this.state.value
@@ -82,18 +81,28 @@ export class OpenedBackend implements ChatBackend {
       },
       refill: (missing: bigint) => live.topUps.refill(missing),
     }
-    const noting =
-      mayRead &&
-      ((worker: SealedWorker): boolean => {
-        const quote = provenBy?.(worker)
-        if (quote) proven.set(worker.keyId, quote)
-        return mayRead(worker)
-      })
+    const noting = (): Wish => {
+      const { objectionTo, seal } = wish()
+      if (objectionTo === undefined) return { seal }
+      return {
+        seal,
+        objectionTo: (worker, connection) => {
+          const quote = provenBy?.(worker)
+          if (quote) proven.set(worker.keyId, quote)
+          return objectionTo(worker, connection)
+        },
+      }
+    }
     const attested = (seal: SealOutcome): Promise<ReceiptAttestation> =>
       receiptAttestation(sentBy, seal, {
         workerQuote: async (worker, quote) => proven.get(worker.keyId) ?? (await quotes.verify(quote)),
       })
-    yield* answerOver(link, { messages, wish, attested, ...(noting && { mayRead: noting }) }, gate, signal)
+    try {
+      yield* answerOver(link, { messages, wish: noting, attested }, gate, signal)
+    } catch (thrown) {
+      if (thrown instanceof Failure && thrown.code === 'seal-unavailable') onUnsealable()
+      throw thrown
+    }
   }
 }
 

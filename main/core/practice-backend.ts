@@ -64,7 +64,7 @@ export class PracticeBackend implements ChatBackend {
         retryable: true,
         words: { code: 'practice-starting' },
       })
-    yield* answerOver(link, { messages, wish: () => 'offered' }, gate, signal)
+    yield* answerOver(link, { messages, wish: () => ({ seal: 'offered' }) }, gate, signal)
   }
 }
 

@@ -1,66 +1,63 @@
 import { createHash } from 'node:crypto'
-import type { Sentence } from '../../../preload/api/privacy.ts'
-import { messageAndAdvice, wordsOf } from '../../base/failure.ts'
-import { AttestationError } from '../../protocol/attestation/attestation-error.ts'
-import { checkRootMembership, type MembershipRules, type RootMembership } from '../../protocol/attestation/root-membership.ts'
-import { readKeyHex } from '../../protocol/sealed/direct/worker-key.ts'
-import type { SealedWorker } from '../../protocol/sealed/outcome.ts'
-import { listingOf } from '../../roles/role-options.ts'
-import type { RootConfig } from '../../ton/root-config.ts'
-import { said } from './rows.ts'
-import type { SeenPeer } from './seen-peer.ts'
+import { messageAndAdvice, type Sentence } from '../base/failure.ts'
+import { AttestationError } from '../protocol/attestation/attestation-error.ts'
+import { checkRootMembership, type MembershipRules } from '../protocol/attestation/root-membership.ts'
+import { readKeyHex } from '../protocol/sealed/direct/worker-key.ts'
+import type { SealedWorker } from '../protocol/sealed/outcome.ts'
+import type { Peer } from '../protocol/wire/peer.ts'
+import type { RootConfig } from '../ton/root-config.ts'
+import { listingOf } from './role-options.ts'
 
-/** Why something does not earn the level "Attested network", and in which row of the sheet it stands. */
+/**
+ * Why something may not carry or read what is for attested machines alone: the level "Attested network" of the app, and `--seal attested` of a client of
+ * the command line. `row`: where it stands in the app's sheet.
+ */
 export interface Objection {
   readonly row: 'hardware' | 'software' | 'worker' | 'model' | 'gpu'
   readonly sentence: Sentence
 }
 
-/** The network contract lists the image of a part. Throws AttestationError as `checkRootMembership`. */
-export function membershipOf(
-  imageHash: Uint8Array,
-  part: MembershipRules['part'],
-  root: RootConfig | null,
-  nowMs: number,
-): RootMembership {
-  return checkRootMembership({ imageHash }, root && listingOf(root), { part, nowMs })
-}
+type Rules = Pick<MembershipRules, 'nowMs' | 'mostAgeMs'>
 
-/** All reasons why a proxy does not earn the level; empty when it does. Its quote was verified when it was dialled. */
-export function proxyObjections({ quote, imageHash }: SeenPeer, root: RootConfig | null, nowMs: number): readonly Objection[] {
+/** All reasons why a proxy may not carry it; empty when it may. Its quote was verified when it was dialled. */
+export function proxyObjections(
+  { quote, imageHash }: Pick<Peer, 'imageHash'> & { readonly quote?: Peer['quote'] | undefined },
+  root: RootConfig | null,
+  rules: Rules,
+): readonly Objection[] {
   const test: readonly Objection[] = root?.params.isTest
     ? [
         {
           row: 'software',
-          sentence: said('The network contract demands no attestation (is_test).', { code: 'check-software-test' }),
+          sentence: { text: 'The network contract demands no attestation (is_test).', words: { code: 'check-software-test' } },
         },
       ]
     : []
-  if (quote !== undefined) return [...test, ...listingObjections(imageHash, 'proxy', root, nowMs)]
-  const none = said('The proxy showed no attestation.', { code: 'check-hardware-proxy-none' })
+  if (quote !== undefined) return [...test, ...listingObjections(imageHash, 'proxy', root, rules)]
+  const none = { text: 'The proxy showed no attestation.', words: { code: 'check-hardware-proxy-none' } }
   return [...test, { row: 'hardware', sentence: none }]
 }
 
 /**
- * All reasons why a worker may not read questions of the level; empty when it may. Its quote was verified when its key was told. What only attested
- * software could say is no matter of a worker that has none.
+ * All reasons why a worker may not read it; empty when it may. Its quote was verified when its key was told. What only attested software could say is no
+ * matter of a worker that has none.
  */
-export function workerObjections(worker: SealedWorker, root: RootConfig | null, nowMs: number): readonly Objection[] {
+export function workerObjections(worker: SealedWorker, root: RootConfig | null, rules: Rules): readonly Objection[] {
   const { attestation, model } = worker
   if (attestation.kind !== 'tdx') return [unattested]
   const isListed = root?.modelHashes.has(createHash('sha256').update(model).digest('hex')) ?? false
   const gpu = gpuOf(worker)
   return [
-    ...listingObjections(new Uint8Array(Buffer.from(attestation.imageHash, 'hex')), 'worker', root, nowMs),
+    ...listingObjections(new Uint8Array(Buffer.from(attestation.imageHash, 'hex')), 'worker', root, rules),
     ...(isListed
       ? []
       : [
           {
             row: 'model' as const,
-            sentence: said(`The network contract does not list the model ${model}.`, {
-              code: 'check-model-unlisted',
-              values: { model },
-            }),
+            sentence: {
+              text: `The network contract does not list the model ${model}.`,
+              words: { code: 'check-model-unlisted', values: { model } },
+            },
           },
         ]),
     ...(gpu === 'confidential' || gpu === 'none'
@@ -68,9 +65,10 @@ export function workerObjections(worker: SealedWorker, root: RootConfig | null, 
       : [
           {
             row: 'gpu' as const,
-            sentence: said('The worker’s graphics card is not in its confidential mode, or it does not say so.', {
-              code: 'check-gpu-exposed',
-            }),
+            sentence: {
+              text: 'The worker’s graphics card is not in its confidential mode, or it does not say so.',
+              words: { code: 'check-gpu-exposed' },
+            },
           },
         ]),
   ]
@@ -78,7 +76,10 @@ export function workerObjections(worker: SealedWorker, root: RootConfig | null, 
 
 export const unattested: Objection = {
   row: 'worker',
-  sentence: said('The worker’s key comes without an attestation that holds.', { code: 'check-worker-none' }),
+  sentence: {
+    text: 'The worker’s key comes without an attestation that holds.',
+    words: { code: 'check-worker-none' },
+  },
 }
 
 /** What the attested software of a worker says of its graphics card. */
@@ -88,10 +89,10 @@ function listingObjections(
   imageHash: Uint8Array,
   part: MembershipRules['part'],
   root: RootConfig | null,
-  nowMs: number,
+  rules: Rules,
 ): readonly Objection[] {
   try {
-    membershipOf(imageHash, part, root, nowMs)
+    checkRootMembership({ imageHash }, root && listingOf(root), { part, ...rules })
     return []
   } catch (thrown) {
     if (thrown instanceof AttestationError) return [{ row: 'software', sentence: sentenceOf(thrown) }]
@@ -99,8 +100,7 @@ function listingObjections(
   }
 }
 
-/** An error of the attestation as a row says it. */
+/** An error of the attestation as a person reads it. */
 export function sentenceOf(thrown: AttestationError): Sentence {
-  const words = wordsOf(thrown)
-  return { text: messageAndAdvice(thrown), ...(words && { words: { ...words } }) }
+  return { text: messageAndAdvice(thrown), words: thrown.words }
 }

@@ -25,6 +25,8 @@ export interface AttestingOptions {
   readonly dataDir: string
   /** Base address of a collateral service, as `parsePccsUrl` gives it; Intel's, unless given. */
   readonly pccs?: string
+  /** In place of one that trusts Intel's root key alone. */
+  readonly quotes?: QuoteJudge
   readonly logger: Logger
 }
 
@@ -44,7 +46,7 @@ export function quoteJudge({ dataDir, pccs = intelServiceUrl, logger }: Attestin
 
 /** The policy of that name, without lists. */
 export function policyNamedOf(name: PolicyName, options: AttestingOptions): Policy {
-  return name === 'tdx' ? { kind: name, quotes: quoteJudge(options) } : { kind: name }
+  return name === 'tdx' ? { kind: name, quotes: options.quotes ?? quoteJudge(options) } : { kind: name }
 }
 
 /**

@@ -4,13 +4,11 @@ import { clientMigrations } from '../client/account-store.ts'
 import { Client } from '../client/client.ts'
 import { TopUpKeeper } from '../client/top-up-keeper.ts'
 import type { Dial } from '../core/dialer.ts'
-import { AttestationError } from '../protocol/attestation/attestation-error.ts'
-import { checkRootMembership } from '../protocol/attestation/root-membership.ts'
+import type { QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
 import type { VersionRange } from '../protocol/handshake/versions.ts'
-import type { SealedWorker } from '../protocol/sealed/outcome.ts'
 import type { RouterAddress } from '../protocol/wire/dial-via.ts'
 import { openDatabase } from '../storage/database.ts'
-import type { RootConfig } from '../ton/root-config.ts'
+import { AttestedQuestions } from './attested-questions.ts'
 import { type PolicyName, policyNamedOf } from './attesting.ts'
 import { clientStats } from './client-stats.ts'
 import { Closers } from './closers.ts'
@@ -18,7 +16,7 @@ import { openClientHttp } from './http/client-http.ts'
 import { openKeyFile } from './key-file.ts'
 import { drained, type Role } from './role.ts'
 import { openRoleFolder } from './role-folder.ts'
-import { listingOf, mostAgeOf, ownerOf, proxyDialer, type RoleOptions } from './role-options.ts'
+import { ownerOf, proxyDialer, type RoleOptions } from './role-options.ts'
 import { openRoleWallet } from './role-wallet.ts'
 
 export interface ClientRoleOptions extends RoleOptions {
@@ -39,10 +37,12 @@ export interface ClientRoleOptions extends RoleOptions {
   readonly dial?: Dial
   /** A router on this computer by which proxies are reached. */
   readonly proxyVia?: RouterAddress
+  /** Judges real quotes; up to Intel's root key, unless given. */
+  readonly quotes?: QuoteJudge
 }
 
 export const clientSeals = ['offered', 'required', 'attested', 'off'] as const
-/** `required`: what cannot be sealed to a worker is not sent. `attested`: to one in an Intel TDX machine with an image that the network lists. */
+/** `required`: what cannot be sealed to a worker is not sent. `attested`: the same, by what `AttestedQuestions` asks of proxy and worker. */
 export type ClientSeal = (typeof clientSeals)[number]
 
 /**
@@ -51,6 +51,7 @@ export type ClientSeal = (typeof clientSeals)[number]
  */
 export function startClientRole(options: ClientRoleOptions): Promise<Role> {
   const { network, dataDir, logger, http, seal = 'offered' } = options
+  const attested = seal === 'attested' ? new AttestedQuestions(() => network.root.value) : undefined
   const closers = new Closers(logger)
   return closers.during(async () => {
     const folder = openRoleFolder(dataDir, network.name, 'client', options.keyFile)
@@ -66,10 +67,10 @@ export function startClientRole(options: ClientRoleOptions): Promise<Role> {
       money: wallet.money,
       masterSecret: keys.masterSecret,
       database,
-      dial: options.dial ?? proxyDialer(options),
+      dial: options.dial ?? proxyDialer({ ...options, ...(attested && { see: attested.see }) }),
       dialChecksImageHashes: options.policy !== 'any',
       sealedQueries: seal !== 'off',
-      ...(seal === 'attested' ? { workerPolicy: () => policyNamedOf('tdx', options) } : {}),
+      ...(attested ? { workerPolicy: () => policyNamedOf('tdx', options) } : {}),
       proxyConnections: options.proxies,
       ...(options.topUp === undefined ? {} : { accountTopUp: options.topUp }),
       ...(options.versions === undefined ? {} : { versions: options.versions }),
@@ -87,7 +88,7 @@ export function startClientRole(options: ClientRoleOptions): Promise<Role> {
       ...(options.allowOrigin === undefined ? {} : { allowOrigin: options.allowOrigin }),
       ...(options.encrypts === undefined ? {} : { encrypts: options.encrypts }),
       ...(seal === 'off' ? {} : { seal }),
-      ...(seal === 'attested' ? { mayRead: (worker) => isListedMachine(worker, network.root.value) } : {}),
+      ...(attested && { objectionTo: attested.objectionTo, mayGo: attested.mayGo }),
       stats: () => clientStats({ client, wallet, root: network.root.value, checksHashes: options.policy !== 'any' }),
       topUpNano: () => options.topUp ?? network.root.value?.params.minClientStake,
       network: () => network.root.value?.address,
@@ -121,21 +122,9 @@ export function startClientRole(options: ClientRoleOptions): Promise<Role> {
 const sealFacts: Record<ClientSeal, string> = {
   offered: 'Questions are sealed to a worker where a proxy offers that; elsewhere the proxy can read them.',
   required: 'Questions are sealed to a worker, or not sent.',
-  attested: 'Questions are sealed to a worker in an attested machine, or not sent.',
+  attested:
+    'Questions go by an attested proxy, sealed to a worker in an attested machine whose model the network lists, or not at all.',
   off: 'Questions are not sealed: the proxy can read them.',
-}
-
-/** Whether a worker runs an image that the network contract lists, by a quote that was verified. */
-export function isListedMachine({ attestation }: SealedWorker, root: RootConfig | null): boolean {
-  if (attestation.kind !== 'tdx' || root === null) return false
-  const imageHash = new Uint8Array(Buffer.from(attestation.imageHash, 'hex'))
-  try {
-    checkRootMembership({ imageHash }, listingOf(root), { part: 'worker', nowMs: Date.now(), ...mostAgeOf(root) })
-    return true
-  } catch (thrown) {
-    if (thrown instanceof AttestationError) return false
-    throw thrown
-  }
 }
 
 function moneyFacts(wallet: string, topUp: bigint | undefined, created: boolean): string[] {

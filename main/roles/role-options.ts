@@ -53,12 +53,25 @@ export async function firstRoot({ network, signal }: RoleOptions): Promise<RootC
 export function proxyDialer({
   policy,
   proxyVia,
+  see,
   entries,
   network,
   ...attesting
 }: Pick<RoleOptions, 'entries' | 'network'> &
-  AttestingOptions & { readonly policy: PolicyName; readonly proxyVia?: RouterAddress }): Dial {
-  const options = dialerOptions(policyNamedOf(policy, attesting), () => network.root.value)
+  AttestingOptions & {
+    readonly policy: PolicyName
+    readonly proxyVia?: RouterAddress
+    /** Looks at every proxy that passed; a throw refuses it. */
+    readonly see?: NonNullable<DialerOptions['check']>
+  }): Dial {
+  const { check, ...rest } = dialerOptions(policyNamedOf(policy, attesting), () => network.root.value)
+  const options: DialerOptions = {
+    ...rest,
+    check: (peer, connection) => {
+      check?.(peer)
+      see?.(peer, connection)
+    },
+  }
   return proxyVia === undefined ? openDialer(entries.powThread, options) : openViaDialer(proxyVia, options)
 }
 

@@ -8,9 +8,9 @@ import type { QuoteJudge } from '../../protocol/attestation/quote-verifier.ts'
 import type { VerifiedQuote } from '../../protocol/attestation/verify-quote.ts'
 import { readKeyHex } from '../../protocol/sealed/direct/worker-key.ts'
 import type { SealedWorker } from '../../protocol/sealed/outcome.ts'
+import { gpuOf, type Objection, proxyObjections, sentenceOf, unattested, workerObjections } from '../../roles/attested-peers.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import type { OpenedModel } from '../opened-model.ts'
-import { gpuOf, type Objection, proxyObjections, sentenceOf, unattested, workerObjections } from './attested-peers.ts'
 import { keyRefusal } from './key-refusals.ts'
 import { channelRow, connectionEvidence, statements } from './network-rows.ts'
 import { workerEvidence } from './open-checker.ts'
@@ -59,10 +59,12 @@ async function verified(quotes: QuoteJudge, quote: Uint8Array | undefined): Prom
   try {
     return { quote: await quotes.verify(quote) }
   } catch (thrown) {
-    if (thrown instanceof AttestationError) return { reason: sentenceOf(thrown) }
+    if (thrown instanceof AttestationError) return { reason: shown(sentenceOf(thrown)) }
     throw thrown
   }
 }
+
+const shown = ({ text, words }: Objection['sentence']): Sentence => said(text, words)
 
 interface Candidate {
   readonly worker: SealedWorker
@@ -86,7 +88,7 @@ async function bestWorkers(
     const judged = worker.attestation.kind === 'tdx' ? await verified(quotes, quote) : undefined
     const proven = quoteOf(judged)
     // What is listed and said counts for nothing without a quote that holds now.
-    const objections = proven === undefined ? [unattested] : workerObjections(worker, root, nowMs)
+    const objections = proven === undefined ? [unattested] : workerObjections(worker, root, { nowMs })
     candidates.push({ worker, judged, quote: proven, objections })
   }
   const good = candidates.filter(isGood)
@@ -110,10 +112,10 @@ interface Found {
 
 function findings(found: Found): Findings {
   const { used, root, proxy, workers, told, nowMs } = found
-  const objections = [...proxyObjections(used.peer, root, nowMs), ...workers.flatMap((one) => one.objections)]
+  const objections = [...proxyObjections(used.peer, root, { nowMs }), ...workers.flatMap((one) => one.objections)]
   const row = (id: Objection['row'], statement: Sentence, unobjected: () => CheckRow): CheckRow => {
     const sentence = objections.find((one) => one.row === id)?.sentence
-    return sentence === undefined ? unobjected() : rowFailed(id, statement, sentence)
+    return sentence === undefined ? unobjected() : rowFailed(id, statement, shown(sentence))
   }
   return {
     rows: [

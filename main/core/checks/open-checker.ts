@@ -8,10 +8,14 @@ import { channelRow, connectionEvidence, registryRow, statements } from './netwo
 import { evidence, notChecked, passed, said } from './rows.ts'
 import { type CheckedNetwork, connectionName, connectionOf } from './used-connection.ts'
 
-/** The Open network: the way to the proxy, and whether questions are sealed past it. Whoever the worker belongs to could read them. */
+/**
+ * The Open network: the way to the proxy, and whether questions are sealed past it. Whoever the worker belongs to could read them.
+ * @param onFound the owners of the workers that questions can be sealed to, with each check
+ */
 export function openChecker(
   live: Watchable<CheckedNetwork | null>,
   model: OpenedModel,
+  onFound: (owners: ReadonlySet<string>) => void,
   now: () => number = Date.now,
 ): LevelChecker {
   return {
@@ -21,6 +25,7 @@ export function openChecker(
       const { network, used } = connectionOf(live, name)
       const asked = model.value
       const workers = asked === null ? [] : await network.client.sealableWorkers(asked, maxCoefficient)
+      onFound(new Set(workers.map(({ owner }) => owner)))
       const root = network.root.config.value
       const findings: Findings = {
         rows: [

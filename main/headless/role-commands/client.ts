@@ -9,14 +9,14 @@ export const clientHelp = `Usage: cocoon-desktop client --network <name or file>
 
   Answers OpenAI-shaped requests over the network.
     --http <host:port>        Where it listens (default 127.0.0.1:10000).
-    --policy <any|fake_tdx|tdx>  What a proxy must prove before it is told anything (default any).
+    --policy <any|fake_tdx|tdx>  What a proxy must prove before it is told anything (default any; tdx with --seal attested).
     --proxies <n>             Proxies at once (default 1).
     --proxy-via <host:port>   A router on this computer by which proxies are reached (cocoon-desktop router).
     --top-up <TON>            May put this much on the account with each proxy, again when half is used. Without it nothing is paid in.
     --protocol <range>        Protocol versions offered to proxies (default 1-4; 1-2 for proxies that stumble over newer ones).
     --encrypt                 Encrypts what programs ask for a key of the network's key manager; without such a key nothing is sent.
     --seal <offered|required|attested|off>  Seals what programs ask to one worker, past the proxy: where that is offered (default), or
-                              nothing is sent; attested: to a worker in an attested machine alone; off: never.
+                              nothing is sent; attested: the same, where proxy and worker prove all that the app's level Attested asks; off: never.
     --allow-origin <origin>   Web pages of this origin may ask; * for all.${commonHelp}
 `
 
@@ -26,7 +26,7 @@ export async function clientCommand(args: readonly string[], entries: ChildEntri
     options: {
       ...commonOptions,
       http: { type: 'string', default: '127.0.0.1:10000' },
-      policy: { type: 'string', default: 'any' },
+      policy: { type: 'string' },
       proxies: { type: 'string', default: '1' },
       'proxy-via': { type: 'string' },
       'top-up': { type: 'string' },
@@ -41,9 +41,14 @@ export async function clientCommand(args: readonly string[], entries: ChildEntri
   const seal = oneOf('seal', values.seal, clientSeals)
   if (values.encrypt && (seal === 'required' || seal === 'attested'))
     throw new UsageError(`--encrypt is for the proxy to read, too: it does not go with --seal ${seal}.`)
+  const policy = policyOf('policy', values.policy ?? (seal === 'attested' ? 'tdx' : 'any'))
+  if (seal === 'attested' && policy !== 'tdx')
+    throw new UsageError(`--seal attested takes proxies by --policy tdx, not by ${policy}.`)
+  if (seal === 'attested' && values['proxy-via'] !== undefined)
+    throw new UsageError('--seal attested looks at the proxies itself: it does not go with --proxy-via.')
   const own = {
     http: hostAndPort('http', values.http),
-    policy: policyOf('policy', values.policy),
+    policy,
     proxies: wholeNumber('proxies', values.proxies, 1, 16),
     encrypts: values.encrypt,
     seal,

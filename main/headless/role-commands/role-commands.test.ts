@@ -267,6 +267,18 @@ describe('the command line', () => {
     ['an unknown option', ['client', '--nonsense', '1'], 2, 'Usage: cocoon-desktop client'],
     ['a missing network', ['worker', '--model', 'x'], 2, '--network is missing'],
     ['a plain proxy for strangers', [...ports, '--network', 'x', '--plain', '--host', '0.0.0.0'], 2, '--plain'],
+    [
+      'attested answers by any proxy',
+      ['client', '--network', 'x', '--seal', 'attested', '--policy', 'any'],
+      2,
+      'by --policy tdx',
+    ],
+    [
+      'attested answers on a router’s word',
+      ['client', '--network', 'x', '--seal', 'attested', '--proxy-via', '127.0.0.1:1'],
+      2,
+      'does not go with --proxy-via',
+    ],
     ['a network that does not exist', ['client', '--network', '/no/such/file.json'], 1, 'no network file'],
   ])('refuses %s', async (_name, args, code, words) => {
     const process_ = new RoleProcess(args)

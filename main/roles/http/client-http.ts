@@ -39,7 +39,8 @@ export interface ClientHttpOptions extends HttpPlace {
   readonly encrypts?: boolean
   /** What is asked of the seal of each request; see `ChatRequest`. */
   readonly seal?: ChatRequest['seal']
-  readonly mayRead?: ChatRequest['mayRead']
+  readonly objectionTo?: ChatRequest['objectionTo']
+  readonly mayGo?: ChatRequest['mayGo']
   /** `recorded`: requests without a limit of their own are treated as recorded clients do (client-request.ts); as newer ones do by default. */
   readonly revision?: 'recorded' | 'newest'
   readonly logger: Logger
@@ -69,7 +70,8 @@ export async function openClientHttp(options: ClientHttpOptions): Promise<Client
   const usualLimit = options.revision === 'recorded' ? undefined : usualLimitOf(client)
   let running = 0
 
-  const wish = { ...(options.seal && { seal: options.seal }), ...(options.mayRead && { mayRead: options.mayRead }) }
+  const { seal, objectionTo, mayGo } = options
+  const wish = { ...(seal && { seal }), ...(objectionTo && { objectionTo }), ...(mayGo && { mayGo }) }
   const run = (asked: ChatRequest, signal: AbortSignal): QueryHandle => {
     const isEncrypted = asked.publicKey !== undefined
     if (isEncrypted && (options.seal === 'required' || options.seal === 'attested'))
