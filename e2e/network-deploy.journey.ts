@@ -1,12 +1,14 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { type BrowserContext, expect, type Page, test } from '@playwright/test'
+import { type BrowserContext, expect, type Locator, type Page, test } from '@playwright/test'
 import { type RunningApp, runCommand, startApp } from './support/app.ts'
+import { clearToAll, smallViews } from './support/axe.ts'
 import { nanoOf } from './support/money.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
 import {
   answered,
+  answeredInPart,
   ask,
   chooseLevel,
   exactFigure,
@@ -17,6 +19,7 @@ import {
   openByLink,
   practice,
   settle,
+  windowOptions,
 } from './support/screens.ts'
 
 /** Terms of a network of our own, unlike those of the local network that the app makes for itself. */
@@ -25,6 +28,9 @@ const workerFee = 50_000n
 /** What they become while the app runs. */
 const newPrice = 150_000n
 const newFee = 60_000n
+const openQuestion = 'Say hello.'
+
+const pictures = join(import.meta.dirname, '..', 'test-results', 'open-network')
 
 test.describe.configure({ mode: 'serial' })
 
@@ -147,6 +153,90 @@ test('under a new price the app goes on by itself, and nothing of the former acc
   await goTo(page, 'Wallet')
   await expect.poll(() => exactFigure(page, 'Earnings pending'), { timeout: 15_000 }).toBe(0n)
   expect(await exactFigure(page, 'Chat balance')).toBe(5_000_000_000n)
+})
+
+const seal = (): Locator => page.getByRole('button', { name: /^Privacy: / })
+const consent = (): Locator => page.getByRole('alertdialog', { name: 'The worker’s owner could read this' })
+
+/** Whether something lies over a part of it, e.g. the notice of what was settled just before. */
+function isCovered(dialog: Locator): Promise<boolean> {
+  return dialog.evaluate((element) => {
+    const { left, top, width, height } = element.getBoundingClientRect()
+    const parts = Array.from({ length: 19 }, (_, index) => (index + 1) / 20)
+    return parts.some((x) =>
+      parts.some((y) => !element.contains(element.ownerDocument.elementFromPoint(left + x * width, top + y * height))),
+    )
+  })
+}
+
+async function consentToOpen(): Promise<void> {
+  const use = consent().getByRole('button', { name: 'Use Open network' })
+  await expect(use).toBeDisabled()
+  await consent().getByRole('checkbox', { name: 'I understand that the worker’s owner could read what I send.' }).check()
+  await use.click()
+  await expect(consent()).toBeHidden()
+  await expect(seal()).toHaveAccessibleName(/^Privacy: Open network\. The worker’s owner could read this/)
+}
+
+test('the Open network answers after consent, for money, and says who can read', async () => {
+  mkdirSync(pictures, { recursive: true })
+  // Pictures of colours that have arrived.
+  await page.emulateMedia({ reducedMotion: 'reduce' })
+  await goTo(page, 'Chat')
+  await chooseLevel(page, 'Open network')
+  await expect(consent()).toBeVisible()
+  await page.setViewportSize({ width: 960, height: 640 })
+  expect(await isCovered(consent())).toBe(false)
+  await page.setViewportSize(windowOptions.viewport)
+  await clearToAll(page, pictures, 'consent', smallViews)
+  // Whoever does not consent stays where they were.
+  await consent().getByRole('button', { name: 'Stay: On this computer' }).click()
+  await expect(seal()).toHaveAccessibleName(/^Privacy: On this computer/)
+  await chooseLevel(page, 'Open network')
+  await consentToOpen()
+  const turn = await ask(page, openQuestion)
+  await answered(turn)
+  const { adjusted, costNano } = await figuresOf(turn)
+  if (adjusted === undefined || costNano === undefined) throw new Error('The answer does not say what it cost.')
+  expect(adjusted).toBeGreaterThan(0)
+  expect(costNano).toBe(BigInt(adjusted) * newPrice)
+  await expect(turn.getByRole('button', { name: 'Sent sealed past the proxy' })).toBeVisible()
+  await expect(page.locator('.seal-row')).toHaveClass(/tone-open/)
+
+  await seal().click()
+  const sheet = page.getByRole('dialog', { name: 'Open network' })
+  await expect(sheet.getByText(/^The worker’s owner could read this conversation\./)).toBeVisible()
+  const row = (statement: string): Locator => sheet.getByRole('listitem').filter({ hasText: statement })
+  for (const statement of ['The way to the proxy is encrypted', 'The proxy is listed in the registry', 'Sealed past the proxy'])
+    await expect(row(statement)).toContainText('Checked here')
+  await expect(row('Sealed past the proxy')).toContainText(/Sealed to worker \S+; who that is was not checked/)
+  for (const statement of ['Sealed hardware', 'Published software', 'The worker and its model'])
+    await expect(row(statement)).toContainText('Not checked')
+  await clearToAll(page, pictures, 'sheet', smallViews)
+  await page.keyboard.press('Escape')
+
+  await goTo(page, 'Earn')
+  await expect.poll(async () => (await newestRequest(page))?.Money, { timeout: 10_000 }).toMatch(/pending/i)
+  console.log(`    Open network: ${adjusted} adjusted tokens for ${costNano} nano`)
+})
+
+test('consent to the Open network ends with the app: the same chat asks again before anything is sent', async () => {
+  await app?.stop()
+  app = await startApp(dataDir, { args: ['--network', file] })
+  await openByLink(page, app)
+  await goTo(page, 'Chat')
+  await page.getByRole('complementary', { name: 'Conversations' }).getByRole('link', { name: openQuestion }).click()
+  await expect(page.getByRole('article', { name: /^Question: / })).toHaveCount(1)
+  const again = 'Say it in other words.'
+  await page.getByRole('textbox', { name: 'Message' }).fill(again)
+  await expect(page.getByRole('button', { name: 'Send' })).toBeEnabled({ timeout: 90_000 })
+  await page.getByRole('textbox', { name: 'Message' }).press('Enter')
+  await expect(consent()).toBeVisible()
+  await expect(page.getByRole('article', { name: /^Question: / })).toHaveCount(1)
+  await consentToOpen()
+  // What was written is still there.
+  await answeredInPart(await ask(page, again))
+  await expect(page.getByRole('article', { name: /^Question: / })).toHaveCount(2)
 })
 
 test('a network of the main network is opened for reading only', async ({ browser }) => {

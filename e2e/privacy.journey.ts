@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type BrowserContext, expect, type Locator, type Page, test } from '@playwright/test'
 import { canaryBelow, newCanary, spelledIn } from '../main/base/testing/canary.ts'
 import { type RunningApp, runCommand, startApp } from './support/app.ts'
-import { findingsOfAxe } from './support/axe.ts'
+import { clearToAll } from './support/axe.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
 import { answered, answeredInPart, ask, goTo, newWindow, openByLink } from './support/screens.ts'
 
@@ -39,22 +39,6 @@ test.afterAll(async () => {
   rmSync(saves, { recursive: true, force: true })
 })
 
-/** Looks at what is open in each theme and each size, once each. */
-async function clearToAll(name: string): Promise<void> {
-  const found: string[] = []
-  for (const [theme, width, height] of [
-    ['light', 1280, 800],
-    ['dark', 960, 640],
-  ] as const) {
-    await page.setViewportSize({ width, height })
-    await page.evaluate(`document.documentElement.dataset.theme = '${theme}'`)
-    await page.screenshot({ path: join(pictures, `${name}-${theme}-${width}.png`) })
-    for (const finding of await findingsOfAxe(page)) found.push(`${name} ${theme} ${width}: ${finding}`)
-  }
-  await page.setViewportSize({ width: 1280, height: 800 })
-  expect(found).toEqual([])
-}
-
 /** What a button saves as a file. */
 async function saved(button: Locator): Promise<string> {
   const [download] = await Promise.all([page.waitForEvent('download'), button.click()])
@@ -81,7 +65,7 @@ test('on this computer: the seal is earned by checks of the running engine', asy
   })
   expect(parts).toEqual(parts.toSorted((a, b) => a - b))
   expect(parts).not.toContain(-1)
-  await clearToAll('sheet-computer')
+  await clearToAll(page, pictures, 'sheet-computer')
   await sheet().getByRole('button', { name: 'Check again' }).click()
   await expect(sheet().getByText(/^Verified just now/)).toBeVisible()
   await page.keyboard.press('Escape')
@@ -99,7 +83,7 @@ test('levels that nothing is set up for say so, are not green, and cannot be cho
     await expect(option).toContainText(reason)
     await expect(option).toHaveClass(/tone-neutral/)
   }
-  await clearToAll('switcher')
+  await clearToAll(page, pictures, 'switcher')
   await page.keyboard.press('Escape')
   for (const keys of ['Alt+3', 'Alt+4']) {
     await page.keyboard.press(keys)
@@ -120,7 +104,7 @@ test('practice network: neutral, checked as far as it goes, with evidence and a 
   await expect(row('The proxy is listed in the registry')).toContainText('no block proof was checked')
   for (const statement of ['Sealed hardware', 'Published software', 'The worker and its model'])
     await expect(row(statement)).toContainText('Not checked')
-  await clearToAll('sheet-practice')
+  await clearToAll(page, pictures, 'sheet-practice')
 
   const evidence = await saved(sheet().getByRole('button', { name: 'Save as JSON' }))
   const told = await runCommand(['verify', evidence])
@@ -162,7 +146,7 @@ test('the Open network can be forbidden', async () => {
   await page.getByRole('navigation', { name: 'Settings sections' }).getByRole('link', { name: 'Privacy' }).click()
   await page.getByRole('radio', { name: 'Forbid' }).click()
   await expect(page.getByRole('radio', { name: 'Forbid' })).toBeChecked()
-  await clearToAll('settings')
+  await clearToAll(page, pictures, 'settings')
 })
 
 test('what was written is found in no log and no store, in no spelling', async () => {

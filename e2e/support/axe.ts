@@ -1,5 +1,6 @@
+import { join } from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
-import type { Page } from '@playwright/test'
+import { expect, type Page } from '@playwright/test'
 
 /**
  * What axe finds on what is shown now: rule, place, and what would mend it. In legacy mode, which looks into no frames of other origins: the page has none,
@@ -10,4 +11,30 @@ export async function findingsOfAxe(page: Page): Promise<string[]> {
   return violations.flatMap(({ id, nodes }) =>
     nodes.map(({ target, failureSummary }) => `${id} ${target.join(' ')} ${failureSummary?.split('\n')[1]?.trim() ?? ''}`),
   )
+}
+
+export type View = readonly [theme: 'light' | 'dark', width: number, height: number]
+/** Each theme and each size, once each. */
+const usualViews: readonly View[] = [
+  ['light', 1280, 800],
+  ['dark', 960, 640],
+]
+/** Both themes at the smallest size. */
+export const smallViews: readonly View[] = [
+  ['light', 960, 640],
+  ['dark', 960, 640],
+]
+
+/** Looks at what is open in each view, and keeps a picture of it: axe must find nothing. */
+export async function clearToAll(page: Page, pictures: string, name: string, views: readonly View[] = usualViews): Promise<void> {
+  const found: string[] = []
+  const size = page.viewportSize()
+  for (const [theme, width, height] of views) {
+    await page.setViewportSize({ width, height })
+    await page.evaluate(`document.documentElement.dataset.theme = '${theme}'`)
+    await page.screenshot({ path: join(pictures, `${name}-${theme}-${width}.png`) })
+    for (const finding of await findingsOfAxe(page)) found.push(`${name} ${theme} ${width}: ${finding}`)
+  }
+  if (size) await page.setViewportSize(size)
+  expect(found).toEqual([])
 }

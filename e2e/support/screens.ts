@@ -6,7 +6,12 @@ import { observe, type Seen } from './observed.ts'
 /** What a person does and sees in the app, by the names that the screens show. */
 
 export type ScreenName = 'Chat' | 'Earn' | 'Models' | 'Wallet' | 'Network' | 'Settings'
-export type LevelName = 'On this computer' | 'Your devices' | 'Practice network, all roles on this computer' | 'Another program'
+export type LevelName =
+  | 'On this computer'
+  | 'Your devices'
+  | 'Open network'
+  | 'Practice network, all roles on this computer'
+  | 'Another program'
 
 export const practice: LevelName = 'Practice network, all roles on this computer'
 export const computer: LevelName = 'On this computer'
