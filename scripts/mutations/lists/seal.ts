@@ -43,6 +43,46 @@ export const mutations: readonly Mutation[] = [
       'internetSockets += 0',
     ],
   ]),
+  ...of('main/core/opened-levels.ts', 'main/core/hidden-keys.test.ts', [
+    [
+      'the seal that the sheet of the Open network promised',
+      'a question of the level open, checked while a proxy told a worker’s key is not sent, sealed or readable, once the proxy hides all keys and the one it told has run out',
+      "return { seal: 'required', objectionTo:",
+      "return { seal: 'offered' } || { seal: 'required', objectionTo:",
+    ],
+    [
+      'the owners that it named',
+      'a question of the level open, checked while a proxy told a worker’s key is sealed to nobody else when the proxy tells the good key of another owner in its place, and the next check finds that one',
+      'owners.has(owner)',
+      'owners.size > 0',
+    ],
+    [
+      'the workers that the sheet of the Attested network named',
+      'a question of the level attested, checked while a proxy told a worker’s key is sealed to nobody else when the proxy tells the good key of another owner in its place, and the next check finds that one',
+      'readers.has(worker.keyId)',
+      'readers.size > 0',
+    ],
+  ]),
+  ...of('main/roles/attested-peers.ts', 'main/roles/attested-questions.test.ts', [
+    [
+      'the model',
+      'a client with --seal attested sends nothing to an attested worker whose model the contract does not list, and says why',
+      '...(isListed',
+      '...(isListed || model.length > 0',
+    ],
+    [
+      'the graphics card',
+      'a client with --seal attested sends nothing to an attested worker whose graphics card is open to its host, and says why',
+      "gpu === 'confidential' ||",
+      'gpu !== undefined ||',
+    ],
+    [
+      'the image of the worker',
+      'a client with --seal attested sends nothing to an attested worker whose image the contract does not list, and says why',
+      "'hex')), 'worker', root, rules)",
+      "'hex')), 'worker', root, rules).slice(1)",
+    ],
+  ]),
   ...of('main/devices/host-link.ts', 'main/devices/link.test.ts', [
     [
       'the pinned key',

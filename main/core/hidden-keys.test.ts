@@ -1,0 +1,161 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { ed25519Signer } from '../../contracts/ed25519.ts'
+import { publicKeyOfSeed } from '../../contracts/signed.ts'
+import { Signal } from '../base/signal.ts'
+import { SealKeeper } from '../chat/privacy/seal-keeper.ts'
+import { becomeReady, clientPeer } from '../client/testing/client-peer.ts'
+import { syntheticImageHash, syntheticQuote, syntheticVerifier } from '../protocol/attestation/testing/manipulated-peers.ts'
+import { type OwnerWallet, walletAddress } from '../protocol/sealed/direct/owner-wallet.ts'
+import { type ReadKey, signKey } from '../protocol/sealed/direct/worker-key.ts'
+import { fullModel, model } from '../protocol/sealed/testing/sealing-scene.ts'
+import { scriptedNetwork } from '../protocol/testing/scripted-network.ts'
+import { decode, encode, nameOf } from '../protocol/tl/codec.ts'
+import { cancelExtensionFlag, sealedExtensionFlag } from '../protocol/tl/schema.ts'
+import { image, quoteFor } from '../roles/testing/attested-network.ts'
+import { PeerWatch } from './checks/seen-peer.ts'
+import { openedLevels } from './opened-levels.ts'
+
+const { root } = scriptedNetwork
+const quotes = syntheticVerifier()
+const oneMinuteMs = 60_000
+const realNow = Date.now
+
+/** A good key of a worker in an attested machine: `seed` makes its owner, `number` tells its keys apart. */
+function keyOf(seed: number, number: number, livesMs = 3_600_000): Promise<ReadKey> {
+  const secret = new Uint8Array(32).fill(seed)
+  const wallet: OwnerWallet = { '@type': 'sealed.walletW5', public_key: publicKeyOfSeed(secret), wallet_id: 2_147_483_409 }
+  const statement = {
+    ...{ publicKey: publicKeyOfSeed(new Uint8Array(32).fill(number)), root: root.address, owner: walletAddress(wallet), wallet },
+    ...{ model: fullModel, createdAtMs: Date.now(), expiresAtMs: Date.now() + livesMs },
+  }
+  const sign = ed25519Signer(secret)
+  return signKey(statement, { wallet, sign, quote: async (data) => quoteFor(data), gpu: async () => 'none' })
+}
+
+/** The levels of an opened network as the app has them, before a proxy that tells of workers what the test says; what it is sent is noted. */
+async function openedBefore(level: 'open' | 'attested') {
+  let aheadMs = 0
+  const now = vi.spyOn(Date, 'now').mockImplementation(() => realNow() + aheadMs)
+  onTestFinished(() => now.mockRestore())
+  const peer = await clientPeer({ workerPolicy: () => ({ kind: 'tdx', quotes }) })
+  onTestFinished(() => peer.dispose())
+  const connection = await becomeReady(peer, { flags: 3 | cancelExtensionFlag | sealedExtensionFlag })
+  let told: readonly ReadKey[] = []
+  const sent: { readonly name: string; readonly key?: Uint8Array }[] = []
+  const room = { active_requests: 0, max_active_requests: 8, coefficient: 1000 }
+  const script = async (): Promise<never> => {
+    for (;;) {
+      const item = await connection.next(1_000_000)
+      const name = nameOf(item.data)
+      if (item.kind === 'packet') {
+        const sealed = name === 'client.runSealedQuery' ? decode(item.data, name) : undefined
+        if (name?.startsWith('client.run')) sent.push({ name, ...(sealed && { key: sealed.worker_key }) })
+      } else if (name === 'client.getWorkerTypesV2') {
+        const workers = [{ '@type': 'client.workerInstanceV2' as const, flags: 0, ...room }]
+        const types = [{ '@type': 'client.workerTypeV2' as const, name: model, workers }]
+        item.answer(encode({ '@type': 'client.workerTypesV2', types }))
+      } else if (name === 'client.getWorkerKeys') {
+        const keys = told.map(({ signedKey }) => ({ '@type': 'client.workerKey' as const, signed_key: signedKey, ...room }))
+        item.answer(encode({ '@type': 'client.workerKeys', keys }))
+      } else item.fail(new Error(`unscripted ${name}`))
+    }
+  }
+  // It ends with the test's process.
+  script().catch(() => undefined)
+
+  // The scripted proxy speaks plainly: who it is is told here as a dialer tells it that verified its quote. The contract as the sheet reads it demands that.
+  const peers = new PeerWatch()
+  const publicKey = new Uint8Array(32).fill(5)
+  const quote = await quotes.verify(syntheticQuote(publicKey))
+  const wire = peer.client.state.value.connections[0]?.wire ?? expect.unreachable('no connection')
+  peers.see({ publicKey, quote, imageHash: syntheticImageHash, address: '127.0.0.1:1' }, wire)
+  const config = new Signal({
+    ...root,
+    params: { ...root.params, isTest: false },
+    proxyHashes: new Set([image]),
+    workerHashes: new Set([image]),
+    modelHashes: new Set([createHash('sha256').update(fullModel).digest('hex')]),
+    readAtMs: Date.now(),
+    source: { endpoint: 'http://127.0.0.1:1', block: { seqno: 1, timeMs: Date.now() } },
+  })
+  const live = new Signal({ client: peer.client, peers, root: { config }, topUps: { refill: async () => undefined } })
+  const network = { name: 'Ours', failure: new Signal(null), live, seen: new Signal({ root: { config } }) }
+  const keepers = new Map<string, SealKeeper>()
+  const levels = openedLevels(network, quotes, (one) => keepers.get(one))
+  onTestFinished(() => levels.close())
+  for (const checker of levels.checkers) {
+    const keeper = new SealKeeper({ checker, now: () => Date.now() })
+    keepers.set(checker.level, keeper)
+    onTestFinished(() => keeper.close())
+  }
+  const backend = levels.backends.find((one) => one.level === level) ?? expect.unreachable('no backend')
+  const keeper = keepers.get(level) ?? expect.unreachable('no seal')
+  await expect.poll(() => backend.state.value.state).toBe('ready')
+
+  const ask = async (signal: AbortSignal): Promise<void> => {
+    const answer = backend.answer([{ role: 'user', content: 'Who reads this?' }], signal, keeper.permit)
+    for await (const event of answer) if (event.type === 'text') throw new Error('nobody answers here')
+  }
+  return {
+    sent,
+    /** The check is made while the proxy tells these keys; afterwards `later` are told, `passedMs` later. */
+    async checkedWith(first: readonly ReadKey[], later: readonly ReadKey[], passedMs: number): Promise<void> {
+      told = first
+      keeper.checkAgain()
+      await expect.poll(() => keeper.state.value.phase).toBe('earned')
+      const { state } = keeper
+      const rows = state.value.phase === 'earned' ? state.value.report.rows : []
+      expect(rows.find(({ id }) => id === (level === 'open' ? 'sealed' : 'worker'))).toMatchObject({ result: 'passed' })
+      told = later
+      aheadMs += passedMs
+      // The seal stands: only what is looked at right before the sending is in the way.
+      expect(keeper.state.value.phase).toBe('earned')
+    },
+    /** A question that nobody may read. */
+    refused: async (): Promise<unknown> => ask(AbortSignal.timeout(15_000)).catch((thrown: unknown) => thrown),
+    /** Whom a question is sealed to. */
+    async reader(): Promise<Uint8Array | undefined> {
+      const stop = new AbortController()
+      const asked = ask(stop.signal).catch((thrown: unknown) => thrown)
+      const first = await Promise.race([asked.then((thrown) => expect.fail(String(thrown))), vi.waitUntil(() => sent[0], 15_000)])
+      stop.abort()
+      return first?.key
+    },
+  }
+}
+describe.each(['open', 'attested'] as const)('a question of the level %s, checked while a proxy told a worker’s key', (level) => {
+  it('is not sent, sealed or readable, once the proxy hides all keys and the one it told has run out', async () => {
+    const { checkedWith, refused, sent } = await openedBefore(level)
+    await checkedWith([await keyOf(3, 1, oneMinuteMs)], [], oneMinuteMs + 1_000)
+    expect(await refused()).toMatchObject({ code: 'seal-unavailable' })
+    expect(sent).toEqual([])
+  })
+
+  it('is sealed to nobody else when the proxy tells the good key of another owner in its place, and the next check finds that one', async () => {
+    const { checkedWith, refused, reader, sent } = await openedBefore(level)
+    const other = await keyOf(4, 2)
+    await checkedWith([await keyOf(3, 1)], [other], oneMinuteMs)
+    expect(await refused()).toMatchObject({ code: 'seal-unavailable', message: expect.stringContaining('none of those') })
+    expect(sent).toEqual([])
+    // The refusal has begun a check: the sheet names the other worker before anything is sealed to it.
+    expect(Buffer.from((await reader()) ?? [])).toEqual(Buffer.from(other.id))
+    expect(sent.map(({ name }) => name)).toEqual(['client.runSealedQuery'])
+  })
+})
+
+describe('a worker of the same owner that has a new key, as after a restart', () => {
+  it('is sealed to on the Open network, whose sheet names the owner', async () => {
+    const { checkedWith, reader } = await openedBefore('open')
+    const again = await keyOf(3, 2)
+    await checkedWith([await keyOf(3, 1)], [again], oneMinuteMs)
+    expect(Buffer.from((await reader()) ?? [])).toEqual(Buffer.from(again.id))
+  })
+
+  it('is checked first on the Attested one, whose sheet names the key', async () => {
+    const { checkedWith, refused, sent } = await openedBefore('attested')
+    await checkedWith([await keyOf(3, 1)], [await keyOf(3, 2)], oneMinuteMs)
+    expect(await refused()).toMatchObject({ code: 'seal-unavailable' })
+    expect(sent).toEqual([])
+  })
+})
