@@ -1,4 +1,5 @@
 import { Failure } from '../base/failure.ts'
+import { notReady } from './engine-failures.ts'
 import { LocalEngine } from './local-engine.ts'
 import type { LocalEngineOptions, ModelToLoad } from './local-engine-options.ts'
 
@@ -10,9 +11,11 @@ export interface PooledModel extends ModelToLoad {
 
 export interface EnginePoolOptions {
   /** Of every engine. */
-  readonly engine: Omit<LocalEngineOptions, 'beforeWake' | 'afterWake'>
-  /** For all models together. One that needs more is loaded alone, with less context where it must be. */
-  readonly budgetBytes: number
+  readonly engine: Omit<LocalEngineOptions, 'beforeWake' | 'afterWake' | 'idleUnloadMs'>
+  /** For all models together, asked each time. One that needs more is refused. */
+  readonly budgetBytes: () => number
+  /** Called before each load, and before room is made for it; what it throws fails the request. */
+  readonly beforeLoad?: (model: PooledModel) => Promise<void>
   /** How long a request waits for busy models to make room. Default 60 s. */
   readonly waitMs?: number
 }
@@ -32,6 +35,12 @@ interface Member {
 export class EnginePool {
   readonly #options: EnginePoolOptions
   readonly #members = new Map<string, Member>()
+  /** Processes that are ending, by the ids of their models. */
+  readonly #leaving = new Map<string, Promise<void>>()
+  #idleUnloadMs = 0
+  /** The memory belongs to other programs. */
+  #given = false
+  #disposed = false
   /** Room is made for one after the other. */
   #line: Promise<unknown> = Promise.resolve()
   #wake: (() => void) | undefined
@@ -45,13 +54,30 @@ export class EnginePool {
     return this.#awake().reduce((sum, { model }) => sum + model.bytes, 0)
   }
 
+  /** Of all processes that there are. */
+  get pids(): readonly number[] {
+    return [...this.#members.values()].flatMap(({ engine }) => engine.pid ?? [])
+  }
+
+  /** Ids of the models that take memory, those first that were not asked for longest. */
+  get awake(): readonly string[] {
+    return this.#awake()
+      .toSorted((a, b) => a.lastUsedMs - b.lastUsedMs)
+      .map(({ model }) => model.id)
+  }
+
   /** The engine of a model, asleep until its first request; the same one for the same id. */
   engineOf(model: PooledModel): LocalEngine {
+    if (this.#disposed) throw notReady('The engine was shut down.', false)
     const known = this.#members.get(model.id)
     if (known !== undefined) return known.engine
     const engine = new LocalEngine({
       ...this.#options.engine,
-      beforeWake: () => this.#makeRoom(member),
+      idleUnloadMs: this.#idleUnloadMs,
+      beforeWake: async () => {
+        await this.#options.beforeLoad?.(model)
+        await this.#makeRoom(member)
+      },
       afterWake: () => {
         member.isComing = false
         this.#wake?.()
@@ -59,6 +85,8 @@ export class EnginePool {
     })
     const member: Member = { model, engine, lastUsedMs: performance.now(), isComing: false }
     engine.prepare(model)
+    // Nothing is loaded: this only says whose the memory is.
+    if (this.#given) void engine.release({ graceMs: 0 })
     engine.running.onChange(() => {
       member.lastUsedMs = performance.now()
       this.#wake?.()
@@ -71,26 +99,48 @@ export class EnginePool {
     return engine
   }
 
-  /** The model will not be asked for any more: its running answers fail. */
-  async forget(id: string): Promise<void> {
+  /** The model will not be asked for any more. Its running answers fail with `engine-not-ready`, and may be tried again. Resolves when its process is gone. */
+  forget(id: string): Promise<void> {
     const member = this.#members.get(id)
+    const before = this.#leaving.get(id) ?? Promise.resolve()
+    if (member === undefined) return before
     this.#members.delete(id)
-    await member?.engine.dispose()
-    this.#wake?.()
+    const left = this.#end(member, before).finally(() => {
+      if (this.#leaving.get(id) === left) this.#leaving.delete(id)
+      this.#wake?.()
+    })
+    this.#leaving.set(id, left)
+    return left
+  }
+
+  async #end({ engine }: Member, before: Promise<void>): Promise<void> {
+    await engine.unload()
+    await engine.dispose()
+    await before
+  }
+
+  /** See `LocalEngine.setIdleUnload`. */
+  setIdleUnload(idleUnloadMs: number): void {
+    this.#idleUnloadMs = idleUnloadMs
+    for (const { engine } of this.#members.values()) engine.setIdleUnload(idleUnloadMs)
   }
 
   /** See `LocalEngine.release`. */
   async release(grace: { readonly graceMs: number }): Promise<void> {
+    this.#given = true
     await Promise.all([...this.#members.values()].map(({ engine }) => engine.release(grace)))
   }
 
   /** After `release`: models come back with their next request. */
   resume(): void {
+    this.#given = false
     for (const { engine } of this.#members.values()) engine.rest()
   }
 
   async dispose(): Promise<void> {
-    await Promise.all([...this.#members.keys()].map((id) => this.forget(id)))
+    this.#disposed = true
+    for (const id of [...this.#members.keys()]) void this.forget(id)
+    await Promise.all(this.#leaving.values())
   }
 
   #awake(): Member[] {
@@ -103,14 +153,16 @@ export class EnginePool {
     return room
   }
 
-  /** @throws Failure `engine-busy` */
+  /** @throws Failure `engine-busy`, `model-does-not-fit` */
   async #roomFor(member: Member): Promise<void> {
-    const { budgetBytes, waitMs = 60_000 } = this.#options
+    const { waitMs = 60_000 } = this.#options
     const untilMs = performance.now() + waitMs
     for (;;) {
+      const budgetBytes = this.#options.budgetBytes()
+      if (member.model.bytes > budgetBytes) throw doesNotFit(member.model, budgetBytes)
       const others = this.#awake().filter((other) => other !== member)
       const bytes = others.reduce((sum, { model }) => sum + model.bytes, 0)
-      if (others.length === 0 || bytes + member.model.bytes <= budgetBytes) {
+      if (bytes + member.model.bytes <= budgetBytes) {
         member.isComing = true
         return
       }
@@ -144,6 +196,24 @@ function takesMemory({ state }: LocalEngine): boolean {
 function isIdle({ state, running }: LocalEngine): boolean {
   return state.value.status === 'ready' && running.value === 0
 }
+
+/** Of a model that needs more than there is for it, whatever else gives way. */
+export function doesNotFit(
+  { name, bytes }: Pick<PooledModel, 'name' | 'bytes'>,
+  budgetBytes: number,
+): Failure<'model-does-not-fit'> {
+  const [needed, left] = [megabytes(bytes), megabytes(budgetBytes)]
+  return new Failure(
+    'model-does-not-fit',
+    `${name} needs ${needed} MB of memory; ${left} MB are left beside the model that the app uses.`,
+    {
+      advice: 'Ask for a smaller model, or choose this one in the app under Models.',
+      values: { model: name, needed, left },
+    },
+  )
+}
+
+const megabytes = (bytes: number): number => Math.ceil(bytes / 1e6)
 
 function busy(): Failure<'engine-busy'> {
   return new Failure('engine-busy', 'The memory is taken by other models that are answering.', {

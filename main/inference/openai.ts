@@ -139,7 +139,13 @@ const params: Readonly<Record<string, string>> = {
   reasoning: 'reasoning_format',
 }
 
-const unavailable: ReadonlySet<string> = new Set(['engine-not-ready', 'engine-crashed', 'engine-yielded', 'too-little-memory'])
+const unavailable: ReadonlySet<string> = new Set([
+  'engine-not-ready',
+  'engine-crashed',
+  'engine-yielded',
+  'engine-busy',
+  'too-little-memory',
+])
 
 function errorResponse(thrown: unknown): BackendResponse {
   const error = asError(thrown)

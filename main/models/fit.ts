@@ -80,6 +80,27 @@ export function fitOf(layout: ModelLayout, machine: FitMachine, wanted: MemoryOp
     : describe('too-big', shortest.contextTokens, smallest)
 }
 
+/** Bytes that models may take together where they run: a tenth of a card stays free, a quarter of the computer's memory. */
+export function roomForModels(machine: FitMachine): number {
+  const { deviceBytes, shares } = deviceOf(machine)
+  return Math.floor(deviceBytes * shares.well)
+}
+
+/** What a model takes with the longest context, up to the wanted one, that `bytes` have room for; with the shortest one where none fits. */
+export function needWithin(
+  layout: ModelLayout,
+  machine: FitMachine,
+  wanted: MemoryOptions,
+  bytes: number,
+): { readonly contextTokens: number; readonly bytes: number } {
+  const { device } = deviceOf(machine)
+  for (let contextTokens = Math.min(wanted.contextTokens, layout.contextTokens ?? wanted.contextTokens); ; ) {
+    const { totalBytes } = memoryNeed(layout, { ...wanted, contextTokens }, device)
+    if (totalBytes <= bytes || contextTokens <= leastContextTokens) return { contextTokens, bytes: totalBytes }
+    contextTokens = Math.max(leastContextTokens, Math.floor(contextTokens / 2))
+  }
+}
+
 /** How many of the last layers a GPU holds beside the output, the context of those layers and the computation. */
 export function layersOnGpu(layout: ModelLayout, gpuBytes: number, options: MemoryOptions): number {
   const { computeBytes } = memoryNeed(layout, options)

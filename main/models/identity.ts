@@ -22,13 +22,18 @@ export const ownOrigin: ModelOrigin = { repo: 'own', commit: 'local' }
  */
 export function modelIdentity(origin: ModelOrigin, file: string, quantization: string | null, sha256: string): ModelIdentity {
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw new Failure('bad-identity', 'The hash of the model file is not known yet.')
+  const baseName = baseNameOf(origin, file, quantization)
+  return { baseName, fullName: `${baseName}@${plain(origin.commit)}:${sha256}` }
+}
+
+/** The name without commit and hash: known before the file was read in full. Parameters as of `modelIdentity`. */
+export function baseNameOf({ repo }: Pick<ModelOrigin, 'repo'>, file: string, quantization: string | null): string {
   const quant = quantization ?? 'unknown'
   const bare = plain(file.replace(/\.gguf$/i, ''))
   const withoutQuant = bare.toLowerCase().endsWith(quant.toLowerCase())
     ? bare.slice(0, -quant.length).replace(/[-._]+$/, '')
     : bare
-  const baseName = `${origin.repo.split('/').map(plain).join('/')}/${withoutQuant}-${plain(quant)}`
-  return { baseName, fullName: `${baseName}@${plain(origin.commit)}:${sha256}` }
+  return `${repo.split('/').map(plain).join('/')}/${withoutQuant}-${plain(quant)}`
 }
 
 /** Hash of a split file: SHA-256 over the hashes of its parts in order, each as 32 bytes. Hex in, hex out. */

@@ -9,7 +9,7 @@ import { untilAborted } from '../base/until-aborted.ts'
 import type { CatalogEntry } from './catalog.ts'
 import { sha256OfFile } from './download.ts'
 import { type GgufHeader, readGgufHeader } from './gguf.ts'
-import { type ModelIdentity, type ModelOrigin, modelIdentity, ownOrigin } from './identity.ts'
+import { baseNameOf, type ModelIdentity, type ModelOrigin, modelIdentity, ownOrigin } from './identity.ts'
 import type { ModelLayout } from './layout.ts'
 import { type FileRecord, type Records, readRecords, recordsName, writeRecords } from './library-records.ts'
 import { brokenBy, countText, newRecord, ownId, problemOf, sentence, shippedState, unknownModel } from './model-states.ts'
@@ -67,6 +67,7 @@ export class ModelLibrary {
   readonly #downloads = new Map<string, Download>()
   readonly #checks = new Map<string, Promise<VerifiedModel>>()
   readonly #layouts = new Map<string, ModelLayout>()
+  readonly #quantizations = new Map<string, string | null>()
   #records: Records = { version: 1, pins: {}, files: {} }
 
   constructor(options: ModelLibraryOptions) {
@@ -141,6 +142,14 @@ export class ModelLibrary {
   /** What the header of a model that is here says about its shape; undefined before it is here, or when it says too little. */
   layoutOf(id: string): ModelLayout | undefined {
     return this.#layouts.get(id)
+  }
+
+  /** What a model is called, before its hash is known; undefined while it is not here. */
+  baseNameOf(id: string): string | undefined {
+    const [path, quantization] = [this.#state(id)?.path ?? null, this.#quantizations.get(id)]
+    if (path === null || quantization === undefined) return undefined
+    const entry = this.#options.catalog.find((item) => item.id === id)
+    return baseNameOf(this.#originOf(entry), basename(path), quantization)
   }
 
   /** Looks at what is there: headers and sizes, not yet hashes. Files put into the folder by hand become own models. */
@@ -412,7 +421,8 @@ export class ModelLibrary {
     }
   }
 
-  #learnLayout(id: string, { layout }: GgufHeader): void {
+  #learnLayout(id: string, { layout, quantization }: GgufHeader): void {
+    this.#quantizations.set(id, quantization)
     if (layout === null) this.#layouts.delete(id)
     else this.#layouts.set(id, layout)
   }
