@@ -26,6 +26,7 @@ import { measured } from './core/measured-backend.ts'
 import { ModelKeeper } from './core/model-keeper.ts'
 import { openAppNetwork } from './core/open-app-network.ts'
 import { openedLevels } from './core/opened-levels.ts'
+import { OtherModels } from './core/other-models.ts'
 import { modelComing, networkStarting, PracticeBackend, proxyElsewhere } from './core/practice-backend.ts'
 import { StartProgress } from './core/start-progress.ts'
 import { stopInOrder } from './core/stop-in-order.ts'
@@ -117,7 +118,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const whereIs = (path: string): string => library.whereIs(path)
   const engine = new LocalEngine({ entryPath: entries.engine, keepOwn: true, whereIs, logger: logger.room('engine') })
   const catalog = shippedCatalog()
-  const gpus = sharedWatch(() => openGpuWatch(() => new Set([process.pid, engine.pid ?? process.pid])))
+  const gpus = sharedWatch(() => openGpuWatch(() => new Set([process.pid, engine.pid ?? process.pid, ...others.pids])))
   const rate = new RateLimit(() => settings.value.downloadBytesPerSecond ?? null)
   const place = new ModelsPlace(paths.modelsPlace, paths.models, logger.room('models'))
   const library = new ModelLibrary({
@@ -128,6 +129,17 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     logger: logger.room('models'),
   })
   const mover = new ModelMover({ library, place, ownFolder: paths.models, logger: logger.room('models') })
+  const keptBy = vault.kind === 'password' ? 'Opened by a password' : 'Opened by a key file beside the data, for unattended start'
+  const others: OtherModels = new OtherModels({
+    engine: { entryPath: entries.engine, whereIs, logger: logger.room('engine') },
+    library,
+    chosen: engine,
+    current: () => models.current?.id,
+    facts: () => facts,
+    moving: mover.state,
+    seal: { dataDir, vault: keptBy, byPassword: vault.kind === 'password' },
+    logger: logger.room('models'),
+  })
   const quotes = quoteJudge({ dataDir, ...(pccs === undefined ? {} : { pccs }), logger })
   const network = openAppNetwork({
     chosen,
@@ -142,7 +154,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     room,
     logger,
   })
-  const limits = openAppLimits({ engine, network, settings, gpus, shellPids, logger: logger.room('limits') })
+  const limits = openAppLimits({ engine, others, network, settings, gpus, shellPids, logger: logger.room('limits') })
   const recorder = steadyRecorder(ledger, logger)
   network.workerEvents.on((event) => recorder.record(event))
   // The proxy hears at once that the engine is gone, or back.
@@ -176,6 +188,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     progress,
     logger: logger.room('models'),
     onLibrary: () => mover.resume(),
+    onTake: (id) => others.take(id),
+    onLeave: (id) => others.leave(id),
     onUnload: async () => {
       showPractice()
       await network.stopServing()
@@ -208,7 +222,6 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       logger.warn('the measured speed could not be kept', { reason: asError(thrown).message })
     }
   })
-  const keptBy = vault.kind === 'password' ? 'Opened by a password' : 'Opened by a key file beside the data, for unattended start'
   const paired = await openAppDevices({
     path: paths.devicesDb,
     secretStore,
@@ -257,6 +270,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     path: books.gatewayDb,
     engine,
     models,
+    others,
     practice,
     engines,
     privacy,
@@ -303,7 +317,13 @@ export async function startCore(options: CoreOptions): Promise<Core> {
         { api: () => api.stop(), devices: () => paired.stop(), engines: () => engines.stop() },
         { levels: () => opened.close(), privacy: () => privacy.close(), limits: () => limits.close() },
         // All at once: a model that is being made ready may wait for the network, and either for the engine.
-        { models: () => models.stop(), mover: () => mover.stop(), engine: () => engine.dispose(), network: () => network.stop() },
+        {
+          models: () => models.stop(),
+          mover: () => mover.stop(),
+          engine: () => engine.dispose(),
+          others: () => others.stop(),
+          network: () => network.stop(),
+        },
         { recorder: () => recorder.close(), room: () => room.close() },
         { chats: () => chatDatabase.close(), ledger: () => ledgerDatabase.close() },
         { sealer: () => sealer.close(), secrets: () => secretStore.close(), vault: () => vault.close(), proxy: undoProxy },

@@ -12,6 +12,7 @@ import type { Engines } from './engines/engines.ts'
 import { externalGateway } from './engines/external-gateway.ts'
 import type { ModelKeeper } from './model-keeper.ts'
 import { networkGateway } from './network-gateway.ts'
+import type { OtherModels } from './other-models.ts'
 import type { PracticeBackend } from './practice-backend.ts'
 
 /** Who sends, as the seals know it. */
@@ -22,6 +23,8 @@ export interface AppGatewayOptions {
   readonly path: string
   readonly engine: LocalEngine
   readonly models: Pick<ModelKeeper, 'current'>
+  /** Installed models beside it. */
+  readonly others: OtherModels
   readonly practice: PracticeBackend
   /** Of other programs. */
   readonly engines: Engines
@@ -40,6 +43,7 @@ export function openAppGateway({
   path,
   engine,
   models,
+  others,
   practice,
   engines,
   privacy,
@@ -51,7 +55,7 @@ export function openAppGateway({
     const { current } = models
     if (current === undefined) return undefined
     const backend = createEngineBackend({ engine, model: current.identity.baseName, lane: 'api', cacheScope: keyScope })
-    return { backend, capabilities: engine.capabilities }
+    return { backend, capabilities: engine.capabilities, isLoaded: engine.state.value.status === 'ready' }
   }
   const gateway = new Gateway({
     database,
@@ -60,6 +64,7 @@ export function openAppGateway({
         current: loaded,
         trouble: () => engineTrouble(engine.state.value),
         permission: privacy.gate('computer', sender),
+        others,
       }),
       networkGateway(practice, engine, privacy.gate('practice', sender)),
       externalGateway(engines),

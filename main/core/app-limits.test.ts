@@ -12,16 +12,18 @@ import { openAppLimits } from './app-limits.ts'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-it('takes no process of its own window for a game', async () => {
+it('takes no process of its own window, and no engine of its own, for a game', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'app-limits-'))
   const drawing = (pid: number, name: string): GpuProcess => ({
     ...{ pid, name, pciId: null, draws: true, utilisationPercent: 90, memoryBytes: null },
   })
-  let processes = [drawing(process.pid, 'node'), drawing(2 ** 30, 'Cocoon')]
+  const others = { pids: [2 ** 30 + 2], release: async () => undefined, rest: () => undefined, setIdleUnload: () => undefined }
+  let processes = [drawing(process.pid, 'node'), drawing(2 ** 30, 'Cocoon'), drawing(2 ** 30 + 2, 'engine')]
   let shellPids: ReadonlySet<number> = new Set([2 ** 30])
   const gpus: GpuWatch = { read: () => [], processes: () => processes, close: () => undefined }
   const limits = openAppLimits({
     engine: new LocalEngine({ entryPath: 'none' }),
+    others,
     network: { worker: new Signal(null), chainKind: 'local', setPaused: () => undefined },
     settings: openSettings(join(folder, 'settings.json'), { logger }),
     gpus: () => gpus,

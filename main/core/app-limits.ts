@@ -11,9 +11,12 @@ import type { LocalEngine } from '../inference/local-engine.ts'
 import type { SettingsStore } from '../storage/settings.ts'
 import type { AppNetwork } from './app-network.ts'
 import { EngineLife } from './engine-life.ts'
+import type { OtherModels } from './other-models.ts'
 
 export interface AppLimitsParts {
   readonly engine: LocalEngine
+  /** Models of the local API beside it. */
+  readonly others?: Pick<OtherModels, 'pids' | 'release' | 'rest' | 'setIdleUnload'>
   readonly network: Pick<AppNetwork, 'worker' | 'setPaused' | 'chainKind'>
   readonly settings: SettingsStore
   readonly gpus: () => GpuWatch
@@ -39,6 +42,7 @@ export interface AppLimits {
 
 export function openAppLimits({
   engine,
+  others,
   network,
   settings,
   gpus,
@@ -47,12 +51,13 @@ export function openAppLimits({
   logger,
 }: AppLimitsParts): AppLimits {
   // The window is drawn by a process that the shell started beside this one.
-  const isOurs = (pid: number): boolean => [process.pid, process.ppid, engine.pid].includes(pid) || shellPids().has(pid)
+  const isOurs = (pid: number): boolean =>
+    [process.pid, process.ppid, engine.pid, ...(others?.pids ?? [])].includes(pid) || shellPids().has(pid)
   const watch = new ConditionWatch({ sources, gpus: gpus(), isOurs })
   const practice = network.chainKind === 'local'
   const keeper = new PauseKeeper({ conditions: watch.state, limits: () => settings.value.limits, practice })
   const stopSettings = settings.onChange(() => keeper.look())
-  const life = new EngineLife({ engine, network, settings, pauses: keeper.state, logger })
+  const life = new EngineLife({ engine, ...(others && { others }), network, settings, pauses: keeper.state, logger })
   return {
     pauses: keeper.state,
     set: (part) => {

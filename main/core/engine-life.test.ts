@@ -16,7 +16,16 @@ const asleep = (why: 'idle' | 'yielded'): EngineState => ({ status: 'asleep', mo
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** What the engine and the network are told, in order; the engine does at once what it is told. */
-function scene({ served = true, limits = {} }: { served?: boolean; limits?: Partial<Limits> } = {}) {
+function scene({
+  served = true,
+  limits = {},
+  beside = false,
+}: {
+  served?: boolean
+  limits?: Partial<Limits>
+  /** There are models beside the chosen one. */
+  beside?: boolean
+} = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'engine-life-'))
   const settings = openSettings(join(folder, 'settings.json'), { logger })
   settings.change({ limits: { ...defaultLimits, ...limits } })
@@ -43,6 +52,13 @@ function scene({ served = true, limits = {} }: { served?: boolean; limits?: Part
       wake: async () => tell('wake'),
       setIdleUnload: (ms) => tell(`idle ${ms / 1000} s`),
     },
+    ...(beside && {
+      others: {
+        release: async ({ graceMs }) => tell(`others release ${graceMs}`),
+        rest: () => tell('others rest'),
+        setIdleUnload: (ms) => tell(`others idle ${ms / 1000} s`),
+      },
+    }),
     network: { worker, setPaused: (paused) => tell(paused ? 'pause' : 'serve') },
     settings,
     pauses,
@@ -142,4 +158,35 @@ it('does not take back for own questions what was wanted for them no more', asyn
   pause()
   await settled()
   expect(news().filter((text) => text === 'rest' || text === 'resume')).toEqual(['resume'])
+})
+
+it('treats models beside the chosen one alike, but offers them to nobody: they sleep, and go when the user pauses', async () => {
+  const { settings, life, pause, news } = scene({ beside: true, limits: { ownMeanwhile: false, graceMs: 700 } })
+  expect(news()).toEqual(['serve', 'idle 0 s', 'others idle 600 s'])
+  pause('game')
+  expect(news()).toEqual(expect.arrayContaining(['release 700', 'others release 700', 'others idle 60 s']))
+  await settled()
+  expect(news()).toEqual([])
+  life.useAnyway()
+  expect(news()).toEqual(expect.arrayContaining(['rest', 'others rest']))
+  pause()
+  expect(news()).toEqual(expect.arrayContaining(['others rest', 'resume', 'others idle 600 s']))
+  await settled()
+  news()
+  settings.change({ earningPaused: true })
+  expect(news()).toEqual(expect.arrayContaining(['others release 700']))
+  await settled()
+  expect(news()).toEqual(['others rest'])
+  // Back from the user's pause nothing goes.
+  settings.change({ earningPaused: false })
+  await settled()
+  expect(news().join()).not.toContain('release')
+})
+
+it('keeps models beside the chosen one away when a game comes within the grace of the pause', async () => {
+  const { settings, pause, news } = scene({ beside: true, limits: { ownMeanwhile: false } })
+  settings.change({ earningPaused: true })
+  pause('game')
+  await settled()
+  expect(news()).not.toContain('others rest')
 })

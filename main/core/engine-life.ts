@@ -6,12 +6,15 @@ import { givingWay } from '../earnings/pause-rule.ts'
 import type { LocalEngine } from '../inference/local-engine.ts'
 import type { SettingsStore } from '../storage/settings.ts'
 import type { AppNetwork } from './app-network.ts'
+import type { OtherModels } from './other-models.ts'
 
 /** While another program has the card, a model that was brought back for an own question goes again after this. */
 const meanwhileIdleMs = 60_000
 
 export interface EngineLifeOptions {
   readonly engine: Pick<LocalEngine, 'state' | 'release' | 'resume' | 'rest' | 'wake' | 'setIdleUnload'>
+  /** Models that are asked by the local API alone. They give way as the engine does, and are never offered to a network. */
+  readonly others?: Pick<OtherModels, 'release' | 'rest' | 'setIdleUnload'>
   readonly network: Pick<AppNetwork, 'worker' | 'setPaused'>
   readonly settings: SettingsStore
   readonly pauses: Watchable<PauseState>
@@ -37,6 +40,7 @@ export class EngineLife {
   #wasAwake = false
   #released: Promise<void> = Promise.resolve()
   #isPaused: boolean | undefined
+  #isPausedByUser: boolean | undefined
 
   constructor(options: EngineLifeOptions) {
     this.#options = options
@@ -60,18 +64,22 @@ export class EngineLife {
 
   #apply(): void {
     if (this.#closing.signal.aborted) return
-    const { engine, network, settings, pauses } = this.#options
+    const { engine, others, network, settings, pauses } = this.#options
     const { limits, earningPaused } = settings.value
     const { reasons } = pauses.value
     // No new request comes before the memory goes.
     const isPaused = earningPaused || reasons.length > 0
     if (isPaused !== this.#isPaused) network.setPaused(isPaused)
     this.#isPaused = isPaused
+    if (earningPaused && this.#isPausedByUser === false) this.#giveOthersBack()
+    this.#isPausedByUser = earningPaused
     const givesWay = reasons.some((reason) => givingWay.has(reason))
     if (!givesWay) this.#useAnyway = false
     this.#give(!givesWay ? 'engine' : limits.ownMeanwhile || this.#useAnyway ? 'other-but-own' : 'other')
     const idleMs = limits.idleUnloadMinutes * 60_000
-    engine.setIdleUnload(this.isOffered ? 0 : givesWay ? Math.min(idleMs || meanwhileIdleMs, meanwhileIdleMs) : idleMs)
+    const unofferedIdleMs = givesWay ? Math.min(idleMs || meanwhileIdleMs, meanwhileIdleMs) : idleMs
+    engine.setIdleUnload(this.isOffered ? 0 : unofferedIdleMs)
+    others?.setIdleUnload(unofferedIdleMs)
     const { value } = engine.state
     if (this.isOffered && value.status === 'asleep' && value.why === 'idle') this.#begin(engine.wake(this.#closing.signal))
   }
@@ -80,22 +88,43 @@ export class EngineLife {
     const before = this.#holder
     if (holder === before) return
     this.#holder = holder
-    const { engine, settings } = this.#options
+    const { engine, others, settings } = this.#options
+    const rest = (): void => {
+      engine.rest()
+      others?.rest()
+    }
     if (holder === 'engine') {
+      others?.rest()
       if (this.#wasAwake) this.#begin(engine.resume())
       else engine.rest()
       return
     }
     if (before === 'engine') this.#wasAwake = ['ready', 'loading', 'restarting'].includes(engine.state.value.status)
-    if (before === 'engine' || holder === 'other')
-      this.#released = engine.release({ graceMs: settings.value.limits.graceMs }).catch((thrown: unknown) => this.#log(thrown))
+    if (before === 'engine' || holder === 'other') {
+      const { graceMs } = settings.value.limits
+      this.#released = Promise.all([engine.release({ graceMs }), others?.release({ graceMs })]).then(
+        () => undefined,
+        (thrown: unknown) => this.#log(thrown),
+      )
+    }
     if (holder !== 'other-but-own') return
     // Who asks for the model while it goes is not sent away first.
-    if (before === 'other') return engine.rest()
+    if (before === 'other') return rest()
     // The memory goes first: only a question brings the model back.
     void this.#released.then(() => {
-      if (this.#holder === 'other-but-own') engine.rest()
+      if (this.#holder === 'other-but-own') rest()
     })
+  }
+
+  /** Who pauses wants the computer for something else: models that only programs asked for go within the grace, and come back with their next request. */
+  #giveOthersBack(): void {
+    const { others, settings } = this.#options
+    if (others === undefined) return
+    const { graceMs } = settings.value.limits
+    const back = others.release({ graceMs }).then(() => {
+      if (this.#holder !== 'other') others.rest()
+    })
+    this.#begin(back)
   }
 
   #begin(work: Promise<void>): void {

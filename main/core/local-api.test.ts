@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { EarnState } from '../../preload/api/earn.ts'
 import type { GatewayKey, GatewayKeyTerms, GatewayState } from '../../preload/api/gateway.ts'
 import { silentLogger } from '../base/logger.ts'
+import { alive } from '../base/testing/alive.ts'
 import { canaryBelow, spelledIn } from '../base/testing/canary.ts'
 import { childEntries } from '../child-entries.ts'
 import { type Core, startCore } from '../core.ts'
@@ -29,6 +30,20 @@ function freePort(): Promise<number> {
     })
   })
 }
+
+/** Engine processes that this one started (Linux). */
+function enginePids(): number[] {
+  const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8')
+    .split(' ')
+    .filter(Boolean)
+    .map(Number)
+  return children.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('engine-process'))
+}
+
+const termsOf = ({ name, level, models, origins, dailyLimit }: GatewayKeyTerms) => ({
+  ...{ name, level, models, origins, dailyLimit },
+  consent: false,
+})
 
 describe(
   'the local API of the app, on this computer and over the practice network',
@@ -185,11 +200,36 @@ describe(
       await calls()['gateway.changeKey']({ id, name, level, models, origins, dailyLimit: limit, consent: false })
     })
 
+    it('answers with another installed model too, which its first request loads', async () => {
+      const worker = async () => (await earn()).requests.length
+      const served = await worker()
+      await calls()['models.addFile']({ path: await tinyGgufFile({ seed: 2 }) })
+      const { models } = await state(({ models }) => models.length === 3)
+      const otherId = models.find((one) => one !== localId && one !== networkId) ?? expect.unreachable('It is not listed.')
+      expect(otherId).toMatch(/^local\/own\//)
+      const asked = { messages, max_tokens: 6, temperature: 0 }
+      expect(enginePids().length).toBe(1)
+      const answers = await Promise.all([otherId, localId].map((model) => client.chat.completions.create({ model, ...asked })))
+      expect(answers.map(({ model, usage }) => [model, usage?.completion_tokens])).toEqual([
+        [otherId, 6],
+        [localId, 6],
+      ])
+      expect(enginePids().length).toBe(2)
+      expect(await worker()).toBe(served)
+      const { id, today, ...terms } = await key()
+      await calls()['gateway.changeKey']({ id, ...termsOf(terms), models: [localId, networkId] })
+      await expect(client.chat.completions.create({ model: otherId, ...asked })).rejects.toMatchObject({ status: 403 })
+      await calls()['gateway.changeKey']({ id, ...termsOf(terms) })
+    })
+
     it('is there again after a restart, with the spending of the day, and nothing of it is in any file', async () => {
       const before = await key()
+      const engines = enginePids()
+      expect(engines.length).toBe(2)
       await core.stop()
+      expect(engines.filter(alive)).toEqual([])
       core = await start()
-      const again = await state(({ status, models }) => status === 'listening' && models.length === 2)
+      const again = await state(({ status, models }) => status === 'listening' && models.length === 3)
       expect(again.keys).toEqual([{ ...before, today: before.today }])
       const { choices } = await client.chat.completions.create({ model: localId, messages, max_tokens: 2 })
       expect(choices.length).toBe(1)

@@ -14,6 +14,10 @@ export interface ModelKeeperOptions {
   readonly logger: Logger
   /** Called when the library is known, before a model is chosen. */
   readonly onLibrary?: () => void
+  /** Called before a model is checked and loaded: nothing else may hold it then. */
+  readonly onTake?: (id: string) => Promise<void>
+  /** Called before a model's file goes, whether it is in use here or not. */
+  readonly onLeave?: (id: string) => Promise<void>
   /** Called before the engine gives up the present model: nothing may be answered in its name any more. */
   readonly onUnload: () => Promise<void>
   /** Called when another model is ready to serve. Ends early when `signal` aborts: the model is given up again. */
@@ -72,6 +76,7 @@ export class ModelKeeper {
 
   /** Gives up a model that is in use, so that its file may go; nothing is in use then until another is chosen. */
   async giveUp(id: string): Promise<void> {
+    await this.#options.onLeave?.(id)
     if (this.#current?.id !== id) return
     this.#turn.abort(new Failure('superseded', 'The model was given up.'))
     this.#work = this.#work.then(async () => {
@@ -103,6 +108,8 @@ export class ModelKeeper {
       'model',
       async (detail) => {
         const id = await choose()
+        signal.throwIfAborted()
+        await this.#options.onTake?.(id)
         signal.throwIfAborted()
         const state = library.models.value.find((one) => one.id === id)
         if (state?.origin === 'catalog' && state.status !== 'installed') {

@@ -6,7 +6,10 @@ import type { ApiRequest } from './api-request.ts'
 export interface Offer {
   /** Base name; in the API the back end's prefix stands before it. */
   readonly model: string
-  readonly capabilities: EngineCapabilities
+  /** Null for a model that was not loaded yet, which is known to be there and no more. */
+  readonly capabilities: EngineCapabilities | null
+  /** Of a model of this computer: false where its first request loads it. */
+  readonly isLoaded?: boolean
 }
 
 /** A model that can be asked for nothing is no offer: its engine is loading another one. */
@@ -59,6 +62,13 @@ export interface GatewayBackend {
   offers(): readonly Offer[]
   /** A sentence for callers: why `offers` is empty. */
   trouble(): string
+  /** Why a model of this place that is no offer now cannot be asked; undefined where there is none of that name. */
+  troubleOf?(model: string): string | undefined
+  /**
+   * Loads an offer that is not loaded; afterwards its capabilities are known. Resolves, with nothing done, when `signal` aborts.
+   * @throws ApiRefusal, Failure
+   */
+  bring?(offer: Offer, signal: AbortSignal): Promise<void>
   /**
    * @param request judged already by the offer's capabilities
    * @param keyId whose request it is; what an engine keeps of one key's prompts must not show in the answers to another

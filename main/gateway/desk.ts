@@ -71,7 +71,9 @@ export class Desk {
       checkOrigin(request, key)
       const read = readApiRequest(endpoint, body)
       choice = chooseModel(read.model, header(asked), key, this.#options.backends)
-      checkFields(read, choice.offer.capabilities)
+      choice = await this.#ready(choice, read, asked, shown, control.signal)
+      // The user may have changed the key while a model was loaded.
+      key = this.#currentKey(shown)
       const prepared = choice.backend.prepare(read, choice.offer, key.id)
       const reservation = prepared.worstCaseNano > 0n ? this.#options.spending.reserve(key, prepared.worstCaseNano) : undefined
       await this.#pass(choice, prepared, reservation, control, response, read, notes)
@@ -113,6 +115,32 @@ export class Desk {
       )
       done()
     }
+  }
+
+  /** Judges the request by what its model can do, and loads that before where it was not loaded: nothing is generated for a request that is refused. */
+  async #ready(
+    choice: Choice,
+    read: ReturnType<typeof readApiRequest>,
+    asked: Asked,
+    shown: ApiKey,
+    signal: AbortSignal,
+  ): Promise<Choice> {
+    const { backend, offer } = choice
+    if (offer.capabilities !== null) checkFields(read, offer.capabilities)
+    if (backend.bring === undefined || offer.isLoaded !== false) return choice
+    await backend.bring(offer, signal)
+    if (signal.aborted) throw aborted(signal)
+    // Key and models may have changed meanwhile.
+    const now = chooseModel(read.model, header(asked), this.#currentKey(shown), this.#options.backends)
+    if (now.offer.capabilities === null)
+      throw new ApiRefusal('The model gave its memory to another one.', {
+        status: 503,
+        type: 'server_error',
+        code: 'not_ready',
+        retry: true,
+      })
+    if (offer.capabilities === null) checkFields(read, now.offer.capabilities)
+    return now
   }
 
   #currentKey({ id }: ApiKey): ApiKey {

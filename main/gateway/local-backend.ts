@@ -3,16 +3,34 @@ import { Failure } from '../base/failure.ts'
 import type { EngineCapabilities } from '../inference/capabilities.ts'
 import type { BackendRequest, OpenAiBackend } from '../inference/openai-backend.ts'
 import { endpointPaths } from './api-request.ts'
-import { canBeAsked, type GatewayBackend, type Permission, type RunningAnswer } from './backend.ts'
+import { canBeAsked, type GatewayBackend, type Offer, type Permission, type RunningAnswer } from './backend.ts'
 import { withoutHints } from './fields.ts'
 import { freeAnswer } from './free-answer.ts'
 
+interface CurrentModel {
+  readonly backend: OpenAiBackend
+  readonly capabilities: EngineCapabilities
+  /** False while it sleeps. */
+  readonly isLoaded?: boolean
+}
+
+/** Models of this computer beside the one in the app's own engine, by their base names. Each is loaded by its first request. */
+export interface OtherLocalModels {
+  offers(): readonly Offer[]
+  troubleOf(model: string): string | undefined
+  /** See `GatewayBackend.bring`. */
+  bring(model: string, signal: AbortSignal): Promise<void>
+  /** What answers for a model that was brought; undefined when it is gone. */
+  answering(model: string): { readonly backend: OpenAiBackend; readonly permission: Permission } | undefined
+}
+
 export interface LocalBackendOptions {
   /** The engine as an OpenAI backend; undefined while no model is loaded. */
-  readonly current: () => { readonly backend: OpenAiBackend; readonly capabilities: EngineCapabilities } | undefined
+  readonly current: () => CurrentModel | undefined
   /** Why there is none. */
   readonly trouble: () => string
   readonly permission: Permission
+  readonly others?: OtherLocalModels
 }
 
 const level: PrivacyLevel = 'computer'
@@ -20,18 +38,28 @@ const scopeHeader = 'X-Cocoon-Key-Id'
 /** Each key's prompts have a cache of their own: how soon an answer begins must not tell one program what another one asked. */
 export const keyScope = ({ headers }: BackendRequest): string | undefined => headers.find(([name]) => name === scopeHeader)?.[1]
 
-/** The model in this computer's own engine: nothing leaves it, nothing is paid. */
-export function localBackend({ current, trouble, permission }: LocalBackendOptions): GatewayBackend {
+/** The model in this computer's own engine, and the other ones that are installed: nothing leaves it, nothing is paid. */
+export function localBackend({ current, trouble, permission, others }: LocalBackendOptions): GatewayBackend {
+  const ofCurrent = (): Offer[] => {
+    const now = current()
+    if (!now?.backend.healthy() || !canBeAsked(now.capabilities)) return []
+    const { backend, capabilities, isLoaded } = now
+    return [{ model: backend.model, capabilities, ...(isLoaded !== undefined && { isLoaded }) }]
+  }
+  /** Who answers for a model; asked when a request is prepared. */
+  const answering = (model: string) => {
+    const backend = current()?.backend
+    return backend?.model === model ? { backend, permission } : others?.answering(model)
+  }
   return {
     level,
     prefix: 'local',
     needsConsent: false,
     trouble,
-    offers: () => {
-      const now = current()
-      return now?.backend.healthy() && canBeAsked(now.capabilities)
-        ? [{ model: now.backend.model, capabilities: now.capabilities }]
-        : []
+    offers: () => [...ofCurrent(), ...(others?.offers() ?? [])],
+    troubleOf: (model) => others?.troubleOf(model),
+    bring: async ({ model }, signal) => {
+      if (current()?.backend.model !== model) await others?.bring(model, signal)
     },
     prepare: (request, offer, keyId) => {
       const { endpoint, stream } = request
@@ -47,25 +75,24 @@ export function localBackend({ current, trouble, permission }: LocalBackendOptio
         ] as const,
         body: new TextEncoder().encode(JSON.stringify(counted)),
       }
-      const engine = current()?.backend
+      const by = answering(offer.model)
       return {
         worstCaseNano: 0n,
-        run: (signal) => answerOf(engine, asked, permission, signal),
+        run: (signal) => answerOf(by, asked, signal),
       }
     },
   }
 }
 
 function answerOf(
-  engine: OpenAiBackend | undefined,
+  by: ReturnType<OtherLocalModels['answering']>,
   asked: Parameters<OpenAiBackend['handle']>[0],
-  permission: Permission,
   signal: AbortSignal,
 ): RunningAnswer {
   const respond = async () => {
-    await permission(signal)
-    if (engine === undefined) throw new Failure('engine-not-ready', 'The model is gone.', { retryable: true })
-    return engine.handle(asked, signal)
+    if (by === undefined) throw new Failure('engine-not-ready', 'The model is gone.', { retryable: true })
+    await by.permission(signal)
+    return by.backend.handle(asked, signal)
   }
   return freeAnswer(respond())
 }

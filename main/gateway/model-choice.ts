@@ -70,8 +70,8 @@ export function chooseModel(name: string, header: string | undefined, key: ApiKe
   const offers = backend.offers()
   const offer = offers.find((one) => one.model === model)
   if (offer !== undefined) return { backend, offer, id }
-  if (offers.length === 0)
-    throw new ApiRefusal(backend.trouble(), { status: 503, type: 'server_error', code: 'not_ready', retry: true })
+  const trouble = offers.length === 0 ? backend.trouble() : backend.troubleOf?.(model)
+  if (trouble !== undefined) throw new ApiRefusal(trouble, { status: 503, type: 'server_error', code: 'not_ready', retry: true })
   throw new ApiRefusal(`The model '${name.slice(0, 200)}' is not offered here. /v1/models lists those that are.`, {
     param: 'model',
     code: 'model_not_found',

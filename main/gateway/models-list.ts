@@ -9,8 +9,10 @@ export function modelEntry({ id, backend, offer }: Choice, created: number): obj
     created,
     owned_by: 'cocoon',
     level: backend.level,
-    context_length: offer.capabilities.contextTokens,
-    capabilities: capabilitiesOf(offer.capabilities),
+    ...(offer.isLoaded !== undefined && { loaded: offer.isLoaded }),
+    // Nothing is guessed of a model that was not loaded yet.
+    context_length: offer.capabilities?.contextTokens ?? null,
+    capabilities: offer.capabilities && capabilitiesOf(offer.capabilities),
   }
 }
 

@@ -52,7 +52,7 @@ export function errorBody({ message, type, param, code }: ApiRefusal): ApiErrorB
   return { error: { message, type, param, code } }
 }
 
-type Kind = Required<Pick<RefusalOptions, 'status' | 'type'>> & { readonly code?: string }
+type Kind = Required<Pick<RefusalOptions, 'status' | 'type'>> & Pick<RefusalOptions, 'code' | 'param'>
 const later: Kind = { status: 503, type: 'server_error' }
 const badAnswer: Kind = { status: 502, type: 'server_error' }
 const noMoney: Kind = { status: 402, type: 'insufficient_quota', code: 'insufficient_balance' }
@@ -64,6 +64,8 @@ const kinds: Readonly<Record<string, Kind>> = {
   'invalid-request': { status: 400, type: 'invalid_request_error' },
   'not-capable': { status: 400, type: 'invalid_request_error', code: 'unsupported_parameter' },
   'unknown-model': { status: 404, type: 'invalid_request_error', code: 'model_not_found' },
+  'model-does-not-fit': { status: 400, type: 'invalid_request_error', param: 'model' },
+  'too-little-memory': later,
   'engine-not-ready': later,
   'engine-crashed': later,
   'engine-busy': later,
