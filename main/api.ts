@@ -16,6 +16,7 @@ import type { ModelKeeper } from './core/model-keeper.ts'
 import { modelStates } from './core/model-view.ts'
 import { networkState } from './core/network-view.ts'
 import { receiptFile, renewed } from './core/receipts.ts'
+import type { Serving } from './core/serving.ts'
 import type { StartProgress } from './core/start-progress.ts'
 import { readWallets, type WalletSources } from './core/wallet-view.ts'
 import { earnStates } from './earnings/earn-state.ts'
@@ -53,6 +54,8 @@ export interface ApiParts {
   readonly api: AppGateway
   readonly paired: AppDevices
   readonly engines: Engines
+  /** What the worker serves with. */
+  readonly serving: Pick<Serving, 'state'>
   readonly logger: Logger
 }
 
@@ -190,6 +193,10 @@ export function createHandlers(parts: ApiParts): Handlers {
         parts.engines.choose(input)
         return done
       },
+      'engines.serve': (input) => {
+        parts.engines.serve(input.with)
+        return done
+      },
       'app.info': () => info,
       'settings.set': (input) => settings.change(input),
       'hardware.facts': () => parts.facts(),
@@ -256,7 +263,7 @@ export function createHandlers(parts: ApiParts): Handlers {
       'gateway.state': (_input, signal) => changes(() => api.gateway.view(), signal, { intervalMs: 300 }),
       'devices.state': (_input, signal) => changes(() => parts.paired.view(), signal, { intervalMs: 250 }),
       'engines.state': (_input, signal) => changes(() => parts.engines.view(), signal, { intervalMs: 250 }),
-      'network.state': (_input, signal) => changes(() => networkState(network, engine, ledger), signal),
+      'network.state': (_input, signal) => changes(() => networkState(network, parts.serving, ledger), signal),
     },
   }
 }

@@ -13,10 +13,10 @@ import type { ChildEntries } from './child-entries.ts'
 import { openAppDevices } from './core/app-devices.ts'
 import { openAppGateway } from './core/app-gateway.ts'
 import { openAppLimits } from './core/app-limits.ts'
+import { beginServing } from './core/begin-serving.ts'
 import { computerChecker } from './core/checks/computer-checker.ts'
 import { externalChecker } from './core/checks/external-checker.ts'
 import { practiceChecker } from './core/checks/practice-checker.ts'
-import { isPermitted } from './core/checks/used-connection.ts'
 import { earnRole } from './core/earn-role.ts'
 import { Engines } from './core/engines/engines.ts'
 import { externalChat } from './core/engines/external-chat.ts'
@@ -27,7 +27,8 @@ import { ModelKeeper } from './core/model-keeper.ts'
 import { openAppNetwork } from './core/open-app-network.ts'
 import { openedLevels } from './core/opened-levels.ts'
 import { OtherModels } from './core/other-models.ts'
-import { modelComing, networkStarting, PracticeBackend, proxyElsewhere } from './core/practice-backend.ts'
+import { modelComing, networkStarting, PracticeBackend } from './core/practice-backend.ts'
+import { Serving } from './core/serving.ts'
 import { StartProgress } from './core/start-progress.ts'
 import { stopInOrder } from './core/stop-in-order.ts'
 import { withSystemProxy } from './core/system-proxy.ts'
@@ -37,10 +38,9 @@ import { steadyRecorder } from './earnings/steady-recorder.ts'
 import { readFacts } from './hardware/facts.ts'
 import { openGpuWatch, sharedWatch } from './hardware/telemetry.ts'
 import { LocalEngine } from './inference/local-engine.ts'
-import { createEngineBackend } from './inference/openai.ts'
 import { chainIdOf } from './localnet/chain-id.ts'
 import { shippedCatalog } from './models/catalog.ts'
-import { ModelLibrary, type VerifiedModel } from './models/library.ts'
+import { ModelLibrary } from './models/library.ts'
 import { ModelsPlace } from './models/models-place.ts'
 import { ModelMover } from './models/move-models.ts'
 import { RateLimit } from './models/rate-limit.ts'
@@ -154,33 +154,21 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     room,
     logger,
   })
-  const limits = openAppLimits({ engine, others, network, settings, gpus, shellPids, logger: logger.room('limits') })
   const recorder = steadyRecorder(ledger, logger)
   network.workerEvents.on((event) => recorder.record(event))
-  // The proxy hears at once that the engine is gone, or back.
-  engine.state.onChange(() => network.worker.value?.checkHealth())
-
   const practice = new PracticeBackend()
   const opened = openedLevels(network, quotes, (level) => privacy.keeper(level))
-  const serve = async (model: VerifiedModel): Promise<void> => {
-    const { baseName, fullName } = model.identity
-    const worker = await network.serve(createEngineBackend({ engine, model: baseName }), fullName)
-    const live = network.live.value
-    if (live?.own === null) return practice.fail(proxyElsewhere)
-    const loaded = engine.state.value
-    if (live && worker)
-      practice.attach({
-        client: live.client,
-        worker,
-        engine: engine.state,
-        model: baseName,
-        modelName: model.name,
-        contextTokens: 'contextTokens' in loaded ? loaded.contextTokens : undefined,
-        root: () => live.root.config.value,
-        isPermitted: (connection, permitted) => isPermitted(live, connection, permitted),
-        refill: (missing) => live.topUps.refill(missing),
-      })
-  }
+  const engines = new Engines({ secrets: secretStore, logger: logger.room('engines') })
+  const serving: Serving = new Serving({
+    engine,
+    engines,
+    network,
+    begin: (served) => beginServing(served, { engine, network, practice, external: () => serving.external.value }),
+    onEnd: () => showPractice(),
+    logger: logger.room('serving'),
+  })
+  const { external } = serving
+  const limits = openAppLimits({ engine, others, network, external, settings, gpus, shellPids, logger: logger.room('limits') })
   const models = new ModelKeeper({
     library,
     engine,
@@ -191,22 +179,26 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     onTake: (id) => others.take(id),
     onLeave: (id) => others.leave(id),
     onUnload: async () => {
-      showPractice()
-      await network.stopServing()
+      showOwn()
+      await serving.ownGone()
     },
     onReady: async (model, signal) => {
       await untilAborted(networkUp, signal)
-      await serve(model)
+      await serving.ownReady(model)
     },
   })
   let networkIsUp = false
   /** The practice level while nothing serves. A network that cannot be used stays so with any model. */
   const showPractice = (): void => {
-    const trouble = network.failure.value ?? models.trouble.value
+    const trouble = network.failure.value ?? (external.value === null ? models.trouble.value : null)
     if (trouble) practice.fail(toldOf(trouble))
     else practice.attach(undefined, networkIsUp ? modelComing : networkStarting)
   }
-  models.trouble.onChange(showPractice)
+  /** What this app's engine lacks says nothing of another program's. */
+  const showOwn = (): void => {
+    if (external.value === null) showPractice()
+  }
+  models.trouble.onChange(showOwn)
   models.trouble.onChange((trouble) => {
     if (trouble instanceof Failure && trouble.code === 'models-folder-away') mover.away()
   })
@@ -233,7 +225,6 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     room,
     logger: logger.room('devices'),
   })
-  const engines = new Engines({ secrets: secretStore, logger: logger.room('engines') })
   const checkers = [
     computerChecker({
       engine,
@@ -243,7 +234,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       vault: keptBy,
       byPassword: vault.kind === 'password',
     }),
-    practiceChecker(network.live),
+    practiceChecker(network.live, external),
     paired.checker,
     ...opened.checkers,
     externalChecker(engines),
@@ -263,6 +254,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const networkUp = network.start().then(() => {
     networkIsUp = true
     showPractice()
+    // Told in the log.
+    serving.open().catch(() => undefined)
   })
   models.start()
   engines.start()
@@ -272,6 +265,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     models,
     others,
     practice,
+    serving,
     engines,
     privacy,
     room,
@@ -300,12 +294,13 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     chat,
     privacy,
     ledger,
-    role: earnRole({ engine, network, disk: room.state, settings, pauses: limits.pauses }),
+    role: earnRole({ engine: serving, external, network, disk: room.state, settings, pauses: limits.pauses }),
     limits,
     network,
     api,
     paired,
     engines,
+    serving,
     logger,
   })
 
@@ -319,6 +314,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
         // All at once: a model that is being made ready may wait for the network, and either for the engine.
         {
           models: () => models.stop(),
+          serving: () => serving.stop(),
           mover: () => mover.stop(),
           engine: () => engine.dispose(),
           others: () => others.stop(),

@@ -129,7 +129,8 @@ try {
   if (!live) throw network.failure.value ?? new Error('The network did not start.')
   const seen: Seen = { lastTokenAt: 0, ended: Promise.withResolvers() }
   const { baseName, fullName } = model.identity
-  await network.serve(createEngineBackend({ engine: watched(engine, seen), model: baseName }), fullName)
+  const backend = createEngineBackend({ engine: watched(engine, seen), model: baseName })
+  await network.serve({ backend, modelName: fullName, engine: 'builtin' })
   await live.client.whenReady(AbortSignal.timeout(120_000))
   const deadline = performance.now() + 60_000
   while (!(await live.client.models()).some((offer) => offer.model === baseName && offer.workers.length > 0)) {

@@ -157,6 +157,8 @@ export class ChatService {
     const engine = this.#places.engine(level)
     if (engine === undefined || engine === chat.engine) return false
     const turns = this.#turns(chat)
+    // At the practice network an engine of another program comes in the place of this app's own.
+    if (level === 'practice') return turns.length > 0
     return chat.engine === undefined ? turns.some(({ turn }) => isOfOther(turn, engine)) : turns.length > 0
   }
 
@@ -311,7 +313,9 @@ export class ChatService {
     backend: ChatBackend,
     earlier: readonly PlacedTurn[],
   ): Turn {
-    const saved = { ...chat, widestLevel: widest(chat.widestLevel, turn.level), updatedAtMs: this.#now() }
+    // What this app's own engine is told in between was not meant for the one before.
+    const engine = turn.level === 'practice' ? turn.engine : chat.engine
+    const saved = { ...chat, engine, widestLevel: widest(chat.widestLevel, turn.level), updatedAtMs: this.#now() }
     // Nothing is sent that was not stored first.
     this.#store.saveTurn(saved, { ...place, turn })
     this.#unsaved.delete(turn.id)
@@ -494,7 +498,8 @@ const newId = (): string => randomBytes(12).toString('base64url')
 const noTurn = (): Failure => new Failure('not-found', 'There is no such turn in this chat.', { values: { what: 'turn' } })
 const codeOf = (thrown: unknown): string => (thrown instanceof Failure ? thrown.code : asError(thrown).name)
 
-const isOfOther = (turn: Turn, engine: string): boolean => turn.level === 'external' && turn.engine !== engine
+const isOfOther = (turn: Turn, engine: string): boolean =>
+  (turn.level === 'external' || turn.level === 'practice') && turn.engine !== engine
 
 function summaryOf({ titledBy: _, engine: __, ...summary }: StoredChat): ConversationSummary {
   return summary

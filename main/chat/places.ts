@@ -83,7 +83,8 @@ export class Places {
    */
   async sealed({ chatId, level, texts, secretsSeen }: Wish): Promise<ChatBackend> {
     const backend = this.ready(level)
-    if (!secretsSeen) holdSecrets(level, texts)
+    // Where an engine of another program answers, it reads, at whatever level.
+    if (!secretsSeen) holdSecrets(this.engine(level) === undefined ? level : 'external', texts)
     const waiting = new AbortController()
     this.#waiting.set(chatId, waiting)
     try {

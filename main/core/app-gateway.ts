@@ -11,7 +11,7 @@ import { engineTrouble } from './engine-trouble.ts'
 import type { Engines } from './engines/engines.ts'
 import { externalGateway } from './engines/external-gateway.ts'
 import type { ModelKeeper } from './model-keeper.ts'
-import { networkGateway } from './network-gateway.ts'
+import { networkGateway, type ServingPlace } from './network-gateway.ts'
 import type { OtherModels } from './other-models.ts'
 import type { PracticeBackend } from './practice-backend.ts'
 
@@ -26,6 +26,8 @@ export interface AppGatewayOptions {
   /** Installed models beside it. */
   readonly others: OtherModels
   readonly practice: PracticeBackend
+  /** What the worker serves with. */
+  readonly serving: ServingPlace
   /** Of other programs. */
   readonly engines: Engines
   readonly privacy: Privacy
@@ -45,6 +47,7 @@ export function openAppGateway({
   models,
   others,
   practice,
+  serving,
   engines,
   privacy,
   room,
@@ -66,7 +69,7 @@ export function openAppGateway({
         permission: privacy.gate('computer', sender),
         others,
       }),
-      networkGateway(practice, engine, privacy.gate('practice', sender)),
+      networkGateway(practice, serving, privacy.gate('practice', sender)),
       externalGateway(engines),
     ],
     logger,

@@ -25,6 +25,7 @@ it('takes no process of its own window, and no engine of its own, for a game', a
     engine: new LocalEngine({ entryPath: 'none' }),
     others,
     network: { worker: new Signal(null), chainKind: 'local', setPaused: () => undefined },
+    external: new Signal(null),
     settings: openSettings(join(folder, 'settings.json'), { logger }),
     gpus: () => gpus,
     shellPids: () => shellPids,

@@ -18,6 +18,8 @@ export interface AppLimitsParts {
   /** Models of the local API beside it. */
   readonly others?: Pick<OtherModels, 'pids' | 'release' | 'rest' | 'setIdleUnload'>
   readonly network: Pick<AppNetwork, 'worker' | 'setPaused' | 'chainKind'>
+  /** The engine of another program that serves; null: this app's engine. */
+  readonly external: Watchable<{ readonly name: string } | null>
   readonly settings: SettingsStore
   readonly gpus: () => GpuWatch
   /** Processes of the shell; none unless given. */
@@ -44,6 +46,7 @@ export function openAppLimits({
   engine,
   others,
   network,
+  external,
   settings,
   gpus,
   shellPids = () => new Set<number>(),
@@ -57,7 +60,7 @@ export function openAppLimits({
   const practice = network.chainKind === 'local'
   const keeper = new PauseKeeper({ conditions: watch.state, limits: () => settings.value.limits, practice })
   const stopSettings = settings.onChange(() => keeper.look())
-  const life = new EngineLife({ engine, ...(others && { others }), network, settings, pauses: keeper.state, logger })
+  const life = new EngineLife({ engine, ...(others && { others }), network, external, settings, pauses: keeper.state, logger })
   return {
     pauses: keeper.state,
     set: (part) => {
@@ -76,6 +79,7 @@ export function openAppLimits({
         allowed: [...keeper.state.value.allowed],
         practice,
         offered: life.isOffered,
+        servedBy: external.value?.name ?? null,
         engine: wordOf(engine.state.value),
       }
     },

@@ -37,6 +37,17 @@ export interface SeenRoot {
   readonly root: RootWatcher
 }
 
+/** What a worker serves with. */
+export interface Offering {
+  readonly backend: OpenAiBackend
+  /** Full name `NAME@COMMIT:HASH`; of an engine of another program the name alone: from which file it answers is not known. */
+  readonly modelName: string
+  /** This app's own engine, or that of another program: nothing is attested of the latter. */
+  readonly engine: 'builtin' | 'external'
+  /** Most requests at once; the worker's usual number when left out. */
+  readonly atOnce?: number
+}
+
 /** The one network that the app has open. */
 export interface AppNetwork {
   readonly kind: 'local' | 'open' | 'attested'
@@ -57,7 +68,7 @@ export interface AppNetwork {
   /** Why nothing works, in a sentence; null when something does. */
   readonly trouble: string | null
   start(): Promise<void>
-  serve(backend: OpenAiBackend, modelName: string): Promise<Worker | null>
+  serve(offering: Offering): Promise<Worker | null>
   setPaused(paused: boolean): void
   stopServing(): Promise<void>
   stop(): Promise<void>

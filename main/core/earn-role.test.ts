@@ -5,14 +5,14 @@ import { Failure } from '../base/failure.ts'
 import { Signal } from '../base/signal.ts'
 import type { EarnRole } from '../earnings/earn-status.ts'
 import type { PauseState } from '../earnings/pause-keeper.ts'
-import type { Engine, EngineState } from '../inference/engine.ts'
+import type { EngineState } from '../inference/engine.ts'
 import type { LocalChainState } from '../localnet/local-chain.ts'
 import type { DiskState } from '../storage/disk-room.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { WorkerConnectionState, WorkerState } from '../worker/state.ts'
 import type { Worker } from '../worker/worker.ts'
 import type { AppNetwork, LiveNetwork } from './app-network.ts'
-import { earnRole } from './earn-role.ts'
+import { type EarnRoleParts, earnRole } from './earn-role.ts'
 
 const user = new Address(0, Buffer.alloc(32, 7))
 const idle: WorkerState = {
@@ -28,6 +28,7 @@ const proxy = (phase: WorkerConnectionState['phase'], failure?: string): Partial
 /** Everything that the role is read from, to be moved by hand. */
 function scene() {
   const engineState = new Signal<EngineState>({ status: 'no-model' })
+  const external = new Signal<EarnRoleParts['external']['value']>(null)
   const disk = new Signal<DiskState>({ full: false })
   const chainState = new Signal<LocalChainState>({ status: 'ready', restarts: 0 })
   const config = new Signal<RootConfig | null>(null)
@@ -42,7 +43,7 @@ function scene() {
   } as Pick<AppNetwork, 'chainKind' | 'live' | 'worker' | 'failure' | 'trouble'> as AppNetwork
   const settings = new Signal({ earningPaused: false, limits: defaultLimits })
   const pauses = new Signal<PauseState>({ reasons: [], allowed: [], program: null, temperatureC: null })
-  const role = earnRole({ engine: { state: engineState } as unknown as Engine, network, disk, settings, pauses })
+  const role = earnRole({ engine: { state: engineState }, external, network, disk, settings, pauses })
   const seen: EarnRole[] = []
   role.onChange((next) => seen.push(next))
   const goLive = (): void => live.set({ chain: { state: chainState }, root: { config }, user } as unknown as LiveNetwork)
@@ -51,11 +52,11 @@ function scene() {
     worker.set({ state } as unknown as Worker)
     return state
   }
-  return { engineState, disk, chainState, config, failure, worker, settings, pauses, role, seen, goLive, serve }
+  return { engineState, external, disk, chainState, config, failure, worker, settings, pauses, role, seen, goLive, serve }
 }
 
 it('follows engine, network, worker, disk and terms, each by itself', () => {
-  const { engineState, disk, config, settings, pauses, role, seen, goLive, serve } = scene()
+  const { engineState, external, disk, config, settings, pauses, role, seen, goLive, serve } = scene()
   expect(role.value).toMatchObject({ network: 'local', engine: { status: 'no-model' }, link: { status: 'starting' }, running: 0 })
   expect(role.value).not.toHaveProperty('ownerAddress')
   const changed = (change: () => void): EarnRole => {
@@ -66,6 +67,8 @@ it('follows engine, network, worker, disk and terms, each by itself', () => {
   }
   const ready = { status: 'ready', model: 'm', contextTokens: 1, backend: 'cpu' } as const
   expect(changed(() => engineState.set(ready)).engine).toEqual(ready)
+  expect(changed(() => external.set({ name: 'ollama', isLooking: false })).servedBy).toEqual({ name: 'ollama', isLooking: false })
+  expect(changed(() => external.set(null))).not.toHaveProperty('servedBy')
   expect(changed(goLive)).toMatchObject({ ownerAddress: user.toString({ bounceable: false }) })
   const terms = { params: { workerFeePerToken: 150n } } as RootConfig
   expect(changed(() => config.set(terms))).toMatchObject({ workerFeePerToken: 150n })

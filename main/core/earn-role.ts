@@ -6,12 +6,15 @@ import type { Engine } from '../inference/engine.ts'
 import type { DiskState } from '../storage/disk-room.ts'
 import type { Worker } from '../worker/worker.ts'
 import { type AppNetwork, troubleWords } from './app-network.ts'
+import type { ServingEngine } from './engines/serving-engine.ts'
 
 /** Upper estimate of what one payout costs the node wallet: gas and forward fees of wallet, worker and proxy contract. nanoton */
 const settleFee = 20_000_000n
 
 export interface EarnRoleParts {
-  readonly engine: Engine
+  /** What serves: this app's engine, or that of another program. */
+  readonly engine: Pick<Engine, 'state'>
+  readonly external: Watchable<Pick<ServingEngine, 'name' | 'isLooking'> | null>
   readonly network: AppNetwork
   readonly disk: Watchable<DiskState>
   readonly settings: Watchable<Pick<Settings, 'earningPaused' | 'limits'>>
@@ -19,7 +22,7 @@ export interface EarnRoleParts {
 }
 
 /** What the Earn screen says about this worker, composed from engine, network and worker. Kept up to date for the life of the core. */
-export function earnRole({ engine, network, disk, settings, pauses }: EarnRoleParts): Watchable<EarnRole> {
+export function earnRole({ engine, external, network, disk, settings, pauses }: EarnRoleParts): Watchable<EarnRole> {
   let connectedSinceMs: number | undefined
   let wasConnected = false
 
@@ -47,6 +50,7 @@ export function earnRole({ engine, network, disk, settings, pauses }: EarnRolePa
     return {
       network: network.chainKind,
       engine: engine.state.value,
+      ...(external.value && { servedBy: { name: external.value.name, isLooking: external.value.isLooking } }),
       link: link(worker),
       paused: settings.value.earningPaused && worker !== null,
       pause: { ...pauses.value, limits: settings.value.limits },
@@ -62,6 +66,7 @@ export function earnRole({ engine, network, disk, settings, pauses }: EarnRolePa
   const show = (): void => role.set(read())
   let stopWorker: (() => void) | undefined
   engine.state.onChange(show)
+  external.onChange(show)
   disk.onChange(show)
   settings.onChange(show)
   pauses.onChange(show)

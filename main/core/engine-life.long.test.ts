@@ -39,7 +39,15 @@ it('the real engine is gone within six seconds of a game, with answers under way
     chainKind: 'local' as const,
     setPaused: (now: boolean) => void paused.push(now),
   }
-  const limits = openAppLimits({ engine, network, settings, gpus: () => gpus, sources: silent, logger })
+  const limits = openAppLimits({
+    engine,
+    network,
+    external: new Signal(null),
+    settings,
+    gpus: () => gpus,
+    sources: silent,
+    logger,
+  })
   onTestFinished(async () => {
     limits.close()
     await engine.dispose()

@@ -32,6 +32,7 @@ function scene({
   const state = new Signal<EngineState>(ready)
   const pauses = new Signal<PauseState>({ reasons: [], allowed: [], program: null, temperatureC: null })
   const worker = new Signal<Worker | null>(served ? ({} as Worker) : null)
+  const external = new Signal<object | null>(null)
   const told: string[] = []
   const tell = (text: string): void => void told.push(text)
   const life = new EngineLife({
@@ -60,6 +61,7 @@ function scene({
       },
     }),
     network: { worker, setPaused: (paused) => tell(paused ? 'pause' : 'serve') },
+    external,
     settings,
     pauses,
     logger,
@@ -73,6 +75,7 @@ function scene({
     settings,
     state,
     worker,
+    external,
     pause: (...reasons: PauseReason[]) => pauses.update((before) => ({ ...before, reasons })),
     allow: (part: Partial<Limits>) => void settings.change({ limits: { ...settings.value.limits, ...part } }),
     /** What was told since the last look, without what was told already. */
@@ -94,6 +97,19 @@ it('keeps a model ready as long as it is offered, and lets it sleep otherwise', 
   // Nothing is offered without a worker, e.g. on a network that is only read.
   worker.set(null)
   expect(news()).toEqual(['idle 600 s'])
+})
+
+it('lets the model sleep while an engine of another program serves, and takes no request in a pause then either', () => {
+  const { external, pause, news } = scene()
+  news()
+  external.set({})
+  expect(news()).toEqual(['idle 600 s'])
+  pause('game')
+  expect(news().filter((text) => !text.startsWith('idle'))).toEqual(['pause', 'release 500'])
+  pause()
+  expect(news().filter((text) => !text.startsWith('idle'))).toEqual(['serve', 'resume'])
+  external.set(null)
+  expect(news()).toEqual(['idle 0 s'])
 })
 
 it('takes the idle time from the settings, at once', () => {

@@ -16,6 +16,8 @@ export interface EngineLifeOptions {
   /** Models that are asked by the local API alone. They give way as the engine does, and are never offered to a network. */
   readonly others?: Pick<OtherModels, 'release' | 'rest' | 'setIdleUnload'>
   readonly network: Pick<AppNetwork, 'worker' | 'setPaused'>
+  /** An engine of another program serves: this app's own one is then offered to nobody. */
+  readonly external: Watchable<unknown>
   readonly settings: SettingsStore
   readonly pauses: Watchable<PauseState>
   readonly logger: Logger
@@ -44,16 +46,21 @@ export class EngineLife {
 
   constructor(options: EngineLifeOptions) {
     this.#options = options
-    const { engine, network, settings, pauses } = options
+    const { engine, network, external, settings, pauses } = options
     const apply = (): void => this.#apply()
-    this.#stops = [pauses, settings, network.worker, engine.state].map((one: Watchable<unknown>) => one.onChange(apply))
+    this.#stops = [pauses, settings, network.worker, external, engine.state].map((one: Watchable<unknown>) => one.onChange(apply))
     apply()
   }
 
-  /** The node offers its model to a network and takes requests. */
+  /** The node offers the model of its own engine to a network and takes requests. */
   get isOffered(): boolean {
-    const { network, settings, pauses } = this.#options
-    return network.worker.value !== null && !settings.value.earningPaused && pauses.value.reasons.length === 0
+    const { network, external, settings, pauses } = this.#options
+    return (
+      network.worker.value !== null &&
+      external.value === null &&
+      !settings.value.earningPaused &&
+      pauses.value.reasons.length === 0
+    )
   }
 
   /** Own questions bring the model back until the program that has the card ends. */

@@ -9,7 +9,6 @@ import type { ChildEntries } from '../child-entries.ts'
 import { clientMigrations } from '../client/account-store.ts'
 import { Client } from '../client/client.ts'
 import { localTerms, TopUpKeeper } from '../client/top-up-keeper.ts'
-import type { OpenAiBackend } from '../inference/openai-backend.ts'
 import {
   buildLocalNetwork,
   handOutCoins,
@@ -21,7 +20,6 @@ import {
 } from '../localnet/genesis.ts'
 import { LocalChain } from '../localnet/local-chain.ts'
 import { noQuoteJudge, type QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
-import { sealingMachine } from '../roles/attesting.ts'
 import { type Database, openDatabase } from '../storage/database.ts'
 import type { DiskRoom } from '../storage/disk-room.ts'
 import type { DataPaths } from '../storage/files.ts'
@@ -32,7 +30,7 @@ import { W5Wallet } from '../wallet/w5-wallet.ts'
 import { workerMigrations } from '../worker/balance-store.ts'
 import type { Worker } from '../worker/worker.ts'
 import type { WorkerEvent } from '../worker/worker-event.ts'
-import type { AppNetwork, LiveNetwork, SeenRoot } from './app-network.ts'
+import type { AppNetwork, LiveNetwork, Offering, SeenRoot } from './app-network.ts'
 import { PeerWatch } from './checks/seen-peer.ts'
 import { keptWords } from './kept-words.ts'
 import { forgetLocalEndpoint, tellLocalEndpoint } from './local-endpoint.ts'
@@ -40,7 +38,7 @@ import type { LocalSecrets } from './local-keys.ts'
 import { LocalWorkers } from './local-workers.ts'
 import { demandsAttestation, dialByContract, workerPolicyOf } from './network-attestation.ts'
 import { makeOwnProxy, ownPort } from './own-proxy.ts'
-import { w5Sealing } from './sealing-identity.ts'
+import { workerSealing } from './sealing-identity.ts'
 import type { StartProgress } from './start-progress.ts'
 
 /** Values of the local network that are not in its contracts (architecture, Networks). */
@@ -117,7 +115,7 @@ export class LocalNetwork implements AppNetwork {
       paused,
       reconnectMs,
       dial: dialByContract({ powThread: entries.powThread, root, quotes }),
-      sealing: { ...w5Sealing(secrets.user, this.chainKind), ...sealingMachine('builtin') },
+      sealing: (engine) => workerSealing(secrets.user, this.chainKind, engine),
       progress,
       logger,
     })
@@ -344,11 +342,11 @@ export class LocalNetwork implements AppNetwork {
     }
   }
 
-  /** Serves `backend` as worker of this network, in place of what it served before. Null when the network could not start. */
-  async serve(backend: OpenAiBackend, modelName: string): Promise<Worker | null> {
+  /** Serves as worker of this network, in place of what it served before. Null when the network could not start. */
+  async serve(offering: Offering): Promise<Worker | null> {
     const live = this.#live.value
     const books = this.#books
-    return live && books ? this.#workers.serve(live, books.worker, backend, modelName) : null
+    return live && books ? this.#workers.serve(live, books.worker, offering) : null
   }
 
   setPaused(paused: boolean): void {

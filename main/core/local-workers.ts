@@ -1,12 +1,11 @@
 import { Feed } from '../base/feed.ts'
 import type { Logger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
-import type { OpenAiBackend } from '../inference/openai-backend.ts'
 import type { SealingIdentity } from '../protocol/sealed/direct/worker-key.ts'
 import type { Database } from '../storage/database.ts'
 import { Worker } from '../worker/worker.ts'
 import type { WorkerEvent } from '../worker/worker-event.ts'
-import type { LiveNetwork } from './app-network.ts'
+import type { LiveNetwork, Offering } from './app-network.ts'
 import type { Dial } from './dialer.ts'
 import type { StartProgress } from './start-progress.ts'
 
@@ -16,13 +15,13 @@ export interface LocalWorkersOptions {
   readonly reconnectMs: number
   /** How proxies are reached. It takes only listed images where the network contract demands attestation. */
   readonly dial: Dial
-  /** The user's wallet, which vouches for the keys that questions are sealed to. */
-  readonly sealing: SealingIdentity
+  /** The user's wallet, which vouches for the keys that questions are sealed to, with what the machine attests of such an engine. */
+  readonly sealing: (engine: Offering['engine']) => SealingIdentity
   readonly progress: StartProgress
   readonly logger: Logger
 }
 
-/** This computer as worker of its local network: one worker at a time, each with the model that the engine then holds. */
+/** This computer as worker of its local network: one worker at a time, each with what is offered then. */
 export class LocalWorkers {
   readonly worker = new Signal<Worker | null>(null)
   /** Of every worker that served, in order. */
@@ -36,9 +35,10 @@ export class LocalWorkers {
     this.#paused = options.paused
   }
 
-  /** Serves `backend` in place of what was served before. Null after `stop`. */
-  async serve(live: LiveNetwork, database: Database, backend: OpenAiBackend, modelName: string): Promise<Worker | null> {
+  /** Serves in place of what was served before. Null after `stop`. */
+  async serve(live: LiveNetwork, database: Database, offering: Offering): Promise<Worker | null> {
     const { progress, logger, reconnectMs, sealing, dial } = this.#options
+    const { backend, modelName, engine, atOnce } = offering
     await this.stopServing()
     if (this.#stopped) return null
     const worker = new Worker({
@@ -50,7 +50,8 @@ export class LocalWorkers {
       database,
       dial,
       dialChecksImageHashes: true,
-      sealing,
+      sealing: sealing(engine),
+      ...(atOnce !== undefined && { maxActiveRequests: atOnce }),
       logger: logger.room('worker'),
       reconnectMs,
       // The chain commit follows within seconds here, and the Earn screen should show it as soon.

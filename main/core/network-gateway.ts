@@ -1,4 +1,5 @@
 import { Failure } from '../base/failure.ts'
+import type { Watchable } from '../base/signal.ts'
 import type { Gate } from '../chat/privacy/seal-keeper.ts'
 import type { QueryEnd, QueryHandle } from '../client/running-query.ts'
 import { mostUsage } from '../client/usage-plausible.ts'
@@ -41,18 +42,22 @@ function overNetwork(engine: EngineCapabilities): EngineCapabilities {
   }
 }
 
+/** What the worker of the practice network serves with, as far as the local API has to know. */
+export interface ServingPlace extends Pick<CapableEngine, 'capabilities' | 'state'> {
+  /** An engine of another program; null: this app's. */
+  readonly external: Watchable<unknown>
+}
+
 /**
  * The practice network for the local API: each request goes through the client role and is paid for. The worker is this computer, so what its engine can do is known here.
  */
-export function networkGateway(
-  practice: PracticeBackend,
-  engine: Pick<CapableEngine, 'capabilities' | 'state'>,
-  gate: Gate,
-): GatewayBackend {
+export function networkGateway(practice: PracticeBackend, engine: ServingPlace, gate: Gate): GatewayBackend {
   return {
     level: 'practice',
     prefix: 'network',
     needsConsent: true,
+    // Another program then reads what is asked.
+    readAlsoAt: () => (engine.external.value === null ? undefined : 'external'),
     trouble: () =>
       practice.link === undefined
         ? (practice.state.value.reason ?? 'The practice network is not ready.')
@@ -70,7 +75,7 @@ export function networkGateway(
       const limit = request.mostTokens ?? maxTokens
       const body = bodyFor(request, offer.model, limit)
       checkTable(request, body)
-      checkByEngine(request, body, offer.model)
+      if (engine.external.value === null) checkByEngine(request, body, offer.model)
       return {
         worstCaseNano: worstCase(request, Buffer.byteLength(body) + envelopeBytes, limit, root),
         run: (signal) =>

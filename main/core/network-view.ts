@@ -8,7 +8,7 @@ import { type AppNetwork, type SeenRoot, troubleWords } from './app-network.ts'
 import type { PeerWatch } from './checks/seen-peer.ts'
 
 /** What the Network screen shows, from what the roles know now. */
-export function networkState(network: AppNetwork, engine: Engine, ledger: Ledger): NetworkState {
+export function networkState(network: AppNetwork, engine: Pick<Engine, 'state'>, ledger: Ledger): NetworkState {
   const live = network.live.value
   const seen = network.seen.value
   const { trouble, readOnly, kind, name } = network
@@ -110,7 +110,7 @@ function dialledProxies(
 }
 
 /** This computer's own path to work as five knots; the first that is not done says why, later ones lie ahead (ui.md §5.5). */
-function pathSteps(network: AppNetwork, engine: Engine, ledger: Ledger): PathStep[] {
+function pathSteps(network: AppNetwork, engine: Pick<Engine, 'state'>, ledger: Ledger): PathStep[] {
   const { trouble } = network
   const live = network.live.value
   const [connection] = network.worker.value?.state.value.connections ?? []
@@ -158,7 +158,9 @@ function pathSteps(network: AppNetwork, engine: Engine, ledger: Ledger): PathSte
         ? step(model.model)
         : model.status === 'failed'
           ? step(model.reason, model.words)
-          : step('Loading', { code: 'loading' })),
+          : model.status === 'restarting'
+            ? step(model.reason, model.words)
+            : step('Loading', { code: 'loading' })),
     },
     {
       id: 'answering',

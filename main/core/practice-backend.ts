@@ -6,6 +6,7 @@ import type { Gate } from '../chat/privacy/seal-keeper.ts'
 import { paidNothing } from '../client/query-failure.ts'
 import type { ChatMessage, EngineState } from '../inference/engine.ts'
 import type { Worker } from '../worker/worker.ts'
+import type { ServingEngine } from './engines/serving-engine.ts'
 import { type AnsweringNetwork, answerOver, estimate } from './network-answer.ts'
 
 export interface PracticeLink extends AnsweringNetwork {
@@ -15,6 +16,8 @@ export interface PracticeLink extends AnsweringNetwork {
   readonly worker: Worker
   /** What that worker serves with. */
   readonly engine: Watchable<EngineState>
+  /** Where that is an engine of another program: it reads what is asked. */
+  readonly external?: Pick<ServingEngine, 'name' | 'host' | 'isLoopback' | 'isEncrypted'> | undefined
 }
 
 export const networkStarting: Told = { text: 'The practice network is starting.', words: { code: 'practice-starting' } }
@@ -68,8 +71,8 @@ export class PracticeBackend implements ChatBackend {
   }
 }
 
-/** `ready` also while the engine starts again: a question asked then waits for it. */
-function levelState({ client, modelName, root, worker, engine }: PracticeLink): LevelState {
+/** `ready` also while this app's engine starts again: a question asked then waits for it. */
+function levelState({ client, modelName, root, worker, engine, external }: PracticeLink): LevelState {
   const [connection] = client.state.value.connections
   if (!connection) return not('starting', { text: 'Looking for a proxy.', words: { code: 'client-looking' } })
   const { phase, sentence, failure, failureWords } = connection
@@ -84,6 +87,11 @@ function levelState({ client, modelName, root, worker, engine }: PracticeLink): 
       text: 'Earning is paused, so no worker answers. Resume it under Earn.',
       words: { code: 'worker-paused' },
     })
+  if (external !== undefined && engine.value.status === 'restarting')
+    return not('unavailable', {
+      text: `No worker answers, because ${external.name} is not there: ${engine.value.reason}`,
+      words: engine.value.words,
+    })
   if (engine.value.status === 'failed')
     return not('unavailable', {
       text: `No worker answers, because the engine stopped: ${engine.value.reason}`,
@@ -91,8 +99,21 @@ function levelState({ client, modelName, root, worker, engine }: PracticeLink): 
     })
   if (connections[0]?.phase !== 'ready')
     return not('starting', { text: 'The worker is connecting to the proxy.', words: { code: 'worker-connecting' } })
-  return { level: 'practice', state: 'ready', model: modelName, ...estimate(root()) }
+  return {
+    level: 'practice',
+    state: 'ready',
+    model: modelName,
+    ...(external && { engine: engineOf(external) }),
+    ...estimate(root()),
+  }
 }
+
+const engineOf = ({ name, host, isLoopback, isEncrypted }: NonNullable<PracticeLink['external']>): LevelState['engine'] => ({
+  name,
+  host,
+  isLoopback,
+  isEncrypted,
+})
 
 /** The level while it cannot be used. */
 function not(state: 'starting' | 'unavailable', { text, words }: Told): LevelState {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { earnState as earnStateSchema } from '../../preload/api/earn.ts'
+import { defaultLimits } from '../../preload/api/limits.ts'
 import { silentLogger as logger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import { openDatabase } from '../storage/database.ts'
@@ -40,6 +41,7 @@ const nothing: EarnFigures = {
 }
 
 describe('earnStatus', () => {
+  const game: EarnRole['pause'] = { reasons: ['game'], program: 'tetris', temperatureC: null, limits: defaultLimits }
   const loading: EarnRole['engine'] = { status: 'loading', model: 'SmolLM2', progress: 0.41 }
   const rows: [Partial<EarnRole>, number | undefined, string, string, string][] = [
     [
@@ -56,6 +58,35 @@ describe('earnStatus', () => {
       'Stopped',
       'The file is broken.',
     ],
+    [
+      { servedBy: { name: 'ollama', isLooking: false } },
+      now,
+      'earning',
+      'Earning',
+      'Serving with ollama, test coins. No request now.',
+    ],
+    [
+      { servedBy: { name: 'ollama', isLooking: false }, engine: { status: 'restarting', reason: 'It did not answer.' } },
+      now,
+      'offline',
+      'Stopped',
+      'Earning goes on when it is back. It did not answer.',
+    ],
+    [
+      { servedBy: { name: 'ollama', isLooking: true }, engine: { status: 'restarting', reason: 'Connecting to ollama.' } },
+      undefined,
+      'starting',
+      'Waiting',
+      'Connecting to ollama.',
+    ],
+    [
+      { servedBy: { name: 'ollama', isLooking: false }, pause: game },
+      now,
+      'paused',
+      'Paused',
+      "ollama gets no new request; what it holds of the GPU is not this app's to free.",
+    ],
+    [{ pause: game }, now, 'paused', 'Paused', 'Your GPU is free for the game.'],
     [{ link: { status: 'failed', reason: 'No chain.' } }, undefined, 'error', 'Stopped', 'No chain.'],
     [{ engine: { status: 'no-model' }, paused: true }, undefined, 'not-set-up', 'Not earning', 'Choose one under Models.'],
     [{ paused: true, link: { status: 'lost' } }, undefined, 'paused', 'Paused', 'finished first'],

@@ -8,6 +8,8 @@ export interface EarnRole {
   /** Chain of the open network: what the coins are. */
   readonly network: EarnState['network']
   readonly engine: EngineState
+  /** The engine of another program that serves; left out: this app's engine does. `isLooking`: nobody has looked for it yet. */
+  readonly servedBy?: { readonly name: string; readonly isLooking: boolean }
   /**
    * `starting`: on the way to the first connection. `connected`: at least one proxy gives work. `lost`: a connection was there and is being made
    * again; `reason` may say why. `failed`: serving cannot work until something is done.
@@ -72,7 +74,9 @@ export function earnStatus(role: EarnRole, lastActiveMs: number | undefined, now
           ? `${requests(role.running)} still running, nothing new is taken.`
           : 'Running requests were finished first.',
     }
-  if (role.pause !== undefined && role.pause.reasons.length > 0) return pausedByLimits(role.pause, nowMs)
+  if (role.pause !== undefined && role.pause.reasons.length > 0)
+    return pausedByLimits({ ...role.pause, servedBy: role.servedBy?.name }, nowMs)
+  if (role.servedBy !== undefined && engine.status === 'restarting') return engineAway(role.servedBy, engine)
   if (link.status === 'lost')
     return {
       status: 'offline',
@@ -83,12 +87,40 @@ export function earnStatus(role: EarnRole, lastActiveMs: number | undefined, now
     }
   if (engine.status === 'asleep' && engine.why === 'yielded') return yielded
   if ((engine.status !== 'ready' && engine.status !== 'asleep') || link.status === 'starting') return starting(role)
+  const { servedBy } = role
   const device = engine.status === 'ready' ? (engine.backend.toLowerCase() === 'cpu' ? 'CPU' : 'GPU') : undefined
-  const serving = device === undefined ? 'The next request loads the model, test coins.' : `Serving on the ${device}, test coins.`
+  const serving = servedBy
+    ? `Serving with ${servedBy.name}, test coins.`
+    : device === undefined
+      ? 'The next request loads the model, test coins.'
+      : `Serving on the ${device}, test coins.`
   if (role.running > 0 || (lastActiveMs !== undefined && nowMs - lastActiveMs < recentMs))
     return { status: 'earning', tile: 'Earning', title: 'Earning', line: `${serving} ${capital(requests(role.running))} now.` }
   const online = link.sinceMs === undefined ? '' : ` Online for ${duration(nowMs - link.sinceMs)}, no request in the last minute.`
   return { status: 'waiting', tile: 'Waiting', title: 'Ready, waiting for requests', line: `${serving}${online}` }
+}
+
+/** An engine of another program that is not there, or does not list its model. The worker looks for it by itself. */
+function engineAway(
+  { name, isLooking }: NonNullable<EarnRole['servedBy']>,
+  state: { reason: string; words?: Words | undefined },
+): StatusText {
+  if (isLooking)
+    return {
+      status: 'starting',
+      tile: 'Waiting',
+      title: 'Starting, looking for the engine',
+      line: state.reason,
+      ...lineWords(state.words),
+    }
+  return {
+    status: 'offline',
+    tile: 'Stopped',
+    title: `${name} cannot be used`,
+    titleWords: { code: 'serving-engine-away', values: { name } },
+    line: `Earning goes on when it is back. ${state.reason}`,
+    ...lineWords(state.words),
+  }
 }
 
 /** Earning goes on by itself when the other program has ended. */

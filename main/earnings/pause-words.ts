@@ -1,10 +1,14 @@
 import type { Limits, PauseReason } from '../../preload/api/limits.ts'
 import type { Words } from '../base/failure.ts'
 import type { PauseState } from './pause-keeper.ts'
-import { canPassOver, coolerByC, hourOfWeek } from './pause-rule.ts'
+import { canPassOver, coolerByC, givingWay, hourOfWeek } from './pause-rule.ts'
 
 /** What pauses serving, and the limits that it was judged by. */
-export type LimitPause = Pick<PauseState, 'reasons' | 'program' | 'temperatureC'> & { readonly limits: Limits }
+export type LimitPause = Pick<PauseState, 'reasons' | 'program' | 'temperatureC'> & {
+  readonly limits: Limits
+  /** The engine of another program that serves: its memory is not this app's to free. */
+  readonly servedBy?: string | undefined
+}
 
 /** Title and line of a pause by the owner's limits (ui.md §5.2). The first reason is the title; the page names the others. */
 export function pausedByLimits(pause: LimitPause, nowMs: number) {
@@ -16,9 +20,24 @@ export function pausedByLimits(pause: LimitPause, nowMs: number) {
     tile: first === 'thermal' ? 'Cooling' : 'Paused',
     title,
     titleWords: words(`pause-${first}${variant}`),
-    line,
-    lineWords: words(`pause-${first}${variant === unnamed ? '' : variant}-line`),
+    ...lineOf(first, pause.servedBy, {
+      line,
+      lineWords: words(`pause-${first}${variant === unnamed ? '' : variant}-line`),
+    }),
     pause: { reasons: [...pause.reasons], canPassOver: pause.reasons.every((reason) => canPassOver.has(reason)) },
+  }
+}
+
+/** Where an engine of another program serves, it gets no new request, and nothing is freed. */
+function lineOf(reason: PauseReason, servedBy: string | undefined, usual: { line: string; lineWords: Words }): typeof usual {
+  if (servedBy === undefined || !givingWay.has(reason)) return usual
+  const when =
+    reason === 'game'
+      ? 'Starts again by itself 60 seconds after you quit, or when it takes next to nothing so long.'
+      : 'Starts again when it needs less than 20%.'
+  return {
+    line: `${when} ${servedBy} gets no new request; what it holds of the GPU is not this app's to free.`,
+    lineWords: { code: `pause-${reason}-external-line`, values: { engine: servedBy } },
   }
 }
 

@@ -58,6 +58,8 @@ export interface GatewayBackend {
   readonly prefix: string
   /** Whether the user has to agree once for each key before requests go there (ui.md §3.5). */
   readonly needsConsent: boolean
+  /** A wider level whose readers read what is asked here now, so that a key needs the user's word for that too; undefined: none, as when left out. */
+  readAlsoAt?(): PrivacyLevel | undefined
   /** Empty while nothing answers there. */
   offers(): readonly Offer[]
   /** A sentence for callers: why `offers` is empty. */

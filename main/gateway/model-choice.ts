@@ -16,6 +16,9 @@ export const idOf = ({ prefix }: GatewayBackend, { model }: Offer): string => `$
 /** Whether the user lets requests of that key go there: to this computer, its own level and all between. `backends` are sorted, narrowest first. */
 function mayUse(key: ApiKey, backend: GatewayBackend, backends: readonly GatewayBackend[]): boolean {
   if (backend.level === 'computer') return true
+  const also = backend.readAlsoAt?.()
+  const wider = also && backends.find(({ level }) => level === also)
+  if (also !== undefined && (wider === undefined || !mayUse(key, wider, backends))) return false
   const widest = backends.findIndex(({ level }) => level === key.level)
   return backends.indexOf(backend) <= widest && (!backend.needsConsent || hasAgreed(key, backend, backends))
 }
@@ -54,12 +57,15 @@ export function chooseModel(name: string, header: string | undefined, key: ApiKe
   const model = named === undefined ? name : name.slice(named.prefix.length + 1)
   const id = `${backend.prefix}/${model}`
   if (!mayUse(key, backend, backends))
-    throw new ApiRefusal(`The user has not agreed that requests with this key go to the level ${backend.level}.`, {
-      param: 'model',
-      code: 'level_not_allowed',
-      status: 403,
-      type: 'permission_error',
-    })
+    throw new ApiRefusal(
+      `The user has not agreed that requests with this key go to the level ${backend.readAlsoAt?.() ?? backend.level}.`,
+      {
+        param: 'model',
+        code: 'level_not_allowed',
+        status: 403,
+        type: 'permission_error',
+      },
+    )
   if (key.models !== null && !key.models.includes(id))
     throw new ApiRefusal('This key may not use that model.', {
       param: 'model',

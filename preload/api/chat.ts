@@ -54,7 +54,7 @@ export const turn = z.object({
   status: turnStatus,
   level: privacyLevel,
   model: z.string(),
-  /** Level `external`: host of the engine that the question was for. */
+  /** Host of the engine of another program that the question was for: at level `external`, and at `practice` where the worker serves with one. */
   engine: z.string().optional(),
   createdAtMs: timeMs,
   /** From sending to the first token; absent until it came. */
@@ -119,7 +119,7 @@ export const levelState = z.object({
   asleep: z.boolean().optional(),
   /** Level `devices`: the computer that answers. */
   device: z.object({ name: z.string(), pairedAtMs: timeMs }).optional(),
-  /** Level `external`: the engine that answers, and whether messages leave this computer for it. */
+  /** An engine of another program that answers (as `turn.engine`), and whether messages leave this computer for it. */
   engine: z.object({ name: z.string(), host: z.string(), isLoopback: z.boolean(), isEncrypted: z.boolean() }).optional(),
   /** Estimated cost of a typical answer; absent when free. */
   estimate: nano.optional(),

@@ -33,10 +33,19 @@ export const externalEngine = z.object({
 })
 export type ExternalEngine = z.output<typeof externalEngine>
 
+/** Most requests that an engine of another program is given at once. */
+export const mostAtOnce = 64
+
+/** What the worker serves with in place of this app's engine, and how many requests at once. */
+export const serving = z.object({ id, model: z.string().min(1).max(300), atOnce: z.number().int().min(1).max(mostAtOnce) })
+export type Serving = z.output<typeof serving>
+
 export const enginesState = z.object({
   engines: z.array(externalEngine),
   /** What chats at the level "Another program" are answered by. */
   chosen: z.object({ id, model: z.string() }).nullable(),
+  /** Null: this app's engine serves. */
+  serving: serving.nullable(),
 })
 export type EnginesState = z.output<typeof enginesState>
 
@@ -56,6 +65,11 @@ export const enginesCalls = {
   'engines.remove': { input: z.strictObject({ id }), output: done },
   /** Every chat at the level "Another program" is answered by it from now on. Fails with `needs-consent` as `engines.add`. */
   'engines.choose': { input: z.strictObject({ id, model: z.string().min(1).max(300), understood }), output: done },
+  /**
+   * What the worker serves with from now on; null: this app's engine. Requests under way are given up, and nobody is charged for them. Fails with
+   * `needs-consent` as `engines.add`, and for a name of a model that the network does not carry.
+   */
+  'engines.serve': { input: z.strictObject({ with: serving.extend({ understood }).nullable() }), output: done },
 } as const
 
 export const enginesStreams = {

@@ -72,8 +72,10 @@ export const limitsState = z.object({
   allowed: z.array(pauseReason),
   /** The practice network is open: see `onPractice`. */
   practice: z.boolean(),
-  /** The node offers a model, which therefore stays loaded. */
+  /** The node offers a model of this app's engine, which therefore stays loaded. */
   offered: z.boolean(),
+  /** Name of the engine of another program that serves instead; what it holds of the card is not this app's to free. */
+  servedBy: z.string().nullable(),
   engine: z.enum(['none', 'coming', 'ready', 'asleep', 'yielded', 'failed']),
 })
 export type LimitsState = z.infer<typeof limitsState>

@@ -489,5 +489,6 @@ export const limits: LimitsState = {
   allowed: ['metered'],
   practice: true,
   offered: false,
+  servedBy: null,
   engine: 'yielded',
 }

@@ -31,7 +31,8 @@ export async function openLocalPath(dataDir: string, backend: OpenAiBackend): Pr
   await network.start()
   const live = network.live.value
   if (!live) throw network.failure.value ?? new Error('The network did not start.')
-  await network.serve(backend, `${backend.model}@${'0'.repeat(40)}:${'0'.repeat(64)}`)
+  const modelName = `${backend.model}@${'0'.repeat(40)}:${'0'.repeat(64)}`
+  await network.serve({ backend, modelName, engine: 'builtin' })
   await live.client.whenReady(AbortSignal.timeout(120_000))
   const deadline = performance.now() + 60_000
   while (!(await live.client.models()).some((offer) => offer.model === backend.model && offer.workers.length > 0)) {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { engineKey, engineName, mostEngines } from '../../../preload/api/engines.ts'
+import { engineKey, engineName, mostEngines, serving } from '../../../preload/api/engines.ts'
 import { id, timeMs } from '../../../preload/api/scalars.ts'
 import { asError, Failure } from '../../base/failure.ts'
 import type { Logger } from '../../base/logger.ts'
@@ -19,6 +19,8 @@ const contents = z.object({
   version: z.literal(1),
   engines: z.array(engineRecord).max(mostEngines),
   chosen: z.object({ id, model: z.string().max(300) }).nullable(),
+  /** What the worker serves with in place of this app's engine. */
+  serving: serving.nullable().default(null),
 })
 export type EngineBookContents = Omit<z.output<typeof contents>, 'version'>
 
@@ -26,7 +28,7 @@ export type EngineBookContents = Omit<z.output<typeof contents>, 'version'>
 const secretName = 'engines'
 
 /**
- * Which external engines the user added, with their keys and which one chats use. All of it lies sealed in the secret store: whoever could write it from
+ * Which external engines the user added, with their keys, which one chats use and which one serves. All of it lies sealed in the secret store: whoever could write it from
  * outside would name the address that keys and questions go to.
  */
 export class EngineBook {
@@ -61,15 +63,15 @@ export class EngineBook {
   }
 }
 
-const none: EngineBookContents = { engines: [], chosen: null }
+const none: EngineBookContents = { engines: [], chosen: null, serving: null }
 
 /** Undefined where something is kept that cannot be read. */
 function read(secrets: Pick<SecretStore, 'get'>, logger: Logger): EngineBookContents | undefined {
   const kept = secrets.get(secretName)
   if (kept === undefined) return none
   try {
-    const { engines, chosen } = contents.parse(JSON.parse(new TextDecoder().decode(kept)))
-    return { engines, chosen }
+    const { version: _, ...book } = contents.parse(JSON.parse(new TextDecoder().decode(kept)))
+    return book
   } catch (thrown) {
     // Of a newer version: nothing is sent to an engine that is not understood.
     logger.warn('the list of engines could not be read', { reason: asError(thrown).name })

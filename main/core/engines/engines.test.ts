@@ -113,9 +113,9 @@ describe('the list of engines', () => {
     await soon(() => expect(later.view()).toMatchObject({ chosen: { id, model }, engines: [{ status: 'ready' }] }))
     expect(server.asked[0]?.authorization).toBe(`Bearer ${key}`)
     await later.remove(id)
-    expect(later.view()).toEqual({ engines: [], chosen: null })
+    expect(later.view()).toEqual({ engines: [], chosen: null, serving: null })
     const left = openSecretStore(join(folder, 'secrets.json'), testKey).get('engines')
-    expect(JSON.parse(Buffer.from(left ?? []).toString())).toEqual({ version: 1, engines: [], chosen: null })
+    expect(JSON.parse(Buffer.from(left ?? []).toString())).toEqual({ version: 1, engines: [], chosen: null, serving: null })
   })
 
   it('refuses an address that could not be kept, and does not write over what it could not read', async () => {
@@ -384,6 +384,25 @@ describe('external engines over the local API', () => {
     expect(stage.gateway.view().keys[0]?.consentedLevel).toBe('external')
     stage.gateway.changeKey({ ...terms, id: keyId, level: 'practice', consent: false })
     expect((await asked()).status).toBe(403)
+  })
+
+  it('are reached over the practice network too only by keys that may ask other programs, while its worker serves with one', async () => {
+    const { engines } = await withEngine()
+    const paid = paidPlace(1n)
+    let also: 'external' | undefined = 'external'
+    const stage = await openStage([{ ...paid.backend, readAlsoAt: () => also }, externalGateway(engines)])
+    onTestFinished(() => stage.close())
+    const terms = { name: 'Test', models: null, origins: [], dailyLimit: 1_000n, consent: true }
+    const narrow = stage.gateway.createKey({ ...terms, level: 'practice' }).secret
+    const wide = stage.gateway.createKey({ ...terms, level: 'external' }).secret
+    const asked = (key: string) => stage.send('POST', '/v1/chat/completions', { key, body: { ...ask, model: 'network/paid' } })
+    const refused = await asked(narrow)
+    expect([refused.status, refused.json()]).toEqual([403, { error: expect.objectContaining({ code: 'level_not_allowed' }) }])
+    expect((await stage.send('GET', '/v1/models', { key: narrow })).json()).toMatchObject({ data: [] })
+    expect((await asked(wide)).status).toBe(200)
+    also = undefined
+    expect((await asked(narrow)).status).toBe(200)
+    expect(paid.asked).toHaveLength(2)
   })
 
   it('takes pictures that stand in the request, and fetches none', async () => {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type EnginesState, type ExternalEngine, mostEngines } from '../../../preload/api/engines.ts'
+import { type EnginesState, type ExternalEngine, mostEngines, type Serving } from '../../../preload/api/engines.ts'
 import { Failure, toldOf } from '../../base/failure.ts'
 import type { Logger } from '../../base/logger.ts'
 import { Signal, type Watchable } from '../../base/signal.ts'
@@ -43,7 +43,7 @@ export interface ChosenEngine {
   readonly listed: ExternalModel | undefined
 }
 
-/** The external engines of the app: which there are, with their health, and which one the chats use. `start` it, `stop` it. */
+/** The external engines of the app: which there are, with their health, which one the chats use and which one serves. `start` it, `stop` it. */
 export class Engines {
   readonly #options: EnginesOptions
   readonly #book: EngineBook
@@ -82,11 +82,18 @@ export class Engines {
     return { engine, model: chosen.model, listed: modelOf(engine, chosen.model) }
   }
 
+  /** What serves in place of this app's engine; undefined: nothing does. */
+  serving(): { readonly engine: LiveEngine; readonly model: string; readonly atOnce: number } | undefined {
+    const { serving } = this.#book.value
+    const engine = serving === null ? undefined : this.#live.get(serving.id)
+    return serving === null || engine === undefined ? undefined : { engine, model: serving.model, atOnce: serving.atOnce }
+  }
+
   /** @throws Failure `bad-url`, `needs-consent`, `engine-known`, `too-many-engines`, `engines-unreadable`, `disk-full`, `write-failed` */
   add({ name, key, understood, ...wish }: EngineWish): { id: string } {
     const address = engineAddress(wish.url)
     if (!understood) askFirst(address)
-    const { engines, chosen } = this.#book.value
+    const { engines } = this.#book.value
     if (engines.some((one) => one.name.toLowerCase() === name.toLowerCase()))
       throw new Failure('engine-known', `There is an engine ${name} already.`, {
         advice: 'Choose another name.',
@@ -97,7 +104,7 @@ export class Engines {
     const id = randomBytes(9).toString('base64url')
     const url = address.url.href.replace(/\/$/, '')
     const record = { id, name, url, ...(key !== undefined && { key }), addedAtMs: Date.now() }
-    this.#book.write({ engines: [...engines, record], chosen })
+    this.#book.write({ ...this.#book.value, engines: [...engines, record] })
     this.#open(record)
     return { id }
   }
@@ -110,24 +117,51 @@ export class Engines {
   /** @throws Failure `not-found`, `disk-full`, `write-failed` */
   async remove(id: string): Promise<void> {
     this.#engine(id)
-    const { engines, chosen } = this.#book.value
-    this.#book.write({ engines: engines.filter((one) => one.id !== id), chosen: chosen?.id === id ? null : chosen })
+    const { engines, chosen, serving } = this.#book.value
+    this.#book.write({
+      engines: engines.filter((one) => one.id !== id),
+      chosen: chosen?.id === id ? null : chosen,
+      serving: serving?.id === id ? null : serving,
+    })
     await this.#close(id)
   }
 
   /** @throws Failure `not-found`, `needs-consent`, `disk-full`, `write-failed` */
   choose({ id, model, understood }: { id: string; model: string; understood?: true | undefined }): void {
+    this.#listed(id, model, understood)
+    this.#book.write({ ...this.#book.value, chosen: { id, model } })
+    this.#changed()
+  }
+
+  /**
+   * What serves from now on; null: this app's engine.
+   * @throws Failure `not-found`, `needs-consent`, `model-unservable`, `disk-full`, `write-failed`
+   */
+  serve(wish: (Serving & { readonly understood?: true | undefined }) | null): void {
+    if (wish !== null) {
+      checkServable(wish.model)
+      this.#listed(wish.id, wish.model, wish.understood)
+    }
+    const serving = wish && { id: wish.id, model: wish.model, atOnce: wish.atOnce }
+    this.#book.write({ ...this.#book.value, serving })
+    this.#changed()
+  }
+
+  #listed(id: string, model: string, understood: true | undefined): void {
     const engine = this.#engine(id)
     if (modelOf(engine, model) === undefined)
       throw new Failure('not-found', 'The engine does not list this model.', { values: { what: 'model' } })
     if (!understood) askFirst(engine.address)
-    this.#book.write({ engines: this.#book.value.engines, chosen: { id, model } })
-    this.#changed()
   }
 
   /** What the page shows. */
   view(): EnginesState {
-    return { engines: this.list().map(shown), chosen: this.chosen() === undefined ? null : this.#book.value.chosen }
+    const { chosen, serving } = this.#book.value
+    return {
+      engines: this.list().map(shown),
+      chosen: this.chosen() === undefined ? null : chosen,
+      serving: this.serving() === undefined ? null : serving,
+    }
   }
 
   #engine(id: string): LiveEngine {
@@ -176,6 +210,21 @@ export class Engines {
 /** A model that an engine lists now. */
 export const modelOf = ({ server }: LiveEngine, id: string): ExternalModel | undefined =>
   server.healthy() ? server.listing.value?.models.find((one) => one.id === id) : undefined
+
+/** Of a name on the network, in bytes. */
+const mostModelBytes = 512
+
+/**
+ * A name that was not made of file, commit and hash is served as it is; what follows an `@` would be taken for a commit that nobody knows.
+ * @throws Failure `model-unservable`
+ */
+function checkServable(model: string): void {
+  if (!model.includes('@') && Buffer.byteLength(model) <= mostModelBytes) return
+  throw new Failure('model-unservable', `A network does not carry the name ${model}: it is too long, or holds an @.`, {
+    advice: 'Give the model another name in its program.',
+    values: { model },
+  })
+}
 
 /** @throws Failure `needs-consent` for an address that is not this computer's own */
 function askFirst({ host, isLoopback, isEncrypted }: EngineAddress): void {

@@ -58,6 +58,7 @@ export async function engineServer(backend: OpenAiBackend): Promise<EngineServer
 /** A random model never ends by itself: this program has a limit of its own. */
 function shortened(body: Buffer): Uint8Array {
   if (body.length === 0) return body
-  const asked = JSON.parse(body.toString('utf8')) as { max_tokens: number }
-  return Buffer.from(JSON.stringify({ ...asked, max_tokens: Math.min(asked.max_tokens, 12) }))
+  // Workers write the one name of the limit beside the other.
+  const { max_completion_tokens: other, ...asked } = JSON.parse(body.toString('utf8')) as Record<string, number | undefined>
+  return Buffer.from(JSON.stringify({ ...asked, max_tokens: Math.min(asked.max_tokens ?? other ?? 12, 12) }))
 }

@@ -1,0 +1,226 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { LevelView, Turn } from '../../preload/api/chat.ts'
+import type { EarnState } from '../../preload/api/earn.ts'
+import type { EnginesState } from '../../preload/api/engines.ts'
+import { silentLogger } from '../base/logger.ts'
+import { childEntries } from '../child-entries.ts'
+import { type Core, startCore } from '../core.ts'
+import { tinyEngine } from '../gateway/testing/gateway-stage.ts'
+import type { LocalEngine } from '../inference/local-engine.ts'
+import { createEngineBackend } from '../inference/openai.ts'
+import { tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
+import { type EngineServer, engineServer } from './engines/testing/engine-server.ts'
+
+/** A busy machine takes its time. */
+const busyMs = 100_000
+const testMs = 400_000
+const within = (): AbortSignal => AbortSignal.timeout(busyMs)
+
+async function first<T>(values: AsyncIterable<T>, holds: (value: T) => boolean): Promise<T> {
+  for await (const value of values) if (holds(value)) return value
+  throw new Error('The stream ended without it.')
+}
+
+describe('the app serving with an engine of another program', () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'cocoon-serving-'))
+  const model = 'org/tiny:1b'
+  let [core, engine, server, id] = [] as unknown as [Core, LocalEngine, EngineServer, string]
+  const calls = () => core.handlers.calls
+  const streams = () => core.handlers.streams
+  const start = (): Promise<Core> =>
+    startCore({
+      dataDir,
+      shell: 'browser',
+      entries: childEntries(new URL('../core.ts', import.meta.url).href),
+      logger: silentLogger,
+    })
+  const offers = (name: string, workers: number): Promise<unknown> =>
+    first(
+      streams()['network.state']({}, within()),
+      ({ models }) => (models.find((one) => one.name === name)?.workers ?? 0) === workers,
+    )
+  const earn = (holds: (state: EarnState) => boolean = () => true): Promise<EarnState> =>
+    first(streams()['earn.state']({}, within()), holds)
+  const engines = (holds: (state: EnginesState) => boolean = () => true): Promise<EnginesState> =>
+    first(streams()['engines.state']({}, within()), holds)
+  const practice = async (holds: (level: LevelView) => boolean): Promise<LevelView> => {
+    const isPractice = (one: LevelView): boolean => one.level === 'practice'
+    const levels = await first(streams()['chat.levels']({}, within()), (all) => all.some((one) => isPractice(one) && holds(one)))
+    return levels.find(isPractice) as LevelView
+  }
+  const questions = (): EngineServer['asked'][number][] => server.asked.filter(({ path }) => path !== '/v1/models')
+  const chatOf = async (): Promise<string> => (await calls()['chat.create']({ level: 'practice' })).id
+  async function ask(id: string, text: string, stop = false): Promise<Turn> {
+    const { id: turnId } = await calls()['chat.send']({ id, text })
+    if (stop) return calls()['chat.stop']({ id, turnId })
+    for await (const event of streams()['chat.conversation']({ id }, within())) {
+      const turns = event.type === 'snapshot' ? event.conversation.turns : event.type === 'turn' ? [event.turn] : []
+      const turn = turns.find((one) => one.id === turnId)
+      if (turn && turn.status !== 'waiting' && turn.status !== 'streaming') return turn
+    }
+    throw new Error('The turn did not end.')
+  }
+
+  beforeAll(async () => {
+    engine = await tinyEngine()
+    server = await engineServer(createEngineBackend({ engine, model }))
+    core = await start()
+    const own = await calls()['models.addFile']({ path: await tinyGgufFile() })
+    await calls()['models.cancelDownload']({ id: 'smollm2-135m-instruct-q4_1' })
+    await calls()['models.use']({ id: own.id })
+    ;({ id } = await calls()['engines.add']({ name: 'mine', url: server.url }))
+    await engines((state) => state.engines[0]?.status === 'ready')
+  }, testMs)
+  afterAll(async () => {
+    await core?.stop()
+    await server?.close()
+    await engine?.dispose()
+    rmSync(dataDir, { recursive: true, force: true })
+  }, testMs)
+
+  it('takes only a listed model with a name that a network carries', async () => {
+    const serve =
+      (name: string, engineId = id) =>
+      () =>
+        calls()['engines.serve']({ with: { id: engineId, model: name, atOnce: 1 } })
+    expect(serve('unlisted')).toThrow(expect.objectContaining({ code: 'not-found' }))
+    expect(serve(model, 'nobody')).toThrow(expect.objectContaining({ code: 'not-found' }))
+    expect(serve('tiny@0123:abc')).toThrow(expect.objectContaining({ code: 'model-unservable' }))
+    expect(serve('ä'.repeat(257))).toThrow(expect.objectContaining({ code: 'model-unservable' }))
+    expect((await engines()).serving).toBeNull()
+  })
+
+  it(
+    'answers questions of the network, which are counted, charged and paid out; own chat says who reads',
+    async () => {
+      const { model: ownModel = '' } = await practice(({ state, seal }) => state === 'ready' && seal.phase === 'earned')
+      expect(ownModel).not.toBe(model)
+      const before = await chatOf()
+      expect(await ask(before, 'Only for this app', true)).not.toHaveProperty('engine')
+      await calls()['engines.serve']({ with: { id, model, atOnce: 2 } })
+      const level = await practice(({ engine, seal }) => engine !== undefined && seal.phase === 'earned')
+      expect(level).toMatchObject({ model, engine: { name: 'mine', host: new URL(server.url).host, isLoopback: true } })
+      const { seal } = level
+      const rows = seal.phase === 'earned' ? seal.report.rows : []
+      expect(rows.at(-1)).toMatchObject({ id: 'engine-program', result: 'not-checked' })
+      await offers(model, 1)
+      // What was written before was not meant for it.
+      await expect(calls()['chat.send']({ id: before, text: 'And now?' })).rejects.toMatchObject({ code: 'needs-choice' })
+      const chat = await chatOf()
+      const turn = await ask(chat, 'Good morning?')
+      expect(turn).toMatchObject({ status: 'done', level: 'practice', model, engine: new URL(server.url).host })
+      expect(questions()).toHaveLength(1)
+      expect(JSON.parse(questions()[0]?.body ?? '')).toMatchObject({ model, messages: [{}, { content: 'Good morning?' }] })
+      // The key that it was sealed to holds no quote.
+      expect(turn.seal).toMatchObject({ scheme: 'direct', attestation: 'none' })
+      const { promptTokens = 0, cachedTokens = 0, completionTokens = 0, adjustedTokens = 0, cost = 0n } = turn.usage ?? {}
+      expect(completionTokens).toBe(12)
+      expect(adjustedTokens).toBe(promptTokens - cachedTokens + Math.trunc(cachedTokens / 10) + completionTokens * 8)
+      expect(cost).toBe(BigInt(adjustedTokens) * 200_000n)
+      const earned = BigInt(adjustedTokens) * 150_000n
+      const pending = await earn(({ requests: [request] }) => request?.money === 'pending')
+      expect(pending).toMatchObject({
+        status: 'earning',
+        line: 'Serving with mine, test coins. No request now.',
+        settleable: earned,
+      })
+      expect(pending.requests[0]).toMatchObject({ model, result: 'answered', adjustedTokens, earned })
+      expect(await calls()['earn.settle']({})).toEqual({ ownerReceived: earned })
+      await earn(({ settled }) => settled === earned)
+      // What waits for the seal of an engine that reads is held as for any other program.
+      await expect(calls()['chat.send']({ id: chat, text: `0x${'ab'.repeat(32)}` })).rejects.toMatchObject({
+        code: 'looks-secret',
+      })
+    },
+    testMs,
+  )
+
+  it(
+    'gives it no more at once than was chosen',
+    async () => {
+      const waiting: Array<() => void> = []
+      server.misbehave = (_, response) => {
+        response.writeHead(200, { 'Content-Type': 'text/event-stream' })
+        const event = (value: object): void => void response.write(`data: ${JSON.stringify(value)}\n\n`)
+        event({ choices: [{ index: 0, delta: { content: 'One' }, finish_reason: null }] })
+        waiting.push(() => {
+          event({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })
+          event({ choices: [], usage: { prompt_tokens: 9, completion_tokens: 1, total_tokens: 10 } })
+          response.end('data: [DONE]\n\n')
+        })
+      }
+      const chats = await Promise.all([chatOf(), chatOf()])
+      const running = chats.map((chat) => ask(chat, 'At once'))
+      await earn((state) => state.running === 2)
+      expect(waiting).toHaveLength(2)
+      const third = await chatOf()
+      const late = ask(third, 'One more')
+      // The proxy keeps it, or the client asks again; the engine is not told of it.
+      await earn((state) => state.running === 2)
+      expect(waiting).toHaveLength(2)
+      server.misbehave = undefined
+      for (const end of waiting) end()
+      for (const turn of await Promise.all(running)) expect(turn).toMatchObject({ status: 'done', answer: 'One' })
+      await late
+    },
+    testMs,
+  )
+
+  it(
+    'tells the proxy when the engine is gone, and when it is back',
+    async () => {
+      server.list = (_, response) => response.destroy()
+      const away = await earn(({ status }) => status === 'offline')
+      expect(away).toMatchObject({ title: 'mine cannot be used', titleWords: { code: 'serving-engine-away' } })
+      await offers(model, 0)
+      expect(await practice(({ state }) => state === 'unavailable')).toMatchObject({
+        reasonWords: { code: 'engine-unreachable' },
+      })
+      server.list = undefined
+      await earn(({ status }) => status !== 'offline')
+      await offers(model, 1)
+      await practice(({ state, seal }) => state === 'ready' && seal.phase === 'earned')
+      expect(await ask(await chatOf(), 'Back?')).toMatchObject({ status: 'done' })
+    },
+    testMs,
+  )
+
+  it(
+    'takes nothing while earning is paused, and is chosen again after a restart',
+    async () => {
+      await calls()['earn.pause']({})
+      await offers(model, 0)
+      const limits = await first(streams()['limits.state']({}, within()), () => true)
+      expect(limits).toMatchObject({ servedBy: 'mine', offered: false })
+      await calls()['earn.resume']({})
+      await core.stop()
+      server.asked.length = 0
+      core = await start()
+      await offers(model, 1)
+      expect((await engines()).serving).toEqual({ id, model, atOnce: 2 })
+      await practice(({ state, seal }) => state === 'ready' && seal.phase === 'earned')
+      expect(await ask(await chatOf(), 'After the restart')).toMatchObject({ status: 'done', model })
+      expect(questions()).toHaveLength(1)
+    },
+    testMs,
+  )
+
+  it(
+    'goes back to this app’s engine with the user’s word, or when the engine is removed, and asks it nothing more',
+    async () => {
+      const asked = server.asked.length
+      await calls()['engines.remove']({ id })
+      expect(await engines()).toMatchObject({ engines: [], serving: null })
+      await offers(model, 0)
+      const own = await practice(({ state, seal }) => state === 'ready' && seal.phase === 'earned')
+      expect([own.engine, own.model === model]).toEqual([undefined, false])
+      expect((await earn(({ status }) => status === 'waiting' || status === 'earning')).line).toMatch(/^Serving on the CPU/)
+      expect(await ask(await chatOf(), 'Who is there?', true)).not.toHaveProperty('engine')
+      expect(server.asked.slice(asked).filter(({ path }) => path !== '/v1/models')).toEqual([])
+    },
+    testMs,
+  )
+})
