@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer, type Server } from 'node:http'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type BrowserContext, expect, type Locator, type Page, test } from '@playwright/test'
@@ -39,10 +40,13 @@ let window: BrowserContext | undefined
 let page: Page
 let dataDir: string
 let file: string
+let passing: Server | undefined
 
 test.afterAll(async () => {
   await window?.close()
   await app?.stop()
+  passing?.closeAllConnections()
+  passing?.close()
 })
 
 /** Two ports that nobody uses now. */
@@ -180,8 +184,6 @@ async function consentToOpen(): Promise<void> {
 
 test('the Open network answers after consent, for money, and says who can read', async () => {
   mkdirSync(pictures, { recursive: true })
-  // Pictures of colours that have arrived.
-  await page.emulateMedia({ reducedMotion: 'reduce' })
   await goTo(page, 'Chat')
   await chooseLevel(page, 'Open network')
   await expect(consent()).toBeVisible()
@@ -220,8 +222,32 @@ test('the Open network answers after consent, for money, and says who can read',
   console.log(`    Open network: ${adjusted} adjusted tokens for ${costNano} nano`)
 })
 
+/** What another endpoint of the chain makes of an answer of it. */
+let told: (answer: string) => string = (answer) => answer
+
+/** A program that passes on what the chain of the running app answers. */
+async function otherEndpoint(): Promise<string> {
+  passing = createHttpServer((request, response) => {
+    const pass = async (): Promise<void> => {
+      const parts: Uint8Array[] = []
+      for await (const part of request) parts.push(part)
+      const { endpoint } = JSON.parse(readFileSync(join(dataDir, 'local-network.json'), 'utf8')) as { endpoint: string }
+      const headers = { 'content-type': 'application/json' }
+      const answer = await fetch(endpoint, { method: 'POST', headers, body: Buffer.concat(parts) })
+      response.writeHead(answer.status, headers).end(told(await answer.text()))
+    }
+    pass().catch(() => response.destroy())
+  })
+  const server = passing
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}/api/v2/jsonRPC`
+}
+
 test('consent to the Open network ends with the app: the same chat asks again before anything is sent', async () => {
   await app?.stop()
+  const network = { ...JSON.parse(readFileSync(file, 'utf8')), chain: { kind: 'local', endpoints: [await otherEndpoint()] } }
+  writeFileSync(file, JSON.stringify(network))
   app = await startApp(dataDir, { args: ['--network', file] })
   await openByLink(page, app)
   await goTo(page, 'Chat')
@@ -237,6 +263,22 @@ test('consent to the Open network ends with the app: the same chat asks again be
   // What was written is still there.
   await answeredInPart(await ask(page, again))
   await expect(page.getByRole('article', { name: /^Question: / })).toHaveCount(2)
+})
+
+test('an endpoint that lies about the network contract is found out: the seal falls, and nothing is sent', async () => {
+  const sheet = page.getByRole('dialog')
+  const registry = sheet.getByRole('listitem').filter({ hasText: 'The proxy is listed in the registry' })
+  await seal().click()
+  await expect(registry).toContainText(/read through \S+\. Also asked: \S+\. They agreed; no block proof was checked\./)
+  await page.keyboard.press('Escape')
+  told = (answer) =>
+    answer.replaceAll(/"(data|code)":"[^"]*"/g, '"$1":""').replaceAll('"state":"active"', '"state":"uninitialized"')
+  await expect(seal()).toHaveAccessibleName(/^Privacy: Not verified/, { timeout: 30_000 })
+  await expect(page.getByRole('button', { name: 'Send' })).toBeDisabled()
+  await seal().click()
+  await expect(registry).toContainText(/Failed.*The endpoints \S+ and \S+ tell different things about the network contract\./s)
+  await clearToAll(page, pictures, 'disagreement', smallViews)
+  await page.keyboard.press('Escape')
 })
 
 test('a network of the main network is opened for reading only', async ({ browser }) => {

@@ -32,6 +32,10 @@ export async function clearToAll(page: Page, pictures: string, name: string, vie
   for (const [theme, width, height] of views) {
     await page.setViewportSize({ width, height })
     await page.evaluate(`document.documentElement.dataset.theme = '${theme}'`)
+    // What moves has arrived, what turns for ever apart.
+    await page.evaluate(`Promise.allSettled(document.getAnimations()
+      .filter((one) => one.effect.getComputedTiming().endTime !== Infinity)
+      .map((one) => one.finished)).then(() => {})`)
     await page.screenshot({ path: join(pictures, `${name}-${theme}-${width}.png`) })
     for (const finding of await findingsOfAxe(page)) found.push(`${name} ${theme} ${width}: ${finding}`)
   }

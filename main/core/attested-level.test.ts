@@ -348,6 +348,16 @@ describe('the level Attested network', () => {
     expect(await scene.seal()).toMatchObject({ phase: 'failed', reason: { text: expect.stringMatching(/read 6\d minutes ago/) } })
     scene.root.set({ ...good })
     expect(await scene.seal()).toMatchObject({ phase: 'earned' })
+    // One of two endpoints tells of another contract.
+    const dispute = { first: 'http://127.0.0.1:1/', other: 'http://127.0.0.1:2/' }
+    scene.root.set({ ...good, disputed: dispute })
+    await expect(scene.ask()).rejects.toMatchObject({ code: 'not-verified' })
+    expect(scene.keeper.state.value).toMatchObject({
+      phase: 'failed',
+      reason: { words: { code: 'root-disputed', values: dispute } },
+    })
+    scene.root.set({ ...good })
+    expect(await scene.seal()).toMatchObject({ phase: 'earned' })
     scene.nowMs += 400 * 86_400_000
     expect(await scene.seal()).toMatchObject({ phase: 'failed' })
     expect(scene.backend.requests).toEqual([])

@@ -24,6 +24,7 @@ import { type Database, openDatabase } from '../storage/database.ts'
 import type { DiskRoom } from '../storage/disk-room.ts'
 import type { DataPaths } from '../storage/files.ts'
 import type { Chain } from '../ton/chain.ts'
+import { otherChains } from '../ton/root-agreement.ts'
 import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
 import { CocoonWallet } from '../wallet/cocoon-wallet.ts'
 import { W5Wallet } from '../wallet/w5-wallet.ts'
@@ -43,6 +44,8 @@ import type { StartProgress } from './start-progress.ts'
 
 /** Values of the local network that are not in its contracts (architecture, Networks). */
 const rootIntervalMs = 5000
+/** The embedded chain is never some blocks behind; whoever passes its answers on may be for a moment. */
+const rootPausesMs = [250, 500, 1_000]
 const reconnectMs = 1500
 const walletGraceMs = 5000
 
@@ -74,6 +77,8 @@ export interface JoinedNetwork {
   readonly root: Address
   /** That the app runs no proxy there: it speaks to those that the network lists. One that has to attest is never run by the app. */
   readonly listedProxies: boolean
+  /** Asked for the network contract too, beside the app's own chain. */
+  readonly endpoints?: readonly string[]
 }
 
 /**
@@ -184,7 +189,13 @@ export class LocalNetwork implements AppNetwork {
     // Before anything else can fail: an operator may mend a network with the command line while the app runs.
     tellLocalEndpoint(paths.localEndpoint, { endpoint: chain.endpoint, root: rootAddress, chainId })
     closeLater(() => forgetLocalEndpoint(paths.localEndpoint))
-    const root = watchRoot(chain.chain, rootAddress, { intervalMs: rootIntervalMs, logger: logger.room('root') })
+    const others = otherChains(this.chainKind, joined?.endpoints ?? [], logger.room('chain'))
+    const root = watchRoot(chain.chain, rootAddress, {
+      intervalMs: rootIntervalMs,
+      others,
+      pausesMs: rootPausesMs,
+      logger: logger.room('root'),
+    })
     closeLater(() => root.stop())
     const place = joined && (await progress.run('contracts', () => this.#ownPlace(chain.chain, root, joined)))
     const owner = this.#keep(new W5Wallet(chain.chain, secrets.networkOwner))

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -68,6 +69,25 @@ const file = (change: object = {}): ChainNetwork => {
   return network
 }
 
+/** An endpoint that knows no contract anywhere. */
+async function withLiar(work: (liar: string) => Promise<void>): Promise<void> {
+  const nothing = {
+    ...{ '@type': 'raw.fullAccountState', balance: '0', extra_currencies: [], code: '', data: '', frozen_hash: '' },
+    ...{ state: 'uninitialized', sync_utime: 1, last_transaction_id: { '@type': 'internal.transactionId', lt: '0', hash: '' } },
+    block_id: { '@type': 'ton.blockIdExt', workchain: -1, shard: '0', seqno: 1, root_hash: '', file_hash: '' },
+  }
+  const liar = createHttpServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ ok: true, result: nothing }))
+  })
+  const port = await listening(liar)
+  try {
+    await work(`http://127.0.0.1:${port}/`)
+  } finally {
+    liar.closeAllConnections()
+    await closed(liar)
+  }
+}
+
 /** Opens a network as the app does, and gives what the Network screen shows once its start has come to an end. */
 async function opened(chosen: ChainNetwork, look: (network: AppNetwork) => Promise<void> | void = () => undefined) {
   makeDataDir(dataDir)
@@ -134,6 +154,14 @@ describe('a network file on the local chain', () => {
     })
   })
 
+  it('is not opened where another endpoint that it names tells otherwise; both are named', async () => {
+    await withLiar(async (liar) => {
+      const { state, parts } = await opened(file({ chain: { kind: 'local', endpoints: [liar] } }))
+      expect(state).toMatchObject({ status: 'error', error: expect.stringContaining(`${liar} tell different things`) })
+      expect(parts.find(({ id }) => id === 'contracts')).toMatchObject({ state: 'failed' })
+    })
+  })
+
   it('runs the proxy at the listed ports, and says which one is taken', async () => {
     const servers = [createServer(), createServer()] as const
     const [port, next] = await Promise.all(servers.map(listening))
@@ -180,7 +208,23 @@ describe('a network file of the main network', () => {
       expect(state.proxies).toMatchObject([{ state: 'listed', workers: null }])
       expect(state.root?.pricePerToken).toBe(333_333n)
       expect(parts.map(({ id }) => id)).toEqual(['storage', 'hardware', 'model', 'engine', 'network'])
-      expect(parts.at(-1)).toMatchObject({ state: 'ready', detail: expect.stringContaining(chain.endpoint) })
+      expect(parts.at(-1)).toMatchObject({
+        state: 'ready',
+        detail: `read through ${chain.endpoint}; http://127.0.0.1:9/ did not answer`,
+      })
     })
   })
+
+  it('shows nothing of it where its endpoints tell different things, and names them', async () => {
+    await asOwner(async ({ chain }) => {
+      await withLiar(async (liar) => {
+        const endpoints = [chain.endpoint, liar]
+        const { state, parts } = await opened(file({ kind: 'open', chain: { kind: 'mainnet', endpoints } }))
+        const error = `The endpoints ${chain.endpoint} and ${liar} tell different things about the network contract.`
+        expect(state).toMatchObject({ status: 'error', error, proxies: [] })
+        expect(state.root).toBeUndefined()
+        expect(parts.at(-1)).toMatchObject({ state: 'failed', detail: error })
+      })
+    })
+  }, 30_000)
 })

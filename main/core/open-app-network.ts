@@ -10,7 +10,8 @@ export function openAppNetwork(
   const { chosen, listedProxies = false, ...rest } = options
   if (chosen === null) return new LocalNetwork(rest)
   const { chain, name, root } = chosen
-  if (chain.kind === 'local') return new LocalNetwork({ ...rest, joined: { name, root, listedProxies } })
+  if (chain.kind === 'local')
+    return new LocalNetwork({ ...rest, joined: { name, root, listedProxies, endpoints: chain.endpoints ?? [] } })
   return new ReadOnlyNetwork({
     network: chosen,
     endpoints: chain.endpoints,

@@ -6,6 +6,7 @@ import type { ChainNetwork } from '../network/network-file.ts'
 import { apiKeyFor } from '../ton/api-key.ts'
 import type { Chain } from '../ton/chain.ts'
 import { httpChain } from '../ton/http-chain.ts'
+import { EndpointsDisagree, endpointsThat, type OtherReading, otherChains } from '../ton/root-agreement.ts'
 import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
 import type { Worker } from '../worker/worker.ts'
 import type { WorkerEvent } from '../worker/worker-event.ts'
@@ -77,11 +78,14 @@ export class ReadOnlyNetwork implements AppNetwork {
         logger: this.#logger.room('chain'),
         ...apiKeyFor(endpoint),
       })
-      const watcher = watchRoot(chain, root, { intervalMs: rootIntervalMs, logger: this.#logger.room('root') })
+      const rest = this.#endpoints.filter((_, other) => other !== index)
+      const others = otherChains(this.chainKind, rest, this.#logger.room('chain'))
+      const watcher = watchRoot(chain, root, { intervalMs: rootIntervalMs, others, logger: this.#logger.room('root') })
       this.#progress.set('network', 'working', endpoint)
       const read = await watcher.refresh(this.#stopping.signal).then(
         () => true,
-        () => false,
+        // It has answered; that another one says otherwise is for the screen to tell.
+        (thrown) => thrown instanceof EndpointsDisagree,
       )
       if (this.#stopping.signal.aborted) return
       // The last one is kept although it does not answer: it may later.
@@ -94,7 +98,8 @@ export class ReadOnlyNetwork implements AppNetwork {
   #follow(root: RootWatcher, endpoint: string): void {
     const show = (): void => {
       const failure = root.failure.value
-      if (failure === null) this.#progress.set('network', 'ready', `read through ${endpoint}`)
+      const { source } = root.config.value ?? {}
+      if (failure === null) this.#progress.set('network', 'ready', readThrough(endpoint, source?.others))
       else this.#progress.set('network', 'failed', failure.message)
     }
     this.#unwatch = [root.failure.onChange(show), root.config.onChange(show)]
@@ -121,4 +126,15 @@ export class ReadOnlyNetwork implements AppNetwork {
     for (const stop of this.#unwatch) stop()
     await this.#root?.stop()
   }
+}
+
+/** Which endpoints the contract was read through, and whether they agreed. */
+function readThrough(endpoint: string, others: readonly OtherReading[] = []): string {
+  const same = endpointsThat('same', others)
+  const silent = endpointsThat('silent', others)
+  return [
+    `read through ${endpoint}`,
+    ...(same.length === 0 ? [] : [`${same.join(', ')} said the same`]),
+    ...(silent.length === 0 ? [] : [`${silent.join(', ')} did not answer`]),
+  ].join('; ')
 }

@@ -3,6 +3,7 @@ import { imageHash } from '../protocol/attestation/image-hash.ts'
 import type { VerifiedQuote } from '../protocol/attestation/verify-quote.ts'
 import { readKeyHex } from '../protocol/sealed/direct/worker-key.ts'
 import type { SealedWorker, SealOutcome } from '../protocol/sealed/outcome.ts'
+import { agreedEndpoints } from '../ton/root-agreement.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { SeenPeer } from './checks/seen-peer.ts'
 
@@ -41,7 +42,7 @@ export async function receiptAttestation(
     worker: machineOf(proven),
     listed: {
       readAtMs: root.readAtMs,
-      endpoints: source === undefined ? [] : [source.endpoint],
+      endpoints: agreedEndpoints(root),
       ...(source?.block && { block: source.block.seqno, blockTimeMs: source.block.timeMs }),
     },
   }

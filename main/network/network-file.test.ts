@@ -61,6 +61,13 @@ describe('a network file', () => {
     expect(fault({ ...good, root: written.root })).toMatch(/root: is an address of a test network/)
   })
 
+  it('may name endpoints beside the local chain, which are asked for the network contract too', () => {
+    const local = { ...good, kind: 'local', chain: { kind: 'local', endpoints: ['http://127.0.0.1:4999/api/v2/jsonRPC'] } }
+    expect(parseNetwork(local)).toMatchObject({ chain: local.chain })
+    expect(fault({ ...local, chain: { kind: 'local', endpoints: ['http://example.org/'] } })).toMatch(/https address/)
+    expect(fault({ ...local, chain: { kind: 'local', endpoints: Array(8).fill(local.chain.endpoints[0]) } })).toMatch(/endpoints/)
+  })
+
   it('may describe a network without a blockchain, in the words of the reference', () => {
     const network = parseNetwork({ pseudoRoot: { '@type': 'rootConfig.pseudo', ...pseudo } })
     expect(network).toMatchObject({
@@ -83,7 +90,11 @@ describe('a network file', () => {
     ['a key twice, once in disguise', `{"n\\u0061me" : "One", ${JSON.stringify(good).slice(1)}`, /key twice: name/],
     ['a newer format', { ...good, version: 2 }, /version/],
     ['another kind than its chain', { ...good, kind: 'local' }, /kind: does not fit/],
-    ['a local network that names endpoints', { ...good, kind: 'local', chain: { kind: 'local', endpoints: [] } }, /chain/],
+    [
+      'a local network without any endpoint of those that it names',
+      { ...good, kind: 'local', chain: { kind: 'local', endpoints: [] } },
+      /chain/,
+    ],
     ['an address with a wrong letter', { ...good, root: root.toString().replace('E', 'F') }, /root: is no valid address/],
     ['an address of another workchain', { ...good, root: new Address(-1, root.hash).toString() }, /root: is no valid address/],
     ['no endpoint', { ...good, chain: { kind: 'mainnet', endpoints: [] } }, /endpoints/],

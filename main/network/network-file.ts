@@ -29,7 +29,9 @@ export const networkName = z
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are what is refused
   .regex(/^[^\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$/, 'has invisible characters')
 const chainPart = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('local') }),
+  /** The app has its chain itself; what is named here is asked for the network contract beside it. */
+  z.strictObject({ kind: z.literal('local'), endpoints: z.array(chainEndpoint).min(1).max(7).optional() }),
+  /** The first is what everything goes through; each is asked for the network contract. */
   z.strictObject({ kind: z.enum(['testnet', 'mainnet']), endpoints: z.array(chainEndpoint).min(1).max(8) }),
 ])
 

@@ -10,6 +10,7 @@ import { dataPaths } from '../storage/files.ts'
 import { apiKeyFor } from '../ton/api-key.ts'
 import type { Chain } from '../ton/chain.ts'
 import { httpChain } from '../ton/http-chain.ts'
+import { otherChains } from '../ton/root-agreement.ts'
 import { type RootConfig, watchRoot } from '../ton/root-config.ts'
 
 /** The network that a role works on. */
@@ -52,10 +53,10 @@ export function openNetwork(given: string, options: { readonly dataDir: string; 
 function openFile({ chain: place, root }: ChainNetwork, { dataDir, logger }: { dataDir: string; logger: Logger }): RoleNetwork {
   const { kind } = place
   const local = kind === 'local' ? localEndpoint(dataPaths(dataDir).localEndpoint) : undefined
-  const [endpoint] = place.kind === 'local' ? [local?.endpoint] : place.endpoints
+  const [endpoint, ...others] = [...(local === undefined ? [] : [local.endpoint]), ...(place.endpoints ?? [])]
   if (endpoint === undefined) throw new Failure('network-unknown', 'The network file names no endpoint.')
   const chain = httpChain({ kind, endpoint, logger: logger.room('chain'), ...apiKeyFor(endpoint) })
-  return { ...onChain(`${kind}-${root.hash.toString('hex').slice(0, 16)}`, chain, root, logger), chainId: local?.chainId }
+  return { ...onChain(`${kind}-${root.hash.toString('hex').slice(0, 16)}`, chain, root, logger, others), chainId: local?.chainId }
 }
 
 function openLocal({ dataDir, logger }: { readonly dataDir: string; readonly logger: Logger }): RoleNetwork {
@@ -63,8 +64,9 @@ function openLocal({ dataDir, logger }: { readonly dataDir: string; readonly log
   return { ...onChain('local', httpChain({ kind: 'local', endpoint, logger: logger.room('chain') }), root, logger), chainId }
 }
 
-function onChain(name: string, chain: Chain, root: Address, logger: Logger): RoleNetwork {
-  const watcher = watchRoot(chain, root, { intervalMs: rootIntervalMs[chain.kind], logger: logger.room('root') })
+function onChain(name: string, chain: Chain, root: Address, logger: Logger, endpoints: readonly string[] = []): RoleNetwork {
+  const others = otherChains(chain.kind, endpoints, logger.room('chain'))
+  const watcher = watchRoot(chain, root, { intervalMs: rootIntervalMs[chain.kind], others, logger: logger.room('root') })
   watcher.start()
   return { name, root: watcher.config, chain, close: () => watcher.stop() }
 }

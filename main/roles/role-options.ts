@@ -8,6 +8,7 @@ import type { Policy } from '../protocol/attestation/policy.ts'
 import { checkRootMembership, type MembershipRules, type RootListing } from '../protocol/attestation/root-membership.ts'
 import type { RouterAddress } from '../protocol/wire/dial-via.ts'
 import type { Peer } from '../protocol/wire/peer.ts'
+import { agreedEndpoints } from '../ton/root-agreement.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { type AttestingOptions, ownQuote, type PolicyName, policyNamedOf } from './attesting.ts'
 import type { RoleNetwork } from './open-network.ts'
@@ -98,7 +99,8 @@ export const mostAgeOf = (root: RootConfig | null): Pick<MembershipRules, 'mostA
   root?.source === undefined ? { mostAgeMs: Number.POSITIVE_INFINITY } : {}
 
 /** The lists of a network contract, as they were read. */
-export function listingOf({ proxyHashes, workerHashes, keyManager, address, readAtMs, source }: RootConfig): RootListing {
+export function listingOf(root: RootConfig): RootListing {
+  const { proxyHashes, workerHashes, keyManager, address, readAtMs, source, disputed } = root
   return {
     proxyHashes,
     workerHashes,
@@ -106,7 +108,8 @@ export function listingOf({ proxyHashes, workerHashes, keyManager, address, read
     address: address.toString(),
     readAtMs,
     block: source?.block,
-    endpoints: source === undefined ? [] : [source.endpoint],
+    endpoints: agreedEndpoints(root),
+    ...(disputed && { disputed }),
   }
 }
 

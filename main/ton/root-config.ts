@@ -7,29 +7,41 @@ import { pause } from '../base/pause.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import { untilAborted } from '../base/until-aborted.ts'
 import type { AccountState, Chain } from './chain.ts'
+import { type Dispute, EndpointsDisagree, type OtherReading, readAgreed } from './root-agreement.ts'
 
 /** The root contract as it was at `readAtMs` (Unix milliseconds of this computer). */
 export interface RootConfig extends RootState {
   readonly address: Address
   readonly readAtMs: number
   /** Where it was read; left out when it was not read from a chain. */
-  readonly source?: { readonly endpoint: string; readonly block?: NonNullable<AccountState['block']> }
+  readonly source?: {
+    readonly endpoint: string
+    readonly block?: NonNullable<AccountState['block']>
+    /** The other endpoints that were asked; left out or empty when there is one alone. */
+    readonly others?: readonly OtherReading[]
+  }
+  /** Set while two endpoints disagree since this reading: its terms are the last that they agreed on, but it vouches for nobody. */
+  readonly disputed?: Dispute
 }
 
 export interface RootWatcher {
-  /** The newest good reading; it stays when later readings fail, so look at its `readAtMs`. */
+  /** The newest good reading; it stays when later readings fail, so look at its `readAtMs`, and is marked when endpoints disagree. */
   readonly config: Watchable<RootConfig | null>
   /** Why the newest reading failed; null when it did not. */
   readonly failure: Watchable<Failure | null>
   start(): void
   stop(): Promise<void>
-  /** Reads now. Throws as `readRoot`, or the reason of `signal` when that aborts. */
+  /** Reads now. Throws as `readRoot`, `endpoints-disagree`, or the reason of `signal` when that aborts. */
   refresh(signal?: AbortSignal): Promise<RootConfig>
 }
 
 export interface WatchRootOptions {
   /** Pause between readings. */
   readonly intervalMs: number
+  /** Other endpoints that each reading is compared with; see `readAgreed`. */
+  readonly others?: readonly Chain[]
+  /** After which pauses endpoints that differ are asked again. */
+  readonly pausesMs?: readonly number[]
   readonly logger?: Logger
   /** Unix milliseconds. */
   readonly now?: () => number
@@ -40,13 +52,14 @@ export interface WatchRootOptions {
  * @throws Failure `root-absent`, `root-malformed`, `root-newer` (an update of this software is needed), or a code of `Chain`.
  */
 export async function readRoot(chain: Chain, address: Address, now: () => number = Date.now): Promise<RootConfig> {
-  return (await read(chain, address, now)).config
+  return (await read(chain, address, { now })).config
 }
 
 /** Keeps a root contract's state at hand, read every `intervalMs` from `start` to `stop`. */
 export function watchRoot(chain: Chain, address: Address, options: WatchRootOptions): RootWatcher {
   const now = options.now ?? Date.now
   const logger = options.logger ?? silentLogger
+  const { others = [] } = options
   const config = new Signal<RootConfig | null>(null)
   const failure = new Signal<Failure | null>(null)
   let newestLt = -1n
@@ -54,11 +67,15 @@ export function watchRoot(chain: Chain, address: Address, options: WatchRootOpti
 
   const refresh = async (signal?: AbortSignal): Promise<RootConfig> => {
     try {
-      const answer = read(chain, address, now)
+      const answer = read(chain, address, { now, others, pausesMs: options.pausesMs, signal })
       const reading = await (signal === undefined ? answer : untilAborted(answer, signal))
       const present = config.value
       // Endpoints with several servers answer from older blocks at times; what is older than known is not news.
       if (present !== null && reading.lt < newestLt) return present
+      const { disputed } = present ?? {}
+      const isSilent = reading.config.source?.others?.some((one) => one.endpoint === disputed?.other && one.said === 'silent')
+      // Whoever contradicted and says nothing now has taken nothing back.
+      if (disputed !== undefined && isSilent) throw new EndpointsDisagree(disputed)
       newestLt = reading.lt
       config.set(reading.config)
       failure.set(null)
@@ -67,6 +84,7 @@ export function watchRoot(chain: Chain, address: Address, options: WatchRootOpti
       if (signal?.aborted) throw thrown
       const error = thrown instanceof Failure ? thrown : new Failure('root-malformed', asError(thrown).message, { cause: thrown })
       if (failure.value?.code !== error.code) logger.warn('root contract not read', { code: error.code, message: error.message })
+      if (error instanceof EndpointsDisagree) config.update((present) => present && { ...present, disputed: error.dispute })
       failure.set(error)
       throw error
     }
@@ -98,16 +116,27 @@ export function watchRoot(chain: Chain, address: Address, options: WatchRootOpti
   }
 }
 
-async function read(chain: Chain, address: Address, now: () => number): Promise<{ config: RootConfig; lt: bigint }> {
+interface ReadOptions {
+  readonly now: () => number
+  readonly others?: readonly Chain[]
+  readonly pausesMs?: readonly number[] | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+async function read(
+  chain: Chain,
+  address: Address,
+  { now, others = [], pausesMs, signal }: ReadOptions,
+): Promise<{ config: RootConfig; lt: bigint }> {
   const readAtMs = now()
-  const account = await chain.account(address)
+  const { account, others: told } = await readAgreed(chain, others, address, { pausesMs, signal })
   if (account.status !== 'active' || account.data === null) {
     throw new Failure('root-absent', `There is no network contract at ${address.toString()}.`, {
       advice: 'Check the address of the network.',
     })
   }
   try {
-    const source = { endpoint: chain.endpoint, ...(account.block && { block: account.block }) }
+    const source = { endpoint: chain.endpoint, ...(account.block && { block: account.block }), others: told }
     return { config: { ...parseRootState(account.data), address, readAtMs, source }, lt: account.last?.lt ?? 0n }
   } catch (thrown) {
     if (thrown instanceof LayoutError && thrown.newer) {

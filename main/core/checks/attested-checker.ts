@@ -9,10 +9,11 @@ import type { VerifiedQuote } from '../../protocol/attestation/verify-quote.ts'
 import { readKeyHex } from '../../protocol/sealed/direct/worker-key.ts'
 import type { SealedWorker } from '../../protocol/sealed/outcome.ts'
 import { gpuOf, type Objection, proxyObjections, sentenceOf, unattested, workerObjections } from '../../roles/attested-peers.ts'
+import { agreedEndpoints, endpointsThat } from '../../ton/root-agreement.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import type { OpenedModel } from '../opened-model.ts'
 import { keyRefusal } from './key-refusals.ts'
-import { channelRow, connectionEvidence, statements } from './network-rows.ts'
+import { channelRow, connectionEvidence, readThrough, statements } from './network-rows.ts'
 import { workerEvidence } from './open-checker.ts'
 import { evidence, notChecked, passed, rowFailed, said } from './rows.ts'
 import { type CheckedNetwork, connectionName, connectionOf, type Used } from './used-connection.ts'
@@ -188,7 +189,7 @@ function softwareRow({ root, proxy, workers, nowMs }: Found): CheckRow {
       said('Proxy and worker did not both prove what they run, so there is nothing to compare.', { code: 'check-software-half' }),
     )
   const { version = 0, source } = root ?? {}
-  const from = source?.endpoint ?? '—'
+  const { text, code, values } = readThrough(source)
   const block = source?.block?.seqno ?? '—'
   const ageSeconds = root === null ? 0 : Math.max(0, Math.round((nowMs - (source?.block?.timeMs ?? root.readAtMs)) / 1000))
   return passed(
@@ -196,8 +197,8 @@ function softwareRow({ root, proxy, workers, nowMs }: Found): CheckRow {
     'here',
     statements.software,
     said(
-      `The network contract lists what proxy and worker run: version ${version}, block ${block}, ${ageSeconds} s old, read through ${from}. One endpoint was asked; no block proof was checked.`,
-      { code: 'check-software-listed', values: { version, block, age: ageSeconds, from } },
+      `The network contract lists what proxy and worker run: version ${version}, block ${block}, ${ageSeconds} s old, read through ${text}; no block proof was checked.`,
+      { code: `check-software-${code}`, values: { version, block, age: ageSeconds, ...values } },
     ),
   )
 }
@@ -317,7 +318,8 @@ function inputsOf({ root, proxy, workers }: Found): unknown {
         address: root.address.toString(),
         version: root.version,
         readAtMs: root.readAtMs,
-        ...(root.source && { endpoints: [root.source.endpoint] }),
+        ...(root.source && { endpoints: agreedEndpoints(root), silent: endpointsThat('silent', root.source.others) }),
+        ...(root.disputed && { disputed: root.disputed }),
         ...(root.source?.block && { block: root.source.block.seqno, blockTimeMs: root.source.block.timeMs }),
         proxyHashes: [...root.proxyHashes],
         workerHashes: [...root.workerHashes],

@@ -17,6 +17,9 @@ const sentences: Partial<Record<KeyRefusal | AttestationErrorCode | 'unknown', S
   'lives-too-long': said('The worker’s key is valid for too long.', { code: 'check-key-too-long' }),
   'image-not-listed': said('The network contract does not list what the worker runs.', { code: 'check-key-unlisted' }),
   'root-too-old': said('The network contract was read too long ago to judge the worker by it.', { code: 'check-key-root-old' }),
+  'root-disputed': said('Endpoints disagree about the network contract, so the worker cannot be judged by it.', {
+    code: 'check-key-root-disputed',
+  }),
   'quote-not-for-this-key': said('The worker’s attestation is for another key.', { code: 'check-key-other-quote' }),
   'collateral-unavailable': said('What Intel says of the worker’s machine could not be read.', {
     code: 'check-key-no-collateral',

@@ -1,5 +1,6 @@
-import type { CheckRow, EvidenceItem } from '../../../preload/api/privacy.ts'
+import type { CheckRow, EvidenceItem, Sentence } from '../../../preload/api/privacy.ts'
 import type { ClientConnectionState } from '../../client/state.ts'
+import { type Dispute, disputeText, endpointsThat } from '../../ton/root-agreement.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import { evidence, passed, rowFailed, said } from './rows.ts'
 import type { SeenPeer } from './seen-peer.ts'
@@ -42,6 +43,7 @@ export function channelRow({ key, quote }: SeenPeer): CheckRow {
 export function registryRow(endpoint: string, root: RootConfig | null, nowMs: number): CheckRow {
   if (root === null || nowMs - root.readAtMs > mostRootAgeMs)
     return rowFailed('registry', statements.registry, said('The registry was not read lately.', { code: 'check-registry-old' }))
+  if (root.disputed !== undefined) return rowFailed('registry', statements.registry, disputed(root.disputed))
   const isListed = root.proxies.some(({ forClients: { host, port } }) => `${host}:${port}` === endpoint)
   if (!isListed)
     return rowFailed(
@@ -50,16 +52,39 @@ export function registryRow(endpoint: string, root: RootConfig | null, nowMs: nu
       said('The registry does not list this proxy.', { code: 'check-registry-unlisted' }),
     )
   const { version, source } = root
-  const from = source?.endpoint ?? '—'
+  const { text, code, values } = readThrough(source)
   return passed(
     'registry',
     'here',
     statements.registry,
-    said(`Version ${version}, read through ${from}. One endpoint was asked; no block proof was checked.`, {
-      code: 'check-registry-listed',
-      values: { version, from },
+    said(`Version ${version}, read through ${text}; no block proof was checked.`, {
+      code: `check-registry-${code}`,
+      values: { version, ...values },
     }),
   )
+}
+
+/** Why a row fails that rests on the registry, while endpoints disagree about it. */
+export const disputed = (dispute: Dispute): Sentence =>
+  said(disputeText(dispute), { code: 'check-registry-disputed', values: { ...dispute } })
+
+/** Through whom the registry was read, and whether they agreed. Ends the codes `check-registry-` and `check-software-`. */
+export function readThrough(source: RootConfig['source']): {
+  readonly text: string
+  readonly code: 'listed' | 'agreed' | 'silent' | 'partly'
+  readonly values: Readonly<Record<string, string | number>>
+} {
+  const from = source?.endpoint ?? '—'
+  const same = endpointsThat('same', source?.others).join(', ')
+  const silent = endpointsThat('silent', source?.others).join(', ')
+  if (same === '' && silent === '') return { text: `${from}. One endpoint was asked`, code: 'listed', values: { from } }
+  if (silent === '') return { text: `${from}. Also asked: ${same}. They agreed`, code: 'agreed', values: { from, same } }
+  if (same === '') return { text: `${from} alone: ${silent} did not answer`, code: 'silent', values: { from, silent } }
+  return {
+    text: `${from}. Also asked: ${same}. They agreed; ${silent} did not answer`,
+    code: 'partly',
+    values: { from, same, silent },
+  }
 }
 
 /** Proxy and contracts of a connection, and the registry as it was read. */
@@ -101,13 +126,34 @@ function contractEvidence({ proxyContract, clientContract }: ClientConnectionSta
   ]
 }
 
-function rootEvidence({ address, version, readAtMs, source }: RootConfig): EvidenceItem[] {
+function rootEvidence({ address, version, readAtMs, source, disputed }: RootConfig): EvidenceItem[] {
   const block = source?.block
   return [
     evidence('registry', 'mono', said('Registry', { code: 'evidence-registry' }), address.toString()),
     evidence('registry-version', 'text', said('Version of the registry', { code: 'evidence-registry-version' }), String(version)),
     evidence('read-at', 'text', said('Read at', { code: 'evidence-read-at' }), new Date(readAtMs).toISOString()),
     evidence('read-from', 'mono', said('Chain read through', { code: 'evidence-read-from' }), source?.endpoint ?? '—'),
+    ...endpointsThat('same', source?.others).map((endpoint, index) =>
+      evidence(`read-same-${index + 1}`, 'mono', said('Another that said the same', { code: 'evidence-read-same' }), endpoint),
+    ),
+    ...endpointsThat('silent', source?.others).map((endpoint, index) =>
+      evidence(
+        `read-silent-${index + 1}`,
+        'mono',
+        said('Another that did not answer', { code: 'evidence-read-silent' }),
+        endpoint,
+      ),
+    ),
+    ...(disputed
+      ? [
+          evidence(
+            'read-other',
+            'mono',
+            said('They tell different things', { code: 'evidence-read-other' }),
+            `${disputed.first}, ${disputed.other}`,
+          ),
+        ]
+      : []),
     ...(block ? [evidence('block', 'text', said('Block', { code: 'evidence-block' }), String(block.seqno))] : []),
   ]
 }

@@ -8,6 +8,7 @@ import type { RootConfig } from '../../ton/root-config.ts'
 import type { LiveNetwork } from '../app-network.ts'
 import { practiceChecker, type ServesWith } from './practice-checker.ts'
 import { PeerWatch } from './seen-peer.ts'
+import { isPermitted } from './used-connection.ts'
 
 const nowMs = 1_795_348_800_000
 const place = { host: '127.0.0.1', port: 4001 }
@@ -32,12 +33,13 @@ function scene(change: { key?: Uint8Array | undefined; root?: RootConfig | null;
   }
   const connection = (): unknown => ({ endpoint, phase, sentence: '', wire: connect() })
   const state = new Signal<unknown>({ connections: [connection()] })
-  const network = { client: { state }, peers, root: { config: new Signal(root) } } as unknown as LiveNetwork
+  const config = new Signal(root)
+  const network = { client: { state }, peers, root: { config } } as unknown as LiveNetwork
   const live = new Signal<LiveNetwork | null>(network)
   const external = new Signal<ServesWith['value']>(null)
   const checker = practiceChecker(live, external, () => nowMs)
   const check = () => checker.check(checker.connection.value ?? 'none', AbortSignal.timeout(1_000))
-  return { checker, check, live, external, reconnect: () => state.set({ connections: [connection()] }) }
+  return { checker, check, live, root: config, external, reconnect: () => state.set({ connections: [connection()] }) }
 }
 const rowsOf = async (made: ReturnType<typeof scene>) => {
   const { rows } = await made.check()
@@ -59,6 +61,11 @@ describe('the check of the practice network', () => {
     ['a connection without encryption', { key: undefined }, 'channel'],
     ['a registry that was never read', { root: null }, 'registry'],
     ['a registry that was read 11 minutes ago', { root: { ...listed, readAtMs: nowMs - 660_000 } }, 'registry'],
+    [
+      'a registry of which endpoints tell different things',
+      { root: { ...listed, disputed: { first: 'http://a/', other: 'http://b/' } } },
+      'registry',
+    ],
     ['a proxy that is not listed', { endpoint: '127.0.0.1:4002' }, 'registry'],
     ['a proxy that is listed for workers alone', { endpoint: '127.0.0.1:4000' }, 'registry'],
   ])('%s fails its row, and with it the level', async (_name, change, id) => {
@@ -81,6 +88,57 @@ describe('the check of the practice network', () => {
     expect(new Set([own, withOne, made.checker.connection.value]).size).toBe(3)
     made.external.set(null)
     expect(made.checker.connection.value).toBe(own)
+  })
+
+  const from = 'http://127.0.0.1:1/'
+  const readWith = (...others: NonNullable<NonNullable<RootConfig['source']>['others']>): RootConfig => ({
+    ...listed,
+    source: { endpoint: from, others },
+  })
+  const same = { endpoint: 'http://127.0.0.1:2/', said: 'same' } as const
+  const silent = { endpoint: 'http://127.0.0.1:3/', said: 'silent' } as const
+  it.each<[string, RootConfig, string, RegExp]>([
+    ['one endpoint', readWith(), 'listed', /read through http:\/\/127.0.0.1:1\/\. One endpoint was asked; no block proof/],
+    ['two that agreed', readWith(same), 'agreed', /:1\/\. Also asked: http:\/\/127.0.0.1:2\/\. They agreed; no block proof/],
+    ['one that did not answer', readWith(silent), 'silent', /:1\/ alone: http:\/\/127.0.0.1:3\/ did not answer; no block proof/],
+    [
+      'one of each',
+      readWith(same, silent),
+      'partly',
+      /:2\/\. They agreed; http:\/\/127.0.0.1:3\/ did not answer; no block proof/,
+    ],
+  ])('says through whom the registry was read, and whether they agreed: %s', async (_name, root, code, text) => {
+    const { rows, evidence } = await scene({ root }).check()
+    const row = rows.find(({ id }) => id === 'registry')
+    expect(row).toMatchObject({
+      result: 'passed',
+      sentence: { text: expect.stringMatching(text), words: { code: `check-registry-${code}` } },
+    })
+    const told = evidence.filter(({ id }) => id.startsWith('read-') && id !== 'read-at').map(({ id, value }) => [id, value])
+    expect(told).toEqual([
+      ['read-from', from],
+      ...(root.source?.others ?? []).map(({ endpoint, said }) => [`read-${said}-1`, endpoint]),
+    ])
+  })
+
+  it('falls at once when endpoints begin to disagree about the registry: what was checked before is not checked any more', async () => {
+    const made = scene()
+    const before = made.checker.connection.value ?? ''
+    const network = made.live.value ?? expect.unreachable('no network')
+    const [link] = network.client.state.value.connections
+    if (!link?.wire) throw new Error('no connection')
+    expect(isPermitted(network, link.wire, before)).toBe(true)
+    made.root.set({ ...listed, disputed: { first: from, other: same.endpoint } })
+    expect(made.checker.connection.value).not.toBe(before)
+    expect(isPermitted(network, link.wire, before)).toBe(false)
+    const { rows, evidence } = await made.check()
+    expect(rows.find(({ id }) => id === 'registry')).toMatchObject({
+      result: 'failed',
+      sentence: { words: { code: 'check-registry-disputed', values: { first: from, other: same.endpoint } } },
+    })
+    expect(evidence.find(({ id }) => id === 'read-other')?.value).toBe(`${from}, ${same.endpoint}`)
+    made.root.set(listed)
+    expect(made.checker.connection.value).toBe(before)
   })
 
   const from = 'http://127.0.0.1:1/'

@@ -16,11 +16,13 @@ export interface Used {
   readonly peer: SeenPeer
 }
 
-export function usedBy(network: Pick<CheckedNetwork, 'client' | 'peers'> | null): Used | undefined {
+export function usedBy(network: CheckedNetwork | null): Used | undefined {
   const [link] = network?.client.state.value.connections ?? []
   const peer = link?.wire && network?.peers.of(link.wire)
   if (link?.phase !== 'ready' || !peer) return undefined
-  return { name: `${link.endpoint} #${peer.count} ${peer.key ?? 'plain'}`, link, peer }
+  // What was checked before endpoints disagreed about the contract is not checked any more.
+  const disputed = network?.root.config.value?.disputed === undefined ? '' : ' disputed'
+  return { name: `${link.endpoint} #${peer.count} ${peer.key ?? 'plain'}${disputed}`, link, peer }
 }
 
 /**
@@ -39,20 +41,17 @@ export function connectionOf(
 }
 
 /** Whether a connection of the network's client is the one that a permit names, now. */
-export function isPermitted(
-  network: Pick<CheckedNetwork, 'client' | 'peers'>,
-  wire: PacketConnection,
-  permitted: string,
-): boolean {
+export function isPermitted(network: CheckedNetwork, wire: PacketConnection, permitted: string): boolean {
   const used = usedBy(network)
   return used?.link.wire === wire && used.name === permitted
 }
 
 /** The name of the connection in use, kept up to date for the life of the core. */
-export function connectionName(live: Watchable<Pick<CheckedNetwork, 'client' | 'peers'> | null>): Watchable<string | null> {
+export function connectionName(live: Watchable<CheckedNetwork | null>): Watchable<string | null> {
   const name = new Signal<string | null>(null)
   const show = (): void => name.set(usedBy(live.value)?.name ?? null)
   follow(live, ({ client }) => client.state.onChange(show), show)
+  follow(live, ({ root }) => root.config.onChange(show), show)
   show()
   return name
 }

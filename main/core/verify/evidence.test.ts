@@ -57,6 +57,21 @@ describe('saved evidence', () => {
     expect(verifyEvidence(saved().inputs.proxy, roots)[0]).toMatch(/^PROVEN/)
   })
 
+  it('tells through whom the registry was read, and whether they agreed', () => {
+    const item = (id: string, value: string) => ({ id, name: { text: id }, value, form: 'mono' as const })
+    const told = (...items: ReturnType<typeof item>[]): string | undefined =>
+      verifyEvidence({ ...saved(), report: { ...report, evidence: [named, ...items] } }, roots).find((line) =>
+        line.startsWith('NOT PROVEN: what the registry says.'),
+      )
+    const from = item('read-from', 'http://a/')
+    expect(told()).toBeUndefined()
+    expect(told(from)).toContain('read through http://a/; one endpoint was asked; no block proof was checked.')
+    expect(told(from, item('read-same-1', 'http://b/'), item('read-silent-1', 'http://c/'))).toContain(
+      'read through http://a/; http://b/ said the same; http://c/ did not answer; no block proof was checked.',
+    )
+    expect(told(from, item('read-other', 'http://a/, http://b/'))).toContain('the endpoints DISAGREED: http://a/, http://b/;')
+  })
+
   it('is refused when the quote was changed, the roots are Intel’s, or its time is another', () => {
     const changed = saved()
     const bytes = Buffer.from(changed.inputs.proxy.quote, 'base64')

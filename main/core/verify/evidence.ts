@@ -39,6 +39,7 @@ export function verifyEvidence(json: unknown, roots?: TrustedRoots): string[] {
     ...quotes.flatMap((quote) => quoteLines(quote, keys, roots)),
     `The verdict “${verdict}” of level “${level}” follows from the rows of the file, checked at ${new Date(report.checkedAtMs).toISOString()}:`,
     ...report.rows.map(rowLine),
+    ...registryLines(report),
     ...(quotes.length === 0
       ? ['NOT PROVEN: there is no attestation in this evidence. The rows are the word of the computer that saved the file.']
       : ['NOT PROVEN: rows other than the quotes above are the word of the computer that saved the file.']),
@@ -83,6 +84,26 @@ const kindOf = (json: unknown): unknown => (typeof json === 'object' && json !==
 
 const rowLine = ({ result, by, statement, sentence }: EvidenceFile['report']['rows'][number]): string =>
   `  ${result === 'passed' ? `passed (${by ?? 'nobody'})` : result}: ${plain(statement.text)}. ${plain(sentence.text)}`
+
+/** Which endpoints the registry was read through, by the word of the computer that saved the file, and whether they agreed. */
+function registryLines({ evidence }: EvidenceFile['report']): string[] {
+  const told = (isOne: (id: string) => boolean): string =>
+    evidence
+      .filter(({ id }) => isOne(id))
+      .map(({ value }) => plain(value))
+      .join(', ')
+  const from = told((id) => id === 'read-from')
+  if (from === '') return []
+  const same = told((id) => /^read-same-\d+$/.test(id))
+  const silent = told((id) => /^read-silent-\d+$/.test(id))
+  const apart = told((id) => id === 'read-other')
+  const asked = apart
+    ? `the endpoints DISAGREED: ${apart}`
+    : [same || silent ? '' : 'one endpoint was asked', same && `${same} said the same`, silent && `${silent} did not answer`]
+        .filter((part) => part !== '')
+        .join('; ')
+  return [`NOT PROVEN: what the registry says. It was read through ${from}; ${asked}; no block proof was checked.`]
+}
 
 /** What a quote may have been made for. */
 interface BoundTo {

@@ -1,4 +1,4 @@
-import { Failure } from '../../base/failure.ts'
+import { Failure, type FailureOptions } from '../../base/failure.ts'
 
 export type AttestationErrorCode =
   | CertificateErrorCode
@@ -101,13 +101,15 @@ export type RootListErrorCode =
   /** The list was read too long ago. */
   | 'root-too-old'
   | 'root-from-the-future'
+  /** Endpoints of the blockchain disagree about the contract. */
+  | 'root-disputed'
 
 /** Why a peer's certificate or attestation was refused. */
 export class AttestationError extends Failure<AttestationErrorCode> {
   constructor(
     code: AttestationErrorCode,
     message: string,
-    options: { cause?: unknown; advice?: string; retryable?: boolean } = {},
+    options: Pick<FailureOptions, 'cause' | 'advice' | 'retryable' | 'values'> = {},
   ) {
     super(code, message, options)
     this.name = 'AttestationError'

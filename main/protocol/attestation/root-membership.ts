@@ -16,6 +16,8 @@ export interface RootListing {
   readonly block: { readonly seqno: number; readonly timeMs: number } | undefined
   /** The HTTP endpoints that were asked, each of which gave this answer. */
   readonly endpoints: readonly string[]
+  /** Two endpoints that tell different things of the contract since then: nothing is listed for sure. */
+  readonly disputed?: { readonly first: string; readonly other: string }
 }
 
 /** That the network contract lists an image. What the endpoints say was believed: no block proof was checked. */
@@ -45,7 +47,7 @@ const lists = { proxy: 'proxy_hashes', worker: 'worker_hashes', 'key manager': '
 
 /**
  * Compares an image hash with the lists of the network contract (10 §8: the policy of TLS alone does not decide whether a peer is genuine).
- * @throws AttestationError `image-not-attested` (no hash at all), `root-too-old`, `root-from-the-future`, `image-not-listed`
+ * @throws AttestationError `image-not-attested` (no hash at all), `root-disputed`, `root-too-old`, `root-from-the-future`, `image-not-listed`
  */
 export function checkRootMembership(
   { imageHash }: Pick<Attested, 'imageHash'>,
@@ -56,6 +58,14 @@ export function checkRootMembership(
   if (listing === null) throw notListed(part, hash)
   if (/^0*$/.test(hash))
     throw new AttestationError('image-not-attested', `This ${part} does not say what software it runs`, { advice })
+  if (listing.disputed !== undefined) {
+    const { first, other } = listing.disputed
+    throw new AttestationError(
+      'root-disputed',
+      `The endpoints ${first} and ${other} tell different things about the network contract.`,
+      { values: { first, other }, retryable: true },
+    )
+  }
   const ageMs = nowMs - (listing.block?.timeMs ?? listing.readAtMs)
   if (ageMs > mostAgeMs)
     throw new AttestationError('root-too-old', `The network contract was read ${Math.round(ageMs / 60_000)} minutes ago`, {

@@ -47,6 +47,12 @@ describe('what the core says', () => {
     expect(Object.keys(ru.sentences).filter((sentence) => !all.includes(`'${sentence}'`))).toEqual([])
   })
 
+  it('has them however many endpoints were asked for the registry', () => {
+    for (const row of ['registry', 'software'])
+      for (const end of ['listed', 'agreed', 'silent', 'partly']) expect(ru.codes).toHaveProperty(`check-${row}-${end}`)
+    for (const code of ['endpoints-disagree', 'root-disputed']) expect(ru.codes).toHaveProperty(code)
+  })
+
   it('is valid in every sentence', () => {
     for (const [code, message] of Object.entries(ru.codes)) {
       const names = [...message.matchAll(/\{\s*([A-Za-z]\w*)\s*[,}]/g)].map(([, name = '']) => name)

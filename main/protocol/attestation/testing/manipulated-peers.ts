@@ -159,6 +159,11 @@ const rootLists: readonly (readonly [string, AttestationErrorCode, () => unknown
     'image-not-attested',
     () => inList({ proxyHashes: new Set(['00'.repeat(32)]) }, {}, noImageHash),
   ],
+  [
+    'endpoints that disagree',
+    'root-disputed',
+    () => inList({ disputed: { first: 'http://127.0.0.1:1/', other: 'http://127.0.0.1:2/' } }),
+  ],
   ['a block of half an hour ago', 'root-too-old', () => inList({ block: { seqno: 7, timeMs: nowMs - 1_800_000 } })],
   ['a reading of half an hour ago', 'root-too-old', () => inList({ block: undefined, readAtMs: nowMs - 1_800_000 })],
   ['a block of tomorrow', 'root-from-the-future', () => inList({ block: { seqno: 7, timeMs: nowMs + 86_400_000 } })],
