@@ -141,57 +141,6 @@ describe('the check of the practice network', () => {
     expect(made.checker.connection.value).toBe(before)
   })
 
-  const from = 'http://127.0.0.1:1/'
-  const readWith = (...others: NonNullable<NonNullable<RootConfig['source']>['others']>): RootConfig => ({
-    ...listed,
-    source: { endpoint: from, others },
-  })
-  const same = { endpoint: 'http://127.0.0.1:2/', said: 'same' } as const
-  const silent = { endpoint: 'http://127.0.0.1:3/', said: 'silent' } as const
-  it.each<[string, RootConfig, string, RegExp]>([
-    ['one endpoint', readWith(), 'listed', /read through http:\/\/127.0.0.1:1\/\. One endpoint was asked; no block proof/],
-    ['two that agreed', readWith(same), 'agreed', /:1\/\. Also asked: http:\/\/127.0.0.1:2\/\. They agreed; no block proof/],
-    ['one that did not answer', readWith(silent), 'silent', /:1\/ alone: http:\/\/127.0.0.1:3\/ did not answer; no block proof/],
-    [
-      'one of each',
-      readWith(same, silent),
-      'partly',
-      /:2\/\. They agreed; http:\/\/127.0.0.1:3\/ did not answer; no block proof/,
-    ],
-  ])('says through whom the registry was read, and whether they agreed: %s', async (_name, root, code, text) => {
-    const { rows, evidence } = await scene({ root }).check()
-    const row = rows.find(({ id }) => id === 'registry')
-    expect(row).toMatchObject({
-      result: 'passed',
-      sentence: { text: expect.stringMatching(text), words: { code: `check-registry-${code}` } },
-    })
-    const told = evidence.filter(({ id }) => id.startsWith('read-') && id !== 'read-at').map(({ id, value }) => [id, value])
-    expect(told).toEqual([
-      ['read-from', from],
-      ...(root.source?.others ?? []).map(({ endpoint, said }) => [`read-${said}-1`, endpoint]),
-    ])
-  })
-
-  it('falls at once when endpoints begin to disagree about the registry: what was checked before is not checked any more', async () => {
-    const made = scene()
-    const before = made.checker.connection.value ?? ''
-    const network = made.live.value ?? expect.unreachable('no network')
-    const [link] = network.client.state.value.connections
-    if (!link?.wire) throw new Error('no connection')
-    expect(isPermitted(network, link.wire, before)).toBe(true)
-    made.root.set({ ...listed, disputed: { first: from, other: same.endpoint } })
-    expect(made.checker.connection.value).not.toBe(before)
-    expect(isPermitted(network, link.wire, before)).toBe(false)
-    const { rows, evidence } = await made.check()
-    expect(rows.find(({ id }) => id === 'registry')).toMatchObject({
-      result: 'failed',
-      sentence: { words: { code: 'check-registry-disputed', values: { first: from, other: same.endpoint } } },
-    })
-    expect(evidence.find(({ id }) => id === 'read-other')?.value).toBe(`${from}, ${same.endpoint}`)
-    made.root.set(listed)
-    expect(made.checker.connection.value).toBe(before)
-  })
-
   it('is of one connection: another one to the same place has another name, and is not checked in its stead', async () => {
     const made = scene()
     const first = made.checker.connection.value ?? ''
