@@ -2,12 +2,13 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import OpenAI from 'openai'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { PauseReason } from '../../preload/api/limits.ts'
 import type { HardwareFacts } from '../../preload/api/system.ts'
 import { silentLogger as logger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import { alive } from '../base/testing/alive.ts'
+import { freshMs } from '../chat/privacy/seal-machine.ts'
 import { childEntries } from '../child-entries.ts'
 import type { PauseState } from '../earnings/pause-keeper.ts'
 import { keyScope, localBackend } from '../gateway/local-backend.ts'
@@ -79,7 +80,7 @@ async function scene() {
   })
   const pauses = new Signal<PauseState>({ reasons: [], allowed: [], program: null, temperatureC: null })
   const network = { worker: new Signal(null), setPaused: () => undefined }
-  const life = new EngineLife({ engine, others, network, settings, pauses, logger, ...{ external: new Signal(null) } })
+  const life = new EngineLife({ engine, others, network, external: new Signal(null), settings, pauses, logger })
   const current = () => {
     if (keeper.current === undefined) return undefined
     const backend = createEngineBackend({ engine, model: keeper.current.identity.baseName, lane: 'api', cacheScope: keyScope })
@@ -101,7 +102,7 @@ async function scene() {
   keeper.use(id('a'))
   await vi.waitFor(() => expect(keeper.current?.name).toBe('a'), { timeout: long, interval: 20 })
   return {
-    ...{ engine, others, keeper, library, settings, moving, stage, client, clientOf, id, memory, stop },
+    ...{ models, engine, others, keeper, library, settings, moving, client, clientOf, id, memory, stop },
     list: async () => (await client.models.list()).data as unknown as { id: string; loaded: boolean; capabilities: unknown }[],
     ask: (name: string, more: object = {}, by = client) =>
       by.chat.completions.create({ model: of(name), messages, max_tokens: 4, ...more }),
@@ -276,6 +277,32 @@ describe('models of the local API beside the chosen one', { timeout: long }, () 
     })
     expect(others.pids).toEqual(before)
     expect((await list()).map(({ id }) => id)).not.toContain(model)
+  })
+
+  it('are loaded anew when their file was replaced: a process of the old one answers no more', async () => {
+    const { ask, others, list, models, settings } = stage
+    // The clock of the seals that are made from here on.
+    vi.useFakeTimers({ toFake: ['Date'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const asked = { temperature: 0, max_tokens: 12 }
+    const before = (await ask('b', asked)).choices[0]?.message.content
+    const pids = others.pids
+    others.setIdleUnload(50)
+    await noProcess(pids)
+    others.setIdleUnload(settings.value.limits.idleUnloadMinutes * 60_000)
+    copyFileSync(await tinyGgufFile({ seed: 5 }), join(models, 'b.gguf'))
+    expect(await refusalOf(ask('b', asked))).toMatchObject({ status: 503, code: 'engine_not_ready' })
+    expect((await list()).find(({ id }) => id === of('b'))).toMatchObject({ loaded: false, capabilities: null })
+
+    expect((await ask('b', asked)).choices[0]?.message.content).not.toBe(before)
+    const loaded = others.pids
+    expect(loaded.length).toBe(1)
+    // Replaced while it is loaded: the seal sees it when it is too old to count.
+    copyFileSync(await tinyGgufFile({ seed: 6 }), join(models, 'b.gguf'))
+    vi.setSystemTime(Date.now() + 2 * freshMs)
+    expect(await refusalOf(ask('b', asked))).toMatchObject({ status: 503, code: 'not_verified' })
+    await noProcess(loaded)
+    expect((await ask('b', asked)).usage?.completion_tokens).toBe(12)
   })
 
   it('leave before they become the chosen one, and are never loaded twice', async () => {

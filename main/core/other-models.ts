@@ -115,7 +115,13 @@ export class OtherModels implements OtherLocalModels {
     const { engine, keeper } = member
     const permission: Permission = async (signal) => {
       await keeper.wake(signal)
-      return keeper.permit(signal)
+      try {
+        return await keeper.permit(signal)
+      } catch (thrown) {
+        // The next request gets a process of its own, of the file as it is then.
+        if (thrown instanceof Failure && thrown.code === 'not-verified') void this.#forget(member.model.id)
+        throw thrown
+      }
     }
     return { backend: createEngineBackend({ engine, model, lane: 'api', cacheScope: keyScope }), permission }
   }
