@@ -31,6 +31,12 @@ afterEach(({ task }) => {
   rmSync(dataDir, { recursive: true, force: true })
 })
 
+/** Processes that one has started (Linux). */
+const childrenOf = (pid = 0): string[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    .split(' ')
+    .filter((one) => one !== '')
+
 /** The core as the desktop shell runs it. */
 function start() {
   const child = fork(entry, [], {
@@ -66,6 +72,12 @@ it('serves the links of the shell, tells why the practice network has no model, 
       }),
     { timeout: 100_000, interval: 50 },
   )
+  // A crash of it, or of what it started, leaves none of the words in its memory (`base/core-dumps.ts`).
+  if (process.platform === 'linux') {
+    const pids = [String(child.pid), ...childrenOf(child.pid)]
+    expect(pids.length).toBeGreaterThan(1)
+    for (const pid of pids) expect([pid, Number(readFileSync(`/proc/${pid}/coredump_filter`, 'utf8'))]).toEqual([pid, 0])
+  }
   const second = start()
   expect(await second.exit).toBe(1)
   expect(second.said).toMatchObject([{ type: 'failed', message: expect.stringContaining('already') }])

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { servePage } from './api-link.ts'
+import { forbidCoreDumps } from './base/core-dumps.ts'
 import { asError, messageAndAdvice } from './base/failure.ts'
 import { createLogger, type Logger } from './base/logger.ts'
 import { childEntries } from './child-entries.ts'
@@ -15,6 +16,7 @@ const openLog = async (dataDir: string): Promise<Logger> => createLogger(logFile
 
 /** Entry of the core under the desktop shell: one process on the bundled Node 24, spoken to over the parent's pipe only. */
 async function main(): Promise<void> {
+  forbidCoreDumps()
   const dataDir = defaultDataDir()
   const tell = (message: CoreToShell): Promise<void> =>
     new Promise((resolve) => {

@@ -3,6 +3,7 @@ import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { app, BrowserWindow, dialog, ipcMain, Menu, nativeImage, nativeTheme, protocol, session, shell, Tray } from 'electron'
 import type { EarnState } from '../../preload/api/earn.ts'
+import { forbidCoreDumps } from '../base/core-dumps.ts'
 import { coreStopLimitMs } from '../shell-link.ts'
 import { defaultDataDir } from '../storage/files.ts'
 import { type CoreChild, startCoreChild } from './core-child.ts'
@@ -23,6 +24,8 @@ const stopGraceMs = coreStopLimitMs + 5_000
 const processesEveryMs = 1_000
 const windowLink = 'window'
 const trayLink = 'tray'
+
+forbidCoreDumps()
 
 let window: BrowserWindow | null = null
 let tray: Tray | null = null

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { forbidCoreDumps } from '../base/core-dumps.ts'
 import { messageAndAdvice } from '../base/failure.ts'
 import { childEntries } from '../child-entries.ts'
 import { version } from '../version.ts'
@@ -32,6 +33,7 @@ Usage: cocoon-desktop serve [options]
 `
 
 async function main(): Promise<void> {
+  forbidCoreDumps()
   // Each command loads what it needs: the app, the roles and the virtual machine are large.
   if (process.argv[2] === 'network') {
     const { networkCommand } = await import('./network-command.ts')

@@ -1,12 +1,25 @@
+import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+
+/**
+ * Whether a program that crashes may leave its core dump in the folder that it ran in, however large. Elsewhere one has a place of its own, goes to a program
+ * of the system, or is not allowed.
+ */
+export const leavesDumpsHere = (): boolean =>
+  process.platform === 'linux' &&
+  readFileSync('/proc/sys/kernel/core_pattern', 'utf8').trim().split(/[%.]/)[0] === 'core' &&
+  spawnSync('sh', ['-c', 'ulimit -c unlimited'], { stdio: 'ignore' }).status === 0
 
 /** A word that occurs nowhere else, to be put into questions. */
 export const newCanary = (): string => `canary${Date.now().toString(36)}${Math.random().toString(36).slice(2, 12)}`
 
-/** Ways that a text may be written: as it is, in UTF-16, and either in hex, or in base64 at any of the three places that it can begin at. */
+/** Ways that a text may be written: as it is, in UTF-16, by the escapes of JSON, and each of the first in hex, or in base64 at any of the three places that it can begin at. */
 function spellings(canary: string): Map<string, Buffer> {
   const found = new Map<string, Buffer>()
+  const escaped = Array.from({ length: canary.length }, (_, at) => canary.charCodeAt(at).toString(16).padStart(4, '0'))
+  found.set('json', Buffer.from(escaped.map((code) => `\\u${code}`).join('')))
+  found.set('JSON', Buffer.from(escaped.map((code) => `\\u${code.toUpperCase()}`).join('')))
   for (const [name, bytes] of [
     ['utf-8', Buffer.from(canary)],
     ['utf-16le', Buffer.from(canary, 'utf16le')],

@@ -1,8 +1,18 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { canaryBelow, newCanary, spelledIn } from '../../base/testing/canary.ts'
+import { canaryBelow, leavesDumpsHere, newCanary, spelledIn } from '../../base/testing/canary.ts'
 import { type InstantEngine, instantEngine } from '../../roles/testing/instant-engine.ts'
 import { rawGet } from '../../roles/testing/raw-get.ts'
 import { freePorts, RoleProcess } from '../../roles/testing/role-process.ts'
@@ -11,6 +21,8 @@ const folder = mkdtempSync(join(tmpdir(), 'cocoon-roles-'))
 const ports = ['proxy', '--workers-port', '1', '--clients-port', '1']
 const networkFile = join(folder, 'test-net.json')
 const dataDir = join(folder, 'data')
+/** What a role leaves when it crashes; searched at the end with everything else. */
+const dumpsOf = (name: string): string => join(folder, 'dumps', name)
 const running: RoleProcess[] = []
 let engine: InstantEngine
 let workersPort = 0
@@ -18,7 +30,12 @@ let clientsPort = 0
 let httpPort = 0
 
 function role(name: string, ...args: string[]): RoleProcess {
-  const process_ = new RoleProcess([name, '--network', networkFile, '--data-dir', dataDir, '--verbose', ...args])
+  mkdirSync(dumpsOf(name), { recursive: true })
+  const process_ = new RoleProcess(
+    [name, '--network', networkFile, '--data-dir', dataDir, '--verbose', ...args],
+    undefined,
+    dumpsOf(name),
+  )
   running.push(process_)
   return process_
 }
@@ -220,15 +237,16 @@ describe('the three roles as processes, on a network without a chain', () => {
     expect(engine.asked.filter((body) => body.includes(canary)).length).toBeGreaterThan(1)
   })
 
-  it('go on after a kill of each: worker, proxy, client', async () => {
-    await worker.kill()
+  it('go on after a crash of each: worker, proxy, client', async () => {
+    await worker.kill('SIGABRT')
     worker = startWorker()
     expect(await askUntilAnswered()).toContain('Good day')
-    await proxy.kill()
+    await proxy.kill('SIGABRT')
     proxy = startProxy()
     await proxy.says('Running.')
     expect(await askUntilAnswered()).toContain('Good day')
-    await client.kill()
+    await client.kill('SIGABRT')
+    if (leavesDumpsHere()) for (const name of ['worker', 'proxy', 'client']) expect(readdirSync(dumpsOf(name))).toHaveLength(1)
     client = startClient()
     await client.says('Running.')
     expect(await askUntilAnswered()).toContain('Good day')

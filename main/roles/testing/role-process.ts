@@ -5,6 +5,9 @@ import { fileURLToPath } from 'node:url'
 
 const cli = fileURLToPath(new URL('../../headless/cli.ts', import.meta.url))
 
+/** Becomes the program behind it. */
+const dumping = ['sh', '-c', 'ulimit -c unlimited 2>/dev/null; exec "$0" "$@"']
+
 /** `cocoon-desktop …` from the sources, in a process of its own. */
 export class RoleProcess {
   readonly child: ChildProcess
@@ -12,12 +15,21 @@ export class RoleProcess {
   output = ''
   readonly #exited: Promise<number>
 
-  /** @param cacheDir where compiled sources are kept between starts */
-  constructor(args: readonly string[], cacheDir?: string) {
-    this.child = spawn(process.execPath, [cli, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...(cacheDir === undefined ? {} : { NODE_COMPILE_CACHE: cacheDir }) },
-    })
+  /**
+   * @param cacheDir where compiled sources are kept between starts
+   * @param dumpsTo where it runs, and may leave core dumps of any size when it crashes (Linux)
+   */
+  constructor(args: readonly string[], cacheDir?: string, dumpsTo?: string) {
+    const [command, ...own] = dumpsTo === undefined || process.platform !== 'linux' ? [] : dumping
+    this.child = spawn(
+      command ?? process.execPath,
+      [...own, ...(command === undefined ? [] : [process.execPath]), cli, ...args],
+      {
+        ...(dumpsTo === undefined ? {} : { cwd: dumpsTo }),
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...(cacheDir === undefined ? {} : { NODE_COMPILE_CACHE: cacheDir }) },
+      },
+    )
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.output += text
@@ -47,8 +59,9 @@ export class RoleProcess {
     return this.#exited
   }
 
-  async kill(): Promise<void> {
-    this.child.kill('SIGKILL')
+  /** @param signal of a crash; by default one that leaves nothing */
+  async kill(signal: 'SIGKILL' | 'SIGABRT' | 'SIGSEGV' = 'SIGKILL'): Promise<void> {
+    this.child.kill(signal)
     await this.#exited
   }
 }
