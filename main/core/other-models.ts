@@ -111,7 +111,7 @@ export class OtherModels implements OtherLocalModels {
   answering(model: string): ReturnType<OtherLocalModels['answering']> {
     const id = this.#idOf(model)
     const member = id === undefined ? undefined : this.#members.get(id)
-    if (member === undefined) return undefined
+    if (id === undefined || member === undefined) return undefined
     const { engine, keeper } = member
     const permission: Permission = async (signal) => {
       await keeper.wake(signal)
@@ -119,7 +119,8 @@ export class OtherModels implements OtherLocalModels {
         return await keeper.permit(signal)
       } catch (thrown) {
         // The next request gets a process of its own, of the file as it is then.
-        if (thrown instanceof Failure && thrown.code === 'not-verified') void this.#forget(member.model.id)
+        const isUnfit = thrown instanceof Failure && thrown.code === 'not-verified'
+        if (isUnfit && this.#members.get(id) === member) void this.#forget(id)
         throw thrown
       }
     }

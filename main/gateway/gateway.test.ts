@@ -5,13 +5,14 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { Failure } from '../base/failure.ts'
 import { createLogger, silentLogger } from '../base/logger.ts'
 import { pause } from '../base/pause.ts'
-import { noCapabilities } from '../inference/capabilities.ts'
+import { type EngineCapabilities, noCapabilities } from '../inference/capabilities.ts'
 import { openDatabase } from '../storage/database.ts'
-import type { RunningAnswer } from './backend.ts'
+import type { GatewayBackend, RunningAnswer } from './backend.ts'
 import { Gateway } from './gateway.ts'
 import { gatewayMigrations } from './gateway-tables.ts'
 import { localBackend } from './local-backend.ts'
 import {
+  allCapabilities,
   documentAnswer,
   eventsOf,
   openStage,
@@ -19,6 +20,7 @@ import {
   paidPlace,
   type Stage,
   textAnswer,
+  usualTerms,
 } from './testing/gateway-stage.ts'
 
 const stages: Stage[] = []
@@ -557,6 +559,62 @@ describe('an engine that is loading another model', () => {
     expect((await stage.send('GET', '/health')).json()).toMatchObject({ backends: { local: 'not ready' } })
     can.value = { ...noCapabilities, chat: true }
     expect((await stage.send('GET', '/health')).json()).toMatchObject({ backends: { local: 'ready' } })
+  })
+})
+
+describe('a model that its first request loads', () => {
+  async function loading(bring: (stage: Stage) => void) {
+    let can: EngineCapabilities | null = null
+    const asked: unknown[] = []
+    const backend: GatewayBackend = {
+      ...{ level: 'computer', prefix: 'local', needsConsent: false },
+      offers: () => [{ model: 'm', capabilities: can, isLoaded: can !== null }],
+      trouble: () => 'Nobody answers.',
+      bring: async () => {
+        can = { ...allCapabilities, tools: false }
+        bring(stage)
+      },
+      prepare: ({ body }) => {
+        asked.push(body)
+        return { worstCaseNano: 0n, run: () => documentAnswer({ choices: [], usage: {} }, 0n) }
+      },
+    }
+    const stage = await openStage([backend])
+    stages.push(stage)
+    const key = stage.key()
+    const send = (more: object = {}) =>
+      stage.send('POST', '/v1/chat/completions', { key, body: { ...question, model: 'local/m', ...more } })
+    return { stage, key, send, asked, forget: () => (can = null) }
+  }
+
+  it('is judged by what it can do then, and listed as unknown before', async () => {
+    const { stage, key, send, asked } = await loading(() => undefined)
+    const listed = async () => (await stage.send('GET', '/v1/models', { key })).json()
+    expect(await listed()).toMatchObject({ data: [{ id: 'local/m', loaded: false, capabilities: null, context_length: null }] })
+    const refused = await send({ tools: [{ type: 'function', function: { name: 'f' } }] })
+    expect([refused.status, refused.json()]).toMatchObject([400, { error: { param: 'tools', code: 'unsupported_parameter' } }])
+    expect(asked).toEqual([])
+    expect(await listed()).toMatchObject({ data: [{ loaded: true, capabilities: { tools: false }, context_length: 2048 }] })
+    expect((await send()).status).toBe(200)
+    expect(asked.length).toBe(1)
+  })
+
+  it('is not asked with a key that the user limited or revoked while it was loaded', async () => {
+    const limited = await loading(({ gateway }) => {
+      const { id = '' } = gateway.view().keys[0] ?? {}
+      gateway.changeKey({ ...usualTerms, models: ['local/other'], id, consent: false })
+    })
+    expect((await limited.send()).json()).toMatchObject({ error: { code: 'model_not_allowed' } })
+    const revoked = await loading(({ gateway }) => gateway.revokeKey({ id: gateway.view().keys[0]?.id ?? '' }))
+    expect((await revoked.send()).status).toBe(401)
+    expect([...limited.asked, ...revoked.asked]).toEqual([])
+  })
+
+  it('may have gone again at once: the request may be repeated', async () => {
+    const scene = await loading(() => scene.forget())
+    const reply = await scene.send()
+    expect([reply.status, reply.headers['x-should-retry']]).toEqual([503, 'true'])
+    expect(scene.asked).toEqual([])
   })
 })
 
