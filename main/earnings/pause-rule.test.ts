@@ -110,7 +110,7 @@ describe('programs that every computer with a screen has', () => {
     (name) => expect(lasting({ gpuPrograms: [program(name, 99)] }, 3_600_000).reasons).toEqual([]),
   )
 
-  it.each(['chrome --type=gpu-process', 'firefox', 'C:\\Program Files\\Edge\\msedge.exe'])(
+  it.each(['chrome --type=gpu-process', 'firefox', 'C:\\Program Files\\Edge\\msedge.exe', 'chromium-browse', 'Isolated Web Co'])(
     '%s is no game, and another app only when it goes on',
     (name) => {
       const gpuPrograms = [program(name, 90)]

@@ -9,6 +9,7 @@ import { keepRunning, Lines, type RunLines, runLines } from './line-process.ts'
 import { ProcessTable, parseGpuLine, throttlingOf, watchNvidia } from './nvidia-watch.ts'
 import { watchSysfs } from './sysfs-watch.ts'
 import { readTelemetry, sharedWatch, systemTelemetry } from './telemetry.ts'
+import { fakeProc, fdinfo } from './testing/fake-proc.ts'
 
 const soon = (look: () => void): Promise<void> => vi.waitFor(look, { timeout: 10_000, interval: 10 })
 
@@ -286,19 +287,22 @@ describe('watchSysfs', () => {
     })
   })
 
-  it('counts each of our clients once, whatever the number of its files', () => {
-    /** After the kernel's gpu/drm-usage-stats, written by hand. */
-    const info = (client: number, kib: number) =>
-      `pos:\t0\ndrm-driver:\tamdgpu\ndrm-client-id:\t${client}\ndrm-pdev:\t0000:03:00.0\ndrm-memory-vram:\t${kib} KiB`
-    const root = fileTree({
-      ...vega,
-      'proc/77/fdinfo/4': info(1, 1000),
-      'proc/77/fdinfo/5': info(1, 1000),
-      'proc/77/fdinfo/6': info(2, 24),
-      'proc/77/fdinfo/7': 'pos:\t0',
-      'proc/78/fdinfo/3': info(3, 9999),
-    })
-    expect(watchSysfs({ root, ourPids: () => new Set([77]) }).read()[0]?.memoryOursBytes).toBe(1024 * 2 ** 10)
+  it('tells of programs on its cards, and what of their memory is ours', () => {
+    const proc = fakeProc()
+    for (const [path, text] of Object.entries(vega)) proc.write(path, text)
+    const file = (client: number, kib: number): readonly [string, string] => [
+      '/dev/dri/renderD128',
+      fdinfo('amdgpu', '0000:03:00.0', client, [`drm-memory-vram:\t${kib} KiB`]),
+    ]
+    proc.program(77, 'engine', { 4: file(1, 1000), 5: file(1, 1000), 6: file(2, 24) })
+    proc.program(78, 'game', { 3: file(3, 9999) })
+    const watch = watchSysfs({ root: proc.root, ourPids: () => new Set([77]) })
+    expect(watch.read()[0]?.memoryOursBytes).toBe(1024 * 2 ** 10)
+    expect(watch.processes()?.map(({ pid, name, pciId }) => [pid, name, pciId])).toEqual([
+      [77, 'engine', '0000:03:00.0'],
+      [78, 'game', '0000:03:00.0'],
+    ])
+    expect(watchSysfs({ root: fileTree({}), ourPids: () => new Set() }).processes()).toBeNull()
   })
 
   it('reads an Intel card under i915: power by its energy, and no load, which its driver does not tell', () => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
+import { DrmTable } from './drm-table.ts'
 import { type GpuReading, type GpuWatch, unknownReading } from './gpu-reading.ts'
-import { type DrmCard, drmCards, listFolder, readNumber, readText } from './sysfs.ts'
+import { type DrmCard, drmCards, readNumber, readText } from './sysfs.ts'
 
 export interface SysfsWatchOptions {
   /** Where the file system begins; another place in tests. */
@@ -11,23 +12,25 @@ export interface SysfsWatchOptions {
 
 /**
  * AMD and Intel cards under Linux, read from the files of the kernel: `amdgpu` (kernel documentation, gpu/amdgpu), `i915` and `xe` (ABI documentation of
- * their hwmon and frequency files), and each client's memory from `/proc/<pid>/fdinfo` (gpu/drm-usage-stats). What a driver does not say is null;
- * Intel's drivers say neither utilisation nor used memory of the whole card.
+ * their hwmon and frequency files), and programs from `/proc/<pid>/fdinfo` (`DrmTable`). What a driver does not say is null; Intel's drivers say neither
+ * utilisation nor used memory of the whole card.
  */
 export function watchSysfs({ root = '/', ourPids, now = () => performance.now() }: SysfsWatchOptions): GpuWatch {
   const cards = drmCards(root).filter(({ driver }) => driver === 'amdgpu' || driver === 'i915' || driver === 'xe')
   const names = new Map(cards.map((card) => [card.card, nameOf(card)]))
   const energy = new Map<string, { atMs: number; joule: number }>()
+  const pciIds = new Set(cards.flatMap(({ pciId }) => (pciId === null ? [] : [pciId])))
+  const table = new DrmTable({ root, pciIds, ourPids, now })
   return {
     read: () =>
       cards.map((card) => {
         const name = names.get(card.card) ?? 'GPU'
-        const ours = oursOn(card, root, ourPids())
+        const ours = card.pciId === null ? null : table.oursBytes(card.pciId)
         return card.driver === 'amdgpu'
           ? { ...amdReading(card, name), memoryOursBytes: ours }
           : { ...intelReading(card, name, energy, now()), memoryOursBytes: ours }
       }),
-    processes: () => null,
+    processes: () => (pciIds.size === 0 ? null : table.processes()),
     close: () => undefined,
   }
 }
@@ -81,28 +84,4 @@ function intelReading(
     clockMHz: readNumber(join(card, 'gt_act_freq_mhz')) ?? readNumber(join(device, 'tile0/gt0/freq0/act_freq')),
     throttling: throttled === null ? null : throttled === 0 ? 'none' : heat === 1 ? 'thermal' : 'other',
   }
-}
-
-/** Memory on the card of our processes: each open client once, however many files lead to it. Null where the kernel tells of no client. */
-function oursOn({ pciId }: DrmCard, root: string, pids: ReadonlySet<number>): number | null {
-  if (pciId === null) return null
-  const clients = new Map<string, number>()
-  for (const pid of pids) {
-    const folder = join(root, 'proc', String(pid), 'fdinfo')
-    for (const fd of listFolder(folder)) {
-      const text = readText(join(folder, fd)) ?? ''
-      if (!text.includes(`drm-pdev:\t${pciId}`) && !new RegExp(`^drm-pdev:\\s*${pciId}$`, 'm').test(text)) continue
-      const client = /^drm-client-id:\s*(\d+)$/m.exec(text)?.[1]
-      if (client !== undefined) clients.set(client, vramOf(text))
-    }
-  }
-  return clients.size === 0 ? null : [...clients.values()].reduce((sum, bytes) => sum + bytes, 0)
-}
-
-const units: Readonly<Record<string, number>> = { '': 1, KiB: 2 ** 10, MiB: 2 ** 20 }
-
-function vramOf(text: string): number {
-  const resident = [...text.matchAll(/^drm-resident-vram\d*:\s*(\d+) ?(KiB|MiB)?$/gm)]
-  const used = resident.length > 0 ? resident : [...text.matchAll(/^drm-memory-vram:\s*(\d+) ?(KiB|MiB)?$/gm)]
-  return used.reduce((sum, [, amount, unit]) => sum + Number(amount) * (units[unit ?? ''] ?? 1), 0)
 }
