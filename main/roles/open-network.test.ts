@@ -1,11 +1,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Address, type Cell } from '@ton/core'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { rootData } from '../../contracts/root.ts'
 import { silentLogger } from '../base/logger.ts'
 import { tellLocalEndpoint } from '../core/local-endpoint.ts'
+import { localParams } from '../localnet/genesis.ts'
 import { readChainNetwork } from '../network/network-file.ts'
 import { dataPaths } from '../storage/files.ts'
 import { openNetwork } from './open-network.ts'
@@ -13,6 +16,7 @@ import { openNetwork } from './open-network.ts'
 const folder = mkdtempSync(join(tmpdir(), 'cocoon-open-network-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
+const anyRoot = Address.parse('EQCns7bYSp0igFvS1wpb5wsZjCKCV19MD5AVzI4EyxsnU73k')
 const options = { dataDir: folder, logger: silentLogger }
 
 /** Says no to everything at once: what a role is given follows from the file alone. */
@@ -24,6 +28,28 @@ beforeAll(async () => {
 })
 afterAll(() => refusing.close())
 
+const contracts: Server[] = []
+afterAll(() => {
+  for (const server of contracts) server.closeAllConnections()
+  for (const server of contracts) server.close()
+})
+
+/** An endpoint that tells of every address that this is its contract. */
+async function endpointWith(data: Cell): Promise<string> {
+  const account = {
+    ...{ '@type': 'raw.fullAccountState', balance: '1', extra_currencies: [], code: '', frozen_hash: '', state: 'active' },
+    ...{ sync_utime: 1, last_transaction_id: { '@type': 'internal.transactionId', lt: '0', hash: '' } },
+    block_id: { '@type': 'ton.blockIdExt', workchain: -1, shard: '0', seqno: 1, root_hash: '', file_hash: '' },
+    data: data.toBoc().toString('base64'),
+  }
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ ok: true, result: account }))
+  })
+  contracts.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+}
+
 function write(name: string, change: object): string {
   const path = join(folder, name)
   const network = {
@@ -32,7 +58,7 @@ function write(name: string, change: object): string {
     name: 'Mine',
     kind: 'open',
     chain: { kind: 'testnet', endpoints: [endpoint] },
-    root: 'EQCns7bYSp0igFvS1wpb5wsZjCKCV19MD5AVzI4EyxsnU73k',
+    root: anyRoot.toString(),
     createdAt: '2026-11-22T06:00:00.000Z',
   }
   writeFileSync(path, JSON.stringify({ ...network, ...change }))
@@ -62,6 +88,23 @@ describe('a network file given to a role', () => {
         expect(network.chainId).toBe(chainId)
         await network.close()
       }
+    }
+  })
+
+  it('that names several endpoints asks each for the network contract, on the local chain too', async () => {
+    const contract = rootData({ owner: Address.parse(`0:${'11'.repeat(32)}`), params: localParams })
+    const [first, second] = [await endpointWith(contract), await endpointWith(contract)]
+    tellLocalEndpoint(dataPaths(folder).localEndpoint, { endpoint: first, root: anyRoot, chainId: 7 })
+    for (const change of [
+      { chain: { kind: 'testnet', endpoints: [first, second] } },
+      { kind: 'local', chain: { kind: 'local', endpoints: [second] } },
+    ]) {
+      const network = openNetwork(write('several.json', change), options)
+      await vi.waitFor(
+        () => expect(network.root.value?.source).toMatchObject({ endpoint: first, others: [{ endpoint: second, said: 'same' }] }),
+        { timeout: 10_000 },
+      )
+      await network.close()
     }
   })
 
