@@ -9,6 +9,8 @@ export interface PassedBytes {
 
 /** A way to a port of 127.0.0.1 on which everything that passes is written down, each direction for itself. */
 export async function recordingPort(port: number): Promise<{
+  /** Its own. */
+  readonly port: number
   readonly dial: () => Promise<PacketConnection>
   readonly bytes: () => PassedBytes
   readonly close: () => Promise<void>
@@ -37,6 +39,7 @@ export async function recordingPort(port: number): Promise<{
     })
   })
   return {
+    port: own,
     dial: async () => {
       const socket = connect({ port: own, host: '127.0.0.1', noDelay: true })
       await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
