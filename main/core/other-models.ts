@@ -8,6 +8,7 @@ import { SealKeeper } from '../chat/privacy/seal-keeper.ts'
 import type { Offer, Permission } from '../gateway/backend.ts'
 import { canBeAsked } from '../gateway/backend.ts'
 import { keyScope, type OtherLocalModels } from '../gateway/local-backend.ts'
+import type { EngineState } from '../inference/engine.ts'
 import { doesNotFit, EnginePool } from '../inference/engine-pool.ts'
 import type { LocalEngine } from '../inference/local-engine.ts'
 import type { LocalEngineOptions } from '../inference/local-engine-options.ts'
@@ -58,6 +59,8 @@ export class OtherModels implements OtherLocalModels {
   /** The model that the app's own engine is to hold: before it is loaded there already. */
   #taken: string | undefined
   #machine: FitMachine | undefined
+  /** Tells whether the engine uses the card, also while the chosen model sleeps. */
+  #lastReady: EngineState | undefined
   /** The memory belongs to another program. */
   #isGiven = false
 
@@ -68,7 +71,12 @@ export class OtherModels implements OtherLocalModels {
       budgetBytes: () => this.#budgetBytes(),
       beforeLoad: ({ id }) => this.#checkFile(id),
     })
+    const look = (state: EngineState): void => {
+      if (state.status === 'ready') this.#lastReady = state
+    }
+    look(options.chosen.state.value)
     this.#stops = [
+      options.chosen.state.onChange(look),
       options.library.models.onChange(() => this.#forgetGone()),
       options.moving.onChange(({ status }) => {
         if (status === 'moving') for (const id of this.#members.keys()) void this.#forget(id)
@@ -203,7 +211,7 @@ export class OtherModels implements OtherLocalModels {
     const known = this.#members.get(id)
     if (known !== undefined && known.engine.state.value.status !== 'failed') return known
     if (known !== undefined) await this.#forget(id)
-    this.#machine = machineOf(await facts(), chosen.state.value)
+    this.#machine = machineOf(await facts(), this.#lastReady ?? chosen.state.value)
     // What cannot fit is not even read.
     this.#need(id)
     const model = await untilAborted(library.verify(id, this.#closing.signal), signal)
