@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Browser, type BrowserContext, expect, type Page, test } from '@playwright/test'
+import { canaryBelow, newCanary, spelledIn } from '../main/base/testing/canary.ts'
 import { newDataDir, type RunningApp, startApp } from './support/app.ts'
 import { findingsOfAxe } from './support/axe.ts'
 import { present, sendRaw } from './support/page-link.ts'
@@ -12,6 +13,8 @@ import { answerMs, answerOf, ask, chooseLevel, goTo, newWindow, openByLink, some
 const pictures = join(import.meta.dirname, '..', 'test-results', 'screens')
 mkdirSync(pictures, { recursive: true })
 const yours = 'Your devices'
+/** Words of a question that is asked, and of one that is not. */
+const [asked, unsent] = [newCanary(), newCanary()]
 
 test.describe.configure({ mode: 'serial', timeout: 300_000 })
 
@@ -24,7 +27,7 @@ let pc: Install
 let laptop: Install
 
 async function open(browser: Browser, dataDir: string, env: Record<string, string> = {}): Promise<Install> {
-  const app = await startApp(dataDir, { env })
+  const app = await startApp(dataDir, { env, args: ['--verbose'] })
   const window = await newWindow(browser)
   const page = await window.newPage()
   await openByLink(page, app)
@@ -143,7 +146,7 @@ test('the laptop is answered by the PC, free, and the sheet says who can read it
   const { page } = laptop
   await goTo(page, 'Chat')
   await chooseLevel(page, yours)
-  const turn = await ask(page, 'Say good morning in one short sentence.')
+  const turn = await ask(page, `Say good morning in one short sentence, ${asked}.`)
   await someText(turn, 5)
   await expect(page.getByText('Only you can read this. Runs on Gaming PC.')).toBeVisible()
   await page.screenshot({ path: join(pictures, 'chat-devices.png') })
@@ -172,19 +175,18 @@ test('a removed laptop is refused with a clear text, and nothing is sent', async
   await expect(page.getByText('The other computer has removed this device.', { exact: false }).first()).toBeVisible()
   const turns = page.getByRole('article')
   const before = await turns.count()
-  await page.getByRole('textbox', { name: 'Message' }).fill('CANARY-never-sent')
+  await page.getByRole('textbox', { name: 'Message' }).fill(unsent)
   await page.getByRole('textbox', { name: 'Message' }).press('Enter')
   // The button is off. The core itself refuses too, for whoever asks without the page's buttons.
   const chat = (await present<{ id: string; level: string }[]>(page, 'chat.list')).find(({ level }) => level === 'devices')
-  const input = { id: chat?.id, text: 'CANARY-never-sent' }
+  const input = { id: chat?.id, text: unsent }
   expect(await sendRaw(page, JSON.stringify({ t: 'call', n: 7, name: 'chat.send', input }))).toMatchObject({
     messages: [{ t: 'error', n: 7, error: { code: 'not-ready', words: { code: 'device-removed' } } }],
     closed: null,
   })
   await expect(turns).toHaveCount(before)
-  await expect(page.getByRole('textbox', { name: 'Message' })).toHaveValue('CANARY-never-sent')
+  await expect(page.getByRole('textbox', { name: 'Message' })).toHaveValue(unsent)
   await page.screenshot({ path: join(pictures, 'chat-devices-removed.png') })
-  expect(pc.app.output() + laptop.app.output()).not.toContain('CANARY')
 })
 
 test('in Russian too', async () => {
@@ -196,4 +198,16 @@ test('in Russian too', async () => {
   await expect(page.getByRole('heading', { level: 1, name: 'Устройства' })).toBeVisible()
   await expect(page.getByText('Другой компьютер удалил это устройство.', { exact: false }).first()).toBeVisible()
   await lookedAt(page, 'settings-devices-ru')
+})
+
+test('what was asked, or was not sent, is found in no log and no store of either, in no spelling', async () => {
+  for (const { app } of [laptop, pc]) {
+    await app.stop()
+    for (const canary of [asked, unsent]) {
+      const { found, files } = canaryBelow(app.dataDir, canary)
+      expect(files).toBeGreaterThan(10)
+      expect(found).toEqual([])
+      expect(spelledIn(Buffer.from(app.output()), canary)).toEqual([])
+    }
+  }
 })
