@@ -9,7 +9,7 @@ import { type RunningApp, startApp } from './support/app.ts'
 import { findingsOfAxe } from './support/axe.ts'
 import { nanoOf } from './support/money.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
-import { answeredInPart, answerOf, ask, chooseLevel, computer, goTo, newWindow, openByLink } from './support/screens.ts'
+import { answeredInPart, answerOf, ask, chooseLevel, computer, goTo, newWindow, openByLink, practice } from './support/screens.ts'
 
 /** A person gives programs the local API, and sees what they use. */
 
@@ -199,6 +199,39 @@ test('an engine of another program answers chats, at a level that promises nothi
   await page.keyboard.press('Escape')
   const [{ id } = { id: '' }] = (await client.models.list()).data
   expect(id).toBe(model)
+})
+
+test('it serves the network instead of the app’s engine, by a choice that says what follows from it', async () => {
+  await goTo(page, 'Earn')
+  const card = page.getByRole('region', { name: 'What answers requests' })
+  const model = await card.getByRole('option', { name: /^local\// }).innerText()
+  await card.getByRole('combobox', { name: 'Answer with' }).selectOption({ label: model })
+  const asked = page.getByRole('alertdialog', { name: 'Serve with mine?' })
+  await expect(asked).toContainText('It may keep it or pass it on.')
+  await expect(asked).toContainText('what memory mine holds is not this app’s to free')
+  await lookedAt('serving-asked')
+  await asked.getByRole('button', { name: 'Serve with it' }).click()
+  await expect(card.getByTestId('serving-text')).toContainText('read by mine, another program')
+
+  await goTo(page, 'Chat')
+  await chooseLevel(page, practice)
+  await expect(page.getByText('On this computer, by another program (mine): who can read this is up to it.')).toBeVisible({
+    timeout: 60_000,
+  })
+  const turn = await ask(page, 'What is a harbour?')
+  await answeredInPart(turn)
+  expect(await answerOf(turn).innerText()).not.toBe('')
+  await goTo(page, 'Earn')
+  await expect(page.getByRole('row').filter({ hasText: model }).first()).toBeVisible()
+  await page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' })
+  await page.setViewportSize({ width: 960, height: 640 })
+  await expect(page.locator('html[data-theme="dark"]')).toBeAttached()
+  await lookedAt('serving-dark-960')
+  await page.setViewportSize({ width: 1280, height: 800 })
+  await page.emulateMedia({ colorScheme: 'light' })
+  await lookedAt('serving')
+  await card.getByRole('combobox', { name: 'Answer with' }).selectOption({ label: 'This app’s engine' })
+  await expect(card.getByTestId('serving-text')).toContainText('with the model that is in use under Models')
 })
 
 test('chats go on beside it, and a revoked key opens nothing', async () => {

@@ -87,6 +87,11 @@ describe('the list of engines', () => {
     expect(engines.view().engines).toEqual([])
     engines.add({ name: 'away', url: 'https://192.0.2.1:9', understood: true })
     expect(engines.view().engines[0]).toMatchObject({ isLoopback: false, isEncrypted: true, host: '192.0.2.1:9' })
+    const away = { id: engines.view().engines[0]?.id ?? '', model, atOnce: 1 }
+    expect(() => engines.choose(away)).toThrow(expect.objectContaining({ code: 'needs-consent' }))
+    expect(() => engines.serve(away)).toThrow(expect.objectContaining({ code: 'needs-consent' }))
+    expect(() => engines.serve({ ...away, understood: true })).toThrow(expect.objectContaining({ code: 'not-found' }))
+    expect(engines.view()).toMatchObject({ chosen: null, serving: null })
     for (const [at, url] of ['http://localhost:1', 'http://[::1]:1', 'http://127.1:1', 'http://0x7f000001:1'].entries())
       expect(engines.add({ name: `here-${at}`, url }).id).toBeTruthy()
     for (const url of ['file:///etc/passwd', 'http://name:pass@127.0.0.1', 'http://127.0.0.1/?a=b', 'mine', 'http://'])

@@ -149,9 +149,9 @@ export class Engines {
 
   #listed(id: string, model: string, understood: true | undefined): void {
     const engine = this.#engine(id)
+    if (!understood) askFirst(engine.address)
     if (modelOf(engine, model) === undefined)
       throw new Failure('not-found', 'The engine does not list this model.', { values: { what: 'model' } })
-    if (!understood) askFirst(engine.address)
   }
 
   /** What the page shows. */

@@ -82,9 +82,11 @@ export function Transcript({ conversation, levels, onRetry, onThisComputer, onRe
               const previous = turns[index - 1]
               return (
                 <div key={turn.id}>
-                  {previous && previous.level !== turn.level ? <Knot level={turn.level} above={index} /> : null}
+                  {previous && (previous.level !== turn.level || previous.engine !== turn.engine) ? (
+                    <Knot level={turn.level} above={index} engine={turn.engine} />
+                  ) : null}
                   {turn.leftOut === undefined ? null : (
-                    <div className={`left-out thread tone-${pastTone(turn.level)}`}>
+                    <div className={`left-out thread tone-${pastTone(turn.level, turn.engine)}`}>
                       <p className="num">{t('chat.leftOut', { n: turn.leftOut })}</p>
                     </div>
                   )}

@@ -25,7 +25,7 @@ interface TurnViewProps {
 export const TurnView = memo(
   function TurnView({ turn, isLast, computerReady, onRetry, onThisComputer, onReceipt }: TurnViewProps) {
     const { t } = useTexts()
-    const tone = `thread tone-${pastTone(turn.level)}`
+    const tone = `thread tone-${pastTone(turn.level, turn.engine)}`
     const running = turn.status === 'waiting' || turn.status === 'streaming'
     return (
       <article aria-label={t('chat.turnOf', { question: turn.question.slice(0, 80) })}>
@@ -89,7 +89,7 @@ function Footer({ turn, isLast, onRetry, onReceipt }: Pick<TurnViewProps, 'turn'
   const canRetry = isLast && turn.question !== '' && !turn.error
   return (
     <footer className="turn-meta num">
-      <span className={`seal-ink tone-${pastTone(turn.level)} inline-flex items-center gap-1.5 font-medium`}>
+      <span className={`seal-ink tone-${pastTone(turn.level, turn.engine)} inline-flex items-center gap-1.5 font-medium`}>
         <LevelGlyph level={turn.level} size={15} />
         {t(levelName[turn.level])}
       </span>

@@ -8,6 +8,7 @@ import { Hero } from './hero.tsx'
 import { Payouts } from './payouts.tsx'
 import { Record } from './record.tsx'
 import { Requests } from './requests.tsx'
+import { Serving } from './serving.tsx'
 import { TodayChart } from './today-chart.tsx'
 
 export function EarnScreen() {
@@ -29,6 +30,7 @@ export function EarnScreen() {
     <main className="page" data-region="content">
       <div className="page-inner">
         <Hero earn={earn} />
+        <Serving />
         <div className="two-columns">
           <TodayChart values={earn.todayByHalfHour} total={earn.today} />
           <Hardware />

@@ -71,7 +71,7 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
   const download = useCall('models.download')
   const remove = useCall('models.delete')
   const toast = useToast()
-  const engine = useStream('limits.state', {}).value?.engine
+  const { engine, servedBy } = useStream('limits.state', {}).value ?? {}
   const [asking, setAsking] = useState(false)
   const failure = use.error ?? download.error ?? remove.error
   const abilities = (['reasoning', 'tools'] as const).filter((ability) => model.abilities?.[ability] === true)
@@ -117,7 +117,7 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
           )}
         </td>
         <td className="optional text-ink-2">
-          <Where model={model} />
+          <Where model={model} isServed={model.loaded && !servedBy} />
         </td>
         <td>
           <span className="flex items-center justify-end gap-1">
@@ -203,11 +203,11 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
 }
 
 /** What is known of where a model can be used. A network that is not there is not promised. */
-function Where({ model }: { model: ModelState }) {
+function Where({ model, isServed }: { model: ModelState; isServed: boolean }) {
   const { t } = useTexts()
   const places = [
     ...(model.fit?.word === 'too-big' ? [] : [{ glyph: <LocalGlyph size={15} />, name: t('level.computer.name') }]),
-    ...(model.loaded ? [{ glyph: <PracticeGlyph size={15} />, name: t('level.practice.short') }] : []),
+    ...(isServed ? [{ glyph: <PracticeGlyph size={15} />, name: t('level.practice.short') }] : []),
   ]
   if (places.length === 0) return '–'
   return places.map(({ glyph, name }) => (

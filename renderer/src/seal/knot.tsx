@@ -3,16 +3,25 @@ import { useTexts } from '../messages/texts.tsx'
 import { levelName, pastTone } from './level.ts'
 import { LevelGlyph } from './seal-glyph.tsx'
 
-/** Drawn in the margin where the level changes. @param above how many messages stand above and went along */
-export function Knot({ level, above }: { level: PrivacyLevel; above: number }) {
+interface KnotProps {
+  level: PrivacyLevel
+  /** How many messages stand above and went along. */
+  above: number
+  /** Of another program, that reads from here on. */
+  engine: string | undefined
+}
+
+/** Drawn in the margin where the level changes. */
+export function Knot({ level, above, engine }: KnotProps) {
   const { t } = useTexts()
   return (
-    <div className={`knot thread tone-${pastTone(level)}`}>
+    <div className={`knot thread tone-${pastTone(level, engine)}`}>
       <span className="knot-glyph">
         <LevelGlyph level={level} />
       </span>
       <span>
-        <b>{t('knot.from', { level: t(levelName[level]) })}</b> {t(`knot.${level}`, { n: above })}
+        <b>{t('knot.from', { level: t(levelName[level]) })}</b>{' '}
+        {t(`knot.${engine === undefined ? level : 'external'}`, { n: above })}
       </span>
     </div>
   )

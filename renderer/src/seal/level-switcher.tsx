@@ -114,7 +114,9 @@ function Option({ level, state, inUse, onChosen }: OptionProps) {
           <b className={inUse ? 'seal-ink' : ''}>{t(shortName[level])}</b>
           {inUse ? <span className="chip min-h-5!">{t('level.inUse')}</span> : null}
         </span>
-        <span className="block text-sm text-ink-2">{(isReady ? undefined : saidReason(state)) ?? t(`level.${level}.who`)}</span>
+        <span className="block text-sm text-ink-2">
+          {(isReady ? undefined : saidReason(state)) ?? t(`level.${state?.engine ? 'external' : level}.who`)}
+        </span>
       </span>
       <span className="num max-w-[13.25rem] text-end text-xs text-ink-3">
         {isReady ? (

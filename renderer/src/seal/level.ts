@@ -5,7 +5,7 @@ import type { MessageId } from '../messages/texts.tsx'
  * How a seal looks. `earned` (green) only for a level whose promise is kept right now; `open` (amber) for the Open network and for another
  * program, where others could read; `checking` while
  * nothing is known, and nothing is sent; `failed` when a check did not pass; `neutral` for the practice network, which proves nothing about who
- * could read on a real one.
+ * could read on a real one, unless its worker serves with another program.
  */
 export type SealTone = 'earned' | 'open' | 'neutral' | 'checking' | 'failed'
 
@@ -39,7 +39,7 @@ export function sealTone(level: PrivacyLevel, state: LevelView | undefined): Sea
   switch (state.seal.phase) {
     case 'earned':
     case 'aging':
-      return earnedTone[level]
+      return pastTone(level, state.engine)
     case 'failed':
       return 'failed'
     case 'idle':
@@ -53,5 +53,5 @@ export function sealTone(level: PrivacyLevel, state: LevelView | undefined): Sea
 export const mayAsk = (state: LevelView | undefined): boolean =>
   state?.state === 'ready' && state.seal.phase !== 'failed' && (state.seal.phase !== 'idle' || state.asleep === true)
 
-/** Tone of an answer that was given at a level; it keeps it for ever. */
-export const pastTone = (level: PrivacyLevel): SealTone => earnedTone[level]
+/** Tone of an answer that was given at a level; it keeps it for ever. @param engine of another program, where one read it */
+export const pastTone = (level: PrivacyLevel, engine?: unknown): SealTone => (engine === undefined ? earnedTone[level] : 'open')

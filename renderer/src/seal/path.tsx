@@ -9,6 +9,7 @@ import { CheckingGlyph, FailedGlyph, LevelGlyph } from './seal-glyph.tsx'
 type Stop = { readonly name: MessageId; readonly role: MessageId }
 
 const me: Stop = { name: 'path.me.name', role: 'path.me.role' }
+const program: Stop = { name: 'path.program.name', role: 'path.program.role' }
 const stops: Record<PrivacyLevel, readonly Stop[]> = {
   computer: [{ name: 'path.me.name', role: 'path.me.alone' }],
   devices: [me, { name: 'path.device.name', role: 'path.device.role' }],
@@ -18,16 +19,27 @@ const stops: Record<PrivacyLevel, readonly Stop[]> = {
     { name: 'path.worker.name', role: 'path.worker.attested' },
   ],
   open: [me, { name: 'path.proxy.name', role: 'path.proxy.open' }, { name: 'path.stranger.name', role: 'path.worker.open' }],
-  external: [me, { name: 'path.program.name', role: 'path.program.role' }],
+  external: [me, program],
   practice: [me, { name: 'path.proxy.name', role: 'path.proxy.role' }, { name: 'path.worker.name', role: 'path.worker.role' }],
 }
 
+interface PathProps {
+  level: PrivacyLevel
+  tone: SealTone
+  /** An engine of another program answers for the worker of the practice network. */
+  isServed?: boolean
+}
+
 /** The way a message goes. At level 1 it goes nowhere. */
-export function Path({ level, tone }: { level: PrivacyLevel; tone: SealTone }) {
+export function Path({ level, tone, isServed = false }: PathProps) {
   const { t } = useTexts()
   return (
-    <div className={`tone-${tone} flex justify-center`} role="img" aria-label={t(`path.${level}`)}>
-      {stops[level].map(({ name, role }, index) => (
+    <div
+      className={`tone-${tone} flex justify-center`}
+      role="img"
+      aria-label={t(isServed ? 'path.practiceProgram' : `path.${level}`)}
+    >
+      {(isServed ? [...stops[level], program] : stops[level]).map(({ name, role }, index) => (
         <Fragment key={name}>
           {index > 0 ? <span className="path-line" /> : null}
           <span className="path-node w-[118px]">

@@ -65,6 +65,8 @@ function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
   const { said, saidReason } = useCoreWords()
   const format = useFormat()
   const tone = sealTone(level, state)
+  // Whose word it is who reads.
+  const reader = state?.engine ? 'external' : level
   const seal = state?.seal
   const report = seal && 'report' in seal ? seal.report : undefined
   const ago = useAgo(report?.checkedAtMs)
@@ -125,14 +127,14 @@ function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
               ? t('seal.asleep')
               : tone === 'failed' && seal?.phase === 'failed'
                 ? `${t('seal.failedText')} ${said(seal.reason.text, seal.reason.words)}`
-                : t(`sheet.${level}.summary`, {
+                : t(`sheet.${reader}.summary`, {
                     device: isolated(state?.device?.name ?? ''),
                     date: state?.device ? format.dateTime(state.device.pairedAtMs) : '',
                     name: isolated(state?.engine?.name ?? ''),
                     host: isolated(state?.engine?.host ?? ''),
                   })}
         </p>
-        <Path level={level} tone={tone} />
+        <Path level={level} tone={tone} isServed={level === 'practice' && state?.engine !== undefined} />
         {report ? (
           <ul>
             {report.rows.map((row) => (
@@ -143,7 +145,7 @@ function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
         <div className="banner banner-info">
           <Icon of={Info} size={18} />
           <p>
-            <b className="text-info">{t('sheet.cannotProve')}</b> {t(`sheet.${level}.cannotProve`)}
+            <b className="text-info">{t('sheet.cannotProve')}</b> {t(`sheet.${reader}.cannotProve`)}
           </p>
         </div>
         <div className="flex min-h-8 items-center">

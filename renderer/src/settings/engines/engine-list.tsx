@@ -11,7 +11,7 @@ import { Refusal } from '../../ui/error-note.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { AwayDialog } from './away-dialog.tsx'
 
-export function EngineList({ state: { engines, chosen } }: { state: EnginesState }) {
+export function EngineList({ state: { engines, chosen, serving } }: { state: EnginesState }) {
   const { t } = useTexts()
   const remove = useCall('engines.remove')
   const [removing, setRemoving] = useState<ExternalEngine | null>(null)
@@ -28,6 +28,7 @@ export function EngineList({ state: { engines, chosen } }: { state: EnginesState
             key={engine.id}
             engine={engine}
             used={chosen?.id === engine.id ? chosen.model : null}
+            serves={serving?.id === engine.id}
             onRemove={() => setRemoving(engine)}
           />
         ))}
@@ -36,7 +37,7 @@ export function EngineList({ state: { engines, chosen } }: { state: EnginesState
         open={removing !== null}
         onOpenChange={() => setRemoving(null)}
         title={t('engines.removeTitle', { name: isolated(removing?.name ?? '') })}
-        text={t('engines.removeText')}
+        text={`${t('engines.removeText')}${removing !== null && serving?.id === removing.id ? ` ${t('engines.removeServing')}` : ''}`}
         confirm={t('engines.remove')}
         cancel={t('action.cancel')}
         danger
@@ -52,10 +53,12 @@ interface EngineRowProps {
   engine: ExternalEngine
   /** The model that chats are answered by; null where that is another engine's, or none. */
   used: string | null
+  /** The worker serves with it. */
+  serves: boolean
   onRemove(): void
 }
 
-function EngineRow({ engine, used, onRemove }: EngineRowProps) {
+function EngineRow({ engine, used, serves, onRemove }: EngineRowProps) {
   const { t } = useTexts()
   const test = useCall('engines.test')
   const choose = useCall('engines.choose')
@@ -70,6 +73,7 @@ function EngineRow({ engine, used, onRemove }: EngineRowProps) {
         <h3 className="flex flex-wrap items-center gap-2">
           {name}
           {used === null ? null : <span className="chip min-h-5!">{t('engines.inUse')}</span>}
+          {serves ? <span className="chip min-h-5!">{t('engines.serves')}</span> : null}
         </h3>
         <p className="mono text-xs text-ink-2 [overflow-wrap:anywhere]">{engine.url}</p>
         <p className="text-sm text-ink-2">

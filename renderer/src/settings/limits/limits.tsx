@@ -63,6 +63,7 @@ export function Limits() {
         <div className="card-head">
           <h2>{t('limits.rules')}</h2>
         </div>
+        {now.served ? <p className="px-[1.125rem] pb-2 text-sm text-ink-2">{now.served}</p> : null}
         {rules.map(([reason, key]) => (
           <Row
             key={reason}

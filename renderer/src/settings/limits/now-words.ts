@@ -7,6 +7,8 @@ interface NowWords {
   /** What the computer tells of a rule's cause; undefined before it told anything. */
   of(reason: PauseReason): string | undefined
   readonly engine: string | undefined
+  /** Of an engine of another program that serves. */
+  readonly served: string | undefined
 }
 
 export function useNow(state: LimitsState | undefined): NowWords {
@@ -14,6 +16,7 @@ export function useNow(state: LimitsState | undefined): NowWords {
   const format = useFormat()
   return {
     of: (reason) => state && nowOf(state, reason, t, format),
+    served: state?.servedBy ? t('limits.servedBy', { name: isolated(state.servedBy) }) : undefined,
     engine: state && t(`limits.engine.${state.engine === 'ready' && state.offered ? 'offered' : state.engine}`),
   }
 }
