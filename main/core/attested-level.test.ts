@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { SealState } from '../../preload/api/privacy.ts'
 import type { Receipt } from '../../preload/api/receipt.ts'
 import { silentLogger } from '../base/logger.ts'
@@ -11,7 +11,7 @@ import { syntheticQuote } from '../protocol/attestation/testing/manipulated-peer
 import { evidenceWith, syntheticNowMs } from '../protocol/attestation/testing/synthetic-intel.ts'
 import type { SealedWorker } from '../protocol/sealed/outcome.ts'
 import { goldenWallet } from '../proxy/testing/fixtures.ts'
-import { AttestedNetwork, type Flaws, image, quoteFor } from '../roles/testing/attested-network.ts'
+import { AttestedNetwork, beginning, type Flaws, image, quoteFor } from '../roles/testing/attested-network.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { PeerWatch } from './checks/seen-peer.ts'
 import { type CheckedNetwork, usedBy } from './checks/used-connection.ts'
@@ -102,22 +102,7 @@ class Scene extends AttestedNetwork {
   }
 }
 
-const scenes: Scene[] = []
-/** Begun at once for all cases: proof of work and roads take most of the time, and each is waited for where it is needed. */
-const begin = (flaws?: Flaws): (() => Promise<Scene>) => {
-  const scene = new Scene()
-  scenes.push(scene)
-  const started = scene.start(flaws)
-  // Whoever needs it hears of it.
-  started.catch(() => undefined)
-  return async () => {
-    await started
-    return scene
-  }
-}
-afterAll(async () => {
-  for (const scene of scenes.splice(0)) await scene.close()
-})
+const begin = beginning(() => new Scene())
 
 type Rows = readonly (readonly [string, 'passed' | 'failed' | 'not-checked'])[]
 const rowsOf = (seal: SealState): Rows => {

@@ -1,9 +1,9 @@
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createLogger } from '../base/logger.ts'
 import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
 import { syntheticQuote } from '../protocol/attestation/testing/manipulated-peers.ts'
 import { startClientRole } from './client-role.ts'
-import { AttestedNetwork, type Flaws } from './testing/attested-network.ts'
+import { AttestedNetwork, beginning, type Flaws } from './testing/attested-network.ts'
 
 const model = 'Qwen/Qwen3-8B'
 const secret = 'The canary sings'
@@ -46,22 +46,7 @@ class Scene extends AttestedNetwork {
   }
 }
 
-const scenes: Scene[] = []
-/** Begun at once for all cases: proof of work and roads take most of the time. */
-const begin = (flaws?: Flaws): (() => Promise<Scene>) => {
-  const scene = new Scene()
-  scenes.push(scene)
-  const started = scene.start(flaws)
-  // Whoever needs it hears of it.
-  started.catch(() => undefined)
-  return async () => {
-    await started
-    return scene
-  }
-}
-afterAll(async () => {
-  for (const scene of scenes.splice(0)) await scene.close()
-})
+const begin = beginning(() => new Scene())
 
 describe('a client with --seal attested', () => {
   const unflawed = begin()

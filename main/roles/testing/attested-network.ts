@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAll } from 'vitest'
 import { silentLogger } from '../../base/logger.ts'
 import { Signal } from '../../base/signal.ts'
 import { childEntries } from '../../child-entries.ts'
@@ -161,5 +162,27 @@ export class AttestedNetwork {
 
   async close(): Promise<void> {
     for (const close of this.closers.splice(0).reverse()) await close()
+  }
+}
+
+/**
+ * Begins networks at once for all cases of a file, and closes them after it: proof of work and roads take most of the time. Each is waited for where it is
+ * needed.
+ */
+export function beginning<Scene extends AttestedNetwork>(newScene: () => Scene): (flaws?: Flaws) => () => Promise<Scene> {
+  const scenes: Scene[] = []
+  afterAll(async () => {
+    for (const scene of scenes.splice(0)) await scene.close()
+  })
+  return (flaws) => {
+    const scene = newScene()
+    scenes.push(scene)
+    const started = scene.start(flaws)
+    // Whoever needs it hears of it.
+    started.catch(() => undefined)
+    return async () => {
+      await started
+      return scene
+    }
   }
 }
