@@ -10,6 +10,7 @@ import type { AppDevices } from './core/app-devices.ts'
 import type { AppGateway } from './core/app-gateway.ts'
 import type { AppLimits } from './core/app-limits.ts'
 import type { AppNetwork } from './core/app-network.ts'
+import { seenByEngine } from './core/card-backends.ts'
 import { changes } from './core/changes.ts'
 import type { Engines } from './core/engines/engines.ts'
 import type { ModelKeeper } from './core/model-keeper.ts'
@@ -199,7 +200,7 @@ export function createHandlers(parts: ApiParts): Handlers {
       },
       'app.info': () => info,
       'settings.set': (input) => settings.change(input),
-      'hardware.facts': () => parts.facts(),
+      'hardware.facts': async () => seenByEngine(await parts.facts(), engine.state.value),
       'models.download': ({ id }) => {
         download(id)
         return done

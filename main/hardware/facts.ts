@@ -1,6 +1,7 @@
 import si from 'systeminformation'
 import type { Gpu, HardwareFacts } from '../../preload/api/system.ts'
 import type { Logger } from '../base/logger.ts'
+import { type BackendSystem, backendSystem, backendsOf } from './backends.ts'
 import { type GpuConfidential, queryGpuConfidential } from './gpu-confidential.ts'
 import { type NvidiaGpu, queryNvidia } from './nvidia-smi.ts'
 import { detectTee } from './tee.ts'
@@ -14,6 +15,7 @@ export interface FactSources {
   readonly nvidia: () => Promise<NvidiaGpu[]>
   readonly tee: () => HardwareFacts['tee']
   readonly gpuConfidential: () => Promise<GpuConfidential>
+  readonly backends: () => BackendSystem
 }
 
 export const systemSources: FactSources = {
@@ -24,6 +26,7 @@ export const systemSources: FactSources = {
   nvidia: () => queryNvidia(),
   tee: () => detectTee(),
   gpuConfidential: () => queryGpuConfidential(),
+  backends: () => backendSystem(),
 }
 
 /** Display adapters of virtual machines and remote screens: nothing that could compute. */
@@ -72,6 +75,7 @@ export async function readFacts(logger: Logger, sources: FactSources = systemSou
     pciId,
   }))
   const others = graphics ? otherGpus(graphics).filter((gpu) => gpu.vendor !== 'nvidia' || cards.length === 0) : []
+  const system = sources.backends()
   return {
     cpu: {
       name: [cpu.manufacturer, cpu.brand].filter(Boolean).join(' ').trim() || 'Unknown processor',
@@ -81,7 +85,7 @@ export async function readFacts(logger: Logger, sources: FactSources = systemSou
       speedGHz: cpu.speedMax || cpu.speed || null,
     },
     memoryBytes: memory.total,
-    gpus: [...cards, ...others],
+    gpus: [...cards, ...others].map((card) => ({ ...card, backends: backendsOf(card, system) })),
     os: { platform: os.platform, name: os.distro, version: os.release, arch: os.arch },
     tee: sources.tee(),
     ...(cards.length > 0 && { gpuConfidential: await sources.gpuConfidential() }),

@@ -58,6 +58,7 @@ describe('facts', () => {
       ...systemSources,
       nvidia: async () => parseNvidiaSmi(table),
       gpuConfidential: async () => ({ state: 'off', ready: false, processor: null, capable: true }),
+      backends: () => ({ platform: 'linux', arch: 'x64', cudaDriver: true, vulkanMakers: new Set(['intel']) }),
       graphics: async () => ({
         controllers: [
           controller('NVIDIA Corporation', 'RTX 4080'),
@@ -68,10 +69,10 @@ describe('facts', () => {
       }),
     })
     expect(hardwareFacts.parse(facts).gpuConfidential).toMatchObject({ state: 'off', capable: true })
-    expect(facts.gpus.map(({ name, vendor }) => [name, vendor])).toEqual([
-      ['NVIDIA GeForce RTX 4080 SUPER', 'nvidia'],
-      ['NVIDIA T400', 'nvidia'],
-      ['UHD 770', 'intel'],
+    expect(facts.gpus.map(({ name, vendor, backends }) => [name, vendor, backends?.cuda, backends?.vulkan])).toEqual([
+      ['NVIDIA GeForce RTX 4080 SUPER', 'nvidia', true, null],
+      ['NVIDIA T400', 'nvidia', true, null],
+      ['UHD 770', 'intel', false, true],
     ])
   })
 

@@ -162,6 +162,7 @@ export const fromEngine = z.discriminatedUnion('t', [
     t: z.literal('loaded'),
     contextTokens: z.number().int().positive(),
     backend: z.string(),
+    devices: z.array(z.string().max(300)).max(64),
     threads: count,
     capabilities,
     notices: z.array(loadNotice),

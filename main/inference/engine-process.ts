@@ -29,8 +29,8 @@ async function load(order: (ToEngine & { t: 'load' })['order']): Promise<void> {
       (progress) => tell({ t: 'progress', progress: Math.min(1, Math.max(0, progress)) }),
       (line) => tell({ t: 'log', level: 'warn', message: line.trim().slice(0, 500) }),
     )
-    const { contextTokens, backend, threads, capabilities, notices } = model
-    tell({ t: 'loaded', contextTokens, backend, threads, capabilities, notices: [...notices] })
+    const { contextTokens, backend, devices, threads, capabilities, notices } = model
+    tell({ t: 'loaded', contextTokens, backend, devices: [...devices], threads, capabilities, notices: [...notices] })
   } catch (error) {
     const { name, message } = asError(error)
     const wantOfMemory = name === 'InsufficientMemoryError' || isWantOfMemory(message)

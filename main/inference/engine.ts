@@ -127,6 +127,8 @@ export type EngineState =
       readonly model: string
       readonly contextTokens: number
       readonly backend: string
+      /** Graphics cards that the library found for its back end, as it names them; absent: none. */
+      readonly devices?: readonly string[]
       /** What the model got less of than asked for, for want of memory; absent: nothing. */
       readonly notices?: readonly LoadNotice[]
     }

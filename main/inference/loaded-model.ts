@@ -26,6 +26,8 @@ import { knowsCalls } from './tool-calls.ts'
 export class LoadedModel {
   readonly contextTokens: number
   readonly backend: string
+  /** Cards that the library found for its back end. */
+  readonly devices: readonly string[]
   readonly threads: number
   readonly capabilities: EngineCapabilities
   /** What it got less of than asked for. */
@@ -37,7 +39,7 @@ export class LoadedModel {
   readonly #pace: PromptPace
   readonly #embedder: Embedder
 
-  private constructor(llama: Llama, model: LlamaModel, context: LlamaContext, order: LoadOrder) {
+  private constructor({ llama, devices }: Found, model: LlamaModel, context: LlamaContext, order: LoadOrder) {
     const { sampling: advice = {}, keepOwn } = order
     this.#model = model
     this.#template = chatTemplate(model)
@@ -46,6 +48,7 @@ export class LoadedModel {
     this.#pace = new PromptPace(context.batchSize)
     this.contextTokens = context.contextSize
     this.backend = llama.gpu === false ? 'cpu' : llama.gpu
+    this.devices = devices.slice(0, 64).map((name) => name.slice(0, 300))
     this.threads = context.idealThreads
     this.notices = noticesOf(
       { contextTokens: order.askedContextTokens, onGpu: llama.gpu !== false },
@@ -83,7 +86,8 @@ export class LoadedModel {
     onProgress: (progress: number) => void,
     onWarning: (line: string) => void,
   ): Promise<LoadedModel> {
-    const llama = await library(order.gpu, onWarning)
+    const found = await library(order.gpu, onWarning)
+    const { llama } = found
     const gpuLayers = order.gpuPart < 1 ? { gpuLayers: await layersOf(order) } : {}
     const model = await llama.loadModel({ modelPath: order.path, onLoadProgress: onProgress, ...gpuLayers })
     const threads = order.threads === 0 ? defaultThreads(llama.cpuMathCores) : order.threads
@@ -94,7 +98,7 @@ export class LoadedModel {
       // Flash attention is the library's default wherever the back end has it; a quantized cache needs it.
       ...(order.kvCache === 'q8_0' && { experimentalKvCacheKeyType: 'Q8_0', experimentalKvCacheValueType: 'Q8_0' }),
     })
-    return new LoadedModel(llama, model, context, order)
+    return new LoadedModel(found, model, context, order)
   }
 
   /**
@@ -140,20 +144,25 @@ async function layersOf({ path, gpuPart }: LoadOrder): Promise<number> {
   return Math.floor(totalLayers * gpuPart)
 }
 
+interface Found {
+  readonly llama: Llama
+  readonly devices: readonly string[]
+}
+
 /** Vulkan may be present without any device; the processor is then faster than its emulation. */
-async function library(gpu: GpuChoice, onWarning: (line: string) => void): Promise<Llama> {
+async function library(gpu: GpuChoice, onWarning: (line: string) => void): Promise<Found> {
   const options = {
     build: 'never',
     progressLogs: false,
     logLevel: LlamaLogLevel.error,
     logger: (_: LlamaLogLevel, line: string) => onWarning(line),
   } as const
-  if (gpu === false) return getLlama({ ...options, gpu })
+  if (gpu === false) return { llama: await getLlama({ ...options, gpu }), devices: [] }
   const llama = await getLlama({ ...options, gpu })
   const devices = llama.gpu === false ? [] : await llama.getGpuDeviceNames()
-  if (llama.gpu === false || devices.length > 0) return llama
+  if (llama.gpu === false || devices.length > 0) return { llama, devices }
   await llama.dispose()
-  return getLlama({ ...options, gpu: false })
+  return { llama: await getLlama({ ...options, gpu: false }), devices: [] }
 }
 
 /**

@@ -371,8 +371,9 @@ export class LocalEngine implements CapableEngine {
       context: loaded.contextTokens,
       threads: loaded.threads,
     })
-    const { contextTokens, backend, notices } = loaded
-    this.state.set({ status: 'ready', model: model.name, contextTokens, backend, ...(notices.length > 0 && { notices }) })
+    const { contextTokens, backend, devices, notices } = loaded
+    const more = { ...(devices.length > 0 && { devices }), ...(notices.length > 0 && { notices }) }
+    this.state.set({ status: 'ready', model: model.name, contextTokens, backend, ...more })
     this.#watchIdle()
     void child.exited.then((reason) => {
       if (this.#child !== child) return

@@ -3,12 +3,23 @@ import { limits } from './limits.ts'
 import { modelAbilities, modelFit, modelStorage, modelsMove } from './model-fit.ts'
 import { addressText, nano, timeMs, words } from './scalars.ts'
 
+/** Whether a back end of the engine can use a card: its driver is here, it cannot, or (null) nothing says. The processor's can always be used. */
+export const gpuBackends = z.object({
+  cuda: z.boolean().nullable(),
+  vulkan: z.boolean().nullable(),
+  metal: z.boolean().nullable(),
+})
+export type GpuBackends = z.infer<typeof gpuBackends>
+
 export const gpu = z.object({
   name: z.string(),
   vendor: z.enum(['nvidia', 'amd', 'intel', 'apple', 'other']),
   memoryBytes: z.number().int().nonnegative().nullable(),
   driver: z.string().nullable(),
   pciId: z.string().nullable(),
+  backends: gpuBackends.optional(),
+  /** The loaded engine computes on this card by it: the list of its own library says so. */
+  usedBackend: z.enum(['cuda', 'vulkan', 'metal']).optional(),
 })
 export type Gpu = z.infer<typeof gpu>
 

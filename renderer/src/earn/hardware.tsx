@@ -1,4 +1,4 @@
-import type { HardwareFacts, Telemetry } from '../../../preload/api/system.ts'
+import type { Gpu, HardwareFacts, Telemetry } from '../../../preload/api/system.ts'
 import { useAnswer } from '../api/use-call.ts'
 import { useStream } from '../api/use-stream.ts'
 import { type Formats, useFormat } from '../format/use-format.ts'
@@ -6,6 +6,7 @@ import { type Say, useTexts } from '../messages/texts.tsx'
 import { useCoreWords } from '../messages/use-core-words.ts'
 import { Gauge } from '../ui/bar.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
+import { backendsToShow } from './card-backends.ts'
 
 interface Measure {
   readonly id: string
@@ -91,6 +92,14 @@ function measures(facts: HardwareFacts, live: Telemetry, t: Say, format: Formats
   return list
 }
 
+/** Which of the engine's back ends can use a card. Null where nobody looked. */
+function backendLine(gpu: Gpu, t: Say): string | null {
+  const backends = backendsToShow(gpu)
+  if (backends === undefined) return null
+  const list = backends.map(({ name, state }) => t(`hardware.backend.${state}`, { name })).join(', ')
+  return t('hardware.backends', { name: gpu.name, list: list === '' ? t('hardware.backend.none') : list })
+}
+
 export function Hardware() {
   const { t } = useTexts()
   const { said } = useCoreWords()
@@ -125,6 +134,11 @@ export function Hardware() {
           {t('hardware.processor', { name: facts.cpu.name, cores: facts.cpu.physicalCores, threads: facts.cpu.threads })}{' '}
           {gpus.length === 0 ? t('hardware.noGpuFound') : null}
         </p>
+        {gpus.map((gpu) => {
+          const line = backendLine(gpu, t)
+          return line === null ? null : <p key={`${gpu.pciId} ${gpu.name}`}>{line}</p>
+        })}
+        <p>{t('hardware.backendsProcessor')}</p>
         <p>{said(facts.tee.sentence)}</p>
       </div>
     </section>
