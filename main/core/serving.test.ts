@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { LevelView, Turn } from '../../preload/api/chat.ts'
 import type { EarnState } from '../../preload/api/earn.ts'
 import type { EnginesState } from '../../preload/api/engines.ts'
@@ -81,6 +81,11 @@ describe('the app serving with an engine of another program', () => {
     rmSync(dataDir, { recursive: true, force: true })
   }, testMs)
 
+  afterEach(() => {
+    server.misbehave = undefined
+    server.list = undefined
+  })
+
   it('takes only a listed model with a name that a network carries', async () => {
     const serve =
       (name: string, engineId = id) =>
@@ -130,6 +135,8 @@ describe('the app serving with an engine of another program', () => {
       expect(pending.requests[0]).toMatchObject({ model, result: 'answered', adjustedTokens, earned })
       expect(await calls()['earn.settle']({})).toEqual({ ownerReceived: earned })
       await earn(({ settled }) => settled === earned)
+      expect((await calls()['chat.setLevel']({ id: before, level: 'practice', along: 'send-along' })).id).toBe(before)
+      expect(await ask(before, 'And now?')).toMatchObject({ status: 'done', engine: new URL(server.url).host })
       // What waits for the seal of an engine that reads is held as for any other program.
       await expect(calls()['chat.send']({ id: chat, text: `0x${'ab'.repeat(32)}` })).rejects.toMatchObject({
         code: 'looks-secret',
@@ -154,17 +161,17 @@ describe('the app serving with an engine of another program', () => {
       }
       const chats = await Promise.all([chatOf(), chatOf()])
       const running = chats.map((chat) => ask(chat, 'At once'))
-      await earn((state) => state.running === 2)
-      expect(waiting).toHaveLength(2)
+      await vi.waitFor(() => expect(waiting).toHaveLength(2), { timeout: busyMs, interval: 20 })
       const third = await chatOf()
       const late = ask(third, 'One more')
-      // The proxy keeps it, or the client asks again; the engine is not told of it.
+      // It waits for its turn, and the engine is not told of it.
       await earn((state) => state.running === 2)
       expect(waiting).toHaveLength(2)
       server.misbehave = undefined
       for (const end of waiting) end()
       for (const turn of await Promise.all(running)) expect(turn).toMatchObject({ status: 'done', answer: 'One' })
-      await late
+      expect((await late).answer).not.toBe('One')
+      expect(waiting).toHaveLength(2)
     },
     testMs,
   )

@@ -44,7 +44,9 @@ function Question({ from, to, messages, onStay, onMove }: QuestionProps) {
   const [understood, setUnderstood] = useState(false)
   const isOpen = to === 'open'
   /** At the same level another engine was chosen. */
-  const isOther = from === to && to === 'external'
+  const isOther = from === to && !isOpen
+  /** At the practice network it is asked about nothing else than a program that its worker serves with. */
+  const isProgram = to === 'external' || to === 'practice'
   const asksAlong = messages > 0 && (from !== to || isOther)
   const move = (): void => onMove({ ...(asksAlong && { along }), ...(isOpen && understood && { understood: true as const }) })
   return (
@@ -70,7 +72,7 @@ function Question({ from, to, messages, onStay, onMove }: QuestionProps) {
       </div>
       {isOpen ? <Path level="open" tone="open" /> : null}
       <AlertDialog.Description className="mt-3 text-ink-2">
-        {t(isOpen ? 'widen.openText' : to === 'external' ? 'widen.externalText' : 'widen.text')}
+        {t(isOpen ? 'widen.openText' : isProgram ? 'widen.externalText' : 'widen.text')}
       </AlertDialog.Description>
       {asksAlong ? (
         <>
@@ -88,7 +90,7 @@ function Question({ from, to, messages, onStay, onMove }: QuestionProps) {
                 <span className="text-sm text-ink-2">
                   {one === 'new-chat'
                     ? t('widen.stayHere', { n: messages })
-                    : t(isOpen ? 'widen.readToo' : to === 'external' ? 'widen.externalToo' : 'widen.goToo')}
+                    : t(isOpen ? 'widen.readToo' : isProgram ? 'widen.externalToo' : 'widen.goToo')}
                 </span>
               </RadioGroup.Item>
             ))}
