@@ -44,6 +44,20 @@ const atLevel =
 
 const toEnd = (page: Page): Promise<void> => page.locator('main').evaluate((main) => main.scrollTo(0, 99_999))
 
+/** Two cards, of which the engine uses one. */
+const withCards = (scene: Scene): void => {
+  const card = { memoryBytes: 16e9, driver: null, pciId: null }
+  const used = { cuda: true, vulkan: null, metal: false }
+  const other = { cuda: false, vulkan: null, metal: false }
+  const gpus: Scene['facts']['gpus'] = [
+    { ...card, name: 'NVIDIA GeForce RTX 4080 SUPER', vendor: 'nvidia', backends: used, usedBackend: 'cuda' },
+    { ...card, name: 'Intel UHD Graphics 770', vendor: 'intel', backends: other },
+  ]
+  scene.facts = { ...sample.facts, gpus }
+}
+
+const toCards = (page: Page): Promise<void> => page.getByText(/UHD Graphics 770:/).scrollIntoViewIfNeeded()
+
 /** A game has the graphics card. */
 const forGame = (scene: Scene): void => {
   scene.earn = {
@@ -153,6 +167,8 @@ const looks: readonly Look[] = [
   },
   { name: 'earn', path: '#/earn' },
   { name: 'earn-end', path: '#/earn', act: toEnd },
+  { name: 'cards-earn', path: '#/earn', act: toCards, scene: withCards },
+  { name: 'cards-earn-ru', path: '#/earn', act: toCards, scene: withCards, language: 'ru' },
   {
     name: 'earn-fresh',
     path: '#/earn',

@@ -8,7 +8,7 @@ import { type StreamName, streams } from '../../preload/api/contract.ts'
 import type { EarnState } from '../../preload/api/earn.ts'
 import { defaultLimits, type LimitsState } from '../../preload/api/limits.ts'
 import { type ToCore, toCore } from '../../preload/api/link.ts'
-import type { ModelState, NetworkState, Settings, StartState, WalletState } from '../../preload/api/system.ts'
+import type { HardwareFacts, ModelState, NetworkState, Settings, StartState, WalletState } from '../../preload/api/system.ts'
 import * as sample from './sample-data.ts'
 
 /** What the scripted core says. A scene changes what it needs. */
@@ -18,6 +18,7 @@ export interface Scene {
   /** Of every chat, in place of its own. */
   chatLevel?: PrivacyLevel
   earn: EarnState
+  facts: HardwareFacts
   limits: LimitsState
   models: readonly ModelState[]
   network: NetworkState
@@ -34,6 +35,7 @@ export const plainScene = (theme: Settings['theme'], language: Settings['languag
   settings: { theme, language, model: null, earningPaused: false, openNetworkForbidden: false, limits: defaultLimits },
   levels: sample.levels,
   earn: sample.earn,
+  facts: sample.facts,
   limits: sample.limits,
   models: sample.models,
   network: sample.network,
@@ -131,7 +133,9 @@ function serve(socket: WebSocket, scene: Scene): void {
       return event(n, stream, { type: 'snapshot', conversation: found })
     }
     watchers.set(n, { name: stream, id: undefined })
-    event(n, stream, states[stream]?.())
+    const value = states[stream]?.()
+    // A stream that no sample was written for stays silent.
+    if (value !== undefined) event(n, stream, value)
   }
 
   const answer = (id: string, text: string): Conversation['turns'][number] => {
@@ -171,7 +175,7 @@ function serve(socket: WebSocket, scene: Scene): void {
       case 'app.info':
         return ok(sample.info)
       case 'hardware.facts':
-        return ok(sample.facts)
+        return ok(scene.facts)
       case 'settings.set':
         scene.settings = { ...scene.settings, ...values }
         tell('settings', scene.settings)
