@@ -149,7 +149,7 @@ export async function compareAndComplete(
   }
   balance.accept(
     { payment: told.signed_payment, dbTokens: told.tokens_committed_to_db, maxTokens: told.max_tokens },
-    { mustSign: true, maxMayFall: told.error_code !== 0 },
+    { mustSign: true, totalsMayFall: told.error_code !== 0 },
   )
   await ask(
     connection,

@@ -93,6 +93,47 @@ describe('a proxy that does harm to its worker', () => {
     expect(book()).toMatchObject(untouched)
   })
 
+  it.each([
+    ['is served again', 15n, 'served'],
+    ['is left when it signs less than it had signed', 14n, 'left'],
+  ])(
+    'told totals that nobody signed, beyond all it counts, and knows less after an extended comparison: it %s',
+    async (_name, signed, end) => {
+      const { connection, proxy } = await ready()
+      const beyond = 10n ** 17n
+      await connection.send(query())
+      await lastAnswer(connection)
+      await connection.send({
+        '@type': 'proxy.workerRequestPayment',
+        ...{ request_id: new Uint8Array(32).fill(ids), request_client_owner: '', signed_payment: empty },
+        ...{ db_tokens: beyond, max_tokens: beyond, request_tokens: 1n },
+      })
+      await expect.poll(book).toMatchObject({ dbTokens: beyond, maxTokens: beyond })
+      connection.connection.close('again')
+      const next = await proxy.accept()
+      ;(await next.nextQuery('worker.connectToProxy')).answer(connectedToProxy())
+      ;(await next.nextQuery('worker.compareBalanceWithProxy')).answer({
+        '@type': 'worker.compareBalanceWithProxyResult',
+        signed_payment: payoutOf(signed),
+        tokens_committed_to_db: 20n,
+        max_tokens: 30n,
+        error_code: 1,
+      })
+      ;(await next.nextQuery('worker.extendedCompareBalanceWithProxy')).answer({
+        '@type': 'worker.extendedCompareBalanceWithProxyResult',
+        error_code: 0,
+      })
+      if (end === 'left') {
+        expect(await next.closed).toBe('closed-by-peer')
+        expect(book()).toMatchObject({ signedTokens: 15n, dbTokens: beyond })
+        return
+      }
+      ;(await next.nextQuery('worker.proxyHandshakeComplete')).answer({ '@type': 'worker.proxyHandshakeCompleted' })
+      await serves(next)
+      expect(book()).toMatchObject(untouched)
+    },
+  )
+
   it('does not sign its balance and is left', async () => {
     peer = await workerPeer()
     peer.worker.start()

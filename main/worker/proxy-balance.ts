@@ -39,13 +39,14 @@ export class ProxyBalance {
 
   /**
    * The proxy's totals with its signed payment, as in a comparison, a status or after a request. None may be lower than what was told
-   * before. Throws `Failure<'proxy-violation'>`: close the connection. `mustSign` refuses an empty payment; `maxMayFall` allows a lower
-   * `max` after an extended comparison (the proxy lost what it had not stored).
+   * before. Throws `Failure<'proxy-violation'>`: close the connection. `mustSign` refuses an empty payment; `totalsMayFall` allows lower totals
+   * after an extended comparison: the proxy lost what it had not stored, or somebody told too much in its name. They are words alone, and a worker that
+   * held a proxy to them for ever would lose it. What was signed never falls.
    * @returns whether all that was told is on disk, or will be in a moment where `saveLater` allows totals that
    */
   accept(
     told: { readonly payment: WirePayment; readonly dbTokens: bigint; readonly maxTokens: bigint },
-    options: { readonly mustSign?: boolean; readonly maxMayFall?: boolean; readonly saveLater?: boolean } = {},
+    options: { readonly mustSign?: boolean; readonly totalsMayFall?: boolean; readonly saveLater?: boolean } = {},
   ): boolean {
     const known = this.#told
     const check = this.#check(told.payment)
@@ -55,9 +56,9 @@ export class ProxyBalance {
       throw violation('The proxy told an impossible balance.')
     if (check.state === 'good' && check.tokens < known.signedTokens)
       throw violation(`The proxy signed ${check.tokens} tokens after it had signed ${known.signedTokens}.`)
-    if (told.dbTokens < known.dbTokens)
+    if (told.dbTokens < known.dbTokens && !options.totalsMayFall)
       throw violation(`The proxy's stored total fell from ${known.dbTokens} to ${told.dbTokens}.`)
-    if (told.maxTokens < known.maxTokens && !options.maxMayFall)
+    if (told.maxTokens < known.maxTokens && !options.totalsMayFall)
       throw violation(`The proxy's total fell from ${known.maxTokens} to ${told.maxTokens}.`)
     const next = {
       ...known,
