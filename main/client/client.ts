@@ -84,7 +84,10 @@ export class Client {
   constructor(options: ClientOptions) {
     this.#options = options
     this.#store = new AccountStore(options.database)
-    this.#pool = new LinkPool(options.logger)
+    this.#pool = new LinkPool(
+      options.logger,
+      () => this.#state.value.connections.find(({ failure }) => failure !== undefined)?.failure,
+    )
     this.#consent = new Consent(options.accountTopUp)
     this.accounts = new AccountKeeper(options.money, this.#store, options.logger, (contract, state) =>
       this.#pool.accountOf(contract)?.saw(state),

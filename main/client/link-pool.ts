@@ -26,9 +26,12 @@ export class LinkPool {
   /** By slot. */
   #sorted: readonly ProxyLink[] = []
   readonly #logger: Logger
+  readonly #whyNone: () => string | undefined
 
-  constructor(logger: Logger) {
+  /** @param whyNone why the last attempt to connect failed, while no connection is ready */
+  constructor(logger: Logger, whyNone: () => string | undefined) {
     this.#logger = logger
+    this.#whyNone = whyNone
   }
 
   add(slot: number, link: ProxyLink): void {
@@ -78,10 +81,9 @@ export class LinkPool {
     if (first === undefined && this.#sorted.length > 0 && chat.publicKey === undefined)
       throw localFailure('seal-unavailable', 'No proxy that is connected passes sealed questions on.')
     if (first === undefined)
-      throw localFailure(
-        'no-connection',
-        this.#sorted.length === 0 ? 'No proxy is connected.' : 'No proxy that is connected passes encrypted questions on.',
-      )
+      throw this.#sorted.length === 0
+        ? this.#noProxy()
+        : localFailure('no-connection', 'No proxy that is connected passes encrypted questions on.')
     let isSecond = false
     return new FailoverQuery(attempt(first), (failure) => {
       // Whatever the reason is that it tells: proxies in league would have the question read by the one that does not seal.
@@ -117,7 +119,7 @@ export class LinkPool {
   /** Models of all ready proxies, workers of one model side by side. Throws `Failure` with `no-connection`, or what ended the question. */
   async models(timeoutMs: number): Promise<ModelOffer[]> {
     const links = this.#sorted
-    if (links.length === 0) throw localFailure('no-connection', 'No proxy is connected.')
+    if (links.length === 0) throw this.#noProxy()
     const answers = await Promise.allSettled(links.map((link) => link.models(timeoutMs)))
     const offers = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
     const refused = answers.find((answer) => answer.status === 'rejected')
@@ -127,7 +129,7 @@ export class LinkPool {
 
   /** See `Client.toldWorkers`. */
   async toldWorkers(model: string, maxCoefficient: number): Promise<ToldWorkers> {
-    if (this.#sorted.length === 0) throw localFailure('no-connection', 'No proxy is connected.')
+    if (this.#sorted.length === 0) throw this.#noProxy()
     const asked = this.#sorted.filter(({ seals }) => seals).map(({ workerKeys }) => workerKeys.of(model))
     const answers = await Promise.allSettled(asked)
     const lists = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
@@ -139,6 +141,11 @@ export class LinkPool {
       ),
       refused: lists.flatMap(({ refused }) => refused),
     }
+  }
+
+  #noProxy(): Failure {
+    const why = this.#whyNone()
+    return localFailure('no-connection', `No proxy is connected.${why === undefined ? '' : ` ${why}`}`)
   }
 
   #sort(): void {

@@ -185,7 +185,7 @@ describe('exchange between scripted peers', () => {
     const { id } = await start(c, w)
     w.send(firstAnswer(id))
     w.send(lastPart(id, absurd))
-    expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 621 })
+    expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 601 })
     expect((await w.expect('proxy.workerRequestPayment')).request_tokens).toBe(0n)
     expect([counted('client'), counted('worker')]).toEqual([0n, 0n])
     // Quarantined, also after a reconnect.

@@ -194,7 +194,7 @@ describe('a client that does harm', () => {
       const { request_id } = await w.expect('proxy.runQueryEx')
       w.send(firstAnswer(request_id))
       w.send(lastPart(request_id, 2_000_000_000))
-      expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 621 })
+      expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 601 })
       expect(counted()).toEqual([0n, 0n])
     })
 

@@ -193,7 +193,7 @@ describe('a worker that claims what it is not', () => {
     w.send({ '@type': 'worker.newCoefficient', new_coefficient: 999_999_999 })
     w.send(firstAnswer(request_id))
     w.send(lastPart(request_id, 100_000))
-    expect(await client.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 621 })
+    expect(await client.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 601 })
     expect(await w.expect('proxy.workerRequestPayment')).toMatchObject({ request_tokens: 0n, max_tokens: 0n })
     await othersEarn()
   })

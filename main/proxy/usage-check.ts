@@ -32,7 +32,7 @@ export interface UsageBounds {
 const templateTokens = 1024
 
 /**
- * Refuses usage that cannot be true (621). Rules of this proxy; the reference believes every number (50 §10):
+ * Refuses usage that cannot be true (601: it is the worker's fault, and a program that hears 621 takes it for its own). Rules of this proxy; the reference believes every number (50 §10):
  * no class below zero; the total is the sum of the classes; a prompt has at most one token per byte of the query plus a
  * margin for the template; an answer has at most `max_tokens`, or, where the request's body sets no limit, at most one token
  * per byte that was delivered. Real tokens are compared after the price adjustment (40 §6), as that is all a worker reports.
@@ -40,7 +40,7 @@ const templateTokens = 1024
 export function checkUsage(usage: TokensUsed, bounds: UsageBounds, multipliers: Multipliers): void {
   const classes = [usage.prompt_tokens_used, usage.cached_tokens_used, usage.completion_tokens_used, usage.reasoning_tokens_used]
   const refuse = (why: string): never => {
-    throw new Refusal(peerErrorCodes.protocolViolation, `worker reported impossible usage: ${why}`)
+    throw new Refusal(peerErrorCodes.failure, `worker reported impossible usage: ${why}`)
   }
   if (classes.some((tokens) => tokens < 0n) || usage.total_tokens_used < 0n) refuse('negative')
   if (classes.reduce((sum, tokens) => sum + tokens, 0n) !== usage.total_tokens_used) refuse('total differs from its parts')

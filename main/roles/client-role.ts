@@ -90,6 +90,7 @@ export function startClientRole(options: ClientRoleOptions): Promise<Role> {
       ...(seal === 'off' ? {} : { seal }),
       ...(attested && { objectionTo: attested.objectionTo, mayGo: attested.mayGo }),
       stats: () => clientStats({ client, wallet, root: network.root.value, checksHashes: options.policy !== 'any' }),
+      hasChain: wallet.money !== undefined,
       topUpNano: () => options.topUp ?? network.root.value?.params.minClientStake,
       network: () => network.root.value?.address,
       logger: logger.room('http'),

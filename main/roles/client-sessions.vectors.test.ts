@@ -93,6 +93,7 @@ async function startClient(router: SessionRouter) {
     stats: () => clientStats({ client, wallet: { address: owner, money: undefined }, root, checksHashes: false }),
     revision: 'recorded',
     topUpNano: () => undefined,
+    hasChain: true,
     network: () => root.address,
     logger: silentLogger,
   })

@@ -8,6 +8,8 @@ import type { Client } from '../../client/client.ts'
 export interface ClientActionsOptions {
   readonly client: Client
   readonly topUpNano: () => bigint | undefined
+  /** Whether there is a blockchain that anything could be asked of. */
+  readonly hasChain: boolean
   /** Root contract of the network; undefined until it was read. */
   readonly network: () => Address | undefined
   readonly logger: Logger
@@ -32,6 +34,7 @@ export function clientActions(options: ClientActionsOptions): (asked: Asked) => 
     const say = (status: number, text: string): void => sendText(response, status, 'text/html; charset=utf-8', `${text}\n`)
     const action = actions.get(path)
     if (action === undefined) return say(404, 'unknown request')
+    if (!options.hasChain) return say(503, 'this network has no blockchain')
     const { client, logger } = options
     const network = options.network()
     const topUpNano = options.topUpNano()

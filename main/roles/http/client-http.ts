@@ -34,6 +34,8 @@ export interface ClientHttpOptions extends HttpPlace {
   readonly stats: () => Promise<Record<string, unknown>>
   /** nanoton that `/request/topup` puts on a balance; undefined where the network's terms are not known yet. */
   readonly topUpNano: () => bigint | undefined
+  /** Without a blockchain the actions that move money are refused. */
+  readonly hasChain: boolean
   readonly network: () => Address | undefined
   /** Encrypts requests for a key of the network that their programs did not encrypt themselves; those that cannot be are refused. */
   readonly encrypts?: boolean

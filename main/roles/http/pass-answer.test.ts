@@ -54,6 +54,34 @@ describe('an answer that has begun', () => {
     expect(lines.some((line) => line.includes('a query failed'))).toBe(true)
   })
 
+  it('speaks in its own name alone: nothing of what browsers obey, or of this client’s times, comes from the engine', async () => {
+    const { connection, post, close } = await clientAddress({ logger: createLogger(() => undefined) })
+    closers.push(close)
+    const response = post({ model: 'M', messages: [{ role: 'user', content: 'hi' }] })
+    const { request_id } = await connection.nextPacket('client.runQueryEx')
+    const answer = encodeHttpResponse(
+      {
+        status: 200,
+        reason: 'OK',
+        headers: [
+          ['content-type', 'application/json'],
+          ['Access-Control-Allow-Origin', '*'],
+          ['Set-Cookie', 'a=b'],
+          ['location', 'http://elsewhere.example/'],
+          ['X-Cocoon-Client-Start', '1'],
+          ['x-request-id', 'kept'],
+        ],
+      },
+      Buffer.from('{}'),
+    )
+    const final_info = { '@type': 'client.queryFinalInfo', flags: 0, tokens_used } as const
+    await connection.send({ '@type': 'client.queryAnswerEx', request_id, answer, flags: 1, final_info })
+    const { headers } = await response
+    expect([headers.get('content-type'), headers.get('x-request-id')]).toEqual(['application/json', 'kept'])
+    for (const name of ['access-control-allow-origin', 'set-cookie', 'location']) expect(headers.has(name)).toBe(false)
+    expect(Number(headers.get('x-cocoon-client-start'))).toBeGreaterThan(1)
+  })
+
   it('and is long leaves no listener behind for each time that its reader was waited for', async () => {
     const warnings: string[] = []
     const onWarning = (warning: Error): void => void warnings.push(warning.name)

@@ -14,6 +14,12 @@ import { debugTail, type QueryDebug, withDebug } from './query-debug.ts'
 /** An answer in one document up to this size leaves in one piece with its length; longer ones leave as they come. */
 const mostGathered = 256 * 1024
 const names = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+/**
+ * What a stranger's engine may not say in the name of this address: which pages may read it, what a browser keeps or where it goes, and the times that this
+ * client states itself.
+ */
+const ours =
+  /^(access-control-|set-cookie|location$|refresh$|clear-site-data$|strict-transport-security$|alt-svc$|www-authenticate$|proxy-|x-cocoon-client-)/i
 /** What may stand in a header: no line breaks and no other control characters. */
 const values = /^[\t\x20-\x7e\x80-\xff]*$/
 
@@ -80,7 +86,7 @@ function isOneDocument(headers: HeaderList): boolean {
 /** As Node writes them: names and values in turn. What cannot stand in a header is left out; it came from a stranger. */
 function safeHeaders(head: HttpResponseHead, startedAtMs: number): string[] {
   const all: HeaderList = [
-    ...withoutHopHeaders(head.headers),
+    ...withoutHopHeaders(head.headers).filter(([name]) => !ours.test(name)),
     ['X-Cocoon-Client-Start', timingHeader(startedAtMs)],
     ['X-Cocoon-Client-End', timingHeader(Date.now())],
   ]

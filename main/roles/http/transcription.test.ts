@@ -102,6 +102,7 @@ beforeAll(async () => {
     ...{ host: '127.0.0.1', port: 0, client, accessHash: 'secret', logger: silentLogger },
     stats: async () => ({}),
     topUpNano: () => undefined,
+    hasChain: true,
     network: () => root.value?.address,
   })
 })

@@ -29,6 +29,7 @@ export async function clientAddress({
     ...{ host: '127.0.0.1', port: 0, client: peer.client, accessHash: 'secret', logger, encrypts },
     stats: async () => ({}),
     topUpNano: () => undefined,
+    hasChain: true,
     network: () => scriptedNetwork.root.address,
   })
   if (root !== undefined) peer.root.set(root)
