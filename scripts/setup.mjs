@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -62,6 +62,11 @@ function installDependencies() {
   const stamp = join(modules, '.cocoon-installed')
   const wanted = fingerprint(['package-lock.json', 'package.json', '.npmrc'])
   if (upToDate(stamp, wanted)) return
+  // npm would follow the link and empty what lies behind it, which another copy of this project may be using.
+  if (lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink())
+    throw new Error(
+      'node_modules is a link to another folder, which an installation would empty. Remove the link, then start again.',
+    )
   run('Dependencies by lockfile, about 1.4 GB; this can take some minutes', 'npm', [
     'ci',
     '--no-audit',
