@@ -130,7 +130,8 @@ export function startProxyRole(options: ProxyRoleOptions): Promise<Role> {
         `Proxy contract: ${contract.toString()}`,
         ...(wallet.money === undefined ? [] : [`Wallet: ${wallet.address.toString({ bounceable: false })}`]),
         ...(stakeNano > 0n ? [`Stake: ${fromNano(stakeNano)} TON`] : []),
-        ...(isListed(root, clientPort)
+        // Behind a router other ports are listed: the router's.
+        ...(options.behindRouter || isListed(root, clientPort)
           ? []
           : ['The network contract lists no proxy at these ports: nobody will come before its owner adds one.']),
         ...(address === undefined ? [] : [`Status: http://${address.host}:${address.port}/stats`]),

@@ -105,6 +105,12 @@ describe('a network without a chain', () => {
     expect(root.version).toBe(3)
   })
 
+  it('refuses a field that it does not know: a price with a slip in its name would be zero', () => {
+    expect(() => pseudoRootConfig({ root_owner_address: shipped.root_owner_address, price_per_tokn: 5 })).toThrow(
+      /price_per_tokn/,
+    )
+  })
+
   it('takes missing fields as zero and empty, but wants an owner', () => {
     const root = pseudoRootConfig({ root_owner_address: shipped.root_owner_address })
     expect(root.params.pricePerToken).toBe(0n)

@@ -71,8 +71,11 @@ const address = z.string().transform((text, context) => {
   }
 })
 
-/** `rootConfig.pseudo` as the runners read it: keys are the field names, a missing one means zero or empty (protocol 20 §4.7). */
-const pseudoRoot = z.object({
+/**
+ * `rootConfig.pseudo` as the runners read it: keys are the field names, a missing one means zero or empty (protocol 20 §4.7), but for the owner. A key that is
+ * none of them is refused: with a slip in its name a price would be zero.
+ */
+const pseudoRoot = z.strictObject({
   '@type': z.literal('rootConfig.pseudo').optional(),
   proxy_hashes: hashes,
   worker_hashes: hashes,

@@ -1,4 +1,4 @@
-import type { HttpPlace } from '../../base/http-listener.ts'
+import { type HttpPlace, isLoopback } from '../../base/http-listener.ts'
 import { newestVersion, type VersionRange } from '../../protocol/handshake/versions.ts'
 
 /** The command line is wrong; the message says what is expected. */
@@ -23,6 +23,22 @@ export function hostAndPort(name: string, text: string): HttpPlace {
   const port = Number(match?.[2] ?? Number.NaN)
   if (!(port <= 65_535)) throw new UsageError(`--${name} must be host:port, not ${text}.`)
   return { host: (match?.[1] ?? '127.0.0.1').replaceAll(/[[\]]/g, ''), port }
+}
+
+/** A router: the way to it is not encrypted, so it is on this computer. @throws UsageError */
+export function routerPlace(name: string, text: string): HttpPlace {
+  const place = hostAndPort(name, text)
+  if (isLoopback(place.host)) return place
+  throw new UsageError(
+    `--${name} must be a router on this computer, e.g. 127.0.0.1:${place.port}: the way to it is not encrypted.`,
+  )
+}
+
+/** Name of a model as the network takes it: 1 to 512 bytes. @throws UsageError */
+export function modelName(text: string | undefined): string {
+  const name = required('model', text)
+  if (name.trim() !== '' && Buffer.byteLength(name) <= 512) return name
+  throw new UsageError('--model must be a name of 1 to 512 bytes.')
 }
 
 /** `1-4`, or one version alone. @param least the oldest that the role speaks */

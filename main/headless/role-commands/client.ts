@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { ChildEntries } from '../../child-entries.ts'
 import { clientSeals, startClientRole } from '../../roles/client-role.ts'
-import { hostAndPort, oneOf, toncoin, UsageError, versionRange, wholeNumber } from './arguments.ts'
+import { hostAndPort, oneOf, routerPlace, toncoin, UsageError, versionRange, wholeNumber } from './arguments.ts'
 import { commonHelp, commonOptions, policyOf, readCommon } from './common.ts'
 import { runRole } from './run-role.ts'
 
@@ -52,7 +52,7 @@ export async function clientCommand(args: readonly string[], entries: ChildEntri
     proxies: wholeNumber('proxies', values.proxies, 1, 16),
     encrypts: values.encrypt,
     seal,
-    ...(values['proxy-via'] === undefined ? {} : { proxyVia: hostAndPort('proxy-via', values['proxy-via']) }),
+    ...(values['proxy-via'] === undefined ? {} : { proxyVia: routerPlace('proxy-via', values['proxy-via']) }),
     ...(values['top-up'] === undefined ? {} : { topUp: toncoin('top-up', values['top-up']) }),
     ...(values.protocol === undefined ? {} : { versions: versionRange('protocol', values.protocol, 1) }),
     ...(values['allow-origin'] === undefined ? {} : { allowOrigin: values['allow-origin'] }),

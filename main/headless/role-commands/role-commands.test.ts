@@ -214,7 +214,8 @@ describe('the three roles as processes, on a network without a chain', () => {
     const { accessHash } = JSON.parse(readFileSync(join(dataDir, 'roles/test-net/client/keys.json'), 'utf8')) as {
       accessHash: string
     }
-    expect((await fetch(url(`/request/withdraw?proxy=x&access_hash=${accessHash}`))).status).toBe(404)
+    const refused = await fetch(url(`/request/withdraw?proxy=x&access_hash=${accessHash}`))
+    expect([refused.status, await refused.text()]).toEqual([503, 'this network has no blockchain\n'])
   })
 
   it('keep web pages and rebound names out', async () => {
@@ -297,6 +298,13 @@ describe('the command line', () => {
       2,
       'does not go with --proxy-via',
     ],
+    [
+      'a router elsewhere',
+      ['worker', '--network', 'x', '--model', 'x', '--proxy-via', 'router.example:1'],
+      2,
+      'on this computer',
+    ],
+    ['a model without a name', ['worker', '--network', 'x', '--model', ''], 2, '1 to 512 bytes'],
     ['a network that does not exist', ['client', '--network', '/no/such/file.json'], 1, 'no network file'],
   ])('refuses %s', async (_name, args, code, words) => {
     const process_ = new RoleProcess(args)

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { ChildEntries } from '../../child-entries.ts'
 import { startWorkerRole } from '../../roles/worker-role.ts'
-import { hostAndPort, jsonText, required, toncoin, versionRange, wholeNumber } from './arguments.ts'
+import { hostAndPort, jsonText, modelName, routerPlace, toncoin, versionRange, wholeNumber } from './arguments.ts'
 import { commonHelp, commonOptions, policyOf, readCommon } from './common.ts'
 import { readKeyAccess } from './key-access.ts'
 import { runRole } from './run-role.ts'
@@ -52,10 +52,10 @@ export async function workerCommand(args: readonly string[], entries: ChildEntri
   if (values.help) return console.log(workerHelp)
   const common = readCommon('worker', values, entries)
   const policy = policyOf('policy', values.policy)
-  const via = values['proxy-via'] === undefined ? undefined : hostAndPort('proxy-via', values['proxy-via'])
+  const via = values['proxy-via'] === undefined ? undefined : routerPlace('proxy-via', values['proxy-via'])
   const own = {
     engine: values.engine,
-    model: required('model', values.model),
+    model: modelName(values.model),
     coefficient: wholeNumber('coefficient', values.coefficient, 0, 999_999_999),
     maxActive: wholeNumber('max-active', values['max-active'], 1, 100_000),
     policy,
