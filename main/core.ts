@@ -165,6 +165,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     network,
     begin: (served) => beginServing(served, { engine, network, practice, external: () => serving.external.value }),
     onEnd: () => showPractice(),
+    onFailure: (reason) => practice.fail(toldOf(reason)),
     logger: logger.room('serving'),
   })
   const { external } = serving

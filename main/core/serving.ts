@@ -22,6 +22,8 @@ export interface ServingOptions {
   readonly begin: (served: Served) => Promise<Worker | null>
   /** Serving ends; told before the worker is stopped. */
   readonly onEnd: () => void
+  /** Nothing serves, though something was to. It is tried again with the next change of what is to serve, or of an engine. */
+  readonly onFailure: (reason: Error) => void
   readonly logger: Logger
 }
 
@@ -122,7 +124,9 @@ export class Serving {
   #follow(): Promise<void> {
     const done = this.#work.then(() => this.#bring())
     this.#work = done.catch((thrown: unknown) => {
-      this.#options.logger.error('the worker could not be started', { reason: asError(thrown).message })
+      const reason = asError(thrown)
+      this.#options.logger.error('the worker could not be started', { reason: reason.message })
+      this.#options.onFailure(reason)
     })
     return done
   }
@@ -134,10 +138,12 @@ export class Serving {
     if (this.#isStopped || key === this.#key) return
     if (this.#key !== undefined) {
       onEnd()
+      // Also a worker that does not stop in peace is gone.
+      this.#key = undefined
       await network.stopServing()
     }
-    this.#key = key
     if (served !== undefined) await begin(served)
+    this.#key = key
   }
 
   #wanted(): Served | undefined {

@@ -1,0 +1,65 @@
+import { expect, it } from 'vitest'
+import { silentLogger as logger } from '../base/logger.ts'
+import { Signal } from '../base/signal.ts'
+import { noCapabilities } from '../inference/capabilities.ts'
+import type { EngineState } from '../inference/engine.ts'
+import type { VerifiedModel } from '../models/library.ts'
+import { Engines } from './engines/engines.ts'
+import { Serving } from './serving.ts'
+
+const modelOf = (id: string): VerifiedModel => ({ id }) as unknown as VerifiedModel
+
+/** A network that fails as often as it is told to, with no engine of another program. */
+function scene() {
+  const fails = { begin: 0, stop: 0 }
+  const told: string[] = []
+  const fail = (what: keyof typeof fails): void => {
+    if (fails[what]-- > 0) throw new Error(`${what} fails`)
+  }
+  const serving = new Serving({
+    engine: { state: new Signal<EngineState>({ status: 'no-model' }), capabilities: noCapabilities },
+    engines: new Engines({ secrets: { get: () => undefined, put: () => undefined }, logger }),
+    network: {
+      worker: new Signal(null),
+      stopServing: async () => {
+        told.push('stop')
+        fail('stop')
+      },
+    },
+    begin: async (served) => {
+      told.push(`begin ${served.kind === 'own' ? served.model.id : served.engine.model}`)
+      fail('begin')
+      return null
+    },
+    onEnd: () => told.push('end'),
+    onFailure: ({ message }) => told.push(message),
+    logger,
+  })
+  return { serving, fails, news: () => told.splice(0) }
+}
+
+it('tries a start again that failed, and tells why nothing serves', async () => {
+  const { serving, fails, news } = scene()
+  await serving.open()
+  fails.begin = 1
+  await expect(serving.ownReady(modelOf('a'))).rejects.toThrow('begin fails')
+  expect(news()).toEqual(['begin a', 'begin fails'])
+  await serving.ownReady(modelOf('a'))
+  expect(news()).toEqual(['begin a'])
+  await serving.ownReady(modelOf('a'))
+  expect(news()).toEqual([])
+  await serving.stop()
+})
+
+it('starts a worker anew after one that did not stop in peace', async () => {
+  const { serving, fails, news } = scene()
+  await serving.open()
+  await serving.ownReady(modelOf('a'))
+  news()
+  fails.stop = 1
+  await expect(serving.ownGone()).rejects.toThrow('stop fails')
+  expect(news()).toEqual(['end', 'stop', 'stop fails'])
+  await serving.ownReady(modelOf('a'))
+  expect(news()).toEqual(['begin a'])
+  await serving.stop()
+})
