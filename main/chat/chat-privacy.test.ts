@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { PrivacyLevel } from '../../preload/api/chat.ts'
 import { Privacy } from './privacy/privacy.ts'
 import { SealKeeper } from './privacy/seal-keeper.ts'
 import { ControlledBackend } from './testing/controlled-backend.ts'
@@ -9,7 +10,7 @@ const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 const code = (name: string): unknown => expect.objectContaining({ code: name })
 
 /** Chats at levels whose checks the test ends. */
-function open(levels: ReadonlyArray<'computer' | 'attested' | 'open'>, isOpenForbidden = () => false) {
+function open(levels: readonly PrivacyLevel[], isOpenForbidden = () => false) {
   const backends = levels.map((level) => new ControlledBackend(level))
   const checkers = levels.map((level) => new ControlledChecker(level))
   const privacy = new Privacy({ keepers: checkers.map((checker) => new SealKeeper({ checker })), isOpenForbidden })
@@ -17,8 +18,8 @@ function open(levels: ReadonlyArray<'computer' | 'attested' | 'open'>, isOpenFor
   return {
     chat,
     privacy,
-    backend: (level: string) => backends[levels.indexOf(level as 'open')] ?? expect.fail(),
-    checker: (level: string) => checkers[levels.indexOf(level as 'open')] ?? expect.fail(),
+    backend: (level: string) => backends[levels.indexOf(level as PrivacyLevel)] ?? expect.fail(),
+    checker: (level: string) => checkers[levels.indexOf(level as PrivacyLevel)] ?? expect.fail(),
     earn: async () => {
       await tick()
       for (const checker of checkers) for (const check of checker.checks) check.pass()
@@ -213,6 +214,93 @@ describe('moving a chat to where more people could read', () => {
     await settled(reader)
     chat.setLevel({ id: other.id, level: 'open', along: 'send-along', understood: true })
     await expect(chat.send({ id: other.id, text: 'harmless' })).rejects.toThrow(code('looks-secret'))
+  })
+})
+
+describe('an engine of another program that answers at a level', () => {
+  const key = '0f'.repeat(32)
+
+  /** The engine of that name answers there now; this app's own without one. */
+  function serve({ level, state }: ControlledBackend, host?: string): void {
+    const engine = host === undefined ? {} : { engine: { name: host, host, isLoopback: true, isEncrypted: false } }
+    state.set({ level, state: 'ready', model: 'test-model', ...engine })
+  }
+
+  function scene(levels: readonly PrivacyLevel[]) {
+    const opened = open(levels)
+    const { chat, backend } = opened
+    const turn = async (id: string, level: string, text: string, secretsSeen?: true): Promise<void> => {
+      const reader = new Reader(chat, id)
+      await chat.send({ id, text, secretsSeen })
+      await tick()
+      backend(level).finish()
+      await settled(reader)
+      reader.close()
+    }
+    return { ...opened, turn }
+  }
+
+  it('gets nothing unasked that was written on this computer since it was asked', async () => {
+    const { chat, backend, earn, turn } = scene(['computer', 'practice'])
+    serve(backend('practice'), 'one')
+    await earn()
+    const { id } = chat.create({ level: 'practice' })
+    await turn(id, 'practice', 'for that engine')
+    // A look elsewhere changes nothing.
+    chat.setLevel({ id, level: 'computer' })
+    chat.setLevel({ id, level: 'practice' })
+    chat.setLevel({ id, level: 'computer' })
+    await turn(id, 'computer', 'between us')
+    expect(() => chat.setLevel({ id, level: 'practice' })).toThrow(code('needs-choice'))
+    expect(chat.list.value[0]).toMatchObject({ id, level: 'computer' })
+    chat.setLevel({ id, level: 'practice', along: 'send-along' })
+    await turn(id, 'practice', 'and now?')
+    await turn(id, 'practice', 'and again?')
+    expect(read(backend('practice')).map((texts) => texts.at(-1))).toEqual(['for that engine', 'and now?', 'and again?'])
+  })
+
+  it('gets nothing unasked that was written on this computer since the chat was moved to it at its own level', async () => {
+    const { chat, backend, earn, turn } = scene(['computer', 'external', 'practice'])
+    serve(backend('external'), 'one')
+    serve(backend('practice'), 'one')
+    await earn()
+    const { id } = chat.create({ level: 'external' })
+    chat.setLevel({ id, level: 'external' })
+    await turn(id, 'external', 'for that engine')
+    chat.setLevel({ id, level: 'computer' })
+    await turn(id, 'computer', 'between us')
+    expect(() => chat.setLevel({ id, level: 'practice' })).toThrow(code('needs-choice'))
+  })
+
+  it.each(['devices', 'attested'] as const)('is sent no secret of the level %s before it was seen', async (level) => {
+    const { chat, backend, earn, turn } = scene([level, 'practice'])
+    serve(backend('practice'), 'one')
+    await earn()
+    const { id } = chat.create({ level })
+    await turn(id, level, `my key is ${key}`)
+    chat.setLevel({ id, level: 'practice', along: 'send-along' })
+    await expect(chat.send({ id, text: 'harmless' })).rejects.toThrow(code('looks-secret'))
+    expect(backend('practice').asked).toEqual([])
+    await turn(id, 'practice', 'harmless', true)
+    expect(backend('practice').asked).toHaveLength(1)
+  })
+
+  it('gets no question that was judged for another one, before its check or after', async () => {
+    const { chat, backend, checker, earn } = scene(['practice'])
+    const { id } = chat.create({ level: 'practice' })
+    const sent = chat.send({ id, text: `my key is ${key}` })
+    sent.catch(() => undefined)
+    await tick()
+    serve(backend('practice'), 'one')
+    checker('practice').checks[0]?.pass()
+    await expect(sent).rejects.toMatchObject({ code: 'refused', words: { code: 'level-changed' } })
+    await earn()
+    await expect(chat.send({ id, text: `my key is ${key}` })).rejects.toThrow(code('looks-secret'))
+    backend('practice').beforeAnswer = () => serve(backend('practice'), 'other')
+    const reader = new Reader(chat, id)
+    await chat.send({ id, text: 'for one' })
+    expect(await settled(reader)).toMatchObject({ status: 'failed', error: { code: 'refused' } })
+    expect(backend('practice').asked).toEqual([])
   })
 })
 

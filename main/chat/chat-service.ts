@@ -254,13 +254,10 @@ export class ChatService {
     const engine = this.#places.engine(level)
     if (this.#goesToOtherEngine(chat, level)) throw needsChoice()
     const unread = this.#turns(chat).filter(
-      ({ turn }) => isWider(turn.level, level) || (engine !== undefined && isOfOther(turn, engine)),
+      ({ turn }) => isWider(turn.level, level) || (engine !== undefined && turn.engine !== engine),
     )
     const texts = [question, ...unread.flatMap(({ turn }) => [turn.question, turn.answer])]
-    const backend = await this.#places.sealed({ chatId: id, level, texts, secretsSeen: secretsSeen ?? false })
-    // Another one may have been chosen while the check ran.
-    if (this.#goesToOtherEngine(this.#chat(id), level)) throw needsChoice()
-    return backend
+    return this.#places.sealed({ chatId: id, level, texts, secretsSeen: secretsSeen ?? false })
   }
 
   /** The user does not want to wait for the seal any more. */
@@ -313,9 +310,8 @@ export class ChatService {
     backend: ChatBackend,
     earlier: readonly PlacedTurn[],
   ): Turn {
-    // What this app's own engine is told in between was not meant for the one before.
-    const engine = turn.level === 'practice' ? turn.engine : chat.engine
-    const saved = { ...chat, engine, widestLevel: widest(chat.widestLevel, turn.level), updatedAtMs: this.#now() }
+    // What is told elsewhere in between was not meant for the one before.
+    const saved = { ...chat, engine: turn.engine, widestLevel: widest(chat.widestLevel, turn.level), updatedAtMs: this.#now() }
     // Nothing is sent that was not stored first.
     this.#store.saveTurn(saved, { ...place, turn })
     this.#unsaved.delete(turn.id)
@@ -329,7 +325,7 @@ export class ChatService {
     this.#emit(chat.id, { type: 'turn', turn })
     this.#show(saved)
     const history = earlier.map((placed) => placed.turn)
-    const ended = live.start(backend, history, this.#privacy.gate(turn.level, chat.id)).then(({ turn: end, receipt }) => {
+    const ended = live.start(backend, history, this.#places.gate(turn, chat.id)).then(({ turn: end, receipt }) => {
       const kept = this.#end({ ...place, turn: end })
       receipt
         ?.then((made) => made && this.#addReceipt(place.chatId, turn, made))

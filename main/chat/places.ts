@@ -1,9 +1,10 @@
-import type { LevelView, PrivacyLevel } from '../../preload/api/chat.ts'
+import type { LevelView, PrivacyLevel, Turn } from '../../preload/api/chat.ts'
 import { Failure } from '../base/failure.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import type { ChatBackend } from './backend.ts'
 import { levelsByWidth } from './privacy/levels.ts'
 import { absentLevel, type Privacy } from './privacy/privacy.ts'
+import type { Gate } from './privacy/seal-keeper.ts'
 import { holdSecrets } from './privacy/sensitive-text.ts'
 
 /** Something that is about to be sent for a chat. */
@@ -77,18 +78,29 @@ export class Places {
     for (const chatId of this.#waiting.keys()) this.giveUp(chatId)
   }
 
+  /** The gate of a level, which stays shut once another engine answers there than the one that the question was judged for. */
+  gate({ level, engine }: Pick<Turn, 'level' | 'engine'>, chatId: string): Gate {
+    const gate = this.#privacy.gate(level, chatId)
+    return async (signal) => {
+      const permit = await gate(signal)
+      if (this.engine(level) !== engine) throw changedMeanwhile()
+      return permit
+    }
+  }
+
   /**
    * The backend of a level, once nothing speaks against sending there. Throws `Failure` `not-ready`, `looks-secret`, or of `Privacy.gate`, or what
    * `giveUp` was told.
    */
   async sealed({ chatId, level, texts, secretsSeen }: Wish): Promise<ChatBackend> {
     const backend = this.ready(level)
+    const engine = this.engine(level)
     // Where an engine of another program answers, it reads, at whatever level.
-    if (!secretsSeen) holdSecrets(this.engine(level) === undefined ? level : 'external', texts)
+    if (!secretsSeen) holdSecrets(engine === undefined ? level : 'external', texts)
     const waiting = new AbortController()
     this.#waiting.set(chatId, waiting)
     try {
-      await this.#privacy.gate(level, chatId)(waiting.signal)
+      await this.gate({ level, engine }, chatId)(waiting.signal)
       waiting.signal.throwIfAborted()
       return backend
     } catch (thrown) {

@@ -12,7 +12,7 @@ export const mutations: readonly Mutation[] = [
     [
       'the gate before a turn is stored',
       'what a chat sends waits for the check: nothing is stored, told or sent before',
-      'await this.#privacy.gate(level, chatId)(waiting.signal)',
+      'await this.gate({ level, engine }, chatId)(waiting.signal)',
       '',
     ],
   ]),
