@@ -16,7 +16,7 @@ const openLog = async (dataDir: string): Promise<Logger> => createLogger(logFile
 
 /** Entry of the core under the desktop shell: one process on the bundled Node 24, spoken to over the parent's pipe only. */
 async function main(): Promise<void> {
-  forbidCoreDumps()
+  const hasNoDumps = forbidCoreDumps()
   const dataDir = defaultDataDir()
   const tell = (message: CoreToShell): Promise<void> =>
     new Promise((resolve) => {
@@ -29,6 +29,8 @@ async function main(): Promise<void> {
     process.exit(1)
   }
   const logger = await openLog(dataDir).catch(failed)
+  if (!hasNoDumps && process.platform === 'linux')
+    logger.warn('core dumps could not be forbidden: a crash may write memory to disk')
   const networkFile = process.env.COCOON_NETWORK
   const vaultPassword = passwordFromEnvironment()
   let shellPids: ReadonlySet<number> = new Set()

@@ -28,7 +28,7 @@ export class LinkPool {
   readonly #logger: Logger
   readonly #whyNone: () => string | undefined
 
-  /** @param whyNone why the last attempt to connect failed, while no connection is ready */
+  /** @param whyNone why an attempt to connect failed, while no connection is ready */
   constructor(logger: Logger, whyNone: () => string | undefined) {
     this.#logger = logger
     this.#whyNone = whyNone

@@ -125,6 +125,7 @@ export class Relay {
       this.#pass(query, answer.kind, answer.bytes, answer.final)
     } catch (thrown) {
       if (!(thrown instanceof Refusal) && !(thrown instanceof TlError)) throw thrown
+      // 621 also for what is the worker's fault: the golden behaviour of the reference proxy (golden.vectors.test.ts).
       const code = thrown instanceof Refusal ? thrown.code : peerErrorCodes.protocolViolation
       const text = thrown instanceof Refusal ? thrown.message : 'proxy: received incorrect answer'
       this.#o.logger.warn('a worker broke the protocol', { worker: seat.account.owner.toString(), error: thrown.message })

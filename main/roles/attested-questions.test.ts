@@ -108,7 +108,10 @@ describe('a client with --seal attested', () => {
     async (_name, opened, reason) => {
       const scene = await opened()
       await expect.poll(() => scene.lines.join('\n'), { timeout: 20_000 }).toMatch(reason)
-      expect(await scene.askNow()).toMatchObject({ status: 503, text: expect.stringContaining('No proxy is connected') })
+      const told = await scene.askNow()
+      expect(told).toMatchObject({ status: 503, text: expect.stringContaining('No proxy is connected') })
+      // Whoever asks learns the reason too, not only the log.
+      expect(told.text).toMatch(reason)
       expect(scene.backend.requests).toEqual([])
     },
   )

@@ -42,7 +42,7 @@ const code = z
     }
   })
 const proxyEntry = z
-  .object({ seqno: nat, address: z.string().default('') })
+  .strictObject({ seqno: nat, address: z.string().default('') })
   .transform(({ seqno, address }, context): RegisteredProxy => {
     const endpoints = parseEndpoints(address)
     if (endpoints !== null) return { seqno, ...endpoints }
@@ -51,7 +51,7 @@ const proxyEntry = z
   })
 /** Of newer revisions (protocol 95 §1). */
 const publicKey = z
-  .object({ public_key: int256, key_type: tlInt(0, 255).default(0), expire_at: nat })
+  .strictObject({ public_key: int256, key_type: tlInt(0, 255).default(0), expire_at: nat })
   .transform((key): RegisteredPublicKey => ({ publicKey: key.public_key, type: key.key_type, expiresAtSec: key.expire_at }))
 const managerAddress = z
   .string()
@@ -106,7 +106,7 @@ export function pseudoRootConfig(json: unknown, root: Address = Address.parse(sh
   const parsed = pseudoRoot.safeParse(json)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
-    throw new Failure('pseudo-root-invalid', `pseudoRoot.${issue?.path.join('.')}: ${issue?.message}.`, {
+    throw new Failure('pseudo-root-invalid', `${['pseudoRoot', ...(issue?.path ?? [])].join('.')}: ${issue?.message}.`, {
       advice: 'See "Networks without a chain" in docs/operators.md.',
       cause: parsed.error,
     })

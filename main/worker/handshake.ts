@@ -117,7 +117,7 @@ export async function introduceWorker(
 /**
  * Second and third step: both sides compare what they know of the balance, then the worker says whether it takes requests. The worker
  * claims exactly what this proxy told it before. Throws like `introduceWorker`, and `Failure<'proxy-violation'>`.
- * @returns whether the proxy's total is lower than it told before: it lost what it had not stored
+ * @returns whether the proxy's total is lower than it told before: it lost what it had not stored, or more was told in its name than there was
  */
 export async function compareAndComplete(
   connection: PacketConnection,

@@ -12,7 +12,8 @@ export const violation = (message: string): Failure<'proxy-violation'> =>
   })
 
 /**
- * The worker's memory of one proxy's promises: signed payments that were verified, and totals that never decrease (protocol 40 §2, §3).
+ * The worker's memory of one proxy's promises: signed payments that were verified, and totals that
+ * decrease only after an extended comparison (protocol 40 §2, §3).
  * A payment is reported as signed once it is durable. A disk that refuses is no fault of the proxy: its word still holds it to what it told.
  */
 export class ProxyBalance {
@@ -39,7 +40,7 @@ export class ProxyBalance {
 
   /**
    * The proxy's totals with its signed payment, as in a comparison, a status or after a request. None may be lower than what was told
-   * before. Throws `Failure<'proxy-violation'>`: close the connection. `mustSign` refuses an empty payment; `totalsMayFall` allows lower totals
+   * before, but for `totalsMayFall`. Throws `Failure<'proxy-violation'>`: close the connection. `mustSign` refuses an empty payment; `totalsMayFall` allows lower totals
    * after an extended comparison: the proxy lost what it had not stored, or somebody told too much in its name. They are words alone, and a worker that
    * held a proxy to them for ever would lose it. What was signed never falls.
    * @returns whether all that was told is on disk, or will be in a moment where `saveLater` allows totals that

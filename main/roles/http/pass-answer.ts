@@ -15,11 +15,11 @@ import { debugTail, type QueryDebug, withDebug } from './query-debug.ts'
 const mostGathered = 256 * 1024
 const names = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 /**
- * What a stranger's engine may not say in the name of this address: which pages may read it, what a browser keeps or where it goes, and the times that this
- * client states itself.
+ * What an engine, a stranger's, may say in the name of this address: what the body is, when to ask again, ids and limits as OpenAI's own clients read them, and the
+ * times of the other hops. Whatever else browsers obey stays away: who may read the answer, what is kept, where to go.
  */
-const ours =
-  /^(access-control-|set-cookie|location$|refresh$|clear-site-data$|strict-transport-security$|alt-svc$|www-authenticate$|proxy-|x-cocoon-client-)/i
+const passed =
+  /^(content-type|content-encoding|content-language|retry-after|date|server|x-request-id|x-ratelimit-.+|openai-.+|x-cocoon-(worker|proxy)-.+)$/i
 /** What may stand in a header: no line breaks and no other control characters. */
 const values = /^[\t\x20-\x7e\x80-\xff]*$/
 
@@ -86,7 +86,9 @@ function isOneDocument(headers: HeaderList): boolean {
 /** As Node writes them: names and values in turn. What cannot stand in a header is left out; it came from a stranger. */
 function safeHeaders(head: HttpResponseHead, startedAtMs: number): string[] {
   const all: HeaderList = [
-    ...withoutHopHeaders(head.headers).filter(([name]) => !ours.test(name)),
+    ...withoutHopHeaders(head.headers).filter(([name]) => passed.test(name)),
+    // A page that shows an answer must take it for nothing else.
+    ['X-Content-Type-Options', 'nosniff'],
     ['X-Cocoon-Client-Start', timingHeader(startedAtMs)],
     ['X-Cocoon-Client-End', timingHeader(Date.now())],
   ]
