@@ -139,6 +139,47 @@ describe('a network contract that is read through several endpoints', () => {
     expect(watching.failure.value).toBeNull()
   })
 
+  it('is not taken from a liar that is read first, when whoever contradicted at the first reading is silent after it', async () => {
+    let alter: Alter = (account) => account
+    const honest = await endpoint((account) => alter(account))
+    const watching = watcher(await endpoint(lying), [honest])
+    await expect(watching.refresh()).rejects.toMatchObject({ code: 'endpoints-disagree' })
+    alter = () => 'nothing'
+    await expect(watching.refresh()).rejects.toMatchObject({ code: 'endpoints-disagree', dispute: { other: honest } })
+    expect(watching.config.value).toBeNull()
+  })
+
+  it('is not taken from a liar when whoever contradicted is silent at the next question of the same reading', async () => {
+    let asked = 0
+    const limited = await endpoint((account) => {
+      asked += 1
+      return asked > 1 ? 'nothing' : account
+    })
+    const watching = watcher(await endpoint(lying), [limited])
+    await expect(watching.refresh()).rejects.toMatchObject({ code: 'endpoints-disagree', dispute: { other: limited } })
+    expect(watching.config.value).toBeNull()
+  })
+
+  it('stays disputed until each of those that contradicted has said the same', async () => {
+    let [alterSecond, alterThird]: [Alter, Alter] = [lying, lying]
+    const second = await endpoint((account) => alterSecond(account))
+    const third = await endpoint((account) => alterThird(account))
+    const watching = watcher(local.endpoint, [second, third])
+    await expect(watching.refresh()).rejects.toMatchObject({ dispute: { other: second } })
+    alterSecond = (account) => account
+    alterThird = () => 'nothing'
+    await expect(watching.refresh()).rejects.toMatchObject({ dispute: { first: local.endpoint, other: third } })
+    expect(watching.config.value).toBeNull()
+    // Whoever said the same may be silent then.
+    alterSecond = () => 'nothing'
+    alterThird = (account) => account
+    expect((await watching.refresh()).source?.others).toEqual([
+      { endpoint: second, said: 'silent' },
+      { endpoint: third, said: 'same' },
+    ])
+    expect(watching.failure.value).toBeNull()
+  })
+
   it('is asked for again before some blocks of difference are called a disagreement', async () => {
     let old: Account | undefined
     let behind = 0

@@ -37,6 +37,8 @@ export function otherChains(
 /**
  * Reads an account through `first` and compares it with what `others` say: code and data, not blocks. No proof of a block is checked, so endpoints of one
  * operator prove no more together than one alone.
+ * @param options.contradicting who told something else and has not said the same since, kept from one reading to the next by whoever reads again: an
+ *   endpoint that contradicted and is silent afterwards, between two rounds too, has taken nothing back
  * @throws Failure `endpoints-disagree`, naming both; what `first` throws; the reason of `signal`
  */
 export async function readAgreed(
@@ -46,12 +48,21 @@ export async function readAgreed(
   {
     pausesMs = usualPausesMs,
     signal,
-  }: { readonly pausesMs?: readonly number[] | undefined; readonly signal?: AbortSignal | undefined } = {},
+    contradicting = new Set(),
+  }: {
+    readonly pausesMs?: readonly number[] | undefined
+    readonly signal?: AbortSignal | undefined
+    readonly contradicting?: Set<string> | undefined
+  } = {},
 ): Promise<{ readonly account: AccountState; readonly others: readonly OtherReading[] }> {
   for (let round = 0; ; round += 1) {
     const [account, ...told] = await Promise.all([first.account(address), ...others.map((other) => contentOf(other, address))])
     const content = contentIn(account)
-    const differing = others.find((_, index) => told[index] !== null && told[index] !== content)
+    for (const [index, { endpoint }] of others.entries()) {
+      if (told[index] === content) contradicting.delete(endpoint)
+      else if (told[index] !== null) contradicting.add(endpoint)
+    }
+    const differing = others.find(({ endpoint }) => contradicting.has(endpoint))
     if (differing === undefined)
       return {
         account,

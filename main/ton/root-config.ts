@@ -62,20 +62,18 @@ export function watchRoot(chain: Chain, address: Address, options: WatchRootOpti
   const { others = [] } = options
   const config = new Signal<RootConfig | null>(null)
   const failure = new Signal<Failure | null>(null)
+  /** Beside `config`, for a disagreement at the first reading counts as any later one. */
+  const contradicting = new Set<string>()
   let newestLt = -1n
   let running: { readonly stopping: AbortController; readonly ended: Promise<void> } | undefined
 
   const refresh = async (signal?: AbortSignal): Promise<RootConfig> => {
     try {
-      const answer = read(chain, address, { now, others, pausesMs: options.pausesMs, signal })
+      const answer = read(chain, address, { now, others, pausesMs: options.pausesMs, signal, contradicting })
       const reading = await (signal === undefined ? answer : untilAborted(answer, signal))
       const present = config.value
       // Endpoints with several servers answer from older blocks at times; what is older than known is not news.
       if (present !== null && reading.lt < newestLt) return present
-      const { disputed } = present ?? {}
-      const isSilent = reading.config.source?.others?.some((one) => one.endpoint === disputed?.other && one.said === 'silent')
-      // Whoever contradicted and says nothing now has taken nothing back.
-      if (disputed !== undefined && isSilent) throw new EndpointsDisagree(disputed)
       newestLt = reading.lt
       config.set(reading.config)
       failure.set(null)
@@ -121,15 +119,16 @@ interface ReadOptions {
   readonly others?: readonly Chain[]
   readonly pausesMs?: readonly number[] | undefined
   readonly signal?: AbortSignal | undefined
+  readonly contradicting?: Set<string>
 }
 
 async function read(
   chain: Chain,
   address: Address,
-  { now, others = [], pausesMs, signal }: ReadOptions,
+  { now, others = [], pausesMs, signal, contradicting }: ReadOptions,
 ): Promise<{ config: RootConfig; lt: bigint }> {
   const readAtMs = now()
-  const { account, others: told } = await readAgreed(chain, others, address, { pausesMs, signal })
+  const { account, others: told } = await readAgreed(chain, others, address, { pausesMs, signal, contradicting })
   if (account.status !== 'active' || account.data === null) {
     throw new Failure('root-absent', `There is no network contract at ${address.toString()}.`, {
       advice: 'Check the address of the network.',
