@@ -52,6 +52,15 @@ describe('under Linux', () => {
   })
 })
 
+it('on ARM the engine has neither CUDA nor Vulkan, whatever drivers are here', () => {
+  const onLinux = linux({ ...loader, [`${manifests}/nvidia_icd.json`]: icd('libGLX_nvidia.so.0') }, 'arm64')
+  const onWindows = backendSystem('win32', 'arm64', tree({ 'System32/nvcuda.dll': '' }))
+  expect(onLinux.vulkanMakers).toContain('nvidia')
+  for (const system of [onLinux, onWindows])
+    for (const card of [rtx, radeon, { vendor: 'other', driver: null } as const])
+      expect(backendsOf(card, system)).toEqual({ cuda: false, vulkan: false, metal: false })
+})
+
 describe('elsewhere', () => {
   it('Windows tells of CUDA by its library, and of Vulkan nothing', () => {
     const system = backendSystem('win32', 'x64', tree({ 'System32/nvCUDA.dll': '', 'System32/vulkan-1.dll': '' }))

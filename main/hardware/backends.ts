@@ -59,13 +59,14 @@ function makersIn(text: string | null): Maker[] {
 
 /**
  * Which of the engine's back ends can use a card: true where the driver for it is here, false where the engine has none for this system or this maker,
- * null where nothing says. The processor's can always be used. Built in are CUDA and Vulkan on Linux and Windows, and Metal on Apple's own processors.
+ * null where nothing says. The processor's can always be used. Built in are CUDA and Vulkan for x64 on Linux and Windows, and Metal on Apple's own processors.
  */
 export function backendsOf({ vendor, driver }: Pick<Gpu, 'vendor' | 'driver'>, system: BackendSystem): GpuBackends {
   const { platform, arch } = system
   if (platform === 'darwin') return { cuda: false, vulkan: false, metal: vendor === 'apple' && arch === 'arm64' ? true : null }
   if (platform !== 'linux' && platform !== 'win32') return { cuda: null, vulkan: null, metal: false }
-  const forCuda = arch === 'x64' && (vendor === 'nvidia' || vendor === 'other')
+  if (arch !== 'x64') return { cuda: false, vulkan: false, metal: false }
+  const forCuda = vendor === 'nvidia' || vendor === 'other'
   // Of a card that NVIDIA's own driver does not run, nothing is known: it tells its version.
   const cuda = forCuda ? (vendor === 'nvidia' && driver !== null && system.cudaDriver ? true : null) : false
   return { cuda, vulkan: system.vulkanMakers.has(vendor) ? true : null, metal: false }
