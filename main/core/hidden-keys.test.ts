@@ -13,6 +13,7 @@ import { scriptedNetwork } from '../protocol/testing/scripted-network.ts'
 import { decode, encode, nameOf } from '../protocol/tl/codec.ts'
 import { cancelExtensionFlag, sealedExtensionFlag } from '../protocol/tl/schema.ts'
 import { image, quoteFor } from '../roles/testing/attested-network.ts'
+import type { RootConfig } from '../ton/root-config.ts'
 import { PeerWatch } from './checks/seen-peer.ts'
 import { openedLevels } from './opened-levels.ts'
 
@@ -42,6 +43,9 @@ async function openedBefore(level: 'open' | 'attested') {
   onTestFinished(() => peer.dispose())
   const connection = await becomeReady(peer, { flags: 3 | cancelExtensionFlag | sealedExtensionFlag })
   let told: readonly ReadKey[] = []
+  /** While it is there, what the proxy tells of keys waits for it. */
+  let held: Promise<void> | undefined
+  let heldKeys = 0
   const sent: { readonly name: string; readonly key?: Uint8Array }[] = []
   const room = { active_requests: 0, max_active_requests: 8, coefficient: 1000 }
   const script = async (): Promise<never> => {
@@ -57,7 +61,8 @@ async function openedBefore(level: 'open' | 'attested') {
         item.answer(encode({ '@type': 'client.workerTypesV2', types }))
       } else if (name === 'client.getWorkerKeys') {
         const keys = told.map(({ signedKey }) => ({ '@type': 'client.workerKey' as const, signed_key: signedKey, ...room }))
-        item.answer(encode({ '@type': 'client.workerKeys', keys }))
+        void Promise.resolve(held).then(() => item.answer(encode({ '@type': 'client.workerKeys', keys })))
+        if (held !== undefined) heldKeys++
       } else item.fail(new Error(`unscripted ${name}`))
     }
   }
@@ -70,7 +75,7 @@ async function openedBefore(level: 'open' | 'attested') {
   const quote = await quotes.verify(syntheticQuote(publicKey))
   const wire = peer.client.state.value.connections[0]?.wire ?? expect.unreachable('no connection')
   peers.see({ publicKey, quote, imageHash: syntheticImageHash, address: '127.0.0.1:1' }, wire)
-  const config = new Signal({
+  const config = new Signal<RootConfig>({
     ...root,
     params: { ...root.params, isTest: false },
     proxyHashes: new Set([image]),
@@ -97,13 +102,36 @@ async function openedBefore(level: 'open' | 'attested') {
     const answer = backend.answer([{ role: 'user', content: 'Who reads this?' }], signal, keeper.permit)
     for await (const event of answer) if (event.type === 'text') throw new Error('nobody answers here')
   }
+  const isEarned = () => expect.poll(() => keeper.state.value.phase).toBe('earned')
   return {
     sent,
+    /** A check that is told `slow` is given up for one of a new connection that is told `quick`, and ends after it; `later` are told then. */
+    async overtaken(slow: readonly ReadKey[], quick: readonly ReadKey[], later: readonly ReadKey[]): Promise<void> {
+      await expect.poll(() => keeper.state.value.phase).not.toBe('checking')
+      const hold = Promise.withResolvers<void>()
+      ;[told, held] = [slow, hold.promise]
+      aheadMs += oneMinuteMs
+      keeper.checkAgain()
+      await expect.poll(() => heldKeys).toBe(1)
+      ;[told, held] = [quick, undefined]
+      aheadMs += oneMinuteMs
+      // Another name, and the first again: each time the check that runs is given up.
+      const good = config.value
+      config.set({ ...good, disputed: { first: 'http://127.0.0.1:1', other: 'http://127.0.0.1:2' } })
+      config.set(good)
+      await isEarned()
+      hold.resolve()
+      // What the old check asked for has come.
+      await peer.client.models()
+      told = later
+      aheadMs += oneMinuteMs
+      expect(keeper.state.value.phase).toBe('earned')
+    },
     /** The check is made while the proxy tells these keys; afterwards `later` are told, `passedMs` later. */
     async checkedWith(first: readonly ReadKey[], later: readonly ReadKey[], passedMs: number): Promise<void> {
       told = first
       keeper.checkAgain()
-      await expect.poll(() => keeper.state.value.phase).toBe('earned')
+      await isEarned()
       const { state } = keeper
       const rows = state.value.phase === 'earned' ? state.value.report.rows : []
       expect(rows.find(({ id }) => id === (level === 'open' ? 'sealed' : 'worker'))).toMatchObject({ result: 'passed' })
@@ -141,6 +169,14 @@ describe.each(['open', 'attested'] as const)('a question of the level %s, checke
     // The refusal has begun a check: the sheet names the other worker before anything is sealed to it.
     expect(Buffer.from((await reader()) ?? [])).toEqual(Buffer.from(other.id))
     expect(sent.map(({ name }) => name)).toEqual(['client.runSealedQuery'])
+  })
+
+  it('is not sealed to whom a check found that was given up, and that ended after the one which earned the seal', async () => {
+    const { overtaken, refused, sent } = await openedBefore(level)
+    const slow = await keyOf(4, 2)
+    await overtaken([slow], [await keyOf(3, 1)], [slow])
+    expect(await refused()).toMatchObject({ code: 'seal-unavailable', message: expect.stringContaining('none of those') })
+    expect(sent).toEqual([])
   })
 })
 

@@ -109,9 +109,24 @@ describe('SealKeeper', () => {
     await vi.advanceTimersByTimeAsync(30_000)
     expect(keeper.state.value).toMatchObject({ phase: 'failed', reason: { words: { code: 'check-too-slow' } } })
     expect(checker.checks[0]?.signal.aborted).toBe(true)
-    checker.checks[0]?.pass()
+    checker.checks[0]?.pass({ ...goodFindings('attested'), inputs: { quote: 'late' } })
     await settled()
     expect(keeper.state.value.phase).toBe('failed')
+    expect(keeper.inputs).toBeUndefined()
+  })
+
+  it('calls it no defect that a check which was given up ends by that', async () => {
+    const lines: string[] = []
+    const checker = new ControlledChecker('attested')
+    const keeper = new SealKeeper({ checker, logger: createLogger((line) => lines.push(line)) })
+    await settled()
+    keeper.checkAgain()
+    await settled()
+    checker.checks[0]?.fail(checker.checks[0].signal.reason)
+    checker.checks[1]?.pass()
+    await settled()
+    expect(keeper.state.value.phase).toBe('earned')
+    expect(lines).toEqual([])
   })
 
   it('lets a wish be taken back', async () => {

@@ -163,18 +163,22 @@ export class SealKeeper {
     this.#check = check
     const timer = setTimeout(() => {
       check.abort()
+      this.#findings = undefined
       this.#handle({ type: 'broken', run, reason: tooSlow })
     }, this.#mostCheckMs)
+    // What ends after it was given up is of no use, and its failure is no defect.
     // Begun in a turn of its own, so that a check which throws at once is no different from one that fails later.
     Promise.resolve()
       .then(() => this.#checker.check(connection, check.signal))
       .then(
         (findings) => {
-          if (this.#check === check) this.#findings = findings
+          if (check.signal.aborted) return
+          this.#findings = findings
           this.#handle({ type: 'found', run, findings, nowMs: this.#now() })
         },
         (thrown: unknown) => {
-          if (this.#check === check) this.#findings = undefined
+          if (check.signal.aborted) return
+          this.#findings = undefined
           this.#handle({ type: 'broken', run, reason: this.#reasonOf(thrown) })
         },
       )

@@ -1,5 +1,6 @@
 import type { CheckRow, EvidenceItem, Sentence } from '../../../preload/api/privacy.ts'
 import type { Watchable } from '../../base/signal.ts'
+import { untilAborted } from '../../base/until-aborted.ts'
 import type { Findings, LevelChecker } from '../../chat/privacy/checker.ts'
 import type { ToldWorkers } from '../../client/link-pool.ts'
 import { AttestationError } from '../../protocol/attestation/attestation-error.ts'
@@ -22,7 +23,7 @@ export interface AttestedCheckerOptions {
   readonly live: Watchable<CheckedNetwork | null>
   readonly model: OpenedModel
   readonly quotes: QuoteJudge
-  /** The workers that the sheet found good, with each check: nobody else may read a question of the level. */
+  /** The workers that the sheet found good, with each check that was not given up: nobody else may read a question of the level. */
   readonly onJudged: (readers: Readers) => void
   /** Unix ms. */
   readonly now?: () => number
@@ -36,18 +37,24 @@ export type Readers = ReadonlyMap<string, VerifiedQuote>
  * worker's quote is bound to. Everything that this computer can check it checks; model and graphics card are the word of the attested software.
  */
 export function attestedChecker({ live, model, quotes, onJudged, now = Date.now }: AttestedCheckerOptions): LevelChecker {
+  const look = async (name: string): Promise<Found> => {
+    const { network, used } = connectionOf(live, name)
+    const asked = model.value
+    const told = asked === null ? { workers: [], refused: [] } : await network.client.toldWorkers(asked)
+    const root = network.root.config.value
+    const proxy = await verified(quotes, used.peer.quote?.evidence.quote)
+    const workers = await bestWorkers(told, quotes, root, now())
+    return { used, root, proxy, workers, told, nowMs: now() }
+  }
   return {
     level: 'attested',
     connection: connectionName(live),
-    check: async (name) => {
-      const { network, used } = connectionOf(live, name)
-      const asked = model.value
-      const told = asked === null ? { workers: [], refused: [] } : await network.client.toldWorkers(asked)
-      const root = network.root.config.value
-      const proxy = await verified(quotes, used.peer.quote?.evidence.quote)
-      const workers = await bestWorkers(told, quotes, root, now())
-      onJudged(new Map(workers.filter(isGood).flatMap(({ worker, quote }) => (quote ? [[worker.keyId, quote]] : []))))
-      return findings({ used, root, proxy, workers, told, nowMs: now() })
+    check: async (name, signal) => {
+      const found = await untilAborted(look(name), signal)
+      // Another check may have earned the seal meanwhile: what an old one found counts for nothing.
+      signal.throwIfAborted()
+      onJudged(new Map(found.workers.filter(isGood).flatMap(({ worker, quote }) => (quote ? [[worker.keyId, quote]] : []))))
+      return findings(found)
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { CheckRow, EvidenceItem } from '../../../preload/api/privacy.ts'
 import type { Watchable } from '../../base/signal.ts'
+import { untilAborted } from '../../base/until-aborted.ts'
 import type { Findings, LevelChecker } from '../../chat/privacy/checker.ts'
 import type { SealedWorker } from '../../protocol/sealed/outcome.ts'
 import { maxCoefficient } from '../network-answer.ts'
@@ -10,7 +11,7 @@ import { type CheckedNetwork, connectionName, connectionOf } from './used-connec
 
 /**
  * The Open network: the way to the proxy, and whether questions are sealed past it. Whoever the worker belongs to could read them.
- * @param onFound the owners of the workers that questions can be sealed to, with each check
+ * @param onFound the owners of the workers that questions can be sealed to, with each check that was not given up
  */
 export function openChecker(
   live: Watchable<CheckedNetwork | null>,
@@ -21,10 +22,12 @@ export function openChecker(
   return {
     level: 'open',
     connection: connectionName(live),
-    check: async (name) => {
+    check: async (name, signal) => {
       const { network, used } = connectionOf(live, name)
       const asked = model.value
-      const workers = asked === null ? [] : await network.client.sealableWorkers(asked, maxCoefficient)
+      const workers = asked === null ? [] : await untilAborted(network.client.sealableWorkers(asked, maxCoefficient), signal)
+      // Another check may have earned the seal meanwhile: what an old one found counts for nothing.
+      signal.throwIfAborted()
       onFound(new Set(workers.map(({ owner }) => owner)))
       const root = network.root.config.value
       const findings: Findings = {
