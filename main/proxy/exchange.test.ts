@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto'
 import { Address } from '@ton/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Signal } from '../base/signal.ts'
 import { decode, encode } from '../protocol/tl/codec.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import { mostDataBytes } from '../protocol/wire/tcp-packets.ts'
+import type { RootConfig } from '../ton/root-config.ts'
 import type { CocoonProxy } from './proxy.ts'
 import { goldenRoot, pseudoProxy, temporaryFolder } from './testing/fixtures.ts'
 import type { RawPeer } from './testing/raw-peer.ts'
@@ -247,6 +250,28 @@ describe('exchange between scripted peers', () => {
     c.send(runQuery({ max_tokens: 10, query: requestBytes({ model, max_tokens: 5000 }) }))
     expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 602 })
     expect(await w.silent(50)).toBe(true)
+  })
+
+  it('brings nothing to workers by the lists of a contract that endpoints disagree about', async () => {
+    await proxy.stop()
+    const listed = goldenRoot({
+      readAtMs: Date.now(),
+      workerHashes: new Set(['00'.repeat(32)]),
+      modelHashes: new Set([createHash('sha256').update(`${model}@c:h`).digest('hex')]),
+    })
+    const root = new Signal<RootConfig | null>(listed)
+    proxy = pseudoProxy(folder.path, { checkHashes: true }, { root })
+    await proxy.start()
+    const [c, w] = [await client(), await worker()]
+    root.set({ ...listed, disputed: { first: 'https://a/', other: 'https://b/' } })
+    await new Promise((resolve) => setImmediate(resolve))
+    c.send(runQuery())
+    expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 651, error: 'proxy is disabled' })
+    expect(await w.silent(50)).toBe(true)
+    root.set(listed)
+    await new Promise((resolve) => setImmediate(resolve))
+    c.send(runQuery())
+    await w.expect('proxy.runQueryEx')
   })
 
   it('refuses a query that is too large to be passed on, and blames no worker for it', async () => {

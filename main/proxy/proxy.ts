@@ -244,16 +244,17 @@ export class CocoonProxy {
       now: this.#now,
       root: () => this.#root ?? root,
       enabled: () =>
-        !this.#closing && this.#trouble === null && !this.#isDisabled() && (!serving.checkHashes || !this.#rootIsStale()),
+        !this.#closing && this.#trouble === null && !this.#isDisabled() && (!serving.checkHashes || this.#listsHold()),
       onChange: () => this.#status.changed(),
     })
     this.#serving = serving
     await serving.start()
   }
 
-  /** Hash lists that old say nothing about who is genuine today (50 §1). */
-  #rootIsStale(): boolean {
-    return this.#root === undefined || this.#now() - this.#root.readAtMs > rootLimitMs
+  /** Old hash lists say nothing about who is genuine today (50 §1), and none do while endpoints disagree about the contract. */
+  #listsHold(): boolean {
+    const root = this.#root
+    return root !== undefined && root.disputed === undefined && this.#now() - root.readAtMs <= rootLimitMs
   }
 
   /** Contracts of former params: their clients are refunded, their workers paid. */
