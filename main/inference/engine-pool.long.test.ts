@@ -95,4 +95,54 @@ describe('EnginePool', () => {
     expect(Math.max(...most)).toBe(100)
     stopWatching()
   })
+
+  it('keeps no place in line for a request that left', async () => {
+    const pool = newPool(100)
+    const [a, b, c] = [pool.engineOf(await model('a')), pool.engineOf(await model('b')), pool.engineOf(await model('c'))]
+    const [stopA, stopB] = [new AbortController(), new AbortController()]
+    await ask(a, 1)
+    const long = ask(a, 1_900, stopA.signal)
+    const ofB: string[] = []
+    const stopWatching = b.state.onChange(({ status }) => ofB.push(status))
+    const [left, next] = [ask(b, 2, stopB.signal), ask(c, 2)]
+    stopB.abort()
+    expect(await left).toMatchObject({ reason: 'cancelled' })
+    stopA.abort()
+    expect(await long).toMatchObject({ reason: 'cancelled' })
+    expect(await next).toMatchObject({ type: 'done', reason: 'length' })
+    expect([ofB, statuses(a, b, c)]).toEqual([[], ['asleep', 'asleep', 'ready']])
+    // Who comes again is answered.
+    expect(await ask(b, 2)).toMatchObject({ type: 'done', reason: 'length' })
+    stopWatching()
+  })
+
+  it('keeps no place in line for a model that was given up', async () => {
+    const pool = newPool(100)
+    const [a, b] = [pool.engineOf(await model('a')), pool.engineOf(await model('b'))]
+    const stop = new AbortController()
+    await ask(a, 1)
+    const long = ask(a, 1_900, stop.signal)
+    const waiting = ask(b, 2)
+    void pool.forget('b')
+    await expect(waiting).rejects.toMatchObject({ code: 'engine-not-ready', retryable: true })
+    expect([statuses(a), a.running.value]).toEqual([['ready'], 1])
+    stop.abort()
+    expect(await long).toMatchObject({ reason: 'cancelled' })
+  })
+
+  it('counts the time in line as time of waiting', async () => {
+    const waitMs = 300
+    const pool = newPool(100, waitMs)
+    const [a, b, c] = [pool.engineOf(await model('a')), pool.engineOf(await model('b')), pool.engineOf(await model('c'))]
+    const stop = new AbortController()
+    await ask(a, 1)
+    const long = ask(a, 1_900, stop.signal)
+    const codeOf = (asked: Promise<unknown>): Promise<unknown> => asked.catch(({ code }: { code: string }) => code)
+    const [first, second] = [codeOf(ask(b, 2)), codeOf(ask(c, 2))]
+    expect(await first).toBe('engine-busy')
+    const later = new Promise((resolve) => setTimeout(resolve, waitMs * 0.8, 'later'))
+    expect(await Promise.race([second, later])).toBe('engine-busy')
+    stop.abort()
+    expect(await long).toMatchObject({ reason: 'cancelled' })
+  })
 })

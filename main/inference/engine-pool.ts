@@ -16,7 +16,7 @@ export interface EnginePoolOptions {
   readonly budgetBytes: () => number
   /** Called before each load, and before room is made for it; what it throws fails the request. */
   readonly beforeLoad?: (model: PooledModel) => Promise<void>
-  /** How long a request waits for busy models to make room. Default 60 s. */
+  /** How long a request waits for busy models to make room, its time in line included. Default 60 s. */
   readonly waitMs?: number
 }
 
@@ -105,6 +105,7 @@ export class EnginePool {
     const before = this.#leaving.get(id) ?? Promise.resolve()
     if (member === undefined) return before
     this.#members.delete(id)
+    this.#wake?.()
     const left = this.#end(member, before).finally(() => {
       if (this.#leaving.get(id) === left) this.#leaving.delete(id)
       this.#wake?.()
@@ -148,16 +149,17 @@ export class EnginePool {
   }
 
   #makeRoom(member: Member): Promise<void> {
-    const room = this.#line.then(() => this.#roomFor(member))
+    const untilMs = performance.now() + (this.#options.waitMs ?? 60_000)
+    const room = this.#line.then(() => this.#roomFor(member, untilMs))
     this.#line = room.catch(() => undefined)
     return room
   }
 
-  /** @throws Failure `engine-busy`, `model-does-not-fit` */
-  async #roomFor(member: Member): Promise<void> {
-    const { waitMs = 60_000 } = this.#options
-    const untilMs = performance.now() + waitMs
+  /** @throws Failure `engine-busy`, `model-does-not-fit`; `engine-not-ready` once nobody waits for the model, so that the next in line is not held up */
+  async #roomFor(member: Member, untilMs: number): Promise<void> {
     for (;;) {
+      const isWanted = this.#members.get(member.model.id) === member && member.engine.running.value > 0
+      if (!isWanted) throw notReady('The model was given up.', true)
       const budgetBytes = this.#options.budgetBytes()
       if (member.model.bytes > budgetBytes) throw doesNotFit(member.model, budgetBytes)
       const others = this.#awake().filter((other) => other !== member)
