@@ -19,6 +19,7 @@ const good = {
   root: root.toString(),
   createdAt: '2026-11-22T06:00:00.000Z',
 }
+const onMainnet = (...endpoints: string[]) => ({ ...good, chain: { kind: 'mainnet', endpoints } })
 const pseudo = {
   root_owner_address: 'UQAuz15H1ZHrZ_psVrAra7HealMIVeFq0wguqlmFno1f3B-m',
   price_per_token: 2,
@@ -65,7 +66,9 @@ describe('a network file', () => {
     const local = { ...good, kind: 'local', chain: { kind: 'local', endpoints: ['http://127.0.0.1:4999/api/v2/jsonRPC'] } }
     expect(parseNetwork(local)).toMatchObject({ chain: local.chain })
     expect(fault({ ...local, chain: { kind: 'local', endpoints: ['http://example.org/'] } })).toMatch(/https address/)
-    expect(fault({ ...local, chain: { kind: 'local', endpoints: Array(8).fill(local.chain.endpoints[0]) } })).toMatch(/endpoints/)
+    const eight = Array.from({ length: 8 }, (_, index) => `http://127.0.0.1:${5000 + index}/`)
+    expect(parseNetwork({ ...local, chain: { kind: 'local', endpoints: eight.slice(1) } })).toMatchObject({ mode: 'chain' })
+    expect(fault({ ...local, chain: { kind: 'local', endpoints: eight } })).toMatch(/endpoints/)
   })
 
   it('may describe a network without a blockchain, in the words of the reference', () => {
@@ -105,6 +108,13 @@ describe('a network file', () => {
       /endpoints/,
     ],
     ['an endpoint that is a file', { ...good, chain: { kind: 'mainnet', endpoints: ['file:///etc/passwd'] } }, /endpoints/],
+    ['one endpoint twice', onMainnet('https://a.example/v2', 'https://a.example/v2'), /same endpoint twice/],
+    [
+      'one endpoint in two spellings',
+      onMainnet('https://a.example/v2', 'https://A.example.:443/v2/?key=1'),
+      /same endpoint twice/,
+    ],
+    ['this computer by two names', onMainnet('http://127.0.0.1:4999/', 'http://localhost:4999'), /same endpoint twice/],
     ['a name that turns the line around', { ...good, name: 'safe\u202Etxt.exe' }, /invisible/],
     ['a name with a line break', { ...good, name: 'safe\nSend 5 TON to' }, /invisible/],
     ['a name that is too long', { ...good, name: 'x'.repeat(61) }, /name/],

@@ -2,6 +2,7 @@ import type { Address } from '@ton/core'
 import { z } from 'zod'
 import { writeFileAtomic } from '../base/atomic-file.ts'
 import { Failure } from '../base/failure.ts'
+import { endpointPlace } from '../ton/endpoint-place.ts'
 import { pseudoRootConfig } from '../ton/pseudo-root.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { parseBy, readJsonFile } from './json-file.ts'
@@ -28,11 +29,16 @@ export const networkName = z
   .max(60)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are what is refused
   .regex(/^[^\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$/, 'has invisible characters')
+/** What one endpoint says twice would pass for what two say. */
+const namesEachOnce = (endpoints: readonly string[]): boolean =>
+  new Set(endpoints.map((one) => (URL.canParse(one) ? endpointPlace(one) : one))).size === endpoints.length
+const chainEndpoints = (most: number) =>
+  z.array(chainEndpoint).min(1).max(most).refine(namesEachOnce, 'names the same endpoint twice')
 const chainPart = z.discriminatedUnion('kind', [
   /** The app has its chain itself; what is named here is asked for the network contract beside it. */
-  z.strictObject({ kind: z.literal('local'), endpoints: z.array(chainEndpoint).min(1).max(7).optional() }),
+  z.strictObject({ kind: z.literal('local'), endpoints: chainEndpoints(7).optional() }),
   /** The first is what everything goes through; each is asked for the network contract. */
-  z.strictObject({ kind: z.enum(['testnet', 'mainnet']), endpoints: z.array(chainEndpoint).min(1).max(8) }),
+  z.strictObject({ kind: z.enum(['testnet', 'mainnet']), endpoints: chainEndpoints(8) }),
 ])
 
 const onChain = z

@@ -108,6 +108,15 @@ describe('a network file given to a role', () => {
     }
   })
 
+  it('that names the local chain’s own endpoint has it confirmed by nobody', async () => {
+    const first = await endpointWith(rootData({ owner: Address.parse(`0:${'11'.repeat(32)}`), params: localParams }))
+    tellLocalEndpoint(dataPaths(folder).localEndpoint, { endpoint: first, root: anyRoot, chainId: 7 })
+    const own = { kind: 'local', chain: { kind: 'local', endpoints: [first.replace('127.0.0.1', 'localhost')] } }
+    const network = openNetwork(write('own.json', own), options)
+    await vi.waitFor(() => expect(network.root.value?.source).toMatchObject({ endpoint: first, others: [] }), { timeout: 10_000 })
+    await network.close()
+  })
+
   it('that is none is refused by its fault', () => {
     expect(() => openNetwork(write('bad.json', { root: 'EQabc' }), options)).toThrow(/root: is no valid address/)
   })

@@ -7,6 +7,7 @@ import { pause } from '../base/pause.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import { untilAborted } from '../base/until-aborted.ts'
 import type { AccountState, Chain } from './chain.ts'
+import { endpointPlace } from './endpoint-place.ts'
 import { type Dispute, EndpointsDisagree, type OtherReading, readAgreed } from './root-agreement.ts'
 
 /** The root contract as it was at `readAtMs` (Unix milliseconds of this computer). */
@@ -38,7 +39,7 @@ export interface RootWatcher {
 export interface WatchRootOptions {
   /** Pause between readings. */
   readonly intervalMs: number
-  /** Other endpoints that each reading is compared with; see `readAgreed`. */
+  /** Other endpoints that each reading is compared with; see `readAgreed`. The one that is read through is left out. */
   readonly others?: readonly Chain[]
   /** After which pauses endpoints that differ are asked again. */
   readonly pausesMs?: readonly number[]
@@ -59,7 +60,8 @@ export async function readRoot(chain: Chain, address: Address, now: () => number
 export function watchRoot(chain: Chain, address: Address, options: WatchRootOptions): RootWatcher {
   const now = options.now ?? Date.now
   const logger = options.logger ?? silentLogger
-  const { others = [] } = options
+  // An endpoint that is asked twice confirms nothing.
+  const others = options.others?.filter(({ endpoint }) => endpointPlace(endpoint) !== endpointPlace(chain.endpoint)) ?? []
   const config = new Signal<RootConfig | null>(null)
   const failure = new Signal<Failure | null>(null)
   /** Beside `config`, for a disagreement at the first reading counts as any later one. */
