@@ -5,6 +5,7 @@ import { withoutHints } from '../../gateway/fields.ts'
 import { freeAnswer } from '../../gateway/free-answer.ts'
 import { ApiRefusal } from '../../gateway/refusal.ts'
 import { askExternal, type ExternalQuestion } from '../../inference/external-answer.ts'
+import { isPictureInside } from '../../protocol/requests/addresses.ts'
 import { mostAnswerBytes } from '../answer-bound.ts'
 import { type Engines, type LiveEngine, modelOf } from './engines.ts'
 
@@ -60,17 +61,13 @@ function questionOf({ endpoint, body, stream, mostTokens, answers }: ApiRequest,
   }
 }
 
-/**
- * Pictures stand in the request itself: an engine would fetch every other one, from wherever the program says, in the name of this computer.
- * @throws ApiRefusal
- */
+/** @throws ApiRefusal for a picture that does not stand in the request itself */
 function checkPictures(messages: unknown): void {
   if (!Array.isArray(messages)) return
   for (const [index, message] of messages.entries())
     for (const [at, part] of Array.isArray(message?.content) ? message.content.entries() : []) {
       if (part?.type !== 'image_url') continue
-      const url: unknown = part.image_url?.url
-      if (typeof url === 'string' && /^data:image\/[a-z0-9.+-]+;base64,[A-Za-z0-9+/=]+$/.test(url)) continue
+      if (isPictureInside(part.image_url?.url)) continue
       throw new ApiRefusal("A picture must be given as 'data:image/…;base64,…'.", {
         param: `messages[${index}].content[${at}].image_url`,
         code: 'invalid_value',

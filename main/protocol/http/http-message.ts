@@ -28,6 +28,11 @@ export function withoutHopHeaders(headers: HeaderList): HeaderList {
   return headers.filter(([name]) => !hop.includes(name.toLowerCase()))
 }
 
+/** All that an engine has to know of a request beside its body. Names in any case. */
+export function formHeaders(headers: HeaderList): HeaderList {
+  return headers.filter(([name]) => ['content-type', 'accept'].includes(name.toLowerCase()))
+}
+
 /** Value of the first header of that name, in any case. */
 export function headerOf(headers: HeaderList, name: string): string | undefined {
   return headers.find(([given]) => given.toLowerCase() === name.toLowerCase())?.[1]
@@ -38,13 +43,12 @@ export function headerOf(headers: HeaderList, name: string): string | undefined 
  * Authorization and cookies, would reach the worker (protocol 30 §7.1, 90 §2.5).
  */
 export function encodeHttpRequest(request: HttpRequest): Uint8Array {
-  const kept = request.headers.filter(([name]) => ['content-type', 'accept'].includes(name.toLowerCase()))
   return encode({
     '@type': 'http.request',
     method: request.method,
     url: request.path,
     http_version: 'HTTP/1.1',
-    headers: wireHeaders([...kept, ['Content-Length', String(request.body.length)]]),
+    headers: wireHeaders([...formHeaders(request.headers), ['Content-Length', String(request.body.length)]]),
     payload: request.body,
   })
 }
