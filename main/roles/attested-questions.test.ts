@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { createLogger } from '../base/logger.ts'
 import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
-import { syntheticQuote } from '../protocol/attestation/testing/manipulated-peers.ts'
+import { syntheticQuote, syntheticVerifier } from '../protocol/attestation/testing/manipulated-peers.ts'
+import type { VerifiedQuote } from '../protocol/attestation/verify-quote.ts'
 import { startClientRole } from './client-role.ts'
 import { AttestedNetwork, beginning, type Flaws } from './testing/attested-network.ts'
 
@@ -13,6 +14,16 @@ const takenBack = new Set(['77'.repeat(32)])
 class Scene extends AttestedNetwork {
   readonly lines: string[] = []
   #url = ''
+  /** Clock by which the client judges the quote of its proxy. */
+  proxyNowMs = this.nowMs
+  readonly #ofProxy = syntheticVerifier({ now: () => this.proxyNowMs })
+  #proxyQuote: Buffer | undefined
+
+  /** The first quote of all is the proxy's: workers' keys are told by it. */
+  #verify(quote: Uint8Array): Promise<VerifiedQuote> {
+    this.#proxyQuote ??= Buffer.from(quote)
+    return (this.#proxyQuote.equals(quote) ? this.#ofProxy : this.quotes).verify(quote)
+  }
 
   override async start(flaws: Flaws = {}): Promise<void> {
     await super.start(flaws)
@@ -26,7 +37,7 @@ class Scene extends AttestedNetwork {
       policy: 'tdx',
       proxies: 1,
       seal: 'attested',
-      quotes: this.quotes,
+      quotes: { verify: (quote) => this.#verify(quote) },
     })
     this.closers.push(async () => void (await role.stop(0)))
     this.#url = role.facts.join().match(/http:\S+\/v1/)?.[0] ?? ''
@@ -66,7 +77,19 @@ describe('a client with --seal attested', () => {
     expect((await scene.ask()).text).toContain('does not list the model')
     scene.root.set({ ...good, source: { endpoint: 'http://127.0.0.1:1', block: { seqno: 7, timeMs: Date.now() - 3_600_000 } } })
     expect((await scene.ask()).text).toMatch(/was read 6\d minutes ago/)
+    // What Intel says of the proxy's machine has run out since; the workers' still holds.
     expect(scene.backend.requests).toHaveLength(answered)
+    scene.root.set(good)
+    expect((await scene.ask()).text).toContain('Hello')
+    const before = scene.backend.requests.length
+    scene.proxyNowMs += 400 * 86_400_000
+    expect(await scene.askNow()).toMatchObject({
+      status: 503,
+      text: expect.stringMatching(/No worker is known.*A list of revoked certificates has expired/),
+    })
+    scene.proxyNowMs = scene.nowMs
+    expect((await scene.ask()).text).toContain('Hello')
+    expect(scene.backend.requests).toHaveLength(before + 1)
   })
 
   const refusing: readonly [string, Flaws, RegExp][] = [

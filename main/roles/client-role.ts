@@ -9,7 +9,7 @@ import type { VersionRange } from '../protocol/handshake/versions.ts'
 import type { RouterAddress } from '../protocol/wire/dial-via.ts'
 import { openDatabase } from '../storage/database.ts'
 import { AttestedQuestions } from './attested-questions.ts'
-import { type PolicyName, policyNamedOf } from './attesting.ts'
+import { type PolicyName, policyNamedOf, quoteJudge } from './attesting.ts'
 import { clientStats } from './client-stats.ts'
 import { Closers } from './closers.ts'
 import { openClientHttp } from './http/client-http.ts'
@@ -51,7 +51,8 @@ export type ClientSeal = (typeof clientSeals)[number]
  */
 export function startClientRole(options: ClientRoleOptions): Promise<Role> {
   const { network, dataDir, logger, http, seal = 'offered' } = options
-  const attested = seal === 'attested' ? new AttestedQuestions(() => network.root.value) : undefined
+  const attested =
+    seal === 'attested' ? new AttestedQuestions(() => network.root.value, options.quotes ?? quoteJudge(options)) : undefined
   const closers = new Closers(logger)
   return closers.during(async () => {
     const folder = openRoleFolder(dataDir, network.name, 'client', options.keyFile)
@@ -88,7 +89,7 @@ export function startClientRole(options: ClientRoleOptions): Promise<Role> {
       ...(options.allowOrigin === undefined ? {} : { allowOrigin: options.allowOrigin }),
       ...(options.encrypts === undefined ? {} : { encrypts: options.encrypts }),
       ...(seal === 'off' ? {} : { seal }),
-      ...(attested && { objectionTo: attested.objectionTo, mayGo: attested.mayGo }),
+      ...(attested && { objectionTo: attested.objectionTo, mayGo: attested.mayGo, beforeQuestion: attested.renew }),
       stats: () => clientStats({ client, wallet, root: network.root.value, checksHashes: options.policy !== 'any' }),
       hasChain: wallet.money !== undefined,
       topUpNano: () => options.topUp ?? network.root.value?.params.minClientStake,

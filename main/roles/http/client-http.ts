@@ -43,6 +43,8 @@ export interface ClientHttpOptions extends HttpPlace {
   readonly seal?: ChatRequest['seal']
   readonly objectionTo?: ChatRequest['objectionTo']
   readonly mayGo?: ChatRequest['mayGo']
+  /** Waited for before each question is handed to the client. */
+  readonly beforeQuestion?: () => Promise<void>
   /** `recorded`: requests without a limit of their own are treated as recorded clients do (client-request.ts); as newer ones do by default. */
   readonly revision?: 'recorded' | 'newest'
   readonly logger: Logger
@@ -102,6 +104,7 @@ export async function openClientHttp(options: ClientHttpOptions): Promise<Client
         : readClientRequest(body, usualLimit)
       const { enableDebug, guid: named, publicKey, ...asked } = read
       if (enableDebug) [debug, guid] = [new QueryDebug(startedAtMs), named]
+      await options.beforeQuestion?.()
       handle = run({ ...asked, ...(publicKey && { publicKey }), path, debug: enableDebug }, gone.signal)
       const { bytes, broken } = await passAnswer(handle, response, startedAtMs, debug)
       counted.bytes_sent.add(bytes, Date.now())
