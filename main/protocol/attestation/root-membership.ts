@@ -56,8 +56,7 @@ export function checkRootMembership(
 ): RootMembership {
   const hash = Buffer.from(imageHash).toString('hex')
   if (listing === null) throw notListed(part, hash)
-  if (/^0*$/.test(hash))
-    throw new AttestationError('image-not-attested', `This ${part} does not say what software it runs`, { advice })
+  if (/^0*$/.test(hash)) throw new AttestationError('image-not-attested', `This ${part} does not say what software it runs.`)
   if (listing.disputed !== undefined) {
     const { first, other } = listing.disputed
     throw new AttestationError(
@@ -88,10 +87,6 @@ function isListed(
   return (part === 'proxy' ? proxyHashes : workerHashes).has(hash)
 }
 
-const advice = 'Do not trust it with your words, or allow every peer with --policy any.'
-
 function notListed(part: MembershipRules['part'], hash: string): AttestationError {
-  return new AttestationError('image-not-listed', `The network contract does not list the software of this ${part} (${hash}).`, {
-    advice,
-  })
+  return new AttestationError('image-not-listed', `The network contract does not list the software of this ${part} (${hash}).`)
 }
