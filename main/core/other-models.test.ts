@@ -47,9 +47,9 @@ const forged: CatalogEntry = {
 }
 
 /**
- * The local API over real engines, of a computer whose memory the test sets, with a card that the engine does not use. The model `a` is the chosen one.
+ * The local API over real engines, of a computer whose memory the test sets, with a card that the engine does not use. The model `a` is the chosen one, where there is one.
  */
-async function scene() {
+async function scene({ chosen = true, cardBytes = 1e6 } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'cocoon-others-'))
   const models = join(folder, 'models')
   mkdirSync(models)
@@ -66,7 +66,8 @@ async function scene() {
     library,
     chosen: engine,
     current: () => keeper.current?.id,
-    facts: async () => ({ gpus: [{ name: 'Card', memoryBytes: 1e6 }], memoryBytes: memory.bytes }) as unknown as HardwareFacts,
+    facts: async () =>
+      ({ gpus: [{ name: 'Card', memoryBytes: cardBytes }], memoryBytes: memory.bytes }) as unknown as HardwareFacts,
     moving,
     seal: { dataDir: folder, vault: 'A test', byPassword: false },
     logger,
@@ -99,8 +100,10 @@ async function scene() {
   const client = clientOf()
   const id = (name: string): string => library.models.value.find((one) => one.name === name)?.id ?? expect.unreachable(name)
   await library.start()
-  keeper.use(id('a'))
-  await vi.waitFor(() => expect(keeper.current?.name).toBe('a'), { timeout: long, interval: 20 })
+  if (chosen) {
+    keeper.use(id('a'))
+    await vi.waitFor(() => expect(keeper.current?.name).toBe('a'), { timeout: long, interval: 20 })
+  }
   return {
     ...{ models, engine, others, keeper, library, settings, moving, client, clientOf, id, memory, stop },
     list: async () => (await client.models.list()).data as unknown as { id: string; loaded: boolean; capabilities: unknown }[],
@@ -341,4 +344,16 @@ describe('models of the local API beside the chosen one', { timeout: long }, () 
     expect(await rest()).toBeInstanceOf(Error)
     expect(await coming).toBeInstanceOf(Error)
   })
+})
+
+it('a card that the engine turns out not to use is no memory for models, also where none was chosen', {
+  timeout: long,
+}, async () => {
+  const { ask, list, memory, stop } = await scene({ chosen: false, cardBytes: plenty })
+  // Room for one in the computer, for many on the card.
+  memory.bytes = 110e6
+  await ask('b')
+  await ask('c')
+  expect((await list()).filter((one) => one.loaded).map(({ id }) => id)).toEqual([of('c')])
+  await stop()
 })

@@ -58,9 +58,11 @@ export class OtherModels implements OtherLocalModels {
   readonly #stops: ReadonlyArray<() => void>
   /** The model that the app's own engine is to hold: before it is loaded there already. */
   #taken: string | undefined
-  #machine: FitMachine | undefined
+  #facts: HardwareFacts | undefined
   /** Tells whether the engine uses the card, also while the chosen model sleeps. */
   #lastReady: EngineState | undefined
+  /** The same of the models here, for as long as the chosen one was never loaded. */
+  #lastReadyHere: EngineState | undefined
   /** The memory belongs to another program. */
   #isGiven = false
 
@@ -207,11 +209,11 @@ export class OtherModels implements OtherLocalModels {
   }
 
   async #member(id: string, signal: AbortSignal): Promise<Member> {
-    const { library, facts, chosen } = this.#options
+    const { library, facts } = this.#options
     const known = this.#members.get(id)
     if (known !== undefined && known.engine.state.value.status !== 'failed') return known
     if (known !== undefined) await this.#forget(id)
-    this.#machine = machineOf(await facts(), this.#lastReady ?? chosen.state.value)
+    this.#facts = await facts()
     // What cannot fit is not even read.
     this.#need(id)
     const model = await untilAborted(library.verify(id, this.#closing.signal), signal)
@@ -224,6 +226,9 @@ export class OtherModels implements OtherLocalModels {
     const { id, name, path, sampling } = model
     const { library, seal, logger } = this.#options
     const engine = this.#pool.engineOf({ id, name, path, sampling, ...this.#need(id) })
+    engine.state.onChange((state) => {
+      if (state.status === 'ready') this.#lastReadyHere = state
+    })
     const live = {
       state: engine.state,
       wake: (signal: AbortSignal) => engine.wake(signal),
@@ -252,7 +257,7 @@ export class OtherModels implements OtherLocalModels {
   /** What the model takes here. @throws Failure `model-does-not-fit` */
   #need(id: string): { readonly bytes: number; readonly contextTokens?: number } {
     const { library } = this.#options
-    const [machine, layout] = [this.#machine, library.layoutOf(id)]
+    const [machine, layout] = [this.#machine(), library.layoutOf(id)]
     const state = library.models.value.find((one) => one.id === id)
     if (machine === undefined || state === undefined) throw gone()
     const budgetBytes = this.#budgetBytes()
@@ -264,10 +269,16 @@ export class OtherModels implements OtherLocalModels {
     return need
   }
 
+  /** Where models run, by what the engines told until now. */
+  #machine(): FitMachine | undefined {
+    const told = this.#lastReady ?? this.#lastReadyHere ?? this.#options.chosen.state.value
+    return this.#facts && machineOf(this.#facts, told)
+  }
+
   /** What the chosen model leaves of the memory, also while it sleeps: it comes back without asking anybody. */
   #budgetBytes(): number {
     const { library, chosen } = this.#options
-    const machine = this.#machine
+    const machine = this.#machine()
     if (machine === undefined) return 0
     const needs = this.#chosenIds().map((id) => {
       const state = library.models.value.find((one) => one.id === id)
