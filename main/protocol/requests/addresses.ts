@@ -1,7 +1,7 @@
 import type { JsonValue } from './json-text.ts'
 
 /** Fields of a part that hold words, whatever they begin with. */
-const words: ReadonlySet<string> = new Set(['text', 'refusal', 'filename', 'name'])
+const words: ReadonlySet<string> = new Set(['content', 'text', 'refusal', 'filename', 'name'])
 
 /**
  * Whether a picture stands in the request itself: every other one an engine would fetch, from wherever the request says, in the name of the computer
