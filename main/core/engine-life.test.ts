@@ -55,7 +55,7 @@ function scene({
     },
     ...(beside && {
       others: {
-        release: async ({ graceMs }) => tell(`others release ${graceMs}`),
+        release: async ({ graceMs, to = 'other-program' }) => tell(`others release ${graceMs} to ${to}`),
         rest: () => tell('others rest'),
         setIdleUnload: (ms) => tell(`others idle ${ms / 1000} s`),
       },
@@ -180,7 +180,7 @@ it('treats models beside the chosen one alike, but offers them to nobody: they s
   const { settings, life, pause, news } = scene({ beside: true, limits: { ownMeanwhile: false, graceMs: 700 } })
   expect(news()).toEqual(['serve', 'idle 0 s', 'others idle 600 s'])
   pause('game')
-  expect(news()).toEqual(expect.arrayContaining(['release 700', 'others release 700', 'others idle 60 s']))
+  expect(news()).toEqual(expect.arrayContaining(['release 700', 'others release 700 to other-program', 'others idle 60 s']))
   await settled()
   expect(news()).toEqual([])
   life.useAnyway()
@@ -190,7 +190,7 @@ it('treats models beside the chosen one alike, but offers them to nobody: they s
   await settled()
   news()
   settings.change({ earningPaused: true })
-  expect(news()).toEqual(expect.arrayContaining(['others release 700']))
+  expect(news()).toEqual(expect.arrayContaining(['others release 700 to user']))
   await settled()
   expect(news()).toEqual(['others rest'])
   // Back from the user's pause nothing goes.

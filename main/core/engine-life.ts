@@ -128,7 +128,7 @@ export class EngineLife {
     const { others, settings } = this.#options
     if (others === undefined) return
     const { graceMs } = settings.value.limits
-    const back = others.release({ graceMs }).then(() => {
+    const back = others.release({ graceMs, to: 'user' }).then(() => {
       if (this.#holder !== 'other') others.rest()
     })
     this.#begin(back)

@@ -243,7 +243,9 @@ describe('models of the local API beside the chosen one', { timeout: long }, () 
     const cut = await begin('b')
     const before = others.pids
     settings.change({ earningPaused: true })
-    expect(await cut()).toMatchObject({ code: 'engine_yielded' })
+    // Nobody is told of another program.
+    expect(others.troubleOf('own/b-F32')).toMatch(/^Earning was paused/)
+    expect(await cut()).toMatchObject({ code: 'engine_yielded', message: expect.stringContaining('Earning was paused') })
     await noProcess(before)
     await vi.waitFor(async () => expect((await ask('b')).usage?.completion_tokens).toBe(4), { timeout: long, interval: 50 })
     settings.change({ earningPaused: false })

@@ -9,8 +9,9 @@ import type { Offer, Permission } from '../gateway/backend.ts'
 import { canBeAsked } from '../gateway/backend.ts'
 import { keyScope, type OtherLocalModels } from '../gateway/local-backend.ts'
 import type { EngineState } from '../inference/engine.ts'
+import type { GivenTo } from '../inference/engine-failures.ts'
 import { doesNotFit, EnginePool } from '../inference/engine-pool.ts'
-import type { LocalEngine } from '../inference/local-engine.ts'
+import type { LocalEngine, Release } from '../inference/local-engine.ts'
 import type { LocalEngineOptions } from '../inference/local-engine-options.ts'
 import { createEngineBackend } from '../inference/openai.ts'
 import { type FitMachine, needWithin, roomForModels, roughFit } from '../models/fit.ts'
@@ -63,8 +64,8 @@ export class OtherModels implements OtherLocalModels {
   #lastReady: EngineState | undefined
   /** The same of the models here, for as long as the chosen one was never loaded. */
   #lastReadyHere: EngineState | undefined
-  /** The memory belongs to another program. */
-  #isGiven = false
+  /** To whom the memory was given. */
+  #givenTo: GivenTo | undefined
 
   constructor(options: OtherModelsOptions) {
     this.#options = options
@@ -154,14 +155,14 @@ export class OtherModels implements OtherLocalModels {
   }
 
   /** See `EnginePool.release`: until `rest` nothing is loaded. */
-  async release(grace: { readonly graceMs: number }): Promise<void> {
-    this.#isGiven = true
+  async release(grace: Release): Promise<void> {
+    this.#givenTo = grace.to ?? 'other-program'
     await this.#pool.release(grace)
   }
 
   /** After `release`: models come back with their next request. */
   rest(): void {
-    this.#isGiven = false
+    this.#givenTo = undefined
     this.#pool.resume()
   }
 
@@ -181,7 +182,8 @@ export class OtherModels implements OtherLocalModels {
   /** Why no model can be asked here now. */
   #away(): string | undefined {
     if (this.#closing.signal.aborted) return 'The app stops.'
-    if (this.#isGiven) return 'The memory of the models was given to another program for now.'
+    if (this.#givenTo === 'user') return 'Earning was paused, and the models are giving their memory back: ask again in a moment.'
+    if (this.#givenTo !== undefined) return 'The memory of the models was given to another program for now.'
     return this.#options.moving.value.status === 'moving' ? 'The models are being moved to another folder.' : undefined
   }
 

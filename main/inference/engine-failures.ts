@@ -10,8 +10,16 @@ export function replaced(): Failure<'engine-not-ready'> {
   return notReady('Another model was chosen.', true)
 }
 
-/** Of a request while another program has the memory. */
-export function yielded(): Failure<'engine-yielded'> {
+/** For whom a model gives its memory back: another program, or the user, who paused earning. */
+export type GivenTo = 'other-program' | 'user'
+
+/** Of a request while the memory is given away. */
+export function yielded(to: GivenTo = 'other-program'): Failure<'engine-yielded'> {
+  if (to === 'user')
+    return new Failure('engine-yielded', 'Earning was paused, and the model gave its memory back.', {
+      advice: 'Try again: the next request brings it back.',
+      retryable: true,
+    })
   return new Failure('engine-yielded', 'Another program was given the memory of the model.', {
     advice: 'Try again when it has ended.',
     retryable: true,

@@ -1,6 +1,6 @@
 import { Failure } from '../base/failure.ts'
 import { notReady } from './engine-failures.ts'
-import { LocalEngine } from './local-engine.ts'
+import { LocalEngine, type Release } from './local-engine.ts'
 import type { LocalEngineOptions, ModelToLoad } from './local-engine-options.ts'
 
 export interface PooledModel extends ModelToLoad {
@@ -38,8 +38,8 @@ export class EnginePool {
   /** Processes that are ending, by the ids of their models. */
   readonly #leaving = new Map<string, Promise<void>>()
   #idleUnloadMs = 0
-  /** The memory belongs to other programs. */
-  #given = false
+  /** The memory was given away. */
+  #given: Pick<Release, 'to'> | undefined
   #disposed = false
   /** Room is made for one after the other. */
   #line: Promise<unknown> = Promise.resolve()
@@ -86,7 +86,7 @@ export class EnginePool {
     const member: Member = { model, engine, lastUsedMs: performance.now(), isComing: false }
     engine.prepare(model)
     // Nothing is loaded: this only says whose the memory is.
-    if (this.#given) void engine.release({ graceMs: 0 })
+    if (this.#given) void engine.release({ ...this.#given, graceMs: 0 })
     engine.running.onChange(() => {
       member.lastUsedMs = performance.now()
       this.#wake?.()
@@ -127,14 +127,14 @@ export class EnginePool {
   }
 
   /** See `LocalEngine.release`. */
-  async release(grace: { readonly graceMs: number }): Promise<void> {
-    this.#given = true
+  async release(grace: Release): Promise<void> {
+    this.#given = grace
     await Promise.all([...this.#members.values()].map(({ engine }) => engine.release(grace)))
   }
 
   /** After `release`: models come back with their next request. */
   resume(): void {
-    this.#given = false
+    this.#given = undefined
     for (const { engine } of this.#members.values()) engine.rest()
   }
 

@@ -5,7 +5,7 @@ import { type EngineCapabilities, noCapabilities } from './capabilities.ts'
 import { checkCapable } from './capable-check.ts'
 import type { CapableEngine, ChatMessage, Embeddings, EngineEvent, EngineState, GenerationOptions, ToolCall } from './engine.ts'
 import { EngineChild, type Loaded } from './engine-child.ts'
-import { notReady, notReadyIn, replaced, yielded } from './engine-failures.ts'
+import { type GivenTo, notReady, notReadyIn, replaced, yielded } from './engine-failures.ts'
 import type { GenerationInput, LoadOrder } from './engine-messages.ts'
 import { Grace } from './grace.ts'
 import { lighter, mostCrashesWhileLoading, withLess } from './load-plan.ts'
@@ -14,6 +14,12 @@ import { type LocalEngineOptions, type ModelToLoad, orderOf } from './local-engi
 const longestPauseMs = 30_000
 /** A process that lived this long starts the pauses anew. */
 const stableMs = 60_000
+
+export interface Release {
+  readonly graceMs: number
+  /** What broken answers and new requests are told. Default `other-program`. */
+  readonly to?: GivenTo
+}
 
 /** The engine in a process of its own, kept alive: see `Engine`. */
 export class LocalEngine implements CapableEngine {
@@ -36,6 +42,7 @@ export class LocalEngine implements CapableEngine {
   #disposed = false
   /** The memory belongs to another program: nothing is loaded until `resume` or `rest`. */
   #given = false
+  #givenTo: GivenTo = 'other-program'
   /** The last release; it still waits for its answers as long as its turn is the present one. */
   #releasing: { readonly turn: number; readonly grace: Grace; readonly done: Promise<void> } | undefined
   /** What the state was when the memory was given away, while the process still lives. */
@@ -174,8 +181,9 @@ export class LocalEngine implements CapableEngine {
    * is loaded. When one of them comes before the end, the process stays and goes on with its answers. A release that comes while another waits
    * joins it, and can only shorten its grace.
    */
-  async release({ graceMs }: { readonly graceMs: number }): Promise<void> {
+  async release({ graceMs, to = 'other-program' }: Release): Promise<void> {
     this.#given = true
+    this.#givenTo = to
     const before = this.#releasing
     if (before?.turn === this.#turn) {
       before.grace.atMost(graceMs)
@@ -200,7 +208,7 @@ export class LocalEngine implements CapableEngine {
   async #finish(turn: number, grace: Grace): Promise<void> {
     // A model that is only coming finishes nothing in time.
     if (this.#ready !== undefined) await this.#quiet(grace)
-    if (turn === this.#turn) await this.#reset(yielded())
+    if (turn === this.#turn) await this.#reset(yielded(this.#givenTo))
   }
 
   /** After `release`: brings the model back now. Throws as `load`. */
@@ -274,7 +282,7 @@ export class LocalEngine implements CapableEngine {
   async #awake(signal: AbortSignal): Promise<EngineChild | undefined> {
     const { status } = this.state.value
     if (status === 'asleep' || this.#waking !== undefined) {
-      if (status === 'asleep' && this.state.value.why === 'yielded') throw yielded()
+      if (status === 'asleep' && this.state.value.why === 'yielded') throw yielded(this.#givenTo)
       const aborted = Promise.withResolvers<void>()
       const abort = (): void => aborted.resolve()
       signal.addEventListener('abort', abort, { once: true })
@@ -286,7 +294,8 @@ export class LocalEngine implements CapableEngine {
       if (signal.aborted) return undefined
     }
     const state = this.state.value
-    if (state.status !== 'ready' || this.#child === undefined) throw state.status === 'asleep' ? yielded() : notReadyIn(state)
+    if (state.status !== 'ready' || this.#child === undefined)
+      throw state.status === 'asleep' ? yielded(this.#givenTo) : notReadyIn(state)
     return this.#child
   }
 
@@ -312,7 +321,7 @@ export class LocalEngine implements CapableEngine {
   }
 
   #overtaken(): Failure {
-    return this.#given ? yielded() : replaced()
+    return this.#given ? yielded(this.#givenTo) : replaced()
   }
 
   async #startOrFail(model: ModelToLoad, turn: number): Promise<void> {
