@@ -12,14 +12,10 @@ import { canaryBelow, spelledIn } from '../base/testing/canary.ts'
 import { childEntries } from '../child-entries.ts'
 import { type Core, startCore } from '../core.ts'
 import { tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
+import { first } from './testing/streamed.ts'
 
 const busyMs = 200_000
 const testMs = 400_000
-
-async function first<T>(values: AsyncIterable<T>, holds: (value: T) => boolean): Promise<T> {
-  for await (const value of values) if (holds(value)) return value
-  throw new Error('The stream ended without it.')
-}
 
 function freePort(): Promise<number> {
   return new Promise((resolve) => {

@@ -12,13 +12,9 @@ import { childEntries } from '../child-entries.ts'
 import { type Core, startCore } from '../core.ts'
 import { tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
 import { openToolChain } from './network-tool/tool-chain.ts'
+import { endedTurn, first } from './testing/streamed.ts'
 
 /** One value of a stream that fulfils a condition. */
-async function first<T>(values: AsyncIterable<T>, holds: (value: T) => boolean): Promise<T> {
-  for await (const value of values) if (holds(value)) return value
-  throw new Error('The stream ended without it.')
-}
-
 /** Nothing here is about speed: a machine that does much else at the same time needs its time. */
 const busyMs = 200_000
 const testMs = 400_000
@@ -95,14 +91,8 @@ describe('the whole app on one computer', () => {
     await firstText(id)
     return core.handlers.calls['chat.stop']({ id, turnId })
   }
-  async function settled(id: string, turnId: string): Promise<Turn> {
-    for await (const event of core.handlers.streams['chat.conversation']({ id }, within(busyMs))) {
-      const turns = event.type === 'snapshot' ? event.conversation.turns : event.type === 'turn' ? [event.turn] : []
-      const turn = turns.find((one) => one.id === turnId)
-      if (turn && turn.status !== 'waiting' && turn.status !== 'streaming') return turn
-    }
-    throw new Error('The turn did not end.')
-  }
+  const settled = (id: string, turnId: string): Promise<Turn> =>
+    endedTurn(core.handlers.streams['chat.conversation']({ id }, within(busyMs)), turnId)
 
   beforeAll(async () => {
     core = await start()

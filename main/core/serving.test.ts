@@ -13,16 +13,12 @@ import type { LocalEngine } from '../inference/local-engine.ts'
 import { createEngineBackend } from '../inference/openai.ts'
 import { tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
 import { type EngineServer, engineServer } from './engines/testing/engine-server.ts'
+import { endedTurn, first } from './testing/streamed.ts'
 
 /** A busy machine takes its time. */
 const busyMs = 100_000
 const testMs = 400_000
 const within = (): AbortSignal => AbortSignal.timeout(busyMs)
-
-async function first<T>(values: AsyncIterable<T>, holds: (value: T) => boolean): Promise<T> {
-  for await (const value of values) if (holds(value)) return value
-  throw new Error('The stream ended without it.')
-}
 
 describe('the app serving with an engine of another program', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'cocoon-serving-'))
@@ -56,12 +52,7 @@ describe('the app serving with an engine of another program', () => {
   async function ask(id: string, text: string, stop = false): Promise<Turn> {
     const { id: turnId } = await calls()['chat.send']({ id, text })
     if (stop) return calls()['chat.stop']({ id, turnId })
-    for await (const event of streams()['chat.conversation']({ id }, within())) {
-      const turns = event.type === 'snapshot' ? event.conversation.turns : event.type === 'turn' ? [event.turn] : []
-      const turn = turns.find((one) => one.id === turnId)
-      if (turn && turn.status !== 'waiting' && turn.status !== 'streaming') return turn
-    }
-    throw new Error('The turn did not end.')
+    return endedTurn(streams()['chat.conversation']({ id }, within()), turnId)
   }
 
   beforeAll(async () => {
