@@ -11,7 +11,7 @@ import type { Served } from './serving.ts'
 interface ServingParts {
   readonly engine: CapableEngine
   readonly network: Pick<AppNetwork, 'serve' | 'live'>
-  readonly practice: PracticeBackend
+  readonly practice: Pick<PracticeBackend, 'attach' | 'fail'>
   /** What serves now, by the user's choice. */
   readonly external: () => ServingEngine | null
 }
@@ -35,7 +35,7 @@ export async function beginServing(
       ...(served.kind === 'external'
         ? { model: served.engine.model, modelName: served.engine.model }
         : { model: served.model.identity.baseName, modelName: served.model.name }),
-      contextTokens: contextOf(state.value),
+      contextTokens: () => contextOf(state.value),
       root: () => live.root.config.value,
       // A permit that was given for another engine, or for this one when it served before, is none.
       isPermitted: (connection, permitted) => {

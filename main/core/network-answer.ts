@@ -30,8 +30,8 @@ export interface AnsweringNetwork extends Asked {
   readonly client: Client
   /** Base name of the model that the network serves. */
   readonly model: string
-  /** How much it reads, its answer included; the network does not tell it. Undefined when it is not known here. */
-  readonly contextTokens: number | undefined
+  /** How much it reads now, its answer included; the network does not tell it. Undefined when it is not known here. */
+  readonly contextTokens: () => number | undefined
   readonly root: () => RootConfig | null
   /** Whether a connection of the client is, now, the one that a permit names. */
   readonly isPermitted: (connection: PacketConnection, permitted: string) => boolean
@@ -58,7 +58,7 @@ export async function* answerOver(
   gate: Gate,
   signal: AbortSignal,
 ): AsyncGenerator<BackendEvent> {
-  const size = sizeOf(messages, link.contextTokens)
+  const size = sizeOf(messages, link.contextTokens())
   if (size.surelyTooLong) throw size.failure()
   const chance = new SecondChance(link, signal)
   while (!signal.aborted) {
@@ -110,7 +110,7 @@ async function* askOnce(
     }
     yield sealOf(query)
     if (head.status !== 200) {
-      throw await refusal(head.status, query, link.contextTokens)
+      throw await refusal(head.status, query, link.contextTokens())
     }
 
     let usage: EngineUsage | undefined

@@ -156,7 +156,7 @@ function ask(link: PracticeLink, question: Question, gate: Gate, signal: AbortSi
         last.end.catch(() => undefined)
         const head = await last.head
         // An engine that is starting again says so by its status; it cost nothing, and can be asked again.
-        if (head.status === 503) throw await refusal(head.status, last, link.contextTokens)
+        if (head.status === 503) throw await refusal(head.status, last, link.contextTokens())
         return { handle: last, head }
       } catch (thrown) {
         if (signal.aborted || !(await chance.again(thrown)) || signal.aborted) throw thrown

@@ -20,7 +20,7 @@ it('a question asks for what the sheet promises once its permit is given, not fo
   const { peer, connection } = await standBefore()
   let wish: Wish = { seal: 'offered' }
   const link = {
-    ...{ client: peer.client, model, contextTokens: undefined, refill: async () => undefined },
+    ...{ client: peer.client, model, contextTokens: () => undefined, refill: async () => undefined },
     ...{ root: () => peer.root.value, isPermitted: () => true },
   }
   const gate = async () => {

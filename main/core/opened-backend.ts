@@ -71,7 +71,7 @@ export class OpenedBackend implements ChatBackend {
     const link = {
       client: live.client,
       model: model.value,
-      contextTokens: undefined,
+      contextTokens: () => undefined,
       root: () => live.root.config.value,
       isPermitted: (wire: PacketConnection, permitted: string): boolean => {
         const peer = live.peers.of(wire)

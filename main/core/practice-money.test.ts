@@ -45,7 +45,7 @@ describe('the money of the practice network', () => {
       client: net.client,
       model: net.backend.model,
       modelName: 'Scripted',
-      contextTokens: undefined,
+      contextTokens: () => undefined,
       root: () => net.network.config,
       isPermitted: (wire, permitted) => wire === net.connection()?.wire && permitted === standing,
       worker: net.worker,
