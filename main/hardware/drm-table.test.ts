@@ -106,6 +106,23 @@ describe('DrmTable', () => {
     expect(later()).toHaveLength(11)
   })
 
+  it('comes to old processes also while young ones keep coming', () => {
+    const { proc, later, amd } = scene()
+    proc.program(5, 'old', { 1: ['/dev/null'] })
+    later()
+    proc.program(5, 'old', { 1: ['/dev/null'], 2: amd(1, 1, 0) })
+    const files = Object.fromEntries(Array.from({ length: 30 }, (_, at) => [at, ['/dev/null'] as const]))
+    let seen: string[] = []
+    for (let second = 0; second < 65; second++) {
+      for (let at = 0; at < 8; at++) {
+        proc.end(1000 + second * 8 + at - 16)
+        proc.program(1000 + second * 8 + at, 'cc', files)
+      }
+      seen = later()?.map(({ name }) => name) ?? []
+    }
+    expect(seen).toEqual(['old'])
+  })
+
   it('looks once a second, however many ask', () => {
     const { proc, now, table, amd } = scene()
     proc.program(9, 'game', { 3: amd(1, 1, 0) })

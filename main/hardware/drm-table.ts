@@ -46,6 +46,8 @@ interface OnCard {
 const sampleMs = 900
 /** Open files that are looked at in one go, which bounds what a look costs: 400 processes with 30 files each have their turn once a minute. */
 const mostFiles = 200
+/** So many of them are for old processes, also while a build starts young ones all the time. */
+const filesForOld = 50
 /** Of one process: the kernel counts files up from zero, and a card is opened early. */
 const mostFilesOfOne = 4_096
 /** Longer than any such file of a driver. */
@@ -162,16 +164,22 @@ export class DrmTable {
     }
     const ours = this.#options.ourPids()
     const isYoung = ({ sinceMs }: Looked): boolean => nowMs - sinceMs < latestMs
-    const rank = (pid: number, one: Looked): number => (ours.has(pid) ? 0 : isYoung(one) ? 1 : 2)
     const due = [...this.#processes].filter(([, { lookMs }]) => lookMs <= nowMs)
-    due.sort(([a, one], [b, other]) => rank(a, one) - rank(b, other) || one.lookMs - other.lookMs)
-    let left = mostFiles
-    for (const [pid, one] of due) {
-      if (left <= 0) return
-      left -= this.#look(pid, one)
-      const pause = Math.min(latestMs, Math.max(soonestMs, (nowMs - one.sinceMs) / 4))
-      one.lookMs = nowMs + (ours.has(pid) ? Math.min(pause, oursMs) : pause)
+    due.sort(([a, one], [b, other]) => Number(ours.has(b)) - Number(ours.has(a)) || one.lookMs - other.lookMs)
+    const young = due.filter(([pid, one]) => ours.has(pid) || isYoung(one))
+    const old = due.filter(([pid, one]) => !ours.has(pid) && !isYoung(one))
+    const lookAt = (line: Array<[number, Looked]>, mostOfThem: number): number => {
+      let left = mostOfThem
+      for (let next = left > 0 && line.shift(); next; next = left > 0 && line.shift()) {
+        const [pid, one] = next
+        left -= this.#look(pid, one)
+        const pause = Math.min(latestMs, Math.max(soonestMs, (nowMs - one.sinceMs) / 4))
+        one.lookMs = nowMs + (ours.has(pid) ? Math.min(pause, oursMs) : pause)
+      }
+      return Math.max(0, left)
     }
+    const left = lookAt(young, mostFiles - filesForOld)
+    lookAt(young, lookAt(old, left + filesForOld))
   }
 
   #pids(): Set<number> {
