@@ -16,6 +16,7 @@ import type { Engines } from './core/engines/engines.ts'
 import type { ModelKeeper } from './core/model-keeper.ts'
 import { modelStates } from './core/model-view.ts'
 import { networkState } from './core/network-view.ts'
+import type { OtherModels } from './core/other-models.ts'
 import { receiptFile, renewed } from './core/receipts.ts'
 import type { Serving } from './core/serving.ts'
 import type { StartProgress } from './core/start-progress.ts'
@@ -46,6 +47,7 @@ export interface ApiParts {
   readonly catalog: readonly CatalogEntry[]
   readonly models: ModelKeeper
   readonly engine: LocalEngine
+  readonly others: Pick<OtherModels, 'loaded'>
   readonly chat: ChatService
   readonly privacy: Privacy
   readonly ledger: Ledger
@@ -65,7 +67,7 @@ const done = {} as const
 /** Implements preload/api over the roles: one line a call, so that this file is also the list of what a page can cause. */
 export function createHandlers(parts: ApiParts): Handlers {
   const { devices } = parts.paired
-  const { api, chat, privacy, engine, info, ledger, library, limits, models, network, progress, role, settings } = parts
+  const { api, chat, privacy, engine, info, ledger, library, limits, models, network, others, progress, role, settings } = parts
 
   const worker = (): Worker => {
     const now = network.worker.value
@@ -258,7 +260,8 @@ export function createHandlers(parts: ApiParts): Handlers {
       settings: (_input, signal) => settings.values(signal),
       'hardware.telemetry': (_input, signal) => readTelemetry(signal, systemTelemetry(parts.gpus)),
       'models.moving': (_input, signal) => parts.mover.state.values(signal),
-      'models.list': (_input, signal) => modelStates({ library, catalog: parts.catalog, facts: parts.facts, engine }, signal),
+      'models.list': (_input, signal) =>
+        modelStates({ library, catalog: parts.catalog, facts: parts.facts, engine, others }, signal),
       'wallet.state': (_input, signal) =>
         network.readOnly ? closedWallet(network, signal) : readWallets(() => walletSources(network), signal),
       'gateway.state': (_input, signal) => changes(() => api.gateway.view(), signal, { intervalMs: 300 }),

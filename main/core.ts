@@ -292,6 +292,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     catalog,
     models,
     engine,
+    others,
     chat,
     privacy,
     ledger,

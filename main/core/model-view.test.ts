@@ -70,6 +70,7 @@ describe('modelStates', () => {
     catalog: [],
     facts: given,
     engine: { state: new Signal<EngineState>({ status: 'no-model' }), wanted },
+    others: { loaded: new Signal<readonly string[]>([]) },
   })
   const first = async (given: () => Promise<HardwareFacts>): Promise<ModelState[]> => {
     for await (const states of modelStates(parts(given), new AbortController().signal)) return states
@@ -79,6 +80,18 @@ describe('modelStates', () => {
   it('adds the fit, in the form the page takes', async () => {
     const [state] = await first(async () => facts([card('Big', 16e9)]))
     expect(modelState.parse(state).fit).toMatchObject({ word: 'well', device: 'gpu', deviceBytes: 16e9 })
+  })
+
+  it('tells which models are loaded for programs, as they come and go', async () => {
+    const scene = parts(async () => facts([]))
+    const stop = new AbortController()
+    const told: unknown[] = []
+    for await (const [state] of modelStates(scene, stop.signal)) {
+      told.push(modelState.parse(state).loadedForPrograms)
+      if (told.length === 3) stop.abort()
+      else scene.others.loaded.set(told.length === 1 ? ['y', 'x'] : ['y'])
+    }
+    expect(told).toEqual([undefined, true, undefined])
   })
 
   it('shows the models also when the hardware is not known', async () => {

@@ -1,5 +1,5 @@
 import type { HardwareFacts, ModelState } from '../../preload/api/system.ts'
-import type { Watchable } from '../base/signal.ts'
+import { Signal, type Watchable } from '../base/signal.ts'
 import type { EngineState } from '../inference/engine.ts'
 import type { LocalEngine } from '../inference/local-engine.ts'
 import { roughWeights } from '../models/bits-per-weight.ts'
@@ -15,6 +15,8 @@ export interface ModelViewParts {
   readonly catalog: readonly CatalogEntry[]
   readonly facts: () => Promise<HardwareFacts>
   readonly engine: Pick<LocalEngine, 'state' | 'wanted'>
+  /** Models beside the chosen one. */
+  readonly others: { readonly loaded: Watchable<readonly string[]> }
 }
 
 /**
@@ -40,19 +42,25 @@ export function fitOfModel(
   return weights === null ? undefined : roughFit(weights, machine)
 }
 
-/** The models as the page sees them, with how they fit. */
+/** The models as the page sees them, with how they fit and which are loaded for programs. */
 export async function* modelStates(parts: ModelViewParts, signal: AbortSignal): AsyncGenerator<ModelState[]> {
+  const { library, others } = parts
   const facts = await parts.facts().catch(() => undefined)
-  for await (const models of parts.library.models.values(signal)) {
-    if (facts === undefined) {
-      yield [...models]
-      continue
-    }
-    const machine = machineOf(facts, parts.engine.state.value)
-    yield models.map((model) => {
-      const entry = parts.catalog.find(({ id }) => id === model.id)
-      const fit = fitOfModel(model, parts.library.layoutOf(model.id), entry, machine, parts.engine.wanted)
-      return fit === undefined ? model : { ...model, fit }
-    })
+  const view = new Signal(viewOf(parts, facts))
+  const show = (): void => view.set(viewOf(parts, facts))
+  const stops = [library.models.onChange(show), others.loaded.onChange(show)]
+  try {
+    yield* view.values(signal)
+  } finally {
+    for (const stop of stops) stop()
   }
+}
+
+function viewOf({ library, catalog, engine, others }: ModelViewParts, facts: HardwareFacts | undefined): ModelState[] {
+  const machine = facts && machineOf(facts, engine.state.value)
+  return library.models.value.map((model) => {
+    const entry = catalog.find(({ id }) => id === model.id)
+    const fit = machine && fitOfModel(model, library.layoutOf(model.id), entry, machine, engine.wanted)
+    return { ...model, ...(fit && { fit }), ...(others.loaded.value.includes(model.id) && { loadedForPrograms: true }) }
+  })
 }

@@ -184,6 +184,7 @@ describe('models of the local API beside the chosen one', { timeout: long }, () 
     expect(await row('b')).toMatchObject({ id: of('b'), loaded: true, context_length: 2048, capabilities: { n: 1 } })
     expect(library.models.value.find((one) => one.id === id('b'))?.sha256).toMatch(/^[0-9a-f]{64}$/)
     expect(others.pids.length).toBe(1)
+    expect(others.loaded.value).toEqual([id('b')])
     const seeded = { temperature: 0, max_tokens: 12 }
     const answers = await Promise.all([ask('b', seeded), ask('a', seeded), ask('b', seeded)])
     expect(answers.map(({ model, usage }) => [model, usage?.completion_tokens])).toEqual([
@@ -198,6 +199,7 @@ describe('models of the local API beside the chosen one', { timeout: long }, () 
     const pids = others.pids
     others.setIdleUnload(50)
     await noProcess(pids)
+    expect(others.loaded.value).toEqual([])
     expect([await row('a'), await row('b')]).toMatchObject([{ loaded: true }, { loaded: false, capabilities: { n: 1 } }])
     others.setIdleUnload(settings.value.limits.idleUnloadMinutes * 60_000)
     expect((await ask('b')).usage?.completion_tokens).toBe(4)
@@ -205,7 +207,7 @@ describe('models of the local API beside the chosen one', { timeout: long }, () 
   })
 
   it('give way to each other within that memory', async () => {
-    const { list, ask, memory, others, engine } = stage
+    const { list, ask, memory, others, engine, id } = stage
     const loaded = async () => (await list()).filter((one) => one.loaded).map(({ id }) => id)
     expect(await loaded()).toEqual([of('a'), of('b')])
     // Room for one beside the chosen one.
@@ -217,7 +219,7 @@ describe('models of the local API beside the chosen one', { timeout: long }, () 
     expect(await loaded()).toEqual([of('a'), of('c')])
     await ask('b')
     expect(await loaded()).toEqual([of('a'), of('b')])
-    expect(others.pids.length).toBe(1)
+    expect([others.pids.length, others.loaded.value]).toEqual([1, [id('b')]])
     memory.bytes = plenty
   })
 

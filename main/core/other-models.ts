@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import type { HardwareFacts, ModelState } from '../../preload/api/system.ts'
 import { Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
-import type { Watchable } from '../base/signal.ts'
+import { Signal, type Watchable } from '../base/signal.ts'
 import { untilAborted } from '../base/until-aborted.ts'
 import { SealKeeper } from '../chat/privacy/seal-keeper.ts'
 import type { Offer, Permission } from '../gateway/backend.ts'
@@ -55,6 +55,7 @@ export class OtherModels implements OtherLocalModels {
   readonly #options: OtherModelsOptions
   readonly #pool: EnginePool
   readonly #members = new Map<string, Member>()
+  readonly #loaded = new Signal<readonly string[]>([])
   readonly #closing = new AbortController()
   readonly #stops: ReadonlyArray<() => void>
   /** The model that the app's own engine is to hold: before it is loaded there already. */
@@ -85,6 +86,11 @@ export class OtherModels implements OtherLocalModels {
         if (status === 'moving') for (const id of this.#members.keys()) void this.#forget(id)
       }),
     ]
+  }
+
+  /** Ids of the models that take memory. */
+  get loaded(): Watchable<readonly string[]> {
+    return this.#loaded
   }
 
   /** Of all engine processes here. */
@@ -230,6 +236,7 @@ export class OtherModels implements OtherLocalModels {
     const engine = this.#pool.engineOf({ id, name, path, sampling, ...this.#need(id) })
     engine.state.onChange((state) => {
       if (state.status === 'ready') this.#lastReadyHere = state
+      this.#showLoaded()
     })
     const live = {
       state: engine.state,
@@ -297,11 +304,18 @@ export class OtherModels implements OtherLocalModels {
     }
   }
 
+  #showLoaded(): void {
+    const ids = this.#pool.awake.toSorted()
+    if (ids.join() !== this.#loaded.value.join()) this.#loaded.set(ids)
+  }
+
   async #forget(id: string): Promise<void> {
     const member = this.#members.get(id)
     this.#members.delete(id)
     member?.keeper.close()
-    await this.#pool.forget(id)
+    const gone = this.#pool.forget(id)
+    this.#showLoaded()
+    await gone
     if (member !== undefined) this.#options.logger.info('a model was given up', { file: basename(member.model.path) })
   }
 }

@@ -96,6 +96,8 @@ export const modelState = z.object({
   sha256: z.string().nullable(),
   path: z.string().nullable(),
   loaded: z.boolean(),
+  /** In memory beside the chosen one, because a program asked for it; absent: no. */
+  loadedForPrograms: z.boolean().optional(),
   /** Measured here; absent before the first run. */
   tokensPerSecond: z.number().nonnegative().optional(),
   /** Of a model of the catalog. */

@@ -94,6 +94,7 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
             {model.loaded && (engine === 'asleep' || engine === 'yielded') ? (
               <span className="chip">{t(`models.${engine}`)}</span>
             ) : null}
+            {model.loadedForPrograms ? <span className="chip">{t('models.forPrograms')}</span> : null}
             {model.origin === 'own' ? <span className="chip chip-outline">{t('models.own')}</span> : null}
             {model.status === 'broken' ? <span className="chip chip-danger">{t('model.broken')}</span> : null}
           </span>
