@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs'
-import { mkdir, readdir, readlink, realpath, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { realpath, rm, stat } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
 import type { ModelState } from '../../preload/api/system.ts'
 import { asError, Failure } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
@@ -9,12 +8,12 @@ import { untilAborted } from '../base/until-aborted.ts'
 import type { CatalogEntry } from './catalog.ts'
 import { sha256OfFile } from './download.ts'
 import { type GgufHeader, readGgufHeader } from './gguf.ts'
-import { baseNameOf, type ModelIdentity, type ModelOrigin, modelIdentity, ownOrigin } from './identity.ts'
+import { type ModelIdentity, modelIdentity } from './identity.ts'
 import type { ModelLayout } from './layout.ts'
-import { type FileRecord, type Records, readRecords, recordsName, writeRecords } from './library-records.ts'
-import { brokenBy, countText, newRecord, ownId, problemOf, sentence, shippedState, unknownModel } from './model-states.ts'
+import { ModelFiles } from './model-files.ts'
+import { brokenBy, problemOf, sentence, shippedState, unknownModel } from './model-states.ts'
 import { folderAway, modelsMoving, movedPath } from './moved-folder.ts'
-import { type ObtainOptions, obtain, partBytes, removeParts } from './obtain.ts'
+import { type ObtainOptions, obtain, removeParts } from './obtain.ts'
 import { forgetPieces } from './piece-list.ts'
 import { SpeedMeter } from './speed-meter.ts'
 import { takeOwn } from './take-own.ts'
@@ -56,28 +55,18 @@ interface Download {
 export class ModelLibrary {
   readonly #options: ModelLibraryOptions
   readonly #logger: Logger
-  #folder: string
-  /** Where files went that were moved, oldest first. */
-  readonly #moves: { readonly from: string; readonly to: string }[] = []
+  readonly #files: ModelFiles
   /** No file may come or go: they are being moved. */
   #isHeld = false
-  /** Nothing may be written where the folder is missing: it would look like a library then. */
-  #isAway = false
   readonly #states = new Signal<readonly ModelState[]>([])
   readonly #downloads = new Map<string, Download>()
   readonly #checks = new Map<string, Promise<VerifiedModel>>()
-  readonly #layouts = new Map<string, ModelLayout>()
-  readonly #quantizations = new Map<string, string | null>()
-  #records: Records = { version: 1, pins: {}, files: {} }
 
   constructor(options: ModelLibraryOptions) {
     this.#options = options
     this.#logger = options.logger ?? silentLogger
-    this.#folder = options.folder
-  }
-
-  get #recordsPath(): string {
-    return join(this.#folder, recordsName)
+    const { folder, catalog, isOwnFolder = () => true } = options
+    this.#files = new ModelFiles({ folder, catalog, isOwnFolder })
   }
 
   get models(): Watchable<readonly ModelState[]> {
@@ -86,7 +75,7 @@ export class ModelLibrary {
 
   /** Where GGUF files may be put by hand. */
   get folder(): string {
-    return this.#folder
+    return this.#files.folder
   }
 
   /** Whether files come at this moment. */
@@ -101,7 +90,7 @@ export class ModelLibrary {
 
   /** Where a file is now that was at `path` when the app started, or since. */
   whereIs(path: string): string {
-    return this.#moves.reduce((now, { from, to }) => movedPath(now, from, to), path)
+    return this.#files.whereIs(path)
   }
 
   /**
@@ -109,26 +98,12 @@ export class ModelLibrary {
    * old folder any more. What `commit` throws leaves everything as it was.
    */
   async relocate(to: string, commit: () => void): Promise<void> {
-    const from = this.#folder
-    const times = new Map<string, number>()
-    for (const { path } of Object.values(this.#records.files)) {
-      const found = await stat(movedPath(path, from, to)).catch(() => undefined)
-      if (found !== undefined) times.set(path, found.mtimeMs)
-    }
+    const from = this.folder
     // What is being read is read to its end: its path goes to those who asked for it.
-    while (this.#checks.size > 0) await Promise.allSettled(this.#checks.values())
-    const files = Object.fromEntries(
-      Object.entries(this.#records.files).map(([id, record]) => {
-        const mtimeMs = times.get(record.path) ?? record.mtimeMs
-        return [id, { ...record, path: movedPath(record.path, from, to), mtimeMs }]
-      }),
-    )
-    const records = { ...this.#records, files }
-    writeRecords(join(to, recordsName), records)
-    commit()
-    this.#records = records
-    this.#folder = to
-    this.#moves.push({ from, to })
+    const idle = async (): Promise<void> => {
+      while (this.#checks.size > 0) await Promise.allSettled(this.#checks.values())
+    }
+    await this.#files.relocate(to, idle, commit)
     this.#states.update((states) =>
       states.map((state) => (state.path === null ? state : { ...state, path: movedPath(state.path, from, to) })),
     )
@@ -136,47 +111,25 @@ export class ModelLibrary {
 
   /** Looks for models in another folder from the next `start` on. Only before the library was started, or after that failed. */
   lookIn(folder: string): void {
-    this.#folder = folder
+    this.#files.lookIn(folder)
   }
 
   /** What the header of a model that is here says about its shape; undefined before it is here, or when it says too little. */
   layoutOf(id: string): ModelLayout | undefined {
-    return this.#layouts.get(id)
+    return this.#files.layoutOf(id)
   }
 
   /** What a model is called, before its hash is known; undefined while it is not here. */
   baseNameOf(id: string): string | undefined {
-    const [path, quantization] = [this.#state(id)?.path ?? null, this.#quantizations.get(id)]
-    if (path === null || quantization === undefined) return undefined
-    const entry = this.#options.catalog.find((item) => item.id === id)
-    return baseNameOf(this.#originOf(entry), basename(path), quantization)
+    const path = this.#state(id)?.path ?? null
+    return path === null ? undefined : this.#files.baseNameOf(id, path)
   }
 
   /** Looks at what is there: headers and sizes, not yet hashes. Files put into the folder by hand become own models. */
   async start(): Promise<void> {
-    const { catalog, isOwnFolder = () => true } = this.#options
-    const folder = this.#folder
-    // An empty folder where a disk is missing must not be taken for a library without models.
-    this.#isAway = !isOwnFolder(folder) && !existsSync(this.#recordsPath)
-    if (this.#isAway) throw folderAway(folder)
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    this.#records = readRecords(this.#recordsPath)
-    const shipped = new Set(catalog.map((entry) => entry.fileName))
-    const ownPaths = new Set(Object.values(this.#records.files).map((record) => record.path))
-    for (const name of await readdir(folder)) {
-      const path = join(folder, name)
-      if (!name.endsWith('.gguf') || shipped.has(name) || ownPaths.has(path)) continue
-      this.#records.files[this.#freeId(path)] = await newRecord(path)
-    }
-    const states: ModelState[] = []
-    for (const entry of catalog) states.push(await this.#examineShipped(entry))
-    for (const [id, record] of Object.entries(this.#records.files)) {
-      if (record.origin !== 'own') continue
-      const state = await this.#examineOwn(id, record)
-      if (state !== undefined) states.push(state)
-    }
-    this.#states.set(states)
-    this.#save()
+    await this.#files.open()
+    this.#states.set(await this.#files.examineAll())
+    this.#files.save()
   }
 
   /** Cancels what is running. */
@@ -206,7 +159,7 @@ export class ModelLibrary {
 
   /** Undefined when there is nothing to download. */
   #beginDownload(id: string): Download | undefined {
-    const entry = this.#options.catalog.find((item) => item.id === id)
+    const entry = this.#files.entryOf(id)
     if (entry === undefined) throw unknownModel()
     if (this.#state(id)?.status === 'installed') return undefined
     this.#refuseHeld()
@@ -228,10 +181,10 @@ export class ModelLibrary {
   async discardDownload(id: string): Promise<void> {
     this.#refuseHeld()
     await this.cancelDownload(id)
-    const entry = this.#options.catalog.find((item) => item.id === id)
+    const entry = this.#files.entryOf(id)
     if (entry === undefined) throw unknownModel()
-    await removeParts(this.#folder, entry)
-    this.#put(await this.#examineShipped(entry))
+    await removeParts(this.folder, entry)
+    this.#put(await this.#files.examineShipped(entry))
   }
 
   /** Adds a file where it lies. Throws `Failure` `not-a-model`. */
@@ -241,11 +194,9 @@ export class ModelLibrary {
     const real = await realpath(path)
     const known = this.#states.value.find((state) => state.path === real)
     if (known !== undefined) return known
-    const id = this.#freeId(real)
-    const record = await newRecord(real)
-    this.#records.files[id] = record
-    this.#save()
-    const state = await this.#examineOwn(id, record)
+    const id = await this.#files.addOwn(real)
+    this.#files.save()
+    const state = await this.#files.examineOwn(id)
     if (state === undefined) throw unknownModel()
     this.#put(state)
     return state
@@ -262,19 +213,19 @@ export class ModelLibrary {
       })
     this.#refuseHeld()
     await this.cancelDownload(id)
-    const entry = this.#options.catalog.find((item) => item.id === id)
-    const path = entry === undefined ? this.#records.files[id]?.path : this.#pathOf(entry)
-    if (path !== undefined && dirname(path) === this.#folder) await rm(path, { force: true })
-    const hashes = entry === undefined ? [] : [...this.#knownHashes(entry)]
-    const { sha256 } = this.#records.files[id] ?? {}
+    const entry = this.#files.entryOf(id)
+    const path = this.#files.pathOf(id)
+    if (path !== undefined && dirname(path) === this.folder) await rm(path, { force: true })
+    const hashes = entry === undefined ? [] : [...this.#files.hashesOf(entry)]
+    const { sha256 } = this.#files.records[id] ?? {}
     if (entry !== undefined && sha256) hashes.push(sha256)
-    if (entry !== undefined) await removeParts(this.#folder, entry)
-    delete this.#records.files[id]
-    this.#save()
-    const others = Object.values(this.#records.files).filter(({ origin }) => origin === 'catalog')
-    for (const hash of hashes) if (!others.some((record) => record.sha256 === hash)) await forgetPieces(this.#folder, hash)
+    if (entry !== undefined) await removeParts(this.folder, entry)
+    delete this.#files.records[id]
+    this.#files.save()
+    const others = Object.values(this.#files.records).filter(({ origin }) => origin === 'catalog')
+    for (const hash of hashes) if (!others.some((record) => record.sha256 === hash)) await forgetPieces(this.folder, hash)
     if (entry === undefined) this.#states.update((states) => states.filter((item) => item.id !== id))
-    else this.#put(await this.#examineShipped(entry))
+    else this.#put(await this.#files.examineShipped(entry))
   }
 
   /**
@@ -296,16 +247,16 @@ export class ModelLibrary {
 
   /** Remembers the speed measured with a model on this machine. */
   setSpeed(id: string, tokensPerSecond: number): void {
-    const [record, state] = [this.#records.files[id], this.#state(id)]
+    const [record, state] = [this.#files.records[id], this.#state(id)]
     if (record === undefined || state === undefined) return
     record.tokensPerSecond = tokensPerSecond
-    this.#save()
+    this.#files.save()
     this.#put({ ...state, tokensPerSecond })
   }
 
   async #download(entry: CatalogEntry, signal: AbortSignal): Promise<void> {
     const { http, wheel, freeBytes, mirror } = this.#options
-    const folder = this.#folder
+    const folder = this.folder
     const meter = new SpeedMeter()
     const found = this.#state(entry.id)
     // Why it is fetched again is said for as long as it takes.
@@ -313,11 +264,11 @@ export class ModelLibrary {
     if (found?.problem !== undefined)
       this.#logger.warn('a model file is fetched again', { model: entry.id, reason: found.problem })
     try {
-      const { files } = this.#records
-      const hashes = this.#knownHashes(entry)
+      const files = this.#files.records
+      const hashes = this.#files.hashesOf(entry)
       const here = await takeOwn({
         entry,
-        path: this.#pathOf(entry),
+        path: this.#files.shippedPath(entry),
         files,
         hashes,
         logger: this.#logger,
@@ -328,7 +279,7 @@ export class ModelLibrary {
         (await obtain({
           entry,
           folder,
-          pins: this.#records.pins,
+          pins: this.#files.pins,
           mirror: mirror?.() ?? null,
           signal,
           logger: this.#logger,
@@ -344,8 +295,8 @@ export class ModelLibrary {
           },
         }))
       const { size, mtimeMs } = await stat(got.path)
-      if (got.learned !== undefined) this.#records.pins[got.learned.url] = got.learned.pin
-      this.#records.files[entry.id] = {
+      if (got.learned !== undefined) this.#files.pins[got.learned.url] = got.learned.pin
+      this.#files.records[entry.id] = {
         path: got.path,
         origin: 'catalog',
         sizeBytes: size,
@@ -353,11 +304,11 @@ export class ModelLibrary {
         sha256: got.sha256,
         source: got.source,
       }
-      this.#save()
-      this.#put(await this.#examineShipped(entry))
+      this.#files.save()
+      this.#put(await this.#files.examineShipped(entry))
     } catch (error) {
       const failure = asError(error)
-      const before = await this.#examineShipped(entry)
+      const before = await this.#files.examineShipped(entry)
       const cancelled = error instanceof Failure && error.code === 'cancelled'
       // A file that is broken stays broken when its repair fails: both have to be said.
       const problem = [before.problem, sentence(failure)].filter((part) => part !== undefined).join(' ')
@@ -372,8 +323,8 @@ export class ModelLibrary {
   async #verify(id: string, signal: AbortSignal | undefined): Promise<VerifiedModel> {
     const state = this.#state(id)
     if (state === undefined) throw unknownModel()
-    const entry = this.#options.catalog.find((item) => item.id === id)
-    const path = entry === undefined ? this.#records.files[id]?.path : this.#pathOf(entry)
+    const entry = this.#files.entryOf(id)
+    const path = this.#files.pathOf(id)
     if (path === undefined || state.status === 'absent' || state.status === 'downloading')
       throw new Failure('model-missing', `${state.name} is not on this computer.`, {
         advice: 'Download it on the Models screen.',
@@ -382,28 +333,28 @@ export class ModelLibrary {
     try {
       const header = await readGgufHeader(path)
       const { size, mtimeMs } = await stat(path)
-      const record = this.#records.files[id]
+      const record = this.#files.records[id]
       let sha256 = record?.sizeBytes === size && record.mtimeMs === mtimeMs ? record.sha256 : null
       if (sha256 === null) {
         this.#put({ ...state, status: 'verifying' })
         sha256 = await sha256OfFile(path, signal)
       }
-      if (entry !== undefined && !this.#knownHashes(entry).has(sha256))
+      if (entry !== undefined && !this.#files.hashesOf(entry).has(sha256))
         throw new Failure('model-broken', 'The file was changed or is damaged: its checksum is wrong.', {
           words: { code: 'model-changed' },
         })
       const speed = record?.tokensPerSecond
       const origin = entry === undefined ? 'own' : 'catalog'
       const source = record?.source ?? null
-      this.#records.files[id] = {
+      this.#files.records[id] = {
         ...{ path, origin, sizeBytes: size, mtimeMs, sha256, source },
         ...(speed !== undefined && { tokensPerSecond: speed }),
       }
-      this.#save()
+      this.#files.save()
       const { problem: _, problemWords: __, ...rest } = state
       this.#put({ ...rest, status: 'installed', sha256, sizeBytes: size })
-      this.#learnLayout(id, header)
-      const identity = modelIdentity(this.#originOf(entry), basename(path), header.quantization, sha256)
+      this.#files.learn(id, header)
+      const identity = modelIdentity(this.#files.originOf(id), basename(path), header.quantization, sha256)
       return { id, name: state.name, path, sha256, header, identity, sampling: entry?.sampling, origin }
     } catch (error) {
       if (signal?.aborted) {
@@ -421,118 +372,9 @@ export class ModelLibrary {
     }
   }
 
-  #learnLayout(id: string, { layout, quantization }: GgufHeader): void {
-    this.#quantizations.set(id, quantization)
-    if (layout === null) this.#layouts.delete(id)
-    else this.#layouts.set(id, layout)
-  }
-
-  /** The revision is the catalog's, or what the hub said at the first download; the branch where it never said one. */
-  #originOf(entry: CatalogEntry | undefined): ModelOrigin {
-    if (entry === undefined) return ownOrigin
-    const pinned = entry.sources.map((source) =>
-      source.kind === 'huggingface' ? this.#records.pins[source.url]?.commit : undefined,
-    )
-    return { repo: entry.repo, commit: entry.commit ?? pinned.find((commit) => commit !== undefined) ?? 'main' }
-  }
-
-  /** Hashes under which a catalog model is the one that was meant. */
-  #knownHashes(entry: CatalogEntry): Set<string> {
-    const pins = entry.sources.map(
-      (source) => source.sha256 ?? (source.kind === 'huggingface' ? this.#records.pins[source.url]?.sha256 : undefined),
-    )
-    return new Set(pins.filter((hash) => hash !== undefined))
-  }
-
-  async #examineShipped(entry: CatalogEntry): Promise<ModelState> {
-    const path = this.#pathOf(entry)
-    const found = await stat(path).catch(() => undefined)
-    if (found === undefined) {
-      this.#layouts.delete(entry.id)
-      const receivedBytes = await partBytes(this.#folder, entry)
-      return shippedState(entry, { status: 'absent', ...(receivedBytes > 0 && { receivedBytes }) })
-    }
-    const record = this.#records.files[entry.id]
-    const rest = {
-      path,
-      sizeBytes: found.size,
-      ...(record?.tokensPerSecond !== undefined && { tokensPerSecond: record.tokensPerSecond }),
-    }
-    let contextTokens = entry.contextTokens
-    try {
-      const header = await readGgufHeader(path)
-      this.#learnLayout(entry.id, header)
-      contextTokens ??= header.contextTokens
-      if (record !== undefined && record.sizeBytes !== found.size)
-        throw new Failure('model-broken', 'The file was changed or cut off since it was downloaded.', {
-          words: { code: 'model-cut' },
-        })
-    } catch (error) {
-      return shippedState(entry, { ...rest, status: 'broken', ...problemOf(error) })
-    }
-    const unchanged = record?.mtimeMs === found.mtimeMs
-    return shippedState(entry, { ...rest, contextTokens, status: 'installed', sha256: unchanged ? record.sha256 : null })
-  }
-
-  /** Undefined when a file of the library folder is gone: then the entry goes too. A link whose disk is away stays: it may come back. */
-  async #examineOwn(id: string, record: FileRecord): Promise<ModelState | undefined> {
-    const base = {
-      id,
-      name: basename(record.path).replace(/\.gguf$/i, ''),
-      origin: 'own',
-      path: record.path,
-      loaded: false,
-      ...(record.tokensPerSecond !== undefined && { tokensPerSecond: record.tokensPerSecond }),
-    } as const
-    const unknown = {
-      licence: null,
-      parameters: null,
-      quantization: null,
-      sizeBytes: null,
-      contextTokens: null,
-      sha256: null,
-    } as const
-    const found = await stat(record.path).catch(() => undefined)
-    if (found === undefined) {
-      const target = await readlink(record.path).catch(() => undefined)
-      if (target === undefined && dirname(record.path) === this.#folder) {
-        delete this.#records.files[id]
-        return undefined
-      }
-      const path = target === undefined ? record.path : resolve(dirname(record.path), target)
-      return {
-        ...{ ...base, ...unknown, status: 'broken', problem: `The file is no longer at ${path}.` },
-        problemWords: [{ code: 'model-gone', values: { path } }],
-      }
-    }
-    try {
-      const header = await readGgufHeader(record.path)
-      this.#learnLayout(id, header)
-      const { licence, quantization, contextTokens } = header
-      const unchanged = record.mtimeMs === found.mtimeMs && record.sizeBytes === found.size
-      const sha256 = unchanged ? record.sha256 : null
-      const parameters = countText(header.parameters)
-      return { ...base, licence, parameters, quantization, contextTokens, sha256, sizeBytes: found.size, status: 'installed' }
-    } catch (error) {
-      return { ...base, ...unknown, sizeBytes: found.size, status: 'broken', ...problemOf(error) }
-    }
-  }
-
   #refuseHeld(): void {
-    if (this.#isAway) throw folderAway(this.#folder)
+    if (this.#files.isAway) throw folderAway(this.folder)
     if (this.#isHeld) throw modelsMoving()
-  }
-
-  /** A model that was moved away keeps its id: another file at its former place needs another one. */
-  #freeId(path: string): string {
-    for (let name = path; ; name += '+') {
-      const id = ownId(name)
-      if (this.#records.files[id] === undefined) return id
-    }
-  }
-
-  #pathOf(entry: CatalogEntry): string {
-    return join(this.#folder, entry.fileName)
   }
 
   #state(id: string): ModelState | undefined {
@@ -547,9 +389,5 @@ export class ModelLibrary {
         ? states.map((item) => (item.id === state.id ? next : item))
         : [...states, next]
     })
-  }
-
-  #save(): void {
-    writeRecords(this.#recordsPath, this.#records)
   }
 }
