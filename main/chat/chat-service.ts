@@ -1,24 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import type {
-  Along,
-  Conversation,
-  ConversationEvent,
-  ConversationSummary,
-  LevelView,
-  PrivacyLevel,
-  Turn,
-} from '../../preload/api/chat.ts'
+import type { Along, ConversationEvent, ConversationSummary, LevelView, PrivacyLevel, Turn } from '../../preload/api/chat.ts'
 import { mostEarlierReceipts, type Receipt } from '../../preload/api/receipt.ts'
 import { placesOf } from '../base/error-places.ts'
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { pause } from '../base/pause.ts'
-import { Signal, type Watchable } from '../base/signal.ts'
+import type { Watchable } from '../base/signal.ts'
 import type { Database } from '../storage/database.ts'
 import type { Sealer } from '../storage/sealer.ts'
 import type { ChatBackend } from './backend.ts'
-import { type ChatStore, openChatStore, type PlacedTurn, type StoredChat } from './chat-store.ts'
-import { ConversationQueue } from './conversation-queue.ts'
+import { ChatBook } from './chat-book.ts'
+import { openChatStore, type PlacedTurn, type StoredChat } from './chat-store.ts'
 import { exportMarkdown } from './export-markdown.ts'
 import { LiveTurn } from './live-turn.ts'
 import { Places } from './places.ts'
@@ -26,7 +18,7 @@ import { isWider, widest } from './privacy/levels.ts'
 import type { Privacy } from './privacy/privacy.ts'
 import { needsChoice, resolveMove } from './privacy/widening.ts'
 import { titleFrom } from './title.ts'
-import { notSaved } from './turn-errors.ts'
+import { receiptsOf } from './turn-receipts.ts'
 
 export interface ChatOptions {
   /** Opened with `chatMigrations`. */
@@ -54,35 +46,26 @@ interface Sending {
  * or a storage failure (`disk-full`, …); what becomes of an answer is told by its turn. A chat's level changes by `setLevel` alone.
  */
 export class ChatService {
-  readonly #store: ChatStore
+  readonly #book: ChatBook
   readonly #places: Places
   readonly #privacy: Privacy
   readonly #logger: Logger
   readonly #now: () => number
-  readonly #chats: Map<string, StoredChat>
-  readonly #running = new Map<string, { live: LiveTurn; ended: Promise<Turn> }>()
-  readonly #readers = new Map<string, Set<ConversationQueue>>()
-  /** Ended turns that could not be saved, by turn id: shown with that error, and saved as they were with the next change of their chat. */
-  readonly #unsaved = new Map<string, { readonly shown: Turn; readonly placed: PlacedTurn }>()
   /** Questions with ids of the page's that wait for their seal, by that id. */
   readonly #sending = new Map<string, { readonly input: Sending; readonly ended: Promise<Turn> }>()
-  /** Receipts that came while their turn was being answered anew, by turn id. */
-  readonly #late = new Map<string, Receipt[]>()
-  readonly #list: Signal<ConversationSummary[]>
 
   constructor(options: ChatOptions) {
     this.#privacy = options.privacy
     this.#logger = options.logger
     this.#now = options.now ?? Date.now
-    this.#store = openChatStore(options.database, options.sealer, options.logger)
-    this.#chats = new Map(this.#store.chats().map((chat) => [chat.id, chat]))
-    this.#list = new Signal(this.#summaries())
+    const store = openChatStore(options.database, options.sealer, options.logger)
+    this.#book = new ChatBook({ store, logger: options.logger, now: this.#now })
     this.#places = new Places(options.backends, options.privacy)
   }
 
   /** `chat.list`: pinned first, then the newest. */
   get list(): Watchable<ConversationSummary[]> {
-    return this.#list
+    return this.#book.list
   }
 
   /** `chat.levels`: every level, narrowest first. */
@@ -92,19 +75,7 @@ export class ChatService {
 
   /** `chat.conversation`: a snapshot with all text told so far, then what changes. Throws `not-found` at the call. */
   conversation(input: { id: string }, signal: AbortSignal): AsyncIterable<ConversationEvent> {
-    const chat = this.#chat(input.id)
-    // Text that waits for its step goes to the older readers now: the snapshot below holds it already.
-    this.#running.get(chat.id)?.live.tell()
-    const queue = new ConversationQueue()
-    queue.push({ type: 'snapshot', conversation: this.#conversation(chat) })
-    if (signal.aborted) return queue.events(signal)
-    const readers = this.#readers.get(chat.id) ?? new Set()
-    this.#readers.set(chat.id, readers.add(queue))
-    signal.addEventListener('abort', () => {
-      readers.delete(queue)
-      if (readers.size === 0 && this.#readers.get(chat.id) === readers) this.#readers.delete(chat.id)
-    })
-    return queue.events(signal)
+    return this.#book.events(input.id, signal)
   }
 
   create(input: { level?: PrivacyLevel | undefined; understood?: true | undefined } = {}): ConversationSummary {
@@ -114,15 +85,15 @@ export class ChatService {
     this.#takeConsent(level, id, input.understood)
     this.#privacy.keeper(level)?.picked()
     const base = { id, title: 'New chat', titledBy: 'nobody', pinned: false } as const
-    return this.#save({ ...base, level, widestLevel: level, updatedAtMs: this.#now() })
+    return this.#book.save({ ...base, level, widestLevel: level, updatedAtMs: this.#now() })
   }
 
   rename(input: { id: string; title: string }): ConversationSummary {
-    return this.#save({ ...this.#chat(input.id), title: input.title, titledBy: 'user' })
+    return this.#book.save({ ...this.#book.chat(input.id), title: input.title, titledBy: 'user' })
   }
 
   pin(input: { id: string; pinned: boolean }): ConversationSummary {
-    return this.#save({ ...this.#chat(input.id), pinned: input.pinned })
+    return this.#book.save({ ...this.#book.chat(input.id), pinned: input.pinned })
   }
 
   /** Counts from the next turn (ui.md §3.5). Throws `Failure` `needs-choice` or `needs-consent`; the chat is then as before. */
@@ -133,9 +104,9 @@ export class ChatService {
     understood?: true | undefined
   }): ConversationSummary {
     const { level, along, understood } = input
-    const chat = this.#chat(input.id)
+    const chat = this.#book.chat(input.id)
     this.#places.require(level)
-    const messages = this.#turns(chat).length
+    const messages = this.#book.turns(chat).length
     const move = resolveMove({
       from: chat.level,
       to: level,
@@ -149,14 +120,19 @@ export class ChatService {
     this.#places.giveUp(chat.id)
     this.#privacy.keeper(level)?.picked()
     const engine = this.#places.engine(level)
-    return this.#save({ ...chat, level, ...(messages === 0 && { widestLevel: level }), ...(engine !== undefined && { engine }) })
+    return this.#book.save({
+      ...chat,
+      level,
+      ...(messages === 0 && { widestLevel: level }),
+      ...(engine !== undefined && { engine }),
+    })
   }
 
   /** Whether a question at that level would take messages along to an engine that the user did not choose to have read them. */
   #goesToOtherEngine(chat: StoredChat, level: PrivacyLevel): boolean {
     const engine = this.#places.engine(level)
     if (engine === undefined || engine === chat.engine) return false
-    const turns = this.#turns(chat)
+    const turns = this.#book.turns(chat)
     // At the practice network an engine of another program comes in the place of this app's own.
     if (level === 'practice') return turns.length > 0
     return chat.engine === undefined ? turns.some(({ turn }) => isOfOther(turn, engine)) : turns.length > 0
@@ -170,15 +146,12 @@ export class ChatService {
 
   /** Ends a running answer too. */
   delete(input: { id: string }): Record<string, never> {
-    const chat = this.#chat(input.id)
-    this.#store.deleteChat(chat.id)
-    this.#chats.delete(chat.id)
-    for (const { placed } of this.#unsavedOf(chat.id)) this.#unsaved.delete(placed.turn.id)
-    this.#running.get(chat.id)?.live.stop()
+    const chat = this.#book.chat(input.id)
+    const running = this.#book.running(chat.id)
+    this.#book.remove(chat.id)
+    running?.live.stop()
     this.#places.giveUp(chat.id)
     this.#privacy.consent.end(chat.id)
-    this.#emit(chat.id, { type: 'deleted' })
-    this.#list.set(this.#summaries())
     return {}
   }
 
@@ -204,16 +177,16 @@ export class ChatService {
   #sentBefore({ id, text }: Sending, turnId: string): Promise<Turn> | Turn | undefined {
     const sending = this.#sending.get(turnId)
     if (sending !== undefined && sending.input.id === id && sending.input.text === text) return sending.ended
-    const stored = this.#turns(this.#chat(id)).find((placed) => placed.turn.id === turnId)?.turn
+    const stored = this.#book.turns(this.#book.chat(id)).find((placed) => placed.turn.id === turnId)?.turn
     if (stored !== undefined && stored.question === text) return stored
-    if (sending !== undefined || this.#store.hasTurn(turnId)) throw new Failure('refused', 'Another question has this id.')
+    if (sending !== undefined || this.#book.hasTurn(turnId)) throw new Failure('refused', 'Another question has this id.')
     return undefined
   }
 
   async #send(input: Sending): Promise<Turn> {
     const backend = await this.#sealed(input.id, input.text, input.secretsSeen)
     const chat = this.#idleChat(input.id)
-    const earlier = this.#turns(chat)
+    const earlier = this.#book.turns(chat)
     const turn = this.#waiting(input.turnId ?? newId(), input.text, backend)
     const title = chat.titledBy === 'nobody' ? { title: titleFrom(input.text), titledBy: 'question' as const } : {}
     const place = { chatId: chat.id, position: (earlier.at(-1)?.position ?? 0) + 1 }
@@ -237,7 +210,7 @@ export class ChatService {
 
   #lastQuestion(input: { id: string; turnId: string }): { chat: StoredChat; all: PlacedTurn[]; last: PlacedTurn } {
     const chat = this.#idleChat(input.id)
-    const all = this.#turns(chat)
+    const all = this.#book.turns(chat)
     const last = all.at(-1)
     if (last === undefined || !all.some(({ turn }) => turn.id === input.turnId)) throw noTurn()
     if (last.turn.id !== input.turnId || last.turn.question === '')
@@ -253,9 +226,9 @@ export class ChatService {
     const { level } = chat
     const engine = this.#places.engine(level)
     if (this.#goesToOtherEngine(chat, level)) throw needsChoice()
-    const unread = this.#turns(chat).filter(
-      ({ turn }) => isWider(turn.level, level) || (engine !== undefined && turn.engine !== engine),
-    )
+    const unread = this.#book
+      .turns(chat)
+      .filter(({ turn }) => isWider(turn.level, level) || (engine !== undefined && turn.engine !== engine))
     const texts = [question, ...unread.flatMap(({ turn }) => [turn.question, turn.answer])]
     return this.#places.sealed({ chatId: id, level, texts, secretsSeen: secretsSeen ?? false })
   }
@@ -263,7 +236,7 @@ export class ChatService {
   /** The user does not want to wait for the seal any more. */
   giveUp(input: { id: string }): Record<string, never> {
     this.#places.giveUp(
-      this.#chat(input.id).id,
+      this.#book.chat(input.id).id,
       new Failure('stopped', 'It was given up before anything was sent.', { words: { code: 'send-given-up' } }),
     )
     return {}
@@ -271,24 +244,33 @@ export class ChatService {
 
   /** Resolves with the turn as it was kept; at once for a turn that has ended. */
   async stop(input: { id: string; turnId: string }): Promise<Turn> {
-    const running = this.#running.get(this.#chat(input.id).id)
+    const running = this.#book.running(this.#book.chat(input.id).id)
     if (running?.live.turn.id === input.turnId) {
       running.live.stop()
       return running.ended
     }
-    const found = this.#turns(this.#chat(input.id)).find(({ turn }) => turn.id === input.turnId)
+    const found = this.#book.turns(this.#book.chat(input.id)).find(({ turn }) => turn.id === input.turnId)
     if (found === undefined) throw noTurn()
     return found.turn
   }
 
+  /** Of an answered turn and of the answers that stood there before, the oldest first. Throws `Failure` `not-found`. */
+  receipts(input: { id: string; turnId: string }): Receipt[] {
+    const found = this.#book.turns(this.#book.chat(input.id)).find(({ turn }) => turn.id === input.turnId)
+    const receipts = found ? receiptsOf(found.turn) : []
+    if (receipts.length === 0)
+      throw new Failure('not-found', 'There is no receipt of this answer.', { words: { code: 'receipt-none' } })
+    return receipts
+  }
+
   export(input: { id: string }): { fileName: string; markdown: string } {
-    return exportMarkdown(this.#conversation(this.#chat(input.id)))
+    return exportMarkdown(this.#book.conversation(this.#book.chat(input.id)))
   }
 
   /** Ends running answers and waits up to 2 s for them; the rest are found as drafts at the next start. Close the database after it. */
   async close(): Promise<void> {
     this.#places.giveUpAll()
-    const ended = [...this.#running.values()].map(({ live, ended }) => {
+    const ended = this.#book.allRunning().map(({ live, ended }) => {
       live.stop()
       return ended
     })
@@ -313,166 +295,33 @@ export class ChatService {
     // What is told elsewhere in between was not meant for the one before.
     const saved = { ...chat, engine: turn.engine, widestLevel: widest(chat.widestLevel, turn.level), updatedAtMs: this.#now() }
     // Nothing is sent that was not stored first.
-    this.#store.saveTurn(saved, { ...place, turn })
-    this.#unsaved.delete(turn.id)
-    this.#saveUnsaved(saved)
+    this.#book.begin(saved, { ...place, turn })
     const live = new LiveTurn(turn, {
-      streaming: (streaming) => this.#emit(place.chatId, { type: 'turn', turn: streaming }),
-      delta: (turnId, text) => this.#emit(place.chatId, { type: 'delta', turnId, text }),
-      draft: (draft) => this.#saveDraft({ ...place, turn: draft }),
+      streaming: (streaming) => this.#book.tell(chat.id, { type: 'turn', turn: streaming }),
+      delta: (turnId, text) => this.#book.tell(chat.id, { type: 'delta', turnId, text }),
+      draft: (draft) => this.#book.saveDraft({ ...place, turn: draft }),
       defect: (error) => this.#logDefect(error),
     })
-    this.#emit(chat.id, { type: 'turn', turn })
-    this.#show(saved)
     const history = earlier.map((placed) => placed.turn)
     const ended = live.start(backend, history, this.#places.gate(turn, chat.id)).then(({ turn: end, receipt }) => {
-      const kept = this.#end({ ...place, turn: end })
+      const kept = this.#book.end({ ...place, turn: end })
       receipt
-        ?.then((made) => made && this.#addReceipt(place.chatId, turn, made))
+        ?.then((made) => made && this.#book.addReceipt(chat.id, turn, made))
         .catch((thrown: unknown) => this.#logDefect(thrown))
       return kept
     })
-    this.#running.set(chat.id, { live, ended })
+    this.#book.setRunning(chat.id, { live, ended })
     return turn
-  }
-
-  /** Saves first, tells then: a page never sees an end that is not on disk, unless the disk refused it. */
-  #end(ended: PlacedTurn): Turn {
-    const placed = { ...ended, turn: this.#withLate(ended.turn) }
-    this.#running.delete(placed.chatId)
-    const chat = this.#chats.get(placed.chatId)
-    if (chat === undefined) return placed.turn
-    const next = { ...chat, updatedAtMs: this.#now() }
-    let { turn } = placed
-    try {
-      this.#store.saveTurn(next, placed)
-    } catch (thrown) {
-      this.#logger.error('an answer could not be saved', { code: codeOf(thrown) })
-      turn = turn.status === 'failed' ? turn : { ...turn, status: 'failed', error: notSaved(thrown, turn) }
-      this.#unsaved.set(turn.id, { shown: turn, placed })
-    }
-    this.#emit(placed.chatId, { type: 'turn', turn })
-    this.#show(next)
-    return turn
-  }
-
-  /** It comes after the turn's end, and is one of an earlier answer when the turn was asked anew meanwhile. */
-  #addReceipt(chatId: string, { id: turnId, createdAtMs }: Turn, receipt: Receipt): void {
-    const chat = this.#chats.get(chatId)
-    if (!chat || this.#unsaved.has(turnId)) return
-    if (this.#running.get(chatId)?.live.turn.id === turnId) {
-      this.#late.set(turnId, [...(this.#late.get(turnId) ?? []), receipt])
-      return
-    }
-    try {
-      const placed = this.#turns(chat).find(({ turn }) => turn.id === turnId)
-      if (placed === undefined) return
-      const isOfThis = placed.turn.createdAtMs === createdAtMs
-      if (isOfThis && placed.turn.usage === undefined) return
-      const turn = isOfThis ? { ...placed.turn, receipt } : withEarlier(placed.turn, [receipt])
-      this.#store.saveTurn(chat, { ...placed, turn })
-      this.#emit(chatId, { type: 'turn', turn })
-    } catch (thrown) {
-      this.#logger.warn('a receipt could not be saved', { code: codeOf(thrown) })
-    }
-  }
-
-  #withLate(turn: Turn): Turn {
-    const late = this.#late.get(turn.id)
-    this.#late.delete(turn.id)
-    return late === undefined ? turn : withEarlier(turn, late)
-  }
-
-  /** Of an answered turn and of the answers that stood there before, the oldest first. Throws `Failure` `not-found`. */
-  receipts(input: { id: string; turnId: string }): Receipt[] {
-    const found = this.#turns(this.#chat(input.id)).find(({ turn }) => turn.id === input.turnId)
-    const receipts = found ? receiptsOf(found.turn) : []
-    if (receipts.length === 0)
-      throw new Failure('not-found', 'There is no receipt of this answer.', { words: { code: 'receipt-none' } })
-    return receipts
-  }
-
-  #saveDraft(placed: PlacedTurn): void {
-    if (!this.#chats.has(placed.chatId)) return
-    try {
-      this.#store.saveDraft(placed)
-    } catch (thrown) {
-      // The answer goes on; its end tries again and tells the user.
-      this.#logger.warn('a draft could not be saved', { code: codeOf(thrown) })
-    }
-  }
-
-  #save(chat: StoredChat): ConversationSummary {
-    this.#store.saveChat(chat)
-    this.#saveUnsaved(chat)
-    return this.#show(chat)
-  }
-
-  #unsavedOf(chatId: string): { readonly placed: PlacedTurn }[] {
-    return [...this.#unsaved.values()].filter(({ placed }) => placed.chatId === chatId)
-  }
-
-  /** Once it is on disk, an answer is shown as what it was: its error told of the disk alone. */
-  #saveUnsaved(chat: StoredChat): void {
-    for (const { placed } of this.#unsavedOf(chat.id)) {
-      try {
-        this.#store.saveTurn(chat, placed)
-        this.#unsaved.delete(placed.turn.id)
-        this.#emit(chat.id, { type: 'turn', turn: placed.turn })
-      } catch (thrown) {
-        this.#logger.warn('an answer still cannot be saved', { code: codeOf(thrown) })
-      }
-    }
-  }
-
-  /** Takes a stored chat over into the list and tells its readers. */
-  #show(chat: StoredChat): ConversationSummary {
-    this.#chats.set(chat.id, chat)
-    const summary = summaryOf(chat)
-    this.#emit(chat.id, { type: 'summary', summary })
-    this.#list.set(this.#summaries())
-    return summary
-  }
-
-  #summaries(): ConversationSummary[] {
-    const newestFirst = (a: StoredChat, b: StoredChat): number =>
-      Number(b.pinned) - Number(a.pinned) || b.updatedAtMs - a.updatedAtMs || (a.id < b.id ? -1 : 1)
-    return [...this.#chats.values()].sort(newestFirst).map(summaryOf)
-  }
-
-  #conversation(chat: StoredChat): Conversation {
-    return { ...summaryOf(chat), turns: this.#turns(chat).map(({ turn }) => turn) }
-  }
-
-  /** As stored, with what memory knows better. */
-  #turns(chat: StoredChat): PlacedTurn[] {
-    const live = this.#running.get(chat.id)?.live.turn
-    return this.#store.turns(chat).map((placed) => {
-      if (live?.id === placed.turn.id) return { ...placed, turn: live }
-      const unsaved = this.#unsaved.get(placed.turn.id)
-      return unsaved === undefined ? placed : { ...placed, turn: unsaved.shown }
-    })
-  }
-
-  #chat(id: string): StoredChat {
-    const chat = this.#chats.get(id)
-    if (chat === undefined)
-      throw new Failure('not-found', 'There is no such chat; it may have been deleted.', { values: { what: 'chat' } })
-    return chat
   }
 
   #idleChat(id: string): StoredChat {
-    const chat = this.#chat(id)
-    if (this.#running.has(id) || this.#places.isWaiting(id))
+    const chat = this.#book.chat(id)
+    if (this.#book.running(id) !== undefined || this.#places.isWaiting(id))
       throw new Failure('busy', 'This chat is still being answered.', {
         advice: 'Wait for the answer, or stop it.',
         retryable: true,
       })
     return chat
-  }
-
-  #emit(chatId: string, event: ConversationEvent): void {
-    for (const queue of this.#readers.get(chatId) ?? []) queue.push(event)
   }
 
   #logDefect(error: unknown): void {
@@ -481,22 +330,8 @@ export class ChatService {
   }
 }
 
-/** The oldest first. */
-const receiptsOf = ({ earlierReceipts = [], receipt }: Turn): Receipt[] => [...earlierReceipts, ...(receipt ? [receipt] : [])]
-
-/** The newest receipts of earlier answers are kept. */
-const withEarlier = (turn: Turn, late: readonly Receipt[]): Turn => ({
-  ...turn,
-  earlierReceipts: [...(turn.earlierReceipts ?? []), ...late].slice(-mostEarlierReceipts),
-})
-
 const newId = (): string => randomBytes(12).toString('base64url')
 const noTurn = (): Failure => new Failure('not-found', 'There is no such turn in this chat.', { values: { what: 'turn' } })
-const codeOf = (thrown: unknown): string => (thrown instanceof Failure ? thrown.code : asError(thrown).name)
 
 const isOfOther = (turn: Turn, engine: string): boolean =>
   (turn.level === 'external' || turn.level === 'practice') && turn.engine !== engine
-
-function summaryOf({ titledBy: _, engine: __, ...summary }: StoredChat): ConversationSummary {
-  return summary
-}
