@@ -82,6 +82,24 @@ describe('modelStates', () => {
     expect(modelState.parse(state).fit).toMatchObject({ word: 'well', device: 'gpu', deviceBytes: 16e9 })
   })
 
+  it('tells what the chosen model got less of than it was to have, from the moment that it is ready', async () => {
+    const scene = parts(async () => facts([]))
+    scene.library.models.set([{ ...model('x', 9e9), loaded: true }, model('y', 9e9)])
+    const notices = [{ kind: 'less-context', asked: 8192, got: 2048 } as const]
+    const stop = new AbortController()
+    const told: unknown[] = []
+    for await (const states of modelStates(scene, stop.signal)) {
+      told.push(states.map((state) => modelState.parse(state).gotLess))
+      if (told.length === 2) stop.abort()
+      scene.engine.state.set({ status: 'loading', model: 'x', progress: 0.5 })
+      scene.engine.state.set({ ...ready('cpu'), notices } as EngineState)
+    }
+    expect(told).toEqual([
+      [undefined, undefined],
+      [notices, undefined],
+    ])
+  })
+
   it('tells which models are loaded for programs, as they come and go', async () => {
     const scene = parts(async () => facts([]))
     const stop = new AbortController()

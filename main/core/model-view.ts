@@ -44,11 +44,17 @@ export function fitOfModel(
 
 /** The models as the page sees them, with how they fit and which are loaded for programs. */
 export async function* modelStates(parts: ModelViewParts, signal: AbortSignal): AsyncGenerator<ModelState[]> {
-  const { library, others } = parts
+  const { library, others, engine } = parts
   const facts = await parts.facts().catch(() => undefined)
   const view = new Signal(viewOf(parts, facts))
   const show = (): void => view.set(viewOf(parts, facts))
-  const stops = [library.models.onChange(show), others.loaded.onChange(show)]
+  let last = engine.state.value.status
+  const showReady = ({ status }: EngineState): void => {
+    // Not each step of a loading model.
+    if (status !== last) show()
+    last = status
+  }
+  const stops = [library.models.onChange(show), others.loaded.onChange(show), engine.state.onChange(showReady)]
   try {
     yield* view.values(signal)
   } finally {
@@ -57,10 +63,13 @@ export async function* modelStates(parts: ModelViewParts, signal: AbortSignal): 
 }
 
 function viewOf({ library, catalog, engine, others }: ModelViewParts, facts: HardwareFacts | undefined): ModelState[] {
-  const machine = facts && machineOf(facts, engine.state.value)
+  const state = engine.state.value
+  const machine = facts && machineOf(facts, state)
+  const gotLess = state.status === 'ready' ? (state.notices ?? []) : []
   return library.models.value.map((model) => {
     const entry = catalog.find(({ id }) => id === model.id)
     const fit = machine && fitOfModel(model, library.layoutOf(model.id), entry, machine, engine.wanted)
-    return { ...model, ...(fit && { fit }), ...(others.loaded.value.includes(model.id) && { loadedForPrograms: true }) }
+    const less = model.loaded && gotLess.length > 0 && { gotLess: [...gotLess] }
+    return { ...model, ...(fit && { fit }), ...less, ...(others.loaded.value.includes(model.id) && { loadedForPrograms: true }) }
   })
 }

@@ -96,6 +96,17 @@ export const modelState = z.object({
   sha256: z.string().nullable(),
   path: z.string().nullable(),
   loaded: z.boolean(),
+  /** What the chosen model got less of, for want of memory, since it was loaded last; absent: nothing. */
+  gotLess: z
+    .array(
+      z.object({
+        /** Tokens that it reads, or layers on the graphics card. */
+        kind: z.enum(['less-context', 'fewer-layers']),
+        asked: z.number().int().nonnegative(),
+        got: z.number().int().nonnegative(),
+      }),
+    )
+    .optional(),
   /** In memory beside the chosen one, because a program asked for it; absent: no. */
   loadedForPrograms: z.boolean().optional(),
   /** Measured here; absent before the first run. */

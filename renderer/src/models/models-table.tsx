@@ -99,6 +99,12 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
             {model.status === 'broken' ? <span className="chip chip-danger">{t('model.broken')}</span> : null}
           </span>
           <span className="text-ink-2">{about.filter(Boolean).join(', ')}</span>
+          {model.gotLess?.map(({ kind, asked, got }) => (
+            <p key={kind} className="mt-1 flex items-start gap-1.5 text-xs text-ink-2">
+              <Icon of={CircleAlert} size={14} className="mt-px shrink-0" />
+              {t(`models.${kind}`, { asked: format.count(asked), got: format.count(got) })}
+            </p>
+          ))}
         </td>
         <td className="end text-ink-2">
           {model.sizeBytes !== null
