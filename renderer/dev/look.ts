@@ -7,6 +7,7 @@ import react from '@vitejs/plugin-react'
 import { build } from 'vite'
 import type { PrivacyLevel } from '../../preload/api/chat.ts'
 import type { SealState } from '../../preload/api/privacy.ts'
+import type { ModelState } from '../../preload/api/system.ts'
 import * as sample from './sample-data.ts'
 import * as seals from './sample-seals.ts'
 import { plainScene, type Scene, startScriptedCore } from './scripted-core.ts'
@@ -57,6 +58,18 @@ const withCards = (scene: Scene): void => {
 }
 
 const toCards = (page: Page): Promise<void> => page.getByText(/UHD Graphics 770:/).scrollIntoViewIfNeeded()
+
+/** The chosen model got less than it was to have, and another one is loaded for a program. */
+const withLittleMemory = (scene: Scene): void => {
+  const gotLess: NonNullable<ModelState['gotLess']> = [
+    { kind: 'less-context', asked: 8192, got: 2048 },
+    { kind: 'fewer-layers', asked: 30, got: 15 },
+  ]
+  const [chosen, other, ...rest] = sample.models
+  if (!chosen || !other) return
+  const { progress: _, ...installed } = other
+  scene.models = [{ ...chosen, gotLess }, { ...installed, status: 'installed', loadedForPrograms: true }, ...rest]
+}
 
 /** A game has the graphics card. */
 const forGame = (scene: Scene): void => {
@@ -206,6 +219,8 @@ const looks: readonly Look[] = [
     act: (page) => page.getByRole('button', { name: /Show as table|Показать таблицей/ }).click(),
   },
   { name: 'models', path: '#/models' },
+  { name: 'models-little-memory', path: '#/models', scene: withLittleMemory },
+  { name: 'models-little-memory-ru', path: '#/models', scene: withLittleMemory, language: 'ru' },
   {
     name: 'models-add',
     path: '#/models',
