@@ -3,7 +3,7 @@ import type { ProxyEndpoints } from '../../contracts/net-address.ts'
 import { asError, Failure, messageAndAdvice } from '../base/failure.ts'
 import type { Feed } from '../base/feed.ts'
 import type { Logger } from '../base/logger.ts'
-import { Signal, type Watchable } from '../base/signal.ts'
+import { follow, Signal, type Watchable } from '../base/signal.ts'
 import { untilAborted } from '../base/until-aborted.ts'
 import type { ChildEntries } from '../child-entries.ts'
 import { clientMigrations } from '../client/account-store.ts'
@@ -25,7 +25,7 @@ import type { DiskRoom } from '../storage/disk-room.ts'
 import type { DataPaths } from '../storage/files.ts'
 import type { Chain } from '../ton/chain.ts'
 import { otherChains } from '../ton/root-agreement.ts'
-import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
+import { type RootConfig, type RootWatcher, watchRoot } from '../ton/root-config.ts'
 import { CocoonWallet } from '../wallet/cocoon-wallet.ts'
 import { W5Wallet } from '../wallet/w5-wallet.ts'
 import { workerMigrations } from '../worker/balance-store.ts'
@@ -115,7 +115,9 @@ export class LocalNetwork implements AppNetwork {
     this.#options = options
     const { paused, entries, progress, logger, secrets } = options
     const { quotes = noQuoteJudge } = options
-    const root = () => this.#seen.value?.root.config.value ?? null
+    const root = new Signal<RootConfig | null>(null)
+    const tellRoot = (): void => root.set(this.#seen.value?.root.config.value ?? null)
+    follow(this.#seen, (seen) => seen.root.config.onChange(tellRoot), tellRoot)
     this.#workers = new LocalWorkers({
       paused,
       reconnectMs,
@@ -215,7 +217,7 @@ export class LocalNetwork implements AppNetwork {
       money: { chain: chain.chain, wallet },
       masterSecret: secrets.clientMasterSecret,
       database: books.client,
-      dial: dialByContract({ powThread: entries.powThread, root: () => root.config.value, quotes, see: peers.see }),
+      dial: dialByContract({ powThread: entries.powThread, root: root.config, quotes, see: peers.see }),
       dialChecksImageHashes: true,
       workerPolicy: () => workerPolicyOf(root.config.value, quotes),
       // Test coins need no consent.
