@@ -44,8 +44,6 @@ import type { StartProgress } from './start-progress.ts'
 
 /** Values of the local network that are not in its contracts (architecture, Networks). */
 const rootIntervalMs = 5000
-/** The embedded chain is never some blocks behind; whoever passes its answers on may be for a moment. */
-const rootPausesMs = [250, 500, 1_000]
 const reconnectMs = 1500
 const walletGraceMs = 5000
 
@@ -195,7 +193,6 @@ export class LocalNetwork implements AppNetwork {
     const root = watchRoot(chain.chain, rootAddress, {
       intervalMs: rootIntervalMs,
       others,
-      pausesMs: rootPausesMs,
       logger: logger.room('root'),
     })
     closeLater(() => root.stop())

@@ -107,6 +107,36 @@ export const mutations: readonly Mutation[] = [
       'ofNoProxy.size < 0',
     ],
   ]),
+  ...of('main/core/network-tool/owner-order.ts', 'main/headless/network-agreement.test.ts', [
+    [
+      'the other endpoints',
+      'a command that costs money of the owner sends nothing while endpoints disagree, and says so',
+      'readAgreedRoot(chain, address, others)',
+      'readAgreedRoot(chain, address, others.slice(9))',
+    ],
+    [
+      'the other endpoints, right before sending',
+      'a command that costs money of the owner sends nothing while endpoints disagree, and says so',
+      'if ((await beforeSending(() => readContract(tool, address)))',
+      'if ((await beforeSending(() => readContract({ ...tool, others: [] }, address)))',
+    ],
+  ]),
+  ...of('main/core/network-tool/show.ts', 'main/headless/network-agreement.test.ts', [
+    [
+      'the other endpoints',
+      'network show shows nothing that endpoints disagree about, whichever is read first, and names them',
+      'readAgreedRoot(chain, address, others)',
+      'readAgreedRoot(chain, address, others.slice(9))',
+    ],
+  ]),
+  ...of('main/network/deployment.ts', 'main/headless/network-agreement.test.ts', [
+    [
+      'the other endpoints',
+      'a command that costs money deploys nothing while one says that the contract is there already',
+      'readAgreed(chain, others, deployed.address)',
+      'readAgreed(chain, others.slice(9), deployed.address)',
+    ],
+  ]),
   ...of('main/roles/role-options.ts', 'main/roles/attested-questions.test.ts', [
     [
       'proxies after dialling',
