@@ -175,6 +175,11 @@ describe('a client with --seal attested', () => {
     scene.root.set(good)
     expect((await scene.askNow()).text).toContain('Hello')
     expect(scene.lines.filter((line) => line.includes('proxy connection ended'))).toHaveLength(ended)
+    // Its quote is looked at all the same.
+    const said = scene.lines.length
+    scene.proxyNowMs += 400 * 86_400_000
+    scene.root.set({ ...good, disputed })
+    await expect.poll(() => scene.lines.slice(said).join()).toMatch(new RegExp(`proxy connection ended .*${outdated}`))
   })
 
   const refusing: readonly [string, Flaws, RegExp][] = [

@@ -58,15 +58,23 @@ export class StandingProxies {
   /** What the contract no longer lists is left before this returns. Never rejects. */
   async #look(connection: PacketConnection, { imageHash, quote }: SeenProxy): Promise<void> {
     try {
-      const root = this.#root.value
-      checkRootMembership({ imageHash }, root && listingOf(root), { part: 'proxy', nowMs: Date.now(), ...mostAgeOf(root) })
+      this.#requireListed(imageHash)
       if (quote !== undefined) await this.#quotes?.verify(quote.evidence.quote)
     } catch (thrown) {
-      if (thrown instanceof AttestationError && ofNoProxy.has(thrown.code)) return
       // What cannot be looked at does not pass either.
       const reason = asError(thrown)
       this.#left.set(connection, reason)
       connection.close(reason instanceof Failure ? reason : reason.message)
+    }
+  }
+
+  #requireListed(imageHash: Uint8Array): void {
+    const root = this.#root.value
+    try {
+      checkRootMembership({ imageHash }, root && listingOf(root), { part: 'proxy', nowMs: Date.now(), ...mostAgeOf(root) })
+    } catch (thrown) {
+      if (thrown instanceof AttestationError && ofNoProxy.has(thrown.code)) return
+      throw thrown
     }
   }
 }

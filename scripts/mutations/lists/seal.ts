@@ -87,12 +87,7 @@ export const mutations: readonly Mutation[] = [
     ],
   ]),
   ...of('main/roles/standing-proxies.ts', 'main/roles/attested-questions.test.ts', [
-    [
-      'the list, after dialling',
-      moving,
-      "      checkRootMembership({ imageHash }, root && listingOf(root), { part: 'proxy',",
-      "      void ({ part: 'proxy',",
-    ],
+    ['the list, after dialling', moving, 'this.#requireListed(imageHash)', 'void imageHash'],
     ['the quote, after dialling', moving, 'if (quote !== undefined) await', 'if (quote === undefined) await'],
     [
       'new readings of the contract',
