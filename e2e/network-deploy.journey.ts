@@ -268,6 +268,12 @@ test('consent to the Open network ends with the app: the same chat asks again be
 test('an endpoint that lies about the network contract is found out: the seal falls, and nothing is sent', async () => {
   const sheet = page.getByRole('dialog')
   const registry = sheet.getByRole('listitem').filter({ hasText: 'The proxy is listed in the registry' })
+  const rules = page.getByRole('region', { name: 'Rules of the network' })
+  await goTo(page, 'Network')
+  await expect(rules).toContainText(/Read throughhttp\S+jsonRPC.*Said the samehttp:\/\/127\.0\.0\.1:\d+\/api\/v2\/jsonRPC$/)
+  await expect(page.getByRole('alert')).toHaveCount(0)
+  await goTo(page, 'Chat')
+  await page.getByRole('complementary', { name: 'Conversations' }).getByRole('link', { name: openQuestion }).click()
   await seal().click()
   await expect(registry).toContainText(/read through \S+\. Also asked: \S+\. They agreed; no block proof was checked\./)
   await page.keyboard.press('Escape')
@@ -279,6 +285,15 @@ test('an endpoint that lies about the network contract is found out: the seal fa
   await expect(registry).toContainText(/Failed.*The endpoints \S+ and \S+ tell different things about the network contract\./s)
   await clearToAll(page, pictures, 'disagreement', smallViews)
   await page.keyboard.press('Escape')
+  await goTo(page, 'Network')
+  await expect(page.getByRole('alert')).toContainText(
+    /Two endpoints disagree about this network\..*no question is sent over this network/s,
+  )
+  await expect(rules).toContainText(/Tells something elsehttp/)
+  await expect(rules).not.toContainText('Said the same')
+  // What they agreed on last is still shown.
+  expect(await rootValue(page, 'Price per adjusted token')).toBe(newPrice)
+  await clearToAll(page, pictures, 'network-disagreement', smallViews)
 })
 
 test('a network of the main network is opened for reading only', async ({ browser }) => {

@@ -259,8 +259,9 @@ export class Client {
     this.#state.update((state) => ({ ...state, connections: [] }))
   }
 
-  /** Proxies where money lies under the present terms. */
+  /** Proxies where money lies under the present terms; without a blockchain, none: the next one costs nothing. */
   #accountEndpoints(root: RootConfig): Set<string> {
+    if (this.#options.money === undefined) return new Set()
     const records = this.#store.ofNetwork(root.address.toString())
     const open = records.filter(
       ({ consented, closed, params }) => consented && !closed && params.paramsVersion === root.params.paramsVersion,

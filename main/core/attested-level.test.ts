@@ -11,7 +11,7 @@ import { syntheticQuote } from '../protocol/attestation/testing/manipulated-peer
 import { evidenceWith, syntheticNowMs } from '../protocol/attestation/testing/synthetic-intel.ts'
 import type { SealedWorker } from '../protocol/sealed/outcome.ts'
 import { goldenWallet } from '../proxy/testing/fixtures.ts'
-import { AttestedNetwork, beginning, type Flaws, image, quoteFor } from '../roles/testing/attested-network.ts'
+import { AttestedNetwork, beginning, type Flaws, image, otherImage, quoteFor } from '../roles/testing/attested-network.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { PeerWatch } from './checks/seen-peer.ts'
 import { type CheckedNetwork, usedBy } from './checks/used-connection.ts'
@@ -59,7 +59,7 @@ class Scene extends AttestedNetwork {
       money: undefined,
       masterSecret: new Uint8Array(32).fill(1),
       database: this.database('client', clientMigrations),
-      dial: dialByContract({ powThread: this.entries.powThread, root, quotes: this.quotes, see: peers.see }),
+      dial: dialByContract({ powThread: this.entries.powThread, root: this.root, quotes: this.quotes, see: peers.see }),
       dialChecksImageHashes: true,
       workerPolicy: () => workerPolicyOf(root(), this.quotes),
       logger: silentLogger,
@@ -126,6 +126,7 @@ describe('the level Attested network', () => {
   const toBeLost = begin()
   const ofTest = begin({ isTest: true })
   const ofTwo = begin({ workers: 2 })
+  const withTwo = begin({ otherProxy: true, root: { proxyHashes: new Set([image]) } })
 
   it('is earned by quotes of proxy and worker that the network contract lists, answers, and is verified again from its file', async () => {
     const scene = await unflawed()
@@ -346,6 +347,25 @@ describe('the level Attested network', () => {
     scene.nowMs += 400 * 86_400_000
     expect(await scene.seal()).toMatchObject({ phase: 'failed' })
     expect(scene.backend.requests).toEqual([])
+  })
+
+  it('goes on at another proxy when the contract takes back the image of the one in use, or its quote holds no more', async () => {
+    const scene = await withTwo()
+    const place = (): string | undefined => usedBy(scene.network.live.value)?.link.endpoint
+    const listed = scene.root.value?.proxies.map(({ forClients: { host, port } }) => `${host}:${port}`)
+    expect(await scene.seal()).toMatchObject({ phase: 'earned' })
+    expect(place()).toBe(listed?.[0])
+    expect(await scene.ask()).toBe('Hello from fake AI')
+    scene.root.update((root) => root && { ...root, proxyHashes: new Set([otherImage]) })
+    await expect.poll(place, { timeout: 20_000 }).toBe(listed?.[1])
+    expect(await scene.seal()).toMatchObject({ phase: 'earned' })
+    expect(await scene.ask()).toBe('Hello from fake AI')
+    // Of no proxy the quote holds any more: there is none to go on at, and the sentence says why.
+    scene.nowMs += 400 * 86_400_000
+    scene.root.update((root) => root && { ...root })
+    await expect.poll(() => scene.attested.state.value.reason, { timeout: 20_000 }).toMatch(/revoked certificates has expired/)
+    await expect(scene.ask()).rejects.toMatchObject({ code: 'not-ready' })
+    expect(scene.backend.requests).toHaveLength(2)
   })
 
   it('does not exist in a network that demands no attestation', async () => {

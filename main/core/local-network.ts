@@ -3,7 +3,7 @@ import type { ProxyEndpoints } from '../../contracts/net-address.ts'
 import { asError, Failure, messageAndAdvice } from '../base/failure.ts'
 import type { Feed } from '../base/feed.ts'
 import type { Logger } from '../base/logger.ts'
-import { Signal, type Watchable } from '../base/signal.ts'
+import { follow, Signal, type Watchable } from '../base/signal.ts'
 import { untilAborted } from '../base/until-aborted.ts'
 import type { ChildEntries } from '../child-entries.ts'
 import { clientMigrations } from '../client/account-store.ts'
@@ -25,7 +25,7 @@ import type { DiskRoom } from '../storage/disk-room.ts'
 import type { DataPaths } from '../storage/files.ts'
 import type { Chain } from '../ton/chain.ts'
 import { otherChains } from '../ton/root-agreement.ts'
-import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
+import { type RootConfig, type RootWatcher, watchRoot } from '../ton/root-config.ts'
 import { CocoonWallet } from '../wallet/cocoon-wallet.ts'
 import { W5Wallet } from '../wallet/w5-wallet.ts'
 import { workerMigrations } from '../worker/balance-store.ts'
@@ -44,8 +44,6 @@ import type { StartProgress } from './start-progress.ts'
 
 /** Values of the local network that are not in its contracts (architecture, Networks). */
 const rootIntervalMs = 5000
-/** The embedded chain is never some blocks behind; whoever passes its answers on may be for a moment. */
-const rootPausesMs = [250, 500, 1_000]
 const reconnectMs = 1500
 const walletGraceMs = 5000
 
@@ -115,7 +113,9 @@ export class LocalNetwork implements AppNetwork {
     this.#options = options
     const { paused, entries, progress, logger, secrets } = options
     const { quotes = noQuoteJudge } = options
-    const root = () => this.#seen.value?.root.config.value ?? null
+    const root = new Signal<RootConfig | null>(null)
+    const tellRoot = (): void => root.set(this.#seen.value?.root.config.value ?? null)
+    follow(this.#seen, (seen) => seen.root.config.onChange(tellRoot), tellRoot)
     this.#workers = new LocalWorkers({
       paused,
       reconnectMs,
@@ -193,7 +193,6 @@ export class LocalNetwork implements AppNetwork {
     const root = watchRoot(chain.chain, rootAddress, {
       intervalMs: rootIntervalMs,
       others,
-      pausesMs: rootPausesMs,
       logger: logger.room('root'),
     })
     closeLater(() => root.stop())
@@ -215,7 +214,7 @@ export class LocalNetwork implements AppNetwork {
       money: { chain: chain.chain, wallet },
       masterSecret: secrets.clientMasterSecret,
       database: books.client,
-      dial: dialByContract({ powThread: entries.powThread, root: () => root.config.value, quotes, see: peers.see }),
+      dial: dialByContract({ powThread: entries.powThread, root: root.config, quotes, see: peers.see }),
       dialChecksImageHashes: true,
       workerPolicy: () => workerPolicyOf(root.config.value, quotes),
       // Test coins need no consent.

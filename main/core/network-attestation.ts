@@ -1,6 +1,8 @@
+import type { Watchable } from '../base/signal.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
 import type { QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
 import { dialerOptions } from '../roles/role-options.ts'
+import { StandingProxies } from '../roles/standing-proxies.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { type Dial, type DialerOptions, openDialer } from './dialer.ts'
 
@@ -8,7 +10,7 @@ import { type Dial, type DialerOptions, openDialer } from './dialer.ts'
 export interface NetworkPeersOptions {
   readonly powThread: URL
   /** The network contract as it was read last. */
-  readonly root: () => RootConfig | null
+  readonly root: Watchable<RootConfig | null>
   /** Judges real quotes. */
   readonly quotes: QuoteJudge
   /** Looks at every proxy that passed. */
@@ -17,19 +19,21 @@ export interface NetworkPeersOptions {
 
 /**
  * How the app reaches proxies: what the network contract demands of them is asked of them. Where it demands attestation, only a proxy passes whose quote
- * holds and whose image it lists (protocol 10 §8); elsewhere anybody does.
+ * holds and whose image it lists (protocol 10 §8), and it is left when it passes no more; elsewhere anybody does.
  */
 export function dialByContract({ powThread, root, quotes, see }: NetworkPeersOptions): Dial {
-  const { check: isListed, ...attesting } = dialerOptions({ kind: 'tdx', quotes }, root)
+  const { check: isListed, ...attesting } = dialerOptions({ kind: 'tdx', quotes }, () => root.value)
+  const standing = new StandingProxies(root, quotes)
   const anybody = openDialer(powThread, see && { check: see })
   const attested = openDialer(powThread, {
     ...attesting,
     check: (peer, connection) => {
       isListed?.(peer)
+      standing.see(peer, connection)
       see?.(peer, connection)
     },
   })
-  return (address, signal) => (demandsAttestation(root()) ? attested(address, signal) : anybody(address, signal))
+  return (address, signal) => (demandsAttestation(root.value) ? attested(address, signal) : anybody(address, signal))
 }
 
 /** Unread, it may demand anything. */

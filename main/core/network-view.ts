@@ -3,6 +3,7 @@ import { type Words, wordsOf } from '../base/failure.ts'
 import type { ClientConnectionState } from '../client/state.ts'
 import type { Ledger } from '../earnings/ledger.ts'
 import { canAnswer, type Engine } from '../inference/engine.ts'
+import { endpointsThat } from '../ton/root-agreement.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { type AppNetwork, type SeenRoot, troubleWords } from './app-network.ts'
 import type { PeerWatch } from './checks/seen-peer.ts'
@@ -19,7 +20,7 @@ export function networkState(network: AppNetwork, engine: Pick<Engine, 'state'>,
     chain: network.chainKind,
     readOnly,
     ...(seen === null ? {} : { endpoint: seen.endpoint }),
-    ...(config === null ? {} : { root: rootView(config) }),
+    ...(config === null ? {} : { root: rootView(config), others: othersView(config) }),
   }
   const path = pathSteps(network, engine, ledger)
   if (readOnly) return { ...base, ...readingStatus(seen), proxies: listedProxies(config), models: [], path: [] }
@@ -66,6 +67,14 @@ function rootView(config: RootConfig): NonNullable<NetworkState['root']> {
     minClientStake: params.minClientStake,
     minProxyStake: params.minProxyStake,
     readAtMs: config.readAtMs,
+  }
+}
+
+function othersView({ source, disputed }: RootConfig): NonNullable<NetworkState['others']> {
+  return {
+    same: endpointsThat('same', source?.others),
+    silent: endpointsThat('silent', source?.others),
+    ...(disputed && { disputed }),
   }
 }
 

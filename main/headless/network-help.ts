@@ -5,7 +5,7 @@ export const networkHelp = `Usage: cocoon-desktop network <command> [options]
     --out <file>                      Network file to write (default: from the name).
     --name, --owner, --price, --worker-fee, --multipliers <prompt,cached,completion,reasoning>,
     --proxy-delay, --client-delay, --proxy-stake, --client-stake, --is-test yes|no, --reserve, --proxy <ip:port[ ip:port]> (repeatable)
-  show <file or address>              Prints what the network contract says, and which endpoint said so.
+  show <file or address>              Prints what the network contract says, and which endpoints said so.
 
   Owner's commands, each with <file or address> first:
   set-price        --price --worker-fee

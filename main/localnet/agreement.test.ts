@@ -1,5 +1,3 @@
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { type Address, beginCell, Cell, toNano } from '@ton/core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { contractCode } from '../../contracts/code.ts'
@@ -11,8 +9,7 @@ import { watchRoot } from '../ton/root-config.ts'
 import { W5Wallet, w5Address } from '../wallet/w5-wallet.ts'
 import { localParams } from './genesis.ts'
 import type { LocalChain } from './local-chain.ts'
-import { rpcPath } from './rpc-server.ts'
-import { newFolder, startChain, testKey } from './testing.ts'
+import { type Alter, alteringEndpoint, newFolder, startChain, type ToldAccount, testKey } from './testing.ts'
 
 const key = testKey(1)
 const rich = w5Address(key.publicKey, 'local')
@@ -21,7 +18,7 @@ const place = (port: number) => ({ host: '127.0.0.1', port })
 let local: LocalChain
 let wallet: W5Wallet
 let root: Address
-const servers: Server[] = []
+const servers: { close(): void }[] = []
 
 beforeAll(async () => {
   local = await startChain(folder.path, { genesis: [{ address: rich, balance: toNano('1000') }] })
@@ -32,44 +29,22 @@ beforeAll(async () => {
   root = address
 })
 afterEach(() => {
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections()
-    server.close()
-  }
+  for (const server of servers.splice(0)) server.close()
 })
 afterAll(async () => {
   await local.close()
   folder.remove()
 })
 
-interface Account {
-  data: string
-  code: string
-  state: string
-}
-/** What an endpoint answers, from what the chain does; text instead of an account goes out as it is. */
-type Alter = (account: Account) => Account | string | Promise<Account | string>
-
 /** Another endpoint of the same chain, which passes questions on and alters the answers. */
-async function endpoint(alter: Alter = (account) => account): Promise<string> {
-  const server = createServer((request, response) => {
-    const pass = async (): Promise<void> => {
-      const parts: Buffer[] = []
-      for await (const part of request) parts.push(part as Buffer)
-      const headers = { 'content-type': 'application/json' }
-      const answer = await fetch(local.endpoint, { method: 'POST', headers, body: Buffer.concat(parts) })
-      const told = (await answer.json()) as { result: Account }
-      const altered = await alter(told.result)
-      response.writeHead(200, headers).end(typeof altered === 'string' ? altered : JSON.stringify({ ...told, result: altered }))
-    }
-    pass().catch(() => response.destroy())
-  })
+async function endpoint(alter?: Alter): Promise<string> {
+  const server = await alteringEndpoint(local, alter)
   servers.push(server)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}${rpcPath}`
+  return server.endpoint
 }
 
-const changed = (account: Account, change: Partial<Parameters<typeof rootData>[0]>): Account => {
+type Lie = (account: ToldAccount) => ToldAccount | string
+const changed = (account: ToldAccount, change: Partial<Parameters<typeof rootData>[0]>): ToldAccount => {
   const { owner, version, params, proxies } = parseRootState(Cell.fromBase64(account.data))
   return {
     ...account,
@@ -79,12 +54,12 @@ const changed = (account: Account, change: Partial<Parameters<typeof rootData>[0
   }
 }
 /** The proxies are said to be the liar's own. */
-const lying: Alter = (account) => changed(account, { proxies: [{ seqno: 1, forWorkers: place(6661), forClients: place(6662) }] })
+const lying: Lie = (account) => changed(account, { proxies: [{ seqno: 1, forWorkers: place(6661), forClients: place(6662) }] })
 
 function watcher(first: string, others: readonly string[], silentAfterMs?: number) {
   return watchRoot(httpChain({ kind: 'local', endpoint: first }), root, {
     intervalMs: 60_000,
-    others: otherChains('local', others, silentLogger, silentAfterMs),
+    others: otherChains('local', others, silentLogger, { timeoutMs: silentAfterMs }),
     pausesMs: [20, 40],
   })
 }
@@ -123,7 +98,7 @@ describe('a network contract that is read through several endpoints', () => {
   })
 
   it('keeps the last reading that both agreed on, marked, until they agree again', async () => {
-    let alter: Alter = (account) => account
+    let alter: Lie = (account) => account
     const other = await endpoint((account) => alter(account))
     const watching = watcher(local.endpoint, [await endpoint(), other])
     const good = await watching.refresh()
@@ -140,7 +115,7 @@ describe('a network contract that is read through several endpoints', () => {
   })
 
   it('is not taken from a liar that is read first, when whoever contradicted at the first reading is silent after it', async () => {
-    let alter: Alter = (account) => account
+    let alter: Lie = (account) => account
     const honest = await endpoint((account) => alter(account))
     const watching = watcher(await endpoint(lying), [honest])
     await expect(watching.refresh()).rejects.toMatchObject({ code: 'endpoints-disagree' })
@@ -161,7 +136,7 @@ describe('a network contract that is read through several endpoints', () => {
   })
 
   it('stays disputed until each of those that contradicted has said the same', async () => {
-    let [alterSecond, alterThird]: [Alter, Alter] = [lying, lying]
+    let [alterSecond, alterThird]: [Lie, Lie] = [lying, lying]
     const second = await endpoint((account) => alterSecond(account))
     const third = await endpoint((account) => alterThird(account))
     const watching = watcher(local.endpoint, [second, third])
@@ -181,7 +156,7 @@ describe('a network contract that is read through several endpoints', () => {
   })
 
   it('is asked for again before some blocks of difference are called a disagreement', async () => {
-    let old: Account | undefined
+    let old: ToldAccount | undefined
     let behind = 0
     const late = await endpoint((account) => {
       old ??= account

@@ -1,4 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +10,7 @@ import { silentLogger } from '../base/logger.ts'
 import type { OutMessage } from '../wallet/sender.ts'
 import type { WalletKeyPair } from '../wallet/w5-wallet.ts'
 import { LocalChain, type LocalChainOptions } from './local-chain.ts'
+import { rpcPath } from './rpc-server.ts'
 
 /** Helpers of tests that need a chain: the real process, in a folder that goes away. */
 
@@ -44,4 +47,45 @@ export async function eventually<T>(look: () => T | undefined | Promise<T | unde
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   throw new Error('it did not happen within 10 s')
+}
+
+/** An account as an endpoint tells it: code and data in base64. */
+export interface ToldAccount {
+  data: string
+  code: string
+  state: string
+}
+/** What an endpoint answers, from what the chain does; text instead of an account goes out as it is. */
+export type Alter = (account: ToldAccount, address: string) => ToldAccount | string | Promise<ToldAccount | string>
+
+/** Another endpoint of a chain, over HTTP, which passes questions on and alters what it tells of accounts. */
+export async function alteringEndpoint(
+  chain: Pick<LocalChain, 'endpoint'>,
+  alter: Alter = (account) => account,
+): Promise<{ readonly endpoint: string; close(): void }> {
+  const server = createServer((request, response) => {
+    const pass = async (): Promise<void> => {
+      const parts: Buffer[] = []
+      for await (const part of request) parts.push(part as Buffer)
+      const headers = { 'content-type': 'application/json' }
+      const body = Buffer.concat(parts)
+      const asked = JSON.parse(body.toString()) as { method: string; params: { address?: string } }
+      const answer = await fetch(chain.endpoint, { method: 'POST', headers, body })
+      const told = (await answer.json()) as { result: ToldAccount }
+      const isAccount = asked.method === 'getAddressInformation'
+      const altered = isAccount ? await alter(told.result, asked.params.address ?? '') : told.result
+      response
+        .writeHead(answer.status, headers)
+        .end(typeof altered === 'string' ? altered : JSON.stringify({ ...told, result: altered }))
+    }
+    pass().catch(() => response.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}${rpcPath}`,
+    close: () => {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
 }

@@ -32,7 +32,7 @@ export const networkName = z
 /** What one endpoint says twice would pass for what two say. */
 const namesEachOnce = (endpoints: readonly string[]): boolean =>
   new Set(endpoints.map((one) => (URL.canParse(one) ? endpointPlace(one) : one))).size === endpoints.length
-const chainEndpoints = (most: number) =>
+export const chainEndpoints = (most: number) =>
   z.array(chainEndpoint).min(1).max(most).refine(namesEachOnce, 'names the same endpoint twice')
 const chainPart = z.discriminatedUnion('kind', [
   /** The app has its chain itself; what is named here is asked for the network contract beside it. */

@@ -3,7 +3,7 @@ import { AttestationError } from '../protocol/attestation/attestation-error.ts'
 import { checkRootMembership } from '../protocol/attestation/root-membership.ts'
 import { scriptedNetwork } from '../protocol/testing/scripted-network.ts'
 import { sentenceOf } from './attested-peers.ts'
-import { listingOf } from './role-options.ts'
+import { listingOf } from './root-listing.ts'
 
 it.each([
   ['whose image is not listed', '22'.repeat(32), `does not list the software of this proxy (${'22'.repeat(32)}).`],

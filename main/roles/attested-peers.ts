@@ -6,7 +6,7 @@ import { readKeyHex } from '../protocol/sealed/direct/worker-key.ts'
 import type { SealedWorker } from '../protocol/sealed/outcome.ts'
 import type { Peer } from '../protocol/wire/peer.ts'
 import type { RootConfig } from '../ton/root-config.ts'
-import { listingOf } from './role-options.ts'
+import { listingOf } from './root-listing.ts'
 
 /**
  * Why something may not carry or read what is for attested machines alone: the level "Attested network" of the app, and `--seal attested` of a client of

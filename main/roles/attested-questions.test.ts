@@ -3,26 +3,48 @@ import { createLogger } from '../base/logger.ts'
 import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
 import { syntheticQuote, syntheticVerifier } from '../protocol/attestation/testing/manipulated-peers.ts'
 import type { VerifiedQuote } from '../protocol/attestation/verify-quote.ts'
-import { startClientRole } from './client-role.ts'
-import { AttestedNetwork, beginning, type Flaws } from './testing/attested-network.ts'
+import type { RootConfig } from '../ton/root-config.ts'
+import { type ClientSeal, startClientRole } from './client-role.ts'
+import { AttestedNetwork, beginning, type Flaws, image, isOfOtherProxy, otherImage } from './testing/attested-network.ts'
 
 const model = 'Qwen/Qwen3-8B'
 const secret = 'The canary sings'
+const outdated = 'A list of revoked certificates has expired'
 const takenBack = new Set(['77'.repeat(32)])
 
-/** A client of the command line with `--seal attested`, as the command starts it, in a network of attested proxies and workers. */
+/** A client of the command line with `--policy tdx`, and `--seal attested` unless said otherwise, as the command starts it, in a network of attested proxies and workers. */
 class Scene extends AttestedNetwork {
   readonly lines: string[] = []
+  readonly #seal: ClientSeal
   #url = ''
   /** Clock by which the client judges the quote of its proxy. */
   proxyNowMs = this.nowMs
   readonly #ofProxy = syntheticVerifier({ now: () => this.proxyNowMs })
   #proxyQuote: Buffer | undefined
 
-  /** The first quote of all is the proxy's: workers' keys are told by it. */
+  constructor(seal: ClientSeal = 'attested') {
+    super()
+    this.#seal = seal
+  }
+
+  /** But for the other proxy's, the first quote of all is that of the proxy: workers' keys are told by it. */
   #verify(quote: Uint8Array): Promise<VerifiedQuote> {
-    this.#proxyQuote ??= Buffer.from(quote)
-    return (this.#proxyQuote.equals(quote) ? this.#ofProxy : this.quotes).verify(quote)
+    if (!isOfOtherProxy(quote)) this.#proxyQuote ??= Buffer.from(quote)
+    return (this.#proxyQuote?.equals(quote) ? this.#ofProxy : this.quotes).verify(quote)
+  }
+
+  /** The contract as it is listed now, changed. */
+  list(change: Partial<RootConfig>): void {
+    this.root.update((root) => root && { ...root, ...change })
+  }
+
+  /** Where the client is, by its status. */
+  async place(): Promise<string | undefined> {
+    const status = (await (await fetch(this.#url.replace('/v1', '/jsonstats'))).json()) as {
+      readonly proxy_connections: readonly { readonly address: string; readonly is_ready: boolean }[]
+    }
+    const [connection] = status.proxy_connections
+    return connection?.is_ready ? connection.address : undefined
   }
 
   override async start(flaws: Flaws = {}): Promise<void> {
@@ -36,7 +58,7 @@ class Scene extends AttestedNetwork {
       http: { host: '127.0.0.1', port: 0 },
       policy: 'tdx',
       proxies: 1,
-      seal: 'attested',
+      seal: this.#seal,
       quotes: { verify: (quote) => this.#verify(quote) },
     })
     this.closers.push(async () => void (await role.stop(0)))
@@ -59,6 +81,19 @@ class Scene extends AttestedNetwork {
 
 const begin = beginning(() => new Scene())
 
+describe('a client with --policy tdx alone', () => {
+  const withTwo = beginning(() => new Scene('offered'))({ otherProxy: true, root: { proxyHashes: new Set([image]) } })
+
+  it('leaves a proxy that is listed no more for another, with the next reading of the contract', async () => {
+    const scene = await withTwo()
+    const [first, other] = scene.root.value?.proxies.map(({ forClients: { host, port } }) => `${host}:${port}`) ?? []
+    await expect.poll(() => scene.place(), { timeout: 20_000 }).toBe(first)
+    scene.list({ proxyHashes: new Set([otherImage]) })
+    await expect.poll(() => scene.place(), { timeout: 20_000 }).toBe(other)
+    expect((await scene.ask()).text).toContain('Hello')
+  })
+})
+
 describe('a client with --seal attested', () => {
   const unflawed = begin()
 
@@ -71,8 +106,6 @@ describe('a client with --seal attested', () => {
     expect(Buffer.from(scene.backend.requests[0]?.body ?? []).toString()).toContain(secret)
     // The connection stands, and its proxy was looked at when it was dialled.
     const good = scene.root.value ?? expect.unreachable('no root')
-    scene.root.set({ ...good, proxyHashes: takenBack })
-    expect((await scene.ask()).text).toContain('does not list the software of this proxy')
     scene.root.set({ ...good, modelHashes: new Set() })
     expect((await scene.ask()).text).toContain('does not list the model')
     scene.root.set({ ...good, source: { endpoint: 'http://127.0.0.1:1', block: { seqno: 7, timeMs: Date.now() - 3_600_000 } } })
@@ -83,13 +116,70 @@ describe('a client with --seal attested', () => {
     expect((await scene.ask()).text).toContain('Hello')
     const before = scene.backend.requests.length
     scene.proxyNowMs += 400 * 86_400_000
-    expect(await scene.askNow()).toMatchObject({
-      status: 503,
-      text: expect.stringMatching(/No worker is known.*A list of revoked certificates has expired/),
-    })
+    expect(await scene.askNow()).toMatchObject({ status: 503, text: expect.stringContaining(outdated) })
+    await expect.poll(async () => (await scene.askNow()).text).toMatch(new RegExp(`No proxy is connected.*${outdated}`))
     scene.proxyNowMs = scene.nowMs
-    expect((await scene.ask()).text).toContain('Hello')
+    await expect.poll(async () => (await scene.ask()).text, { timeout: 20_000 }).toContain('Hello')
     expect(scene.backend.requests).toHaveLength(before + 1)
+  })
+
+  const withTwo = begin({ otherProxy: true, root: { proxyHashes: new Set([image]) } })
+
+  it('leaves a proxy that is listed no more, and one whose quote holds no more, for another; without one it says why until there is one', async () => {
+    const scene = await withTwo()
+    const [first, other] = scene.root.value?.proxies.map(({ forClients: { host, port } }) => `${host}:${port}`) ?? []
+    const at = (place: string | undefined) => expect.poll(() => scene.place(), { timeout: 20_000 }).toBe(place)
+    const answers = () => expect.poll(async () => (await scene.askNow()).text, { timeout: 20_000 }).toContain('Hello')
+    await at(first)
+    await answers()
+
+    scene.list({ proxyHashes: new Set([otherImage]) })
+    await at(other)
+    await answers()
+    expect(scene.lines.join()).toContain(`does not list the software of this proxy (${image})`)
+
+    // Nobody is listed: it goes on trying, and tells whoever asks.
+    scene.list({ proxyHashes: takenBack })
+    const asked = scene.backend.requests.length
+    await expect
+      .poll(async () => (await scene.askNow()).text, { timeout: 20_000 })
+      .toContain('No proxy is connected. The network contract does not list the software of this proxy')
+    expect(await scene.askNow()).toMatchObject({ status: 503 })
+    expect(scene.backend.requests).toHaveLength(asked)
+    scene.list({ proxyHashes: new Set([image]) })
+    await at(first)
+    await answers()
+
+    // No question is needed to find out: the next reading of the contract is enough.
+    scene.proxyNowMs += 400 * 86_400_000
+    scene.list({ proxyHashes: new Set([image, otherImage]) })
+    await at(other)
+    await answers()
+    expect(scene.lines.join()).toContain(outdated)
+  }, 60_000)
+
+  it('stays where it is while the contract can be judged by at no proxy', async () => {
+    const scene = await unflawed()
+    const good = scene.root.value ?? expect.unreachable('no root')
+    await expect.poll(() => scene.place(), { timeout: 20_000 }).toBeDefined()
+    const ended = scene.lines.filter((line) => line.includes('proxy connection ended')).length
+    const disputed = { first: 'http://127.0.0.1:1', other: 'http://127.0.0.1:2' }
+    for (const change of [
+      { disputed },
+      { source: { endpoint: disputed.first, block: { seqno: 7, timeMs: Date.now() - 3_600_000 } } },
+    ]) {
+      scene.root.set({ ...good, ...change })
+      expect(await scene.askNow()).toMatchObject({ status: 503, text: expect.stringContaining('No worker is known') })
+      expect(await scene.place()).toBeDefined()
+    }
+    scene.root.set(good)
+    expect((await scene.askNow()).text).toContain('Hello')
+    expect(scene.lines.filter((line) => line.includes('proxy connection ended'))).toHaveLength(ended)
+    // Its quote is looked at all the same.
+    const said = scene.lines.length
+    scene.proxyNowMs += 400 * 86_400_000
+    scene.root.set({ ...good, disputed })
+    await expect.poll(() => scene.lines.slice(said).join()).toMatch(new RegExp(`proxy connection ended .*${outdated}`))
   })
 
   const refusing: readonly [string, Flaws, RegExp][] = [

@@ -51,8 +51,7 @@ export type ClientSeal = (typeof clientSeals)[number]
  */
 export function startClientRole(options: ClientRoleOptions): Promise<Role> {
   const { network, dataDir, logger, http, seal = 'offered' } = options
-  const attested =
-    seal === 'attested' ? new AttestedQuestions(() => network.root.value, options.quotes ?? quoteJudge(options)) : undefined
+  const attested = seal === 'attested' ? new AttestedQuestions(network.root, options.quotes ?? quoteJudge(options)) : undefined
   const closers = new Closers(logger)
   return closers.during(async () => {
     const folder = openRoleFolder(dataDir, network.name, 'client', options.keyFile)

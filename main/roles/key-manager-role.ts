@@ -15,8 +15,9 @@ import { Closers } from './closers.ts'
 import { openKeyFile } from './key-file.ts'
 import type { Role } from './role.ts'
 import { openRoleFolder } from './role-folder.ts'
-import { firstRoot, listingOf, ownerOf, type RoleOptions } from './role-options.ts'
+import { firstRoot, ownerOf, type RoleOptions } from './role-options.ts'
 import { openRoleWallet, waitForMoney } from './role-wallet.ts'
+import { listingOf } from './root-listing.ts'
 import { routerPort } from './router-port.ts'
 
 export interface KeyManagerRoleOptions extends RoleOptions {

@@ -5,13 +5,14 @@ import type { ChildEntries } from '../child-entries.ts'
 import { type Dial, type DialerOptions, openDialer } from '../core/dialer.ts'
 import { openViaDialer } from '../core/via-dialer.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
-import { checkRootMembership, type MembershipRules, type RootListing } from '../protocol/attestation/root-membership.ts'
+import { checkRootMembership, type MembershipRules } from '../protocol/attestation/root-membership.ts'
 import type { RouterAddress } from '../protocol/wire/dial-via.ts'
 import type { Peer } from '../protocol/wire/peer.ts'
-import { agreedEndpoints } from '../ton/root-agreement.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { type AttestingOptions, ownQuote, type PolicyName, policyNamedOf } from './attesting.ts'
 import type { RoleNetwork } from './open-network.ts'
+import { listingOf, mostAgeOf } from './root-listing.ts'
+import { StandingProxies } from './standing-proxies.ts'
 
 /** What every role is started with. */
 export interface RoleOptions {
@@ -62,15 +63,17 @@ export function proxyDialer({
   AttestingOptions & {
     readonly policy: PolicyName
     readonly proxyVia?: RouterAddress
-    /** Looks at every proxy that passed; a throw refuses it. */
+    /** Looks at every proxy that passed, a throw refuses it, and leaves it when it passes no more; by `StandingProxies`, unless given. */
     readonly see?: NonNullable<DialerOptions['check']>
   }): Dial {
-  const { check, ...rest } = dialerOptions(policyNamedOf(policy, attesting), () => network.root.value)
+  const judged = policyNamedOf(policy, attesting)
+  const { check, ...rest } = dialerOptions(judged, () => network.root.value)
+  const look = see ?? (judged.kind === 'any' ? undefined : new StandingProxies(network.root, judged.quotes).see)
   const options: DialerOptions = {
     ...rest,
     check: (peer, connection) => {
       check?.(peer)
-      see?.(peer, connection)
+      look?.(peer, connection)
     },
   }
   return proxyVia === undefined ? openDialer(entries.powThread, options) : openViaDialer(proxyVia, options)
@@ -91,25 +94,6 @@ export function dialerOptions(
       const config = root()
       checkRootMembership(peer, config && listingOf(config), { part, nowMs: Date.now(), ...mostAgeOf(config) })
     },
-  }
-}
-
-/** Without a chain the lists are a file's: they have no age. */
-export const mostAgeOf = (root: RootConfig | null): Pick<MembershipRules, 'mostAgeMs'> =>
-  root?.source === undefined ? { mostAgeMs: Number.POSITIVE_INFINITY } : {}
-
-/** The lists of a network contract, as they were read. */
-export function listingOf(root: RootConfig): RootListing {
-  const { proxyHashes, workerHashes, keyManager, address, readAtMs, source, disputed } = root
-  return {
-    proxyHashes,
-    workerHashes,
-    ...(keyManager === null ? {} : { keyManagerHash: keyManager.imageHash }),
-    address: address.toString(),
-    readAtMs,
-    block: source?.block,
-    endpoints: agreedEndpoints(root),
-    ...(disputed && { disputed }),
   }
 }
 

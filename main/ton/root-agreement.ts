@@ -4,6 +4,7 @@ import type { Logger } from '../base/logger.ts'
 import { pause } from '../base/pause.ts'
 import { apiKeyFor } from './api-key.ts'
 import type { AccountState, Chain } from './chain.ts'
+import { endpointPlace } from './endpoint-place.ts'
 import { httpChain } from './http-chain.ts'
 
 /** What another endpoint said of the network contract, beside the one that it is read through. */
@@ -19,20 +20,36 @@ export interface Dispute {
   readonly other: string
 }
 
-/** They are some blocks apart at times: only what still differs after these pauses is a disagreement. */
-const usualPausesMs: readonly number[] = [1_000, 3_000, 6_000]
+/**
+ * They are some blocks apart at times: only what still differs after these pauses is a disagreement. The embedded chain is never behind; whoever passes its
+ * answers on may be for a moment.
+ */
+const usualPausesMs: Readonly<Record<Chain['kind'], readonly number[]>> = {
+  local: [250, 500, 1_000],
+  testnet: [1_000, 3_000, 6_000],
+  mainnet: [1_000, 3_000, 6_000],
+}
 /** An endpoint beside the first holds nothing up for longer. */
 const silentAfterMs = 5_000
 
-/** Endpoints that are asked for the network contract alone, beside the one that everything goes through. */
+/**
+ * Endpoints that are asked for the network contract alone, beside the one that everything goes through.
+ * @param options.named those that the operator has named in the command: see `apiKeyFor`
+ */
 export function otherChains(
   kind: Chain['kind'],
   endpoints: readonly string[],
   logger: Logger,
-  timeoutMs: number = silentAfterMs,
+  { timeoutMs = silentAfterMs, named = [] }: { readonly timeoutMs?: number | undefined; readonly named?: readonly string[] } = {},
 ): Chain[] {
-  return endpoints.map((endpoint) => httpChain({ kind, endpoint, timeoutMs, retryForMs: 0, logger, ...apiKeyFor(endpoint) }))
+  return endpoints.map((endpoint) =>
+    httpChain({ kind, endpoint, timeoutMs, retryForMs: 0, logger, ...apiKeyFor(endpoint, named) }),
+  )
 }
+
+/** The others beside an endpoint: one that is asked twice confirms nothing. */
+export const besides = (first: Chain, others: readonly Chain[]): readonly Chain[] =>
+  others.filter(({ endpoint }) => endpointPlace(endpoint) !== endpointPlace(first.endpoint))
 
 /**
  * Reads an account through `first` and compares it with what `others` say: code and data, not blocks. No proof of a block is checked, so endpoints of one
@@ -46,7 +63,7 @@ export async function readAgreed(
   others: readonly Chain[],
   address: Address,
   {
-    pausesMs = usualPausesMs,
+    pausesMs = usualPausesMs[first.kind],
     signal,
     contradicting = new Set(),
   }: {

@@ -7,8 +7,7 @@ import { pause } from '../base/pause.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import { untilAborted } from '../base/until-aborted.ts'
 import type { AccountState, Chain } from './chain.ts'
-import { endpointPlace } from './endpoint-place.ts'
-import { type Dispute, EndpointsDisagree, type OtherReading, readAgreed } from './root-agreement.ts'
+import { besides, type Dispute, EndpointsDisagree, type OtherReading, readAgreed } from './root-agreement.ts'
 
 /** The root contract as it was at `readAtMs` (Unix milliseconds of this computer). */
 export interface RootConfig extends RootState {
@@ -52,16 +51,27 @@ export interface WatchRootOptions {
  * Reads a root contract once (protocol 60 §3.1: the data cell, not getters).
  * @throws Failure `root-absent`, `root-malformed`, `root-newer` (an update of this software is needed), or a code of `Chain`.
  */
-export async function readRoot(chain: Chain, address: Address, now: () => number = Date.now): Promise<RootConfig> {
-  return (await read(chain, address, { now })).config
+export async function readRoot(chain: Chain, address: Address): Promise<RootConfig> {
+  return (await readAgreedRoot(chain, address)).config
+}
+
+/**
+ * The same, compared with what others say (see `readAgreed`), and the account that says it.
+ * @throws Failure as `readRoot`, and `endpoints-disagree`
+ */
+export async function readAgreedRoot(
+  chain: Chain,
+  address: Address,
+  others: readonly Chain[] = [],
+): Promise<{ readonly config: RootConfig; readonly account: AccountState }> {
+  return read(chain, address, { now: Date.now, others })
 }
 
 /** Keeps a root contract's state at hand, read every `intervalMs` from `start` to `stop`. */
 export function watchRoot(chain: Chain, address: Address, options: WatchRootOptions): RootWatcher {
   const now = options.now ?? Date.now
   const logger = options.logger ?? silentLogger
-  // An endpoint that is asked twice confirms nothing.
-  const others = options.others?.filter(({ endpoint }) => endpointPlace(endpoint) !== endpointPlace(chain.endpoint)) ?? []
+  const others = besides(chain, options.others ?? [])
   const config = new Signal<RootConfig | null>(null)
   const failure = new Signal<Failure | null>(null)
   /** Beside `config`, for a disagreement at the first reading counts as any later one. */
@@ -75,8 +85,9 @@ export function watchRoot(chain: Chain, address: Address, options: WatchRootOpti
       const reading = await (signal === undefined ? answer : untilAborted(answer, signal))
       const present = config.value
       // Endpoints with several servers answer from older blocks at times; what is older than known is not news.
-      if (present !== null && reading.lt < newestLt) return present
-      newestLt = reading.lt
+      const lt = reading.account.last?.lt ?? 0n
+      if (present !== null && lt < newestLt) return present
+      newestLt = lt
       config.set(reading.config)
       failure.set(null)
       return reading.config
@@ -128,7 +139,7 @@ async function read(
   chain: Chain,
   address: Address,
   { now, others = [], pausesMs, signal, contradicting }: ReadOptions,
-): Promise<{ config: RootConfig; lt: bigint }> {
+): Promise<{ config: RootConfig; account: AccountState }> {
   const readAtMs = now()
   const { account, others: told } = await readAgreed(chain, others, address, { pausesMs, signal, contradicting })
   if (account.status !== 'active' || account.data === null) {
@@ -138,7 +149,7 @@ async function read(
   }
   try {
     const source = { endpoint: chain.endpoint, ...(account.block && { block: account.block }), others: told }
-    return { config: { ...parseRootState(account.data), address, readAtMs, source }, lt: account.last?.lt ?? 0n }
+    return { config: { ...parseRootState(account.data), address, readAtMs, source }, account }
   } catch (thrown) {
     if (thrown instanceof LayoutError && thrown.newer) {
       throw new Failure('root-newer', thrown.message, { advice: 'Update this software to use the network.', cause: thrown })

@@ -203,6 +203,17 @@ export const networkState = z.object({
     .optional(),
   /** HTTP endpoint that the chain is read through. */
   endpoint: z.string().optional(),
+  /**
+   * Other endpoints that were asked for the network contract: which said the same when it was read last, and which did not answer. Left out before.
+   * `disputed`: two that tell different things since; what is shown is the last that they agreed on.
+   */
+  others: z
+    .object({
+      same: z.array(z.string()),
+      silent: z.array(z.string()),
+      disputed: z.object({ first: z.string(), other: z.string() }).optional(),
+    })
+    .optional(),
   proxies: z.array(
     z.object({
       /** Not known of a proxy that was never spoken to: the network contract lists network addresses only. */

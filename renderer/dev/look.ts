@@ -71,6 +71,21 @@ const withLittleMemory = (scene: Scene): void => {
   scene.models = [{ ...chosen, gotLess }, { ...installed, status: 'installed', loadedForPrograms: true }, ...rest]
 }
 
+/** A network that names several endpoints, one of which is silent; or the first two disagree. */
+const withEndpoints =
+  (doDisagree = false) =>
+  (scene: Scene): void => {
+    const [endpoint, other] = ['https://toncenter.com/api/v2/jsonRPC', 'https://ton.example.org/api/v2/jsonRPC']
+    const others = { same: [other], silent: ['https://chain.example.net/jsonRPC'] }
+    scene.network = {
+      ...sample.network,
+      endpoint,
+      others: { ...others, ...(doDisagree && { disputed: { first: endpoint, other } }) },
+    }
+  }
+
+const toRules = (page: Page): Promise<void> => page.getByText('https://ton.example.org').last().scrollIntoViewIfNeeded()
+
 /** A game has the graphics card. */
 const forGame = (scene: Scene): void => {
   scene.earn = {
@@ -246,6 +261,10 @@ const looks: readonly Look[] = [
     },
   },
   { name: 'network', path: '#/network' },
+  { name: 'network-agreed', path: '#/network', scene: withEndpoints(), act: toRules },
+  { name: 'network-disagree', path: '#/network', scene: withEndpoints(true) },
+  { name: 'network-disagree-rules', path: '#/network', scene: withEndpoints(true), act: toRules },
+  { name: 'network-disagree-ru', path: '#/network', language: 'ru', scene: withEndpoints(true), act: toRules },
   { name: 'settings', path: '#/settings' },
   { name: 'about', path: '#/settings/about' },
   {

@@ -380,6 +380,7 @@ export const network: NetworkState = {
     readAtMs: now - 18_000,
   },
   endpoint: 'http://127.0.0.1:41213/api/v2',
+  others: { same: [], silent: [] },
   proxies: [
     {
       contract: address.proxy,

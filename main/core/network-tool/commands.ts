@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import type { Address } from '@ton/core'
 import { Failure } from '../../base/failure.ts'
 import { parseBy } from '../../network/json-file.ts'
-import { chainEndpoint, readChainNetwork } from '../../network/network-file.ts'
+import { chainEndpoints, readChainNetwork } from '../../network/network-file.ts'
 import { termsFromWords, type Words, wishFromWords, wishPositionals } from '../../network/operator-words.ts'
 import type { OwnerWish } from '../../network/owner-wish.ts'
 import { tonAddress } from '../../network/scalars.ts'
@@ -89,7 +89,7 @@ function placeOf(context: CommandContext, target: string): Place & { readonly ro
     const { chain, root } = readChainNetwork(target)
     if (context.on !== undefined && context.on !== chain.kind)
       throw new Failure('place-differs', `${basename(target)} is a network on ${chain.kind}, not on ${context.on}.`)
-    const endpoints = given ?? (chain.kind === 'local' ? undefined : chain.endpoints)
+    const endpoints = given ?? chain.endpoints
     return { on: chain.kind, root, ...(endpoints === undefined ? {} : { endpoints }) }
   }
   const { address, testOnly } = parseBy(tonAddress, target, 'There is no such file, and as an address it')
@@ -101,7 +101,7 @@ function placeOf(context: CommandContext, target: string): Place & { readonly ro
 }
 
 function checkedEndpoints(endpoints: readonly string[]): readonly string[] | undefined {
-  return endpoints.length === 0 ? undefined : endpoints.map((one) => parseBy(chainEndpoint, one, '--endpoint'))
+  return endpoints.length === 0 ? undefined : parseBy(chainEndpoints(8), endpoints, '--endpoint')
 }
 
 function openPlace(context: CommandContext, place: Place): Promise<ToolChain> {

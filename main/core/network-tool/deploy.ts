@@ -7,6 +7,7 @@ import { type ChainNetwork, readChainNetwork, writeNetworkFile } from '../../net
 import { addressText } from '../../network/root-report.ts'
 import type { NetworkTerms } from '../../network/terms.ts'
 import { publicEndpoints } from '../../ton/api-key.ts'
+import { beforeSending, readingFacts } from './agreed.ts'
 import { afterMoney, afterTransactions, awaitSent, carryOutStages, prepare, requirePossible } from './carry-out-plan.ts'
 import { type Operator, printAll } from './operator.ts'
 import { differenceLines, factLines } from './plan-text.ts'
@@ -33,9 +34,9 @@ export async function deployNetwork(
   options: DeployOptions,
   operator: Operator,
 ): Promise<boolean> {
-  const { chain } = tool
+  const { chain, others } = tool
   const { terms, out } = options
-  const plan = await planDeployment(chain, terms, signer.payer)
+  const plan = await beforeSending(() => planDeployment(chain, terms, signer.payer, others))
   requireFree(out, plan)
   requireWritable(out)
   const testOnly = chain.kind === 'testnet'
@@ -46,7 +47,7 @@ export async function deployNetwork(
       { label: 'Network contract', value: addressText(plan.root, testOnly) },
       { label: 'Its code', value: plan.rootCodeHash },
       { label: 'Paid by', value: `${signer.payer.label} ${addressText(signer.payer.address, testOnly)}` },
-      { label: 'Read through', value: chain.endpoint },
+      ...readingFacts(chain.endpoint, plan.others),
       { label: 'Network file', value: out },
     ]),
     '',
@@ -60,7 +61,7 @@ export async function deployNetwork(
   const transactions = sent ?? (await sendAgreed(tool, signer, plan, options, operator))
   if (transactions === null) return false
   await afterMoney(`The contract ${addressText(plan.root, testOnly)} is deployed and keeps its reserve.`, async () => {
-    await afterTransactions(chain, plan.root, transactions, () => confirmDeployment(chain, plan))
+    await afterTransactions(chain, plan.root, transactions, () => confirmDeployment(chain, plan, others))
     operator.print(`On chain as planned: ${plan.facts.length} facts read back from ${chain.endpoint}.`)
     writeFile(tool, plan, options, operator)
   })

@@ -44,7 +44,13 @@ afterAll(async () => {
   folder.remove()
 })
 
-const toolOn = (on: Chain): ToolChain => ({ chain: on, source: 'the test', faucet: null, close: async () => undefined })
+const toolOn = (on: Chain): ToolChain => ({
+  chain: on,
+  others: [],
+  source: 'the test',
+  faucet: null,
+  close: async () => undefined,
+})
 const operator = (confirm: () => Promise<boolean> = async () => true) => {
   const told = { lines: [] as string[], asked: 0, sends: 0 }
   const person: Operator = {

@@ -4,9 +4,9 @@ import { Failure } from '../../base/failure.ts'
 import { type OwnerOrder, type OwnerWish, orderFor, type RootAccount } from '../../network/owner-wish.ts'
 import type { Stage } from '../../network/rehearsal.ts'
 import { addressText, differences, type Fact, rootFacts } from '../../network/root-report.ts'
-import type { Chain } from '../../ton/chain.ts'
-import { readRoot } from '../../ton/root-config.ts'
+import { type RootConfig, readAgreedRoot } from '../../ton/root-config.ts'
 import { orderToRoot } from '../../ton/root-orders.ts'
+import { beforeSending, readingFacts } from './agreed.ts'
 import { afterMoney, afterTransactions, awaitSent, carryOutStages, prepare, requirePossible } from './carry-out-plan.ts'
 import { type Operator, printAll } from './operator.ts'
 import { differenceLines, factLines } from './plan-text.ts'
@@ -32,9 +32,8 @@ export async function carryOutWish(
 ): Promise<boolean> {
   const { chain } = tool
   const testOnly = chain.kind === 'testnet'
-  const { code, data } = await readAccount(chain, address)
-  const root = await readRoot(chain, address)
-  const order = orderFor(root, { code, data }, wish)
+  const { root, account } = await beforeSending(() => readContract(tool, address))
+  const order = orderFor(root, account, wish)
   if (order === null) {
     operator.print('The network contract says so already; nothing is left to send.')
     return true
@@ -54,18 +53,20 @@ export async function carryOutWish(
     ...factLines([
       { label: 'Network contract', value: addressText(address, testOnly) },
       { label: 'Owner', value: `${signer.payer.label} ${addressText(root.owner, testOnly)}` },
-      { label: 'Read through', value: chain.endpoint },
+      ...readingFacts(chain.endpoint, root.source?.others),
     ]),
     ...order.warnings.map((warning) => `\nNote: ${warning}`),
   ])
   const stage = { payer: signer.payer, orders: [orderToRoot(root, order.request, order.title)] }
   const before = rootFacts(root, { testOnly })
   const sent = await awaitSent(tool, signer, [stage], operator)
-  const transactions = sent ?? (await sendAgreed({ tool, signer, stage, data, before, order, wish, dryRun, address, operator }))
+  const transactions =
+    sent ?? (await sendAgreed({ tool, signer, stage, data: account.data, before, order, wish, dryRun, address, operator }))
   if (transactions === null) return false
   return afterMoney('The message was carried out; its value returned, less the fees.', async () => {
-    const now = await afterTransactions(chain, address, transactions, () => readRoot(chain, address))
-    const present = await readAccount(chain, address)
+    const { root: now, account: present } = await afterTransactions(chain, address, transactions, () =>
+      readContract(tool, address),
+    )
     if (orderFor(now, present, wish) !== null)
       throw new Failure('not-as-planned', 'The network contract does not say what was wished.', {
         advice: 'Read it with "network show". Perhaps another message of the owner arrived at the same time.',
@@ -107,12 +108,12 @@ async function sendAgreed(agreement: Agreement): Promise<Transaction[] | null> {
     operator.print('Nothing was sent.')
     return null
   }
-  return carryOutStages(tool, signer, prepared.stages, operator, () => requireUnchanged(tool.chain, address, data))
+  return carryOutStages(tool, signer, prepared.stages, operator, () => requireUnchanged(tool, address, data))
 }
 
 /** The order may carry much of what the contract said when it was read; what happened since would be taken back. */
-async function requireUnchanged(chain: Chain, address: Address, data: Cell): Promise<void> {
-  if ((await readAccount(chain, address)).data.equals(data)) return
+async function requireUnchanged(tool: ToolChain, address: Address, data: Cell): Promise<void> {
+  if ((await beforeSending(() => readContract(tool, address))).account.data.equals(data)) return
   throw new Failure('root-changed', 'The network contract was changed while this command waited.', {
     money: 'Nothing was sent.',
     advice: 'Run the command again: it starts from the contract as it is now.',
@@ -120,9 +121,14 @@ async function requireUnchanged(chain: Chain, address: Address, data: Cell): Pro
   })
 }
 
-async function readAccount(chain: Chain, address: Address): Promise<RootAccount> {
-  const { code, data } = await chain.account(address)
-  if (code !== null && data !== null) return { code, data }
+/** As all endpoints tell it that were asked. Throws Failure as `readAgreedRoot`. */
+async function readContract(
+  { chain, others }: ToolChain,
+  address: Address,
+): Promise<{ readonly root: RootConfig; readonly account: RootAccount }> {
+  const { config: root, account } = await readAgreedRoot(chain, address, others)
+  const { code, data } = account
+  if (code !== null && data !== null) return { root, account: { code, data } }
   throw new Failure('root-absent', 'The network contract is gone.', { money: 'Nothing was sent.' })
 }
 

@@ -11,6 +11,7 @@ import { type InstanceLock, lockInstance } from '../../storage/instance-lock.ts'
 import { apiKeyFor, publicEndpoints } from '../../ton/api-key.ts'
 import type { Chain } from '../../ton/chain.ts'
 import { httpChain } from '../../ton/http-chain.ts'
+import { besides, otherChains } from '../../ton/root-agreement.ts'
 import { openSecretStore } from '../../wallet/secret-store.ts'
 import { openVault } from '../../wallet/vault.ts'
 import type { WalletKeyPair } from '../../wallet/w5-wallet.ts'
@@ -20,6 +21,8 @@ import { localSecrets } from '../local-keys.ts'
 /** The chain that a command works on. */
 export interface ToolChain {
   readonly chain: Chain
+  /** Asked for the network contract beside it. */
+  readonly others: readonly Chain[]
   /** Who runs it, in words. */
   readonly source: string
   /** Owner of the local chain's test coins; null where coins are real or not ours to give. */
@@ -29,7 +32,10 @@ export interface ToolChain {
 
 export interface ToolChainOptions {
   readonly on: Chain['kind']
-  /** For testnet and mainnet; the usual public one when left out. The first that answers is used. */
+  /**
+   * For testnet and mainnet; the usual public one when left out. Everything goes through the first that answers; the rest, and all of them beside the
+   * local chain, are asked for the network contract.
+   */
   readonly endpoints?: readonly string[]
   /** Endpoints that the operator has named in the command: they get the API key. */
   readonly named?: readonly string[]
@@ -70,7 +76,7 @@ export async function openToolChain(options: ToolChainOptions): Promise<ToolChai
       logger: options.logger.room('chain'),
     })
     return {
-      chain: local.chain,
+      ...asked(local.chain, options),
       source: `the embedded chain in ${options.dataDir}, running for this command`,
       faucet: secrets.networkOwner,
       close: async () => {
@@ -107,7 +113,7 @@ async function openRunning(options: ToolChainOptions): Promise<ToolChain> {
       // The app tells its endpoint after its keys are on disk: nothing is made here.
       const { networkOwner } = existsSync(paths.vault) ? await readSecrets(options) : { networkOwner: null }
       return {
-        chain: httpChain({ kind: 'local', endpoint, logger: logger.room('chain') }),
+        ...asked(httpChain({ kind: 'local', endpoint, logger: logger.room('chain') }), options),
         source: `the embedded chain of the app that runs with ${dataDir}`,
         faucet: networkOwner,
         close: async () => undefined,
@@ -129,7 +135,8 @@ async function openRunning(options: ToolChainOptions): Promise<ToolChain> {
 
 async function openRemote(on: 'testnet' | 'mainnet', options: ToolChainOptions): Promise<ToolChain> {
   let last: unknown
-  for (const endpoint of options.endpoints ?? publicEndpoints[on]) {
+  const endpoints = options.endpoints ?? publicEndpoints[on]
+  for (const endpoint of endpoints) {
     const chain = httpChain({
       kind: on,
       endpoint,
@@ -139,7 +146,7 @@ async function openRemote(on: 'testnet' | 'mainnet', options: ToolChainOptions):
     try {
       await chain.account(new Address(0, Buffer.alloc(32)))
       return {
-        chain,
+        ...asked(chain, { ...options, endpoints }),
         source: on === 'mainnet' ? 'the TON main network' : 'the TON test network',
         faucet: null,
         close: async () => undefined,
@@ -157,3 +164,12 @@ async function openRemote(on: 'testnet' | 'mainnet', options: ToolChainOptions):
     })
   throw last
 }
+
+/** The chain that everything goes through, and who is asked beside it. */
+const asked = (
+  chain: Chain,
+  { endpoints = [], named = [], logger }: Pick<ToolChainOptions, 'endpoints' | 'named' | 'logger'>,
+): Pick<ToolChain, 'chain' | 'others'> => ({
+  chain,
+  others: besides(chain, otherChains(chain.kind, endpoints, logger.room('chain'), { named })),
+})

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { asError } from '../../base/failure.ts'
+import { asError, type Failure } from '../../base/failure.ts'
 import { encodeWithHeadroom } from '../tl/codec.ts'
 import type { TlObject } from '../tl/types.ts'
 import type { FrameBudget } from './frame-budget.ts'
@@ -203,9 +203,14 @@ export class PacketConnection {
     return answer
   }
 
-  /** Ends the connection in order: frames already queued still leave (for at most 2 s), packets not yet handled are dropped. */
-  close(reason = 'Closed here'): void {
-    this.#end(new WireError('closed-here', reason))
+  /**
+   * Ends the connection in order: frames already queued still leave (for at most 2 s), packets not yet handled are dropped.
+   * @param reason a failure is the cause of what `closed` settles with, which says the same
+   */
+  close(reason: string | Failure = 'Closed here'): void {
+    const { message, words, cause } =
+      typeof reason === 'string' ? { message: reason } : { message: reason.message, words: reason.words, cause: reason }
+    this.#end(new WireError('closed-here', message, { words, cause }))
   }
 
   get #isOpen(): boolean {

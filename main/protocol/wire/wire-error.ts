@@ -1,5 +1,5 @@
 import { beginningOf } from '../../base/beginning-of.ts'
-import { Failure } from '../../base/failure.ts'
+import { Failure, type FailureOptions } from '../../base/failure.ts'
 
 export type WireErrorCode =
   /** This side closed the connection. */
@@ -40,7 +40,11 @@ export type WireErrorCode =
 
 /** Something that ended or prevented a connection, or one query on it. */
 export class WireError extends Failure<WireErrorCode> {
-  constructor(code: WireErrorCode, message: string, options: { advice?: string; retryable?: boolean; cause?: unknown } = {}) {
+  constructor(
+    code: WireErrorCode,
+    message: string,
+    options: Pick<FailureOptions, 'advice' | 'retryable' | 'cause' | 'words'> = {},
+  ) {
     super(code, message, options)
     this.name = 'WireError'
   }

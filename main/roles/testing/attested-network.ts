@@ -1,20 +1,23 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
+import { keySigner, publicKeyOfSeed } from '../../../contracts/signed.ts'
 import { silentLogger } from '../../base/logger.ts'
 import { Signal } from '../../base/signal.ts'
 import { childEntries } from '../../child-entries.ts'
 import { openDialer } from '../../core/dialer.ts'
 import { fakeTsm } from '../../hardware/testing/fake-tsm.ts'
+import { imageHash } from '../../protocol/attestation/image-hash.ts'
+import { readQuote } from '../../protocol/attestation/quote.ts'
 import { QuoteVerifier } from '../../protocol/attestation/quote-verifier.ts'
 import { syntheticImageHash, syntheticQuote } from '../../protocol/attestation/testing/manipulated-peers.ts'
-import { evidenceWith, syntheticNowMs } from '../../protocol/attestation/testing/synthetic-intel.ts'
+import { evidenceWith, goodWorld, syntheticNowMs } from '../../protocol/attestation/testing/synthetic-intel.ts'
 import type { GpuClaim, SealingIdentity } from '../../protocol/sealed/direct/worker-key.ts'
 import { identity, owner } from '../../protocol/sealed/testing/sealing-scene.ts'
 import { securePort } from '../../proxy/ports.ts'
-import { goldenRoot, pseudoProxy } from '../../proxy/testing/fixtures.ts'
+import { goldenRoot, goldenSeed, pseudoProxy } from '../../proxy/testing/fixtures.ts'
 import { type Database, openDatabase } from '../../storage/database.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import { workerMigrations } from '../../worker/balance-store.ts'
@@ -32,6 +35,20 @@ export const quoteFor = (reportData: Uint8Array): Uint8Array =>
   evidenceWith(({ quote }) => {
     quote.reportData = reportData
   }).quote
+const register = new Uint8Array(48).fill(0x20)
+const otherRtmrs = [register, register, register, register] as const
+/** What another proxy runs: a quote for its key, and its image. */
+export const otherProxyQuote = (publicKey: Uint8Array): Uint8Array =>
+  evidenceWith(({ quote }) => {
+    quote.reportData = new Uint8Array(createHash('sha512').update(publicKey).digest())
+    quote.rtmrs = [...otherRtmrs]
+  }).quote
+export const otherImage = Buffer.from(
+  imageHash({ ...goodWorld().quote, rtmrs: otherRtmrs, reportData: new Uint8Array(64) }),
+).toString('hex')
+export const isOfOtherProxy = (quote: Uint8Array): boolean =>
+  Buffer.compare(readQuote(quote).body.measured.rtmrs[0], register) === 0
+const otherSeed = Buffer.alloc(32, 9)
 const tee = { kind: 'tdx-guest', sentence: '' } as const
 
 /** What is wrong with a network; nothing where left out. */
@@ -43,8 +60,10 @@ export interface Flaws {
   /** Machine of the worker, as its kernel attests it; null for none. */
   readonly machine?: ((reportData: Uint8Array) => Uint8Array) | null
   readonly gpu?: GpuClaim
-  /** How many workers come; one. */
+  /** How many workers come to the proxy; one. */
   readonly workers?: number
+  /** Another proxy, of another image, and a worker of its own. */
+  readonly otherProxy?: boolean
   /** In the place of the machine. */
   readonly sealing?: Partial<SealingIdentity>
 }
@@ -87,28 +106,30 @@ export class AttestedNetwork {
 
   async start(flaws: Flaws = {}): Promise<void> {
     const { gpu = 'none', machine = quoteFor, sealing } = flaws
-    const proxyQuote = 'proxyQuote' in flaws ? flaws.proxyQuote : syntheticQuote
-    const port = { host: '127.0.0.1', port: 0, difficulty: 1, logger: silentLogger }
+    const tsm = machine && fakeTsm('tdx_guest', machine)
+    if (tsm) this.closers.push(() => rmSync(tsm.folder, { recursive: true, force: true }))
+    const served: SealingIdentity = {
+      ...identity,
+      ...(tsm && sealingMachine('builtin', { tee, files: tsm, gpu: async () => gpu })),
+      ...sealing,
+    }
+    this.workers = flaws.workers ?? 1
+    const first = await this.#startProxy('proxy', flaws, 'proxyQuote' in flaws ? flaws.proxyQuote : syntheticQuote)
+    for (let count = 0; count < this.workers; count += 1) await this.#startWorker(`worker-${count}`, first, served)
+    const second = flaws.otherProxy ? await this.#startProxy('other-proxy', flaws, otherProxyQuote, otherSeed) : undefined
+    if (second !== undefined) await this.#startWorker('other-worker', second, served)
+    const proxies = [...first.proxies, ...(second?.proxies ?? [])]
+    this.root.set({ ...first, proxies: proxies.map((proxy, index) => ({ ...proxy, seqno: index + 1 })), ...flaws.root })
+  }
+
+  /** @returns the contract as this proxy and its workers read it: without the other one */
+  async #startProxy(name: string, flaws: Flaws, quote: Flaws['proxyQuote'], seed = goldenSeed): Promise<RootConfig> {
+    const port = { host: '127.0.0.1', port: 0, difficulty: 1, logger: silentLogger, ...(quote && { quote }) }
     const golden = goldenRoot()
-    // What a proxy should refuse it may let pass: clients look for themselves.
-    const proxyRoot = new Signal<RootConfig | null>(null)
-    const proxy = pseudoProxy(
-      this.folder,
-      {},
-      {
-        root: proxyRoot,
-        openWorkerPort: securePort({
-          ...port,
-          policy: { kind: 'tdx', quotes: this.quotes },
-          ...(proxyQuote && { quote: proxyQuote }),
-        }),
-        openClientPort: securePort({ ...port, policy: { kind: 'any' }, ...(proxyQuote && { quote: proxyQuote }) }),
-      },
-    )
     const rootWith = (ports: { workers: number; clients: number }): RootConfig => ({
       ...golden,
       params: { ...golden.params, isTest: flaws.isTest ?? false },
-      proxyHashes: new Set([image]),
+      proxyHashes: new Set([image, otherImage]),
       workerHashes: new Set([image]),
       modelHashes: new Set([createHash('sha256').update(modelName).digest('hex')]),
       proxies: [
@@ -121,37 +142,46 @@ export class AttestedNetwork {
       readAtMs: Date.now(),
       source: { endpoint: 'http://127.0.0.1:1', block: { seqno: 77, timeMs: Date.now() } },
     })
-    proxyRoot.set(rootWith({ workers: 1, clients: 1 }))
+    // What a proxy should refuse it may let pass: clients look for themselves.
+    const root = new Signal<RootConfig | null>(rootWith({ workers: 1, clients: 1 }))
+    const folder = join(this.folder, name)
+    mkdirSync(folder)
+    const proxy = pseudoProxy(
+      folder,
+      {},
+      {
+        root,
+        key: { publicKey: publicKeyOfSeed(seed), signer: keySigner(seed) },
+        openWorkerPort: securePort({ ...port, policy: { kind: 'tdx', quotes: this.quotes } }),
+        openClientPort: securePort({ ...port, policy: { kind: 'any' } }),
+      },
+    )
     await proxy.start()
     this.closers.push(() => proxy.stop())
     const { workerPort, clientPort } = proxy.status.value
     const told = rootWith({ workers: workerPort ?? 0, clients: clientPort ?? 0 })
-    proxyRoot.set(told)
-    this.root.set({ ...told, ...flaws.root })
+    root.set(told)
+    return told
+  }
 
-    const tsm = machine && fakeTsm('tdx_guest', machine)
-    if (tsm) this.closers.push(() => rmSync(tsm.folder, { recursive: true, force: true }))
-    this.workers = flaws.workers ?? 1
-    const workers = Array.from({ length: this.workers }, (_, index) => {
-      const worker = new Worker({
-        root: proxyRoot,
-        owner,
-        money: undefined,
-        backend: this.backend,
-        modelName,
-        database: this.database(`worker-${index}`, workerMigrations),
-        // How a worker finds its proxy genuine is not the question here; the proxy asks it for its own quote.
-        dial: openDialer(entries.powThread, { quote: syntheticQuote }),
-        dialChecksImageHashes: true,
-        sealing: { ...identity, ...(tsm && sealingMachine('builtin', { tee, files: tsm, gpu: async () => gpu })), ...sealing },
-        logger: silentLogger,
-        reconnectMs: 50,
-      })
-      worker.start()
-      this.closers.push(() => worker.stop())
-      return worker
+  async #startWorker(name: string, root: RootConfig, sealing: SealingIdentity): Promise<void> {
+    const worker = new Worker({
+      root: new Signal<RootConfig | null>(root),
+      owner,
+      money: undefined,
+      backend: this.backend,
+      modelName,
+      database: this.database(name, workerMigrations),
+      // How a worker finds its proxy genuine is not the question here; the proxy asks it for its own quote.
+      dial: openDialer(entries.powThread, { quote: syntheticQuote }),
+      dialChecksImageHashes: true,
+      sealing,
+      logger: silentLogger,
+      reconnectMs: 50,
     })
-    for (const worker of workers) await ready(worker)
+    worker.start()
+    this.closers.push(() => worker.stop())
+    await ready(worker)
   }
 
   protected database(name: string, migrations: readonly string[]): Database {

@@ -1,10 +1,11 @@
 import { Eye, Waypoints } from 'lucide-react'
+import type { ReactNode } from 'react'
 import type { NetworkState } from '../../../preload/api/system.ts'
 import { useStream } from '../api/use-stream.ts'
 import { ScreenTitle } from '../app/screen-title.tsx'
 import { shortAddress } from '../format/names.ts'
 import { useFormat } from '../format/use-format.ts'
-import { useTexts } from '../messages/texts.tsx'
+import { type Say, useTexts } from '../messages/texts.tsx'
 import { useCoreWords } from '../messages/use-core-words.ts'
 import { CopyButton } from '../ui/copy-button.tsx'
 import { EmptyState } from '../ui/empty-state.tsx'
@@ -42,6 +43,11 @@ export function NetworkScreen() {
             <p>{said(network.error, network.errorWords)}</p>
           </ErrorNote>
         ) : null}
+        {network?.others?.disputed && !network.error ? (
+          <ErrorNote title={t('network.disagree')}>
+            <p>{t('network.disagreeText', network.others.disputed)}</p>
+          </ErrorNote>
+        ) : null}
         {network?.readOnly ? (
           <div className="banner" role="note">
             <Icon of={Eye} size={18} />
@@ -61,7 +67,7 @@ export function NetworkScreen() {
               </div>
               <div className="flex min-w-0 flex-col gap-4">
                 {network.readOnly ? null : <Path network={network} />}
-                {root ? <RootValues root={root} endpoint={network.endpoint} /> : null}
+                {root ? <RootValues root={root} endpoint={network.endpoint} others={network.others} /> : null}
               </div>
             </div>
           </>
@@ -231,13 +237,39 @@ function Path({ network }: { network: NetworkState }) {
   )
 }
 
-function RootValues({ root, endpoint }: { root: NonNullable<NetworkState['root']>; endpoint: string | undefined }) {
+type Row = readonly [name: string, value: ReactNode]
+
+/** What the endpoints said that were asked for the contract beside the one that it is read through. */
+function otherEndpoints(t: Say, { same, silent, disputed }: NonNullable<NetworkState['others']>): readonly Row[] {
+  const list = (endpoints: readonly string[]) =>
+    endpoints.map((endpoint) => (
+      <span key={endpoint} className="block">
+        {endpoint}
+      </span>
+    ))
+  if (disputed) {
+    const other = <b className="font-medium text-danger">{disputed.other}</b>
+    return [[t('root.saidElse'), other]]
+  }
+  if (same.length + silent.length === 0) return [[t('root.others'), t('root.othersNone')]]
+  const rows: readonly (readonly [string, readonly string[]])[] = [
+    [t('root.saidSame'), same],
+    [t('root.silent'), silent],
+  ]
+  return rows.filter(([, endpoints]) => endpoints.length > 0).map(([name, endpoints]) => [name, list(endpoints)])
+}
+
+function RootValues({
+  root,
+  endpoint,
+  others,
+}: { root: NonNullable<NetworkState['root']> } & Pick<NetworkState, 'endpoint' | 'others'>) {
   const { t } = useTexts()
   const format = useFormat()
   const multipliers = root.multipliers
   // The contract counts in ten-thousandths.
   const factor = (value: number): string => format.decimal(value / 10_000, value % 10_000 === 0 ? 0 : 1)
-  const rows: ReadonlyArray<readonly [string, string]> = [
+  const rows: readonly Row[] = [
     [t('root.version'), t('root.versions', { version: root.version, params: root.paramsVersion, struct: root.structVersion })],
     [t('root.kind'), root.isTest ? t('root.test') : t('root.real')],
     [t('root.price'), format.exact(root.pricePerToken)],
@@ -249,6 +281,7 @@ function RootValues({ root, endpoint }: { root: NonNullable<NetworkState['root']
     [t('root.clientStake'), format.exact(root.minClientStake)],
     [t('root.proxyStake'), format.exact(root.minProxyStake)],
     [t('root.readFrom'), endpoint ?? '–'],
+    ...(others ? otherEndpoints(t, others) : []),
   ]
   return (
     <section className="card" aria-label={t('root.title')}>

@@ -1,5 +1,7 @@
+import type { ReactNode } from 'react'
+
 /** Names and values, one pair a row. Names are unique. */
-export function FactList({ rows }: { rows: ReadonlyArray<readonly [name: string, value: string]> }) {
+export function FactList({ rows }: { rows: ReadonlyArray<readonly [name: string, value: ReactNode]> }) {
   return (
     <dl className="facts num">
       {rows.map(([name, value]) => (

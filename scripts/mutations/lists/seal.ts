@@ -6,6 +6,9 @@ const answerTests = 'main/protocol/sealed/direct/sealing.test.ts'
 const tampered = (what: string): string => `a sealed answer that is ${what} is found out`
 const byWorker = (what: string): string => `a sealed answer by a worker that sends ${what} is malformed`
 
+const moving =
+  'a client with --seal attested leaves a proxy that is listed no more, and one whose quote holds no more, for another; without one it says why until there is one'
+
 /** What stands between a wish and its sending, and what is believed of saved files: seals, pinned keys, sealed answers, evidence, receipts. */
 export const mutations: readonly Mutation[] = [
   ...of('main/chat/places.ts', 'main/chat/chat-privacy.test.ts', [
@@ -81,6 +84,68 @@ export const mutations: readonly Mutation[] = [
       'a client with --seal attested sends nothing to an attested worker whose image the contract does not list, and says why',
       "'hex')), 'worker', root, rules)",
       "'hex')), 'worker', root, rules).slice(1)",
+    ],
+  ]),
+  ...of('main/roles/standing-proxies.ts', 'main/roles/attested-questions.test.ts', [
+    ['the list, after dialling', moving, 'this.#requireListed(imageHash)', 'void imageHash'],
+    ['the quote, after dialling', moving, 'if (quote !== undefined) await', 'if (quote === undefined) await'],
+    [
+      'new readings of the contract',
+      moving,
+      'this.#root.onChange(() => void this.#look(connection, peer))',
+      'this.#root.onChange(() => undefined)',
+    ],
+    [
+      'what is no fault of a proxy',
+      'a client with --seal attested stays where it is while the contract can be judged by at no proxy',
+      'ofNoProxy.has(thrown.code)',
+      'ofNoProxy.size < 0',
+    ],
+  ]),
+  ...of('main/core/network-tool/owner-order.ts', 'main/headless/network-agreement.test.ts', [
+    [
+      'the other endpoints',
+      'a command that costs money of the owner sends nothing while endpoints disagree, and says so',
+      'readAgreedRoot(chain, address, others)',
+      'readAgreedRoot(chain, address, others.slice(9))',
+    ],
+    [
+      'the other endpoints, right before sending',
+      'a command that costs money of the owner sends nothing while endpoints disagree, and says so',
+      'if ((await beforeSending(() => readContract(tool, address)))',
+      'if ((await beforeSending(() => readContract({ ...tool, others: [] }, address)))',
+    ],
+  ]),
+  ...of('main/core/network-tool/show.ts', 'main/headless/network-agreement.test.ts', [
+    [
+      'the other endpoints',
+      'network show shows nothing that endpoints disagree about, whichever is read first, and names them',
+      'readAgreedRoot(chain, address, others)',
+      'readAgreedRoot(chain, address, others.slice(9))',
+    ],
+  ]),
+  ...of('main/network/deployment.ts', 'main/headless/network-agreement.test.ts', [
+    [
+      'the other endpoints',
+      'a command that costs money deploys nothing while one says that the contract is there already',
+      'readAgreed(chain, others, deployed.address)',
+      'readAgreed(chain, others.slice(9), deployed.address)',
+    ],
+  ]),
+  ...of('main/roles/role-options.ts', 'main/roles/attested-questions.test.ts', [
+    [
+      'proxies after dialling',
+      'a client with --policy tdx alone leaves a proxy that is listed no more for another, with the next reading of the contract',
+      'look?.(peer, connection)',
+      'void look',
+    ],
+  ]),
+  ...of('main/core/network-attestation.ts', 'main/core/attested-level.test.ts', [
+    [
+      'proxies after dialling',
+      'the level Attested network goes on at another proxy when the contract takes back the image of the one in use, or its quote holds no more',
+      'standing.see(peer, connection)',
+      'void standing',
     ],
   ]),
   ...of('main/devices/host-link.ts', 'main/devices/link.test.ts', [

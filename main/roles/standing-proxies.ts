@@ -1,0 +1,80 @@
+import { asError, Failure } from '../base/failure.ts'
+import type { Watchable } from '../base/signal.ts'
+import { AttestationError, type AttestationErrorCode } from '../protocol/attestation/attestation-error.ts'
+import type { QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
+import { checkRootMembership } from '../protocol/attestation/root-membership.ts'
+import type { PacketConnection } from '../protocol/wire/connection.ts'
+import type { Peer } from '../protocol/wire/peer.ts'
+import type { RootConfig } from '../ton/root-config.ts'
+import { listingOf, mostAgeOf } from './root-listing.ts'
+
+export type SeenProxy = Pick<Peer, 'imageHash' | 'quote'>
+
+/** That the contract cannot be judged by now is no fault of one proxy, and no other one would do better. */
+const ofNoProxy: ReadonlySet<AttestationErrorCode> = new Set(['root-too-old', 'root-from-the-future', 'root-disputed'])
+
+/**
+ * The proxies behind connections that stand. Each passed when it was dialled, and is looked at again with every reading of the network contract: one whose
+ * image was taken back, or whose quote holds no more, is left with the reason (`image-not-listed` and whatever a `QuoteJudge` throws), so that its role
+ * goes on to another proxy.
+ */
+export class StandingProxies {
+  readonly #root: Watchable<RootConfig | null>
+  readonly #quotes: QuoteJudge | undefined
+  readonly #peers = new Map<PacketConnection, SeenProxy>()
+  readonly #left = new WeakMap<PacketConnection, Error>()
+
+  /** @param quotes by which they were verified when they were dialled; remembers what it found good. Undefined where quotes are fake ones */
+  constructor(root: Watchable<RootConfig | null>, quotes: QuoteJudge | undefined) {
+    this.#root = root
+    this.#quotes = quotes
+  }
+
+  /** For a dialer: takes a proxy that passed, for as long as its connection stands. */
+  readonly see = (peer: SeenProxy, connection: PacketConnection): void => {
+    this.#peers.set(connection, peer)
+    const stopWatching = this.#root.onChange(() => void this.#look(connection, peer))
+    void connection.closed.then(() => {
+      stopWatching()
+      this.#peers.delete(connection)
+    })
+  }
+
+  /** What the proxy behind a connection showed; undefined when it does not stand. */
+  of(connection: PacketConnection): SeenProxy | undefined {
+    return this.#peers.get(connection)
+  }
+
+  /** Why a connection was left here. */
+  whyLeft(connection: PacketConnection): Error | undefined {
+    return this.#left.get(connection)
+  }
+
+  /** Looks at all again: a connection may stand for weeks, and what Intel says may run out between two readings of the contract. */
+  readonly renew = async (): Promise<void> => {
+    await Promise.all([...this.#peers].map(([connection, peer]) => this.#look(connection, peer)))
+  }
+
+  /** What the contract no longer lists is left before this returns. Never rejects. */
+  async #look(connection: PacketConnection, { imageHash, quote }: SeenProxy): Promise<void> {
+    try {
+      this.#requireListed(imageHash)
+      if (quote !== undefined) await this.#quotes?.verify(quote.evidence.quote)
+    } catch (thrown) {
+      // What cannot be looked at does not pass either.
+      const reason = asError(thrown)
+      this.#left.set(connection, reason)
+      connection.close(reason instanceof Failure ? reason : reason.message)
+    }
+  }
+
+  #requireListed(imageHash: Uint8Array): void {
+    const root = this.#root.value
+    try {
+      checkRootMembership({ imageHash }, root && listingOf(root), { part: 'proxy', nowMs: Date.now(), ...mostAgeOf(root) })
+    } catch (thrown) {
+      if (thrown instanceof AttestationError && ofNoProxy.has(thrown.code)) return
+      throw thrown
+    }
+  }
+}
