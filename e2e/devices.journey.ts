@@ -117,12 +117,12 @@ test('two installs pair by six words, and both people look at the fingerprints',
   await laptop.page.getByRole('textbox', { name: 'Address of the other computer' }).fill(`127.0.0.1:${port}`)
 
   // A slip first: told, and one try less.
-  await laptop.page.getByRole('textbox', { name: 'Six words' }).fill('zoo zoo zoo zoo zoo zoo')
+  await laptop.page.getByRole('textbox', { name: 'Six words of the code' }).fill('zoo zoo zoo zoo zoo zoo')
   await laptop.page.getByRole('button', { name: 'Connect' }).click()
   await expect(laptop.page.getByRole('alert')).toContainText('The words do not fit, or somebody stands between the two devices.')
   await expect(pc.page.getByText(/and 2 tries\.$/)).toBeVisible()
 
-  await laptop.page.getByRole('textbox', { name: 'Six words' }).fill(words)
+  await laptop.page.getByRole('textbox', { name: 'Six words of the code' }).fill(words)
   await laptop.page.getByRole('button', { name: 'Connect' }).click()
   const onPc = pc.page.getByRole('alertdialog', { name: 'Pair with Laptop?' })
   const onLaptop = laptop.page.getByRole('alertdialog', { name: 'Pair with Gaming PC?' })

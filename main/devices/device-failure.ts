@@ -30,7 +30,10 @@ const sentences = {
   'pairing-closed': ['The other computer shows no code now.', 'Open pairing in its settings and type the new words.'],
   'pairing-expired': ['The code of the other computer has run out.', 'Open pairing there again and type the new words.'],
   'pairing-used': ['This code was used already.', 'Open pairing there again and type the new words.'],
-  'pairing-burned': ['The code was tried too often and counts no more.', 'Open pairing there again and type the new words.'],
+  'pairing-burned': [
+    'The code was tried too often and counts no more.',
+    'Open pairing again on the computer that shows the code, and type the new words.',
+  ],
   'pairing-busy': ['The other computer is pairing with another device right now.', 'Wait a moment and try again.'],
   'pairing-not-proven': [
     'The words do not fit, or somebody stands between the two devices.',

@@ -88,7 +88,7 @@ function Row({ chat, current, onPick, onGone }: RowProps) {
         <span dir="auto" className="min-w-0 flex-1 truncate text-left">
           {chat.title}
         </span>
-        <span className="text-ink-3" title={t(levelName[chat.widestLevel])}>
+        <span className={chat.widestLevel === 'open' ? 'text-open' : 'text-ink-3'} title={t(levelName[chat.widestLevel])}>
           <LevelGlyph level={chat.widestLevel} />
           <span className="sr-only">{t(levelName[chat.widestLevel])}</span>
         </span>

@@ -8,8 +8,8 @@ import { useStream } from '../api/use-stream.ts'
 import { useKeys } from '../app/keys.ts'
 import { go } from '../app/route.ts'
 import { useTexts } from '../messages/texts.tsx'
-import { levelOrder } from '../seal/level.ts'
 import { SecretDialog } from '../seal/secret-dialog.tsx'
+import { useLevelChoice } from '../seal/use-level-choice.ts'
 import { WidenDialog, type Widening } from '../seal/widen-dialog.tsx'
 import { Button } from '../ui/button.tsx'
 import { copyText } from '../ui/clipboard.ts'
@@ -22,6 +22,7 @@ import { ChatMenu } from './chat-menu.tsx'
 import { Composer } from './composer.tsx'
 import { draftSent, keepDraft, useDraft } from './drafts.ts'
 import { ModelNotice } from './model-notice.tsx'
+import { isNarrow } from './narrow.ts'
 import { Transcript } from './transcript.tsx'
 import { useConversation } from './use-conversation.ts'
 
@@ -120,6 +121,7 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
     Escape: () => {
       // An open dialog or menu takes the key first.
       if (!running || document.querySelector('[role="dialog"], [role="alertdialog"], [role="menu"]')) return false
+      if (list.open && isNarrow()) return false
       stopNow()
       return undefined
     },
@@ -128,8 +130,8 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
       void copyText(last.answer)
       return undefined
     },
-    ...Object.fromEntries(levelOrder.map((one, index) => [`Alt+${index + 1}`, () => changeLevel(one) as undefined])),
   })
+  useLevelChoice(levels, changeLevel)
 
   return (
     <main className="flex min-w-0 flex-1 flex-col" data-region="content">

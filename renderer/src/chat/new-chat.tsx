@@ -3,11 +3,10 @@ import type { PrivacyLevel } from '../../../preload/api/chat.ts'
 import { ApiError } from '../../../preload/api/contract.ts'
 import { useApi } from '../api/api-context.tsx'
 import { useStream } from '../api/use-stream.ts'
-import { useKeys } from '../app/keys.ts'
 import { go } from '../app/route.ts'
 import { Mark } from '../frame/mark.tsx'
 import { useTexts } from '../messages/texts.tsx'
-import { levelOrder } from '../seal/level.ts'
+import { useLevelChoice } from '../seal/use-level-choice.ts'
 import { WidenDialog } from '../seal/widen-dialog.tsx'
 import { Button } from '../ui/button.tsx'
 import { ChatHeader, type ListToggle } from './chat-header.tsx'
@@ -34,7 +33,7 @@ export function NewChat({ list }: { list: ListToggle }) {
   const [draft, setDraft] = useDraft('new')
   const levels = useStream('chat.levels', {}).value
   const state = levels?.find((one) => one.level === level)
-  useKeys(Object.fromEntries(levelOrder.map((one, index) => [`Alt+${index + 1}`, () => setLevel(one) as undefined])))
+  useLevelChoice(levels, setLevel)
 
   /** Between the first message and the new screen there is a moment in which another press would make another chat. */
   const made = useRef(false)

@@ -1,6 +1,5 @@
 import { Copy, Download, type LucideIcon, MessageSquare, Moon, Pause, Play, SquarePen, Sun, SunMoon } from 'lucide-react'
 import { useMemo } from 'react'
-import type { PrivacyLevel } from '../../../preload/api/chat.ts'
 import { useCall } from '../api/use-call.ts'
 import { useStream } from '../api/use-stream.ts'
 import { shownKeys } from '../app/keys.ts'
@@ -8,6 +7,7 @@ import { go, screens, useRoute } from '../app/route.ts'
 import { exportChat } from '../chat/export-chat.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { levelName, levelOrder } from '../seal/level.ts'
+import { wishLevel } from '../seal/use-level-choice.ts'
 import { copyText } from '../ui/clipboard.ts'
 import { screenIcons } from './rail.tsx'
 
@@ -33,7 +33,6 @@ export function useCommands(): readonly Command[] {
   const api = useStream('gateway.state', {}).value
   const { run: pause } = useCall('earn.pause')
   const { run: resume } = useCall('earn.resume')
-  const { run: setLevel } = useCall('chat.setLevel')
   const { run: setSettings } = useCall('settings.set')
   const { run: exportCall } = useCall('chat.export')
   const { run: chooseModel } = useCall('models.use')
@@ -75,7 +74,7 @@ export function useCommands(): readonly Command[] {
     if (current) {
       for (const [index, level] of levelOrder.entries()) {
         if (level === current.level) continue
-        const run = (): void => void setLevel({ id: current.id, level: level satisfies PrivacyLevel })
+        const run = (): void => wishLevel(level)
         const label = t('command.switchLevel', { level: t(levelName[level]) })
         commands.push({
           id: `level-${level}`,
@@ -150,5 +149,5 @@ export function useCommands(): readonly Command[] {
       })
     }
     return commands
-  }, [t, route, earn, chats, models, wallet, api, pause, resume, setLevel, setSettings, exportCall, chooseModel])
+  }, [t, route, earn, chats, models, wallet, api, pause, resume, setSettings, exportCall, chooseModel])
 }

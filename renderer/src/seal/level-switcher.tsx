@@ -2,11 +2,13 @@ import { ChevronDown } from 'lucide-react'
 import { Popover, RadioGroup } from 'radix-ui'
 import { useState } from 'react'
 import { isFree, type LevelView, type PrivacyLevel } from '../../../preload/api/chat.ts'
+import { shownKeys } from '../app/keys.ts'
+import { withoutFolder } from '../format/names.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { useCoreWords } from '../messages/use-core-words.ts'
 import { Icon } from '../ui/icon.tsx'
-import { levelName, levelOrder, sealTone, shortName } from './level.ts'
+import { isSetUp, levelName, levelOrder, sealTone, shortName } from './level.ts'
 import { LevelGlyph } from './seal-glyph.tsx'
 
 interface LevelSwitcherProps {
@@ -37,10 +39,7 @@ export function LevelSwitcher({ anchor, level, levels, onLevel, onEvidence }: Le
           collisionPadding={12}
           aria-label={title}
         >
-          <div className="flex items-baseline px-5 pt-4 pb-2.5">
-            <h3 className="flex-1 text-lg font-semibold">{title}</h3>
-            <span className="text-xs text-ink-3">{t('level.keys')}</span>
-          </div>
+          <h3 className="px-5 pt-4 pb-2.5 text-lg font-semibold">{title}</h3>
           <RadioGroup.Root
             aria-label={title}
             value={level}
@@ -77,12 +76,8 @@ export function LevelSwitcher({ anchor, level, levels, onLevel, onEvidence }: Le
   )
 }
 
-/** What has to be set up first is offered once it is: a paired device, an added engine. */
 function offered(level: PrivacyLevel, levels: readonly LevelView[] | undefined): readonly PrivacyLevel[] {
-  const absent = ['level-no-device', 'level-no-engine']
-  const isAbsent = (one: PrivacyLevel): boolean =>
-    absent.includes(levels?.find((other) => other.level === one)?.reasonWords?.code ?? '')
-  return levelOrder.filter((one) => one === level || !isAbsent(one))
+  return levelOrder.filter((one) => one === level || isSetUp(levels?.find((other) => other.level === one)))
 }
 
 interface OptionProps {
@@ -113,6 +108,7 @@ function Option({ level, state, inUse, onChosen }: OptionProps) {
         <span className="flex flex-wrap items-center gap-2">
           <b className={inUse ? 'seal-ink' : ''}>{t(shortName[level])}</b>
           {inUse ? <span className="chip min-h-5!">{t('level.inUse')}</span> : null}
+          <kbd>{shownKeys(`Alt+${levelOrder.indexOf(level) + 1}`)}</kbd>
         </span>
         <span className="block text-sm text-ink-2">
           {(isReady ? undefined : saidReason(state)) ?? t(`level.${state?.engine ? 'external' : level}.who`)}
@@ -121,7 +117,7 @@ function Option({ level, state, inUse, onChosen }: OptionProps) {
       <span className="num max-w-[13.25rem] text-end text-xs text-ink-3">
         {isReady ? (
           <>
-            {state.model}
+            <span title={state.model}>{withoutFolder(state.model ?? '')}</span>
             <br />
             {price}
           </>

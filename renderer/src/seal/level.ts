@@ -53,5 +53,10 @@ export function sealTone(level: PrivacyLevel, state: LevelView | undefined): Sea
 export const mayAsk = (state: LevelView | undefined): boolean =>
   state?.state === 'ready' && state.seal.phase !== 'failed' && (state.seal.phase !== 'idle' || state.asleep === true)
 
+const toSetUp: readonly string[] = ['level-no-device', 'level-no-engine']
+
+/** Whether a level can be chosen: what has to be set up first, a paired device or an added engine, is offered once it is. */
+export const isSetUp = (state: LevelView | undefined): boolean => !toSetUp.includes(state?.reasonWords?.code ?? '')
+
 /** Tone of an answer that was given at a level; it keeps it for ever. @param engine of another program, where one read it */
 export const pastTone = (level: PrivacyLevel, engine?: unknown): SealTone => (engine === undefined ? earnedTone[level] : 'open')

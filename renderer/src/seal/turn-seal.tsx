@@ -1,4 +1,4 @@
-import { LockKeyhole, LockKeyholeOpen, TriangleAlert } from 'lucide-react'
+import { Mail, MailOpen, TriangleAlert } from 'lucide-react'
 import type { Turn } from '../../../preload/api/chat.ts'
 import type { TurnSeal, UsageDeviation } from '../../../preload/api/seal.ts'
 import { shortHash } from '../format/names.ts'
@@ -49,7 +49,7 @@ export function TurnSealMark({ seal }: { seal: TurnSeal }) {
   const { t } = useTexts()
   const { left, isBillWrong, deviations } = useLeaving(seal)
   const why = [...deviations, t('bill.evidence')].join(' ')
-  const mark = seal.scheme === 'none' ? LockKeyholeOpen : LockKeyhole
+  const mark = seal.scheme === 'none' ? MailOpen : Mail
   const name = seal.scheme === 'none' ? t('sent.readable') : seal.scheme === 'v1' ? left : t('sent.sealed')
   return (
     <>
