@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { defaultLimits, pauseReasons } from '../../preload/api/limits.ts'
-import { hourOfWeek, noMemory, type PauseFacts, type PauseLimits, type PauseMemory, pauseOf } from './pause-rule.ts'
+import { noMemory, type PauseFacts, type PauseLimits, type PauseMemory, pauseOf } from './pause-rule.ts'
 
 const nothing: PauseFacts = {
   ...{ gpuTemperatureC: null, gpuPrograms: null, idleMs: null, locked: null, onBattery: null, metered: null },
@@ -122,12 +122,4 @@ describe('programs that every computer with a screen has', () => {
   it.each(['dwmgame.exe', 'Xorg racing', 'chromeworld'])('%s is any other', (name) =>
     expect(lasting({ gpuPrograms: [program(name, 90)] }).reasons).toEqual(['game']),
   )
-})
-
-describe('hourOfWeek', () => {
-  it.each([
-    [new Date(2026, 10, 23, 0, 0), 0],
-    [at, 2 * 24 + 14],
-    [new Date(2026, 10, 29, 23, 59), 167],
-  ])('%s', (when, hour) => expect(hourOfWeek(when)).toBe(hour))
 })

@@ -1,5 +1,6 @@
 import { type PauseReason, pauseReasons } from '../../preload/api/limits.ts'
 import { programKind } from './desktop-programs.ts'
+import { hourOfWeek } from './schedule.ts'
 
 /** What of a computer counts for the rule; null is what it does not tell, and never pauses. */
 export interface PauseFacts {
@@ -69,11 +70,6 @@ const stillPercent = 5
 const steadyMs = 900
 /** A page that moves, or a film that begins. */
 const browserSteadyMs = 10_000
-
-/** Hour of the week, from Monday 0 o'clock. */
-export function hourOfWeek(at: Date): number {
-  return ((at.getDay() + 6) % 7) * 24 + at.getHours()
-}
 
 /**
  * Whether serving has to wait, and why: every reason that holds, in the order of the table. Nothing but its arguments decides; give the memory of the last

@@ -1,7 +1,8 @@
 import type { Limits, PauseReason } from '../../preload/api/limits.ts'
 import type { Words } from '../base/failure.ts'
 import type { PauseState } from './pause-keeper.ts'
-import { canPassOver, coolerByC, givingWay, hourOfWeek } from './pause-rule.ts'
+import { canPassOver, coolerByC, givingWay } from './pause-rule.ts'
+import { nextAllowedMs } from './schedule.ts'
 
 /** What pauses serving, and the limits that it was judged by. */
 export type LimitPause = Pick<PauseState, 'reasons' | 'program' | 'temperatureC'> & {
@@ -83,21 +84,25 @@ function said(reason: PauseReason, pause: LimitPause, nowMs: number): Said {
     case 'metered':
       return { title: 'Paused on a metered connection', line: 'Starts again on a connection that is not paid by volume.' }
     case 'schedule': {
-      const until = schedule === null ? null : nextAllowed(schedule, nowMs)
-      return until === null
+      const untilMs = schedule === null ? null : nextAllowedMs(schedule, nowMs)
+      return untilMs === null
         ? { title: 'Off by your schedule', line: 'It allows no hour of the week.', variant: '-never' }
-        : { title: `Off by your schedule until ${until}`, line: 'Starts again by itself.', values: { until } }
+        : offUntil(untilMs, nowMs)
     }
     case 'not-paying':
       return { title: 'Paused, it does not pay now', line: 'The last 3 hours cost more than they earned.' }
   }
 }
 
-/** The next hour that may earn, as the local clock shows it, e.g. `23:00`; null when the week has none. */
-function nextAllowed(schedule: readonly boolean[], nowMs: number): string | null {
-  const at = new Date(nowMs)
-  const from = hourOfWeek(at)
-  for (let hours = 1; hours <= schedule.length; hours++)
-    if (schedule[(from + hours) % schedule.length]) return `${String((from + hours) % 24).padStart(2, '0')}:00`
-  return null
+const days = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const
+const dayMs = 24 * 60 * 60_000
+
+/** A time of the clock that comes within a day needs no name of its day. */
+function offUntil(untilMs: number, nowMs: number): Said {
+  const at = new Date(untilMs)
+  const until = [at.getHours(), at.getMinutes()].map((part) => String(part).padStart(2, '0')).join(':')
+  const line = 'Starts again by itself.'
+  if (untilMs - nowMs < dayMs) return { title: `Off by your schedule until ${until}`, line, values: { until } }
+  const day = days[at.getDay()] ?? 'Sunday'
+  return { title: `Off by your schedule until ${day}, ${until}`, line, values: { until, day }, variant: '-day' }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { pauseReasons } from '../../../preload/api/limits.ts'
 import { makeFormats } from '../format/use-format.ts'
 import ru from './core.ru.json'
 import { sayOfCore } from './core-words.ts'
@@ -45,6 +46,17 @@ describe('what the core says', () => {
     expect(phases).toContain('authorizing')
     for (const phase of phases) if (phase !== 'ready') expect(ru.codes).toHaveProperty(`client-${phase}`)
     expect(Object.keys(ru.sentences).filter((sentence) => !all.includes(`'${sentence}'`))).toEqual([])
+  })
+
+  it('has them for every reason that pauses serving', () => {
+    // Title and line are built: `pause-${reason}${variant}`.
+    const built = [...pauseReasons.filter((reason) => reason !== 'not-paying'), 'schedule-day', 'schedule-never']
+    for (const reason of built) for (const end of ['', '-line']) expect(ru.codes).toHaveProperty(`pause-${reason}${end}`)
+    const until = (day: string): string => inRussian('pause-schedule-day', { day, until: '07:00' })
+    expect([until('Tuesday'), until('Sunday')].map((text) => text.split(' до ')[1])).toEqual([
+      'вторника, 07:00',
+      'воскресенья, 07:00',
+    ])
   })
 
   it('has them however many endpoints were asked for the registry', () => {
