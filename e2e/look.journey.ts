@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type BrowserContext, expect, type Page, test } from '@playwright/test'
 import { type RunningApp, startApp } from './support/app.ts'
-import { findingsOfAxe } from './support/axe.ts'
+import { clearToAll, findingsOfAxe } from './support/axe.ts'
 import { conditionTools } from './support/conditions.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
 import {
@@ -201,6 +201,59 @@ test('a limit counts at once, and Earn says that it pauses and why', async () =>
   await expect(page.getByRole('radio', { name: 'Own', exact: true })).toBeChecked()
   await goTo(page, 'Earn')
   await expect(earnTitle()).not.toContainText('Paused')
+})
+
+test('hours painted by mouse and by keyboard pause earning, and Earn says until when', async () => {
+  await goTo(page, 'Earn')
+  await page.getByRole('button', { name: 'Schedule' }).click()
+  const card = page.getByRole('region', { name: 'Schedule' })
+  await expect(card.getByRole('heading', { name: 'Schedule' })).toBeFocused()
+  const cells = card.getByRole('table').getByRole('button')
+  await expect(cells).toHaveCount(168)
+  const hoursOn = card.getByRole('button', { pressed: true }).and(cells)
+  await expect(hoursOn).toHaveCount(168)
+
+  // The pointer: from the first hour of Monday over the whole week, with one stop on its way.
+  await cells.nth(0).hover()
+  await page.mouse.down()
+  await cells.nth(60).hover()
+  await expect(hoursOn).toHaveCount(168 - 3 * 13)
+  await cells.nth(167).hover()
+  await page.mouse.up()
+  await expect(hoursOn).toHaveCount(0)
+  await expect(card.getByText('No hour is left: this computer never serves.')).toBeVisible()
+  await expect(card.getByText('Pauses now')).toBeVisible()
+  await clearToAll(page, pictures, 'schedule')
+
+  // Keys: from there to the hour after the next one and the one behind it.
+  const ahead = new Date(Date.now() + 2 * 3_600_000)
+  const at = ((ahead.getDay() + 6) % 7) * 24 + Math.min(ahead.getHours(), 22)
+  await expect(cells.nth(0)).toBeFocused()
+  for (let day = 0; day < Math.floor(at / 24); day++) await page.keyboard.press('ArrowDown')
+  for (let hour = 0; hour < at % 24; hour++) await page.keyboard.press('ArrowRight')
+  await page.keyboard.press('Space')
+  await page.keyboard.press('Shift+ArrowRight')
+  await expect(hoursOn).toHaveCount(2)
+  for (const one of [at, at + 1]) await expect(cells.nth(one)).toHaveAttribute('aria-pressed', 'true')
+
+  await goTo(page, 'Earn')
+  await expect(earnTitle()).toHaveText(new RegExp(`^Off by your schedule until (\\w+, )?${String(at % 24).padStart(2, '0')}:00$`))
+  await page.screenshot({ path: join(pictures, 'earn-schedule.png') })
+  await page.getByRole('button', { name: 'Earn anyway' }).click()
+  await expect(earnTitle()).not.toContainText('Off by your schedule')
+
+  // The list says the same, and sets hours without the grid.
+  await page.getByRole('button', { name: 'Schedule' }).click()
+  await expect(card.getByText('passed over')).toBeVisible()
+  await card.getByRole('group', { name: 'Days' }).getByRole('button', { name: 'Sat' }).click()
+  await card.getByRole('combobox', { name: 'From' }).selectOption('23')
+  await card.getByRole('combobox', { name: 'to' }).selectOption('1')
+  await card.getByRole('button', { name: 'Earn then' }).click()
+  for (const one of [23, 24, 143, 144]) await expect(cells.nth(one)).toHaveAttribute('aria-pressed', 'true')
+  await card.getByRole('radio', { name: 'Always' }).click()
+  await expect(hoursOn).toHaveCount(168)
+  await goTo(page, 'Earn')
+  await expect(earnTitle()).not.toContainText('Off by your schedule')
 })
 
 test('a game is given the memory of the model, and the page says so everywhere', async () => {

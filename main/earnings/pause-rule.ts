@@ -1,6 +1,5 @@
-import { type PauseReason, pauseReasons } from '../../preload/api/limits.ts'
+import { hourOfWeek, type PauseReason, pauseReasons } from '../../preload/api/limits.ts'
 import { programKind } from './desktop-programs.ts'
-import { hourOfWeek } from './schedule.ts'
 
 /** What of a computer counts for the rule; null is what it does not tell, and never pauses. */
 export interface PauseFacts {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
-import { weekHours } from '../../preload/api/limits.ts'
-import { hourOfWeek, nextAllowedMs } from './schedule.ts'
+import { hourOfWeek, weekHours } from '../../preload/api/limits.ts'
+import { nextAllowedMs } from './schedule.ts'
 
 const zone = process.env.TZ
 const inZone = (name: string): void => {

@@ -1,9 +1,4 @@
-import type { Limits } from '../../preload/api/limits.ts'
-
-/** Hour of the week as the local clock shows it, from Monday 0 o'clock. */
-export function hourOfWeek(at: Date): number {
-  return ((at.getDay() + 6) % 7) * 24 + at.getHours()
-}
+import { hourOfWeek, type Limits } from '../../preload/api/limits.ts'
 
 /** Every time zone's hours begin at such a moment. */
 const quarterMs = 15 * 60_000

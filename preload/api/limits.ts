@@ -17,6 +17,9 @@ export type PauseReason = z.infer<typeof pauseReason>
 /** Hours of a week. */
 export const weekHours = 168
 
+/** Hour of the week as the local clock shows it, from Monday 0 o'clock. */
+export const hourOfWeek = (at: Date): number => ((at.getDay() + 6) % 7) * 24 + at.getHours()
+
 /** When this computer serves and when its engine holds memory, by its owner's will (ui.md §5.6, Earning limits). */
 export const limits = z.object({
   /** The card pauses here and goes on 8 °C below. */

@@ -116,6 +116,8 @@ const asleep = (scene: Scene): void => {
 
 const looks: readonly Look[] = [
   { name: 'limits', path: '#/settings/limits' },
+  { name: 'schedule', path: '#/settings/schedule' },
+  { name: 'schedule-ru', path: '#/settings/schedule', language: 'ru' },
   { name: 'limits-end', path: '#/settings/limits', act: toEnd },
   { name: 'limits-ru', path: '#/settings/limits', language: 'ru' },
   { name: 'limits-end-ru', path: '#/settings/limits', language: 'ru', act: toEnd },

@@ -1,4 +1,4 @@
-import { Box, Gauge, Pause, Play } from 'lucide-react'
+import { Box, CalendarClock, Gauge, Pause, Play } from 'lucide-react'
 import { useState } from 'react'
 import type { EarnState } from '../../../preload/api/earn.ts'
 import { useCall } from '../api/use-call.ts'
@@ -87,21 +87,20 @@ function HeroAction({ earn, busy, onPause, onResume, onAnyway }: HeroActionProps
     case 'paused':
       if (earn.pause)
         return (
-          <div className="flex flex-wrap gap-2">
-            <Button size="lg" icon={<Icon of={Gauge} size={18} />} onClick={() => go('settings', 'limits')}>
-              {t('earn.limits')}
-            </Button>
+          <HeroActions>
             {earn.pause.canPassOver ? (
               <Button size="lg" kind="primary" icon={<Icon of={Play} size={18} />} disabled={busy} onClick={onAnyway}>
                 {t('earn.anyway')}
               </Button>
             ) : null}
-          </div>
+          </HeroActions>
         )
       return (
-        <Button size="lg" kind="primary" icon={<Icon of={Play} size={18} />} disabled={busy} onClick={onResume}>
-          {t('earn.resume')}
-        </Button>
+        <HeroActions>
+          <Button size="lg" kind="primary" icon={<Icon of={Play} size={18} />} disabled={busy} onClick={onResume}>
+            {t('earn.resume')}
+          </Button>
+        </HeroActions>
       )
     case 'not-set-up':
       return (
@@ -114,11 +113,29 @@ function HeroAction({ earn, busy, onPause, onResume, onAnyway }: HeroActionProps
       return null
     default:
       return (
-        <Button size="lg" icon={<Icon of={Pause} size={18} />} disabled={busy} onClick={onPause}>
-          {t('earn.pause')}
-        </Button>
+        <HeroActions>
+          <Button size="lg" icon={<Icon of={Pause} size={18} />} disabled={busy} onClick={onPause}>
+            {t('earn.pause')}
+          </Button>
+        </HeroActions>
       )
   }
+}
+
+/** What can be done now, after what earning may cost this computer and when it may happen. */
+function HeroActions({ children }: { children: React.ReactNode }) {
+  const { t } = useTexts()
+  return (
+    <div className="flex flex-wrap gap-2">
+      <Button size="lg" kind="ghost" icon={<Icon of={Gauge} size={18} />} onClick={() => go('settings', 'limits')}>
+        {t('earn.limits')}
+      </Button>
+      <Button size="lg" kind="ghost" icon={<Icon of={CalendarClock} size={18} />} onClick={() => go('settings', 'schedule')}>
+        {t('earn.schedule')}
+      </Button>
+      {children}
+    </div>
+  )
 }
 
 function SettlementCell({ earn }: { earn: EarnState }) {

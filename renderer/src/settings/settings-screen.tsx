@@ -14,7 +14,7 @@ import { Segmented } from '../ui/segmented.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { Devices } from './devices/devices.tsx'
 import { Engines } from './engines/engines.tsx'
-import { Limits } from './limits/limits.tsx'
+import { Limits, limitPlaces } from './limits/limits.tsx'
 import { LocalApi } from './local-api/local-api.tsx'
 import { ModelStorage } from './model-storage.tsx'
 
@@ -34,7 +34,8 @@ const icons: Record<SectionName, LucideIcon> = {
 
 export function SettingsScreen({ section }: { section: string | undefined }) {
   const { t } = useTexts()
-  const shown = sections.find((one) => one === section) ?? 'appearance'
+  const place = limitPlaces.find((one) => one === section)
+  const shown = place ? 'limits' : (sections.find((one) => one === section) ?? 'appearance')
   return (
     <div className="flex min-w-0 flex-1">
       <nav className="settings-nav" aria-label={t('settings.sections')} data-region="list">
@@ -51,19 +52,17 @@ export function SettingsScreen({ section }: { section: string | undefined }) {
             <ScreenTitle key={shown}>{t(`settings.${shown}`)}</ScreenTitle>
             {shown === 'about' ? null : <span className="ms-auto text-sm text-ink-2">{t('settings.saved')}</span>}
           </div>
-          <Section section={shown} />
+          {shown === 'limits' ? <Limits key={place} at={place} /> : <Section section={shown} />}
         </div>
       </main>
     </div>
   )
 }
 
-function Section({ section }: { section: SectionName }) {
+function Section({ section }: { section: Exclude<SectionName, 'limits'> }) {
   switch (section) {
     case 'about':
       return <About />
-    case 'limits':
-      return <Limits />
     case 'api':
       return <LocalApi />
     case 'engines':

@@ -9,7 +9,8 @@ import { Segmented } from '../../ui/segmented.tsx'
 import { Skeleton } from '../../ui/skeleton.tsx'
 import { Switch } from '../../ui/switch.tsx'
 import { useNow } from './now-words.ts'
-import { presetNames, presetOf, presets, scheduleNames, scheduleOf, schedules } from './presets.ts'
+import { presetNames, presetOf, presets } from './presets.ts'
+import { ScheduleCard } from './schedule/schedule-card.tsx'
 
 /** The rules that are on or off, in the order of the table of reasons. */
 const rules = [
@@ -24,8 +25,12 @@ const temperatures = [70, 75, 80, 85, 90] as const
 const gracesMs = [0, 500, 1_000, 10_000, 60_000] as const
 const idleMinutes = [5, 10, 30, 0] as const
 
-/** When this computer serves, and when its engine holds memory; each with what the computer tells of it now. */
-export function Limits() {
+/** Places of this screen that others lead to, by their names in the address. */
+export const limitPlaces = ['schedule'] as const
+export type LimitPlace = (typeof limitPlaces)[number]
+
+/** When this computer serves, and when its engine holds memory; each with what the computer tells of it now. @param at what to come to first */
+export function Limits({ at }: { at?: LimitPlace | undefined }) {
   const { t } = useTexts()
   const format = useFormat()
   const { value: settings, error } = useStream('settings', {})
@@ -37,6 +42,7 @@ export function Limits() {
   const change = (part: Partial<LimitValues>): void => void set.run(part)
   const preset = presetOf(limits)
   const isHeld = (reason: PauseReason): boolean => state?.pausing.includes(reason) ?? false
+  const isPassedOver = (reason: PauseReason): boolean => state?.allowed.includes(reason) ?? false
   return (
     <>
       {set.error ? <Refusal error={set.error} /> : null}
@@ -71,7 +77,7 @@ export function Limits() {
             text={t(`limits.${reason}.text`)}
             now={now.of(reason)}
             held={isHeld(reason)}
-            passedOver={state?.allowed.includes(reason) ?? false}
+            passedOver={isPassedOver(reason)}
             toggle={{ on: limits[key], onChange: (on) => change({ [key]: on }) }}
           />
         ))}
@@ -83,17 +89,15 @@ export function Limits() {
             onChange={(degrees) => change({ temperatureC: Number(degrees) })}
           />
         </Row>
-        <Row name={t('limits.schedule')} text={t('limits.schedule.text')} held={isHeld('schedule')}>
-          <Segmented
-            label={t('limits.schedule')}
-            value={scheduleOf(limits.schedule) ?? ''}
-            options={scheduleNames.map((name) => ({ value: name as string, label: t(`limits.schedule.${name}`) }))}
-            onChange={(name) => {
-              const chosen = scheduleNames.find((one) => one === name)
-              if (chosen) change({ schedule: schedules[chosen] })
-            }}
-          />
-        </Row>
+      </section>
+      <section className="card" aria-label={t('limits.schedule')}>
+        <ScheduleCard
+          schedule={limits.schedule}
+          held={isHeld('schedule')}
+          passedOver={isPassedOver('schedule')}
+          arrived={at === 'schedule'}
+          onChange={async (schedule) => (await set.run({ schedule })) !== null}
+        />
       </section>
       <section className="card" aria-label={t('limits.memory')}>
         <div className="card-head">
