@@ -7,6 +7,7 @@ import type { ChatService } from './chat/chat-service.ts'
 import { writeEvidence } from './chat/privacy/evidence-file.ts'
 import type { Privacy } from './chat/privacy/privacy.ts'
 import type { AppDevices } from './core/app-devices.ts'
+import type { AppElectricity } from './core/app-electricity.ts'
 import type { AppGateway } from './core/app-gateway.ts'
 import type { AppLimits } from './core/app-limits.ts'
 import type { AppNetwork } from './core/app-network.ts'
@@ -53,6 +54,7 @@ export interface ApiParts {
   readonly ledger: Ledger
   readonly role: Watchable<EarnRole>
   readonly limits: AppLimits
+  readonly electricity: AppElectricity
   readonly network: AppNetwork
   readonly api: AppGateway
   readonly paired: AppDevices
@@ -67,7 +69,23 @@ const done = {} as const
 /** Implements preload/api over the roles: one line a call, so that this file is also the list of what a page can cause. */
 export function createHandlers(parts: ApiParts): Handlers {
   const { devices } = parts.paired
-  const { api, chat, privacy, engine, info, ledger, library, limits, models, network, others, progress, role, settings } = parts
+  const {
+    api,
+    chat,
+    electricity,
+    privacy,
+    engine,
+    info,
+    ledger,
+    library,
+    limits,
+    models,
+    network,
+    others,
+    progress,
+    role,
+    settings,
+  } = parts
 
   const worker = (): Worker => {
     const now = network.worker.value
@@ -138,6 +156,7 @@ export function createHandlers(parts: ApiParts): Handlers {
         return done
       },
       'limits.set': (input) => limits.set(input),
+      'electricity.set': (input) => electricity.set(input),
       'gateway.set': async (input) => {
         await api.gateway.set(input)
         return done
@@ -254,7 +273,7 @@ export function createHandlers(parts: ApiParts): Handlers {
       'chat.list': (_input, signal) => chat.list.values(signal),
       'chat.conversation': (input, signal) => chat.conversation(input, signal),
       'chat.levels': (_input, signal) => chat.levels.values(signal),
-      'earn.state': (_input, signal) => earnStates(ledger, role, signal),
+      'earn.state': (_input, signal) => earnStates({ ledger, energy: electricity }, role, signal),
       'limits.state': (_input, signal) => changes(() => limits.view(), signal, { intervalMs: 500 }),
       'app.start': (_input, signal) => progress.state.values(signal),
       settings: (_input, signal) => settings.values(signal),

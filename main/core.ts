@@ -11,6 +11,7 @@ import { Privacy } from './chat/privacy/privacy.ts'
 import { SealKeeper } from './chat/privacy/seal-keeper.ts'
 import type { ChildEntries } from './child-entries.ts'
 import { openAppDevices } from './core/app-devices.ts'
+import { openAppElectricity } from './core/app-electricity.ts'
 import { openAppGateway } from './core/app-gateway.ts'
 import { openAppLimits } from './core/app-limits.ts'
 import { beginServing } from './core/begin-serving.ts'
@@ -169,7 +170,16 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     logger: logger.room('serving'),
   })
   const { external } = serving
-  const limits = openAppLimits({ engine, others, network, external, settings, gpus, shellPids, logger: logger.room('limits') })
+  const electricity = openAppElectricity({
+    database: ledgerDatabase,
+    ...{ ledger, engine, external, network, settings, gpus },
+    logger: logger.room('earnings'),
+  })
+  const limits = openAppLimits({
+    ...{ engine, others, network, external, settings, gpus, shellPids },
+    lastHours: () => electricity.lastHours(),
+    logger: logger.room('limits'),
+  })
   const models = new ModelKeeper({
     library,
     engine,
@@ -298,6 +308,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     ledger,
     role: earnRole({ engine: serving, external, network, disk: room.state, settings, pauses: limits.pauses }),
     limits,
+    electricity,
     network,
     api,
     paired,
@@ -322,7 +333,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
           others: () => others.stop(),
           network: () => network.stop(),
         },
-        { recorder: () => recorder.close(), room: () => room.close() },
+        { recorder: () => recorder.close(), electricity: () => electricity.close(), room: () => room.close() },
         { chats: () => chatDatabase.close(), ledger: () => ledgerDatabase.close() },
         { sealer: () => sealer.close(), secrets: () => secretStore.close(), vault: () => vault.close(), proxy: undoProxy },
         { lock: () => lock.release() },

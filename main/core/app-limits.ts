@@ -1,6 +1,7 @@
 import type { Limits, LimitsState } from '../../preload/api/limits.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Watchable } from '../base/signal.ts'
+import type { LastHours } from '../earnings/net.ts'
 import { PauseKeeper, type PauseState } from '../earnings/pause-keeper.ts'
 import { ConditionWatch } from '../hardware/condition-watch.ts'
 import type { ConditionSources } from '../hardware/conditions.ts'
@@ -26,6 +27,8 @@ export interface AppLimitsParts {
   readonly shellPids?: (() => ReadonlySet<number>) | undefined
   /** This computer's, unless given. */
   readonly sources?: ConditionSources
+  /** What the last hours left, and whether a loss pauses; never, unless given. */
+  readonly lastHours?: () => LastHours
   readonly logger: Logger
 }
 
@@ -51,6 +54,7 @@ export function openAppLimits({
   gpus,
   shellPids = () => new Set<number>(),
   sources = systemConditions(),
+  lastHours,
   logger,
 }: AppLimitsParts): AppLimits {
   // The window is drawn by a process that the shell started beside this one.
@@ -58,7 +62,12 @@ export function openAppLimits({
     [process.pid, process.ppid, engine.pid, ...(others?.pids ?? [])].includes(pid) || shellPids().has(pid)
   const watch = new ConditionWatch({ sources, gpus: gpus(), isOurs })
   const practice = network.chainKind === 'local'
-  const keeper = new PauseKeeper({ conditions: watch.state, limits: () => settings.value.limits, practice })
+  const keeper = new PauseKeeper({
+    conditions: watch.state,
+    limits: () => settings.value.limits,
+    practice,
+    ...(lastHours && { lastHours }),
+  })
   const stopSettings = settings.onChange(() => keeper.look())
   const life = new EngineLife({ engine, ...(others && { others }), network, external, settings, pauses: keeper.state, logger })
   return {

@@ -5,7 +5,7 @@ const gpuBackend = (name: string): 'cuda' | 'vulkan' | 'metal' | undefined =>
   name === 'cuda' || name === 'vulkan' || name === 'metal' ? name : undefined
 
 /** Vulkan writes the name of its driver after that of the card. */
-const isNamed = (device: string, card: string): boolean => device === card || device.startsWith(`${card} (`)
+export const isNamed = (device: string, card: string): boolean => device === card || device.startsWith(`${card} (`)
 
 /** Adds to the cards what the engine's library found when it loaded a model: its list names the cards that its back end uses. A name that two cards have says nothing. */
 export function seenByEngine(facts: HardwareFacts, state: EngineState): HardwareFacts {

@@ -17,7 +17,7 @@ export interface EarnRoleParts {
   readonly external: Watchable<Pick<ServingEngine, 'name' | 'isLooking'> | null>
   readonly network: AppNetwork
   readonly disk: Watchable<DiskState>
-  readonly settings: Watchable<Pick<Settings, 'earningPaused' | 'limits'>>
+  readonly settings: Watchable<Pick<Settings, 'earningPaused' | 'limits' | 'prices'>>
   readonly pauses: Watchable<PauseState>
 }
 
@@ -54,6 +54,7 @@ export function earnRole({ engine, external, network, disk, settings, pauses }: 
       link: link(worker),
       paused: settings.value.earningPaused && worker !== null,
       pause: { ...pauses.value, limits: settings.value.limits },
+      prices: settings.value.prices,
       running: worker?.state.value.running ?? 0,
       ...(live ? { ownerAddress: live.user.toString({ bounceable: false }) } : {}),
       ...(fee === undefined ? {} : { workerFeePerToken: fee }),

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { EarnState } from '../../preload/api/earn.ts'
+import { noPrices } from '../../preload/api/electricity.ts'
 import { figureTon, trayModel } from './tray-model.ts'
 
+const noUse = {
+  ...{ servingMs: 0, measuredMs: 0, drawnJ: 0, restJ: 0, socketJ: 0 },
+  ...{ costMicros: null, worthMicros: null, netMicros: null },
+}
 const state = (change: Partial<EarnState>): EarnState => ({
   status: 'waiting',
   title: 'Ready, waiting for requests',
@@ -23,6 +28,7 @@ const state = (change: Partial<EarnState>): EarnState => ({
   answered: 0,
   cancelled: 0,
   failed: 0,
+  electricity: { prices: noPrices, source: 'nothing', today: noUse, last7Days: noUse },
   ...change,
 })
 

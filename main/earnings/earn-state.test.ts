@@ -32,12 +32,14 @@ const ready: EarnRole = {
   running: 0,
   settleFeeEstimate: 20_000_000n,
 }
+const noEnergy = { servingMs: 0, measuredMs: 0, drawnJ: 0, restJ: 0 }
 const nothing: EarnFigures = {
   totals: { counted: 0n, pending: 0n, settled: 0n, answered: 0, cancelled: 0, failed: 0 },
   week: [],
   requests: [],
   payouts: [],
   lastActiveMs: undefined,
+  energy: { source: 'nothing', today: noEnergy, week: noEnergy },
 }
 
 describe('earnStatus', () => {
@@ -173,7 +175,7 @@ describe('earnStates', () => {
     const ledger = openLedger(database)
     const role = new Signal(ready)
     const control = new AbortController()
-    const states = earnStates(ledger, role, control.signal, () => now)
+    const states = earnStates({ ledger, energy: { source: 'nothing', since: () => noEnergy } }, role, control.signal, () => now)
     const next = async (): Promise<z.output<typeof earnStateSchema>> => {
       const { value } = await states.next()
       return value ?? expect.fail('the stream ended')

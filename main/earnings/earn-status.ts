@@ -1,4 +1,5 @@
 import type { EarnState, EarnStatus } from '../../preload/api/earn.ts'
+import type { Prices } from '../../preload/api/electricity.ts'
 import type { Words } from '../base/failure.ts'
 import type { EngineState } from '../inference/engine.ts'
 import { type LimitPause, pausedByLimits } from './pause-words.ts'
@@ -24,6 +25,8 @@ export interface EarnRole {
   readonly paused: boolean
   /** By the limits; left out: nothing holds. */
   readonly pause?: LimitPause
+  /** What the owner says of prices; left out: nothing. */
+  readonly prices?: Prices | undefined
   /** Requests that are being answered now. */
   readonly running: number
   /** User-friendly address that receives payouts. */

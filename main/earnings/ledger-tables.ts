@@ -63,4 +63,14 @@ export const earningsMigrations: readonly string[] = [
     coalesce((SELECT max(last) FROM counted WHERE worker_contract = address AND forgotten = 0), 0));
   -- 1: the proxy told only its total; that this request is a part of it follows from what the worker has reported.
   ALTER TABLE counted ADD COLUMN inferred INTEGER NOT NULL DEFAULT 0;`,
+
+  `-- What answering took in a quarter of an hour, counted in quarters since 1970: for so long, of which so long was measured; joules drawn by the
+  -- cards meanwhile, and what they would have drawn at rest.
+  CREATE TABLE energy (
+    quarter INTEGER PRIMARY KEY,
+    serving_ms REAL NOT NULL,
+    measured_ms REAL NOT NULL,
+    drawn_j REAL NOT NULL,
+    rest_j REAL NOT NULL
+  ) STRICT;`,
 ]

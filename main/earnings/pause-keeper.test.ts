@@ -4,7 +4,8 @@ import { Signal } from '../base/signal.ts'
 import type { Conditions } from '../hardware/conditions.ts'
 import type { EarnRole } from './earn-status.ts'
 import { earnStatus } from './earn-status.ts'
-import { PauseKeeper } from './pause-keeper.ts'
+import type { LastHours } from './net.ts'
+import { PauseKeeper, type PauseKeeperOptions } from './pause-keeper.ts'
 
 const quiet: Conditions = {
   ...{ gpuTemperatureC: 50, gpuPrograms: [], idleMs: 1e9, locked: false, onBattery: false, metered: false },
@@ -21,10 +22,14 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-function scene({ practice = false, ...limits }: Partial<Limits> & { practice?: boolean } = {}) {
+function scene({
+  practice = false,
+  lastHours,
+  ...limits
+}: Partial<Limits> & Pick<PauseKeeperOptions, 'lastHours'> & { practice?: boolean } = {}) {
   const conditions = new Signal(quiet)
   let now: Limits = { ...defaultLimits, ...limits }
-  keeper = new PauseKeeper({ conditions, limits: () => now, practice })
+  keeper = new PauseKeeper({ conditions, limits: () => now, practice, ...(lastHours && { lastHours }) })
   const opened = keeper
   return {
     keeper: opened,
@@ -82,6 +87,25 @@ describe('PauseKeeper', () => {
     expect(reasons()).toEqual([])
   })
 
+  it('pauses by the clock while the last hours cost more than they earned, if the owner wants that', () => {
+    let hours: LastHours = { pauses: true, netMicros: null, currency: 'EUR' }
+    const { keeper, reasons } = scene({ lastHours: () => hours })
+    const later = (next: Partial<LastHours>): readonly string[] => {
+      hours = { ...hours, ...next }
+      vi.advanceTimersByTime(1_000)
+      return reasons()
+    }
+    expect(reasons()).toEqual([])
+    expect(later({ netMicros: 0 })).toEqual([])
+    expect(later({ netMicros: -50_000 })).toEqual(['not-paying'])
+    expect(keeper.state.value.loss).toEqual({ micros: 50_000, currency: 'EUR' })
+    expect(later({ pauses: false })).toEqual([])
+    expect(keeper.state.value.loss).toBeUndefined()
+    later({ pauses: true })
+    keeper.anyway()
+    expect(reasons()).toEqual([])
+  })
+
   it('passes over what the owner passed over, until it ends, and never over a battery or heat', () => {
     const { keeper, reasons, facts } = scene()
     facts({ gpuPrograms: [trainer], onBattery: true })
@@ -128,6 +152,14 @@ describe('the words of a pause', () => {
     [{ reasons: ['user-active'] } as const, 'Paused', 'Paused while you use the computer', '5 quiet minutes', true],
     [{ reasons: ['battery'] } as const, 'Paused', 'Paused on battery', 'plugged in', false],
     [{ reasons: ['metered'] } as const, 'Paused', 'Paused on a metered connection', 'not paid by volume', false],
+    [
+      { reasons: ['not-paying'], loss: { micros: 50_000, currency: 'USD' } } as const,
+      ...(['Paused', 'Paused, it does not pay now', 'The last 3 hours cost $0.05 more than they earned.', true] as const),
+    ],
+    [
+      { reasons: ['not-paying'], loss: { micros: 212, currency: 'USD' } } as const,
+      ...(['Paused', 'Paused, it does not pay now', 'The last 3 hours cost $0.0002 more', true] as const),
+    ],
     [
       { reasons: ['schedule'], limits: { ...defaultLimits, schedule: free } } as const,
       ...(['Paused', 'Off by your schedule until 23:00', 'by itself', true] as const),

@@ -1,6 +1,8 @@
+import type { Currency } from '../../preload/api/electricity.ts'
 import type { Limits, PauseReason } from '../../preload/api/limits.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import type { Conditions } from '../hardware/conditions.ts'
+import type { LastHours } from './net.ts'
 import { canPassOver, givingWay, noMemory, type PauseMemory, pauseOf } from './pause-rule.ts'
 
 export interface PauseState {
@@ -12,12 +14,18 @@ export interface PauseState {
   readonly program: string | null
   /** Of the hottest card, while it is too hot. */
   readonly temperatureC: number | null
+  /** Of the last hours, while it does not pay. */
+  readonly loss?: { readonly micros: number; readonly currency: Currency }
 }
+
+const unknownHours: LastHours = { pauses: false, netMicros: null, currency: null }
 
 export interface PauseKeeperOptions {
   readonly conditions: Watchable<Conditions>
   /** What the owner allows; read at each look. */
   readonly limits: () => Limits
+  /** What the last hours left; not known, unless given. */
+  readonly lastHours?: () => LastHours
   /** On the practice network the rules that only concern earning hold where the owner says so (ui.md §13.2). */
   readonly practice: boolean
   /** Unix time in ms. */
@@ -49,11 +57,11 @@ export class PauseKeeper {
 
   /** The limits have changed. */
   look(): void {
-    const { conditions, limits, practice, now = Date.now } = this.#options
+    const { conditions, limits, lastHours = () => unknownHours, practice, now = Date.now } = this.#options
     const allows = limits()
-    // No power price is asked for, so whether serving pays is not known.
-    const facts = { ...conditions.value, lastHoursNet: null }
-    const pause = pauseOf(facts, { ...allows, whenNotPaying: false }, this.#memory, new Date(now()))
+    const { pauses, netMicros, currency } = lastHours()
+    const facts = { ...conditions.value, lastHoursNet: netMicros }
+    const pause = pauseOf(facts, { ...allows, whenNotPaying: pauses }, this.#memory, new Date(now()))
     this.#memory = pause.memory
     const counts = (reason: PauseReason): boolean => !practice || allows.onPractice || givingWay.has(reason)
     const held = pause.reasons.filter(counts)
@@ -64,6 +72,9 @@ export class PauseKeeper {
       allowed: this.#allowed,
       program: pause.program,
       temperatureC: reasons.includes('thermal') ? facts.gpuTemperatureC : null,
+      ...(reasons.includes('not-paying') &&
+        netMicros !== null &&
+        currency !== null && { loss: { micros: -netMicros, currency } }),
     }
     if (JSON.stringify(next) !== JSON.stringify(this.#state.value)) this.#state.set(next)
   }

@@ -12,7 +12,7 @@ export interface PauseFacts {
   readonly locked: boolean | null
   readonly onBattery: boolean | null
   readonly metered: boolean | null
-  /** What the last hours earned after the power they took; negative when it does not pay. Null while the power price is not known. */
+  /** What the last hours earned after the power they took; negative when it does not pay. Null while either is not known. */
   readonly lastHoursNet: number | null
 }
 

@@ -5,7 +5,7 @@ import { canPassOver, coolerByC, givingWay } from './pause-rule.ts'
 import { nextAllowedMs } from './schedule.ts'
 
 /** What pauses serving, and the limits that it was judged by. */
-export type LimitPause = Pick<PauseState, 'reasons' | 'program' | 'temperatureC'> & {
+export type LimitPause = Pick<PauseState, 'reasons' | 'program' | 'temperatureC' | 'loss'> & {
   readonly limits: Limits
   /** The engine of another program that serves: its memory is not this app's to free. */
   readonly servedBy?: string | undefined
@@ -90,8 +90,19 @@ function said(reason: PauseReason, pause: LimitPause, nowMs: number): Said {
         : offUntil(untilMs, nowMs)
     }
     case 'not-paying':
-      return { title: 'Paused, it does not pay now', line: 'The last 3 hours cost more than they earned.' }
+      return notPaying(pause.loss)
   }
+}
+
+function notPaying(loss: LimitPause['loss']): Said {
+  const title = 'Paused, it does not pay now'
+  if (loss === undefined) return { title, line: 'The last 3 hours cost more than they earned.' }
+  const { micros: lossMicros, currency } = loss
+  const amount = new Intl.NumberFormat('en', {
+    ...{ style: 'currency', currency, currencyDisplay: 'narrowSymbol' },
+    ...(lossMicros < 10_000 && { minimumFractionDigits: 4 }),
+  }).format(lossMicros / 1_000_000)
+  return { title, line: `The last 3 hours cost ${amount} more than they earned.`, values: { lossMicros, currency } }
 }
 
 const days = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { chatCalls, chatStreams } from './chat.ts'
 import { devicesCalls, devicesStreams } from './devices.ts'
 import { earnCalls, earnStreams } from './earn.ts'
+import { electricityCalls } from './electricity.ts'
 import { enginesCalls, enginesStreams } from './engines.ts'
 import { gatewayCalls, gatewayStreams } from './gateway.ts'
 import { limitsCalls, limitsStreams } from './limits.ts'
@@ -17,6 +18,7 @@ export const calls = {
   ...devicesCalls,
   ...enginesCalls,
   ...limitsCalls,
+  ...electricityCalls,
 } as const
 
 /** Every subscription. Each starts with the present state, so that a page that reconnects needs no other question. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { electricity } from './electricity.ts'
 import { pauseReason } from './limits.ts'
 import { addressText, id, nano, timeMs, words } from './scalars.ts'
 import { diskFull } from './system.ts'
@@ -86,6 +87,8 @@ export const earnState = z.object({
   answered: z.number().int().nonnegative(),
   cancelled: z.number().int().nonnegative(),
   failed: z.number().int().nonnegative(),
+  /** What answering took, and what is left of what it earned. */
+  electricity,
 })
 export type EarnState = z.infer<typeof earnState>
 

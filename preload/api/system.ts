@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { prices } from './electricity.ts'
 import { limits } from './limits.ts'
 import { modelAbilities, modelFit, modelStorage, modelsMove } from './model-fit.ts'
 import { addressText, nano, timeMs, words } from './scalars.ts'
@@ -242,6 +243,8 @@ export const settings = z.object({
   openNetworkForbidden: z.boolean(),
   /** Changed by `limits.set`. */
   limits,
+  /** Changed by `electricity.set`; absent: none was told. */
+  prices: prices.optional(),
   /** Most that downloads of models take together; absent or null: no limit. */
   downloadBytesPerSecond: z.number().int().min(100_000).nullable().optional(),
   /** Asked for files of models before the hub; absent or null: none. Without a password: it is shown, and no way to send one is known. */

@@ -106,6 +106,15 @@ const forGame = (scene: Scene): void => {
   scene.chatLevel = 'computer'
 }
 
+/** A card that serves the main network, which pays today and not this week; or test coins, which never pay. */
+const withPrices =
+  (network: 'local' | 'mainnet') =>
+  (scene: Scene): void => {
+    const electricity = sample.electricity(network === 'mainnet' ? [650_960, 1_100_000] : [0, 0])
+    scene.earn = { ...sample.earn, network, electricity }
+    scene.settings = { ...scene.settings, prices: electricity.prices }
+  }
+
 const asleep = (scene: Scene): void => {
   scene.levels = seals
     .levelsWith('computer', { phase: 'idle' })
@@ -118,6 +127,16 @@ const looks: readonly Look[] = [
   { name: 'limits', path: '#/settings/limits' },
   { name: 'schedule', path: '#/settings/schedule' },
   { name: 'schedule-ru', path: '#/settings/schedule', language: 'ru' },
+  { name: 'prices', path: '#/settings/electricity' },
+  { name: 'prices-ru', path: '#/settings/electricity', language: 'ru', scene: withPrices('mainnet') },
+  { name: 'net-earn', path: '#/earn', scene: withPrices('mainnet') },
+  {
+    name: 'net-how',
+    path: '#/earn',
+    scene: withPrices('mainnet'),
+    act: (page) => page.getByRole('button', { name: 'How this is reckoned' }).click(),
+  },
+  { name: 'net-test-ru', path: '#/earn', language: 'ru', scene: withPrices('local') },
   { name: 'limits-end', path: '#/settings/limits', act: toEnd },
   { name: 'limits-ru', path: '#/settings/limits', language: 'ru' },
   { name: 'limits-end-ru', path: '#/settings/limits', language: 'ru', act: toEnd },

@@ -177,6 +177,34 @@ const payout = (id: string, ageMs: number, rest: Partial<Payout>): Payout => ({
   ...rest,
 })
 
+const hour = 3_600_000
+/** 1.31 kWh at 0.17 USD, and what the coins of a main network would be worth at 1.58 USD. */
+const use = (hours: number) => ({
+  ...{ servingMs: hours * hour, measuredMs: hours * hour, drawnJ: hours * 214 * 3_600, restJ: hours * 21 * 3_600 },
+  ...{ socketJ: (hours * 193 * 3_600) / 0.9, costMicros: Math.ceil((hours * 193 * 170) / 0.9) },
+})
+const power = { currency: 'USD', perKwhMicros: 170_000 } as const
+/** Of a main network, where coins are worth something; or with test coins, which are not. */
+export const electricity = (worth: [number, number]): EarnState['electricity'] => {
+  const [today, week] = [use(6.1), use(40)]
+  return {
+    prices: { power, ton: { micros: 1_580_000, statedAtMs: now - 2 * day }, pauseWhenNotPaying: false },
+    source: 'cards',
+    today: { ...today, worthMicros: worth[0], netMicros: worth[0] - today.costMicros },
+    last7Days: { ...week, worthMicros: worth[1], netMicros: worth[1] - week.costMicros },
+  }
+}
+const unpriced = {
+  ...use(6.1),
+  measuredMs: 0,
+  drawnJ: 0,
+  restJ: 0,
+  socketJ: 0,
+  costMicros: null,
+  worthMicros: 0,
+  netMicros: null,
+}
+
 export const earn: EarnState = {
   status: 'earning',
   title: 'Earning',
@@ -193,6 +221,12 @@ export const earn: EarnState = {
   settled: 29_868_400_000n,
   settleable: 1_204_000_000n,
   settleFeeEstimate: 9_800_000n,
+  electricity: {
+    prices: { power: null, ton: null, pauseWhenNotPaying: false },
+    source: 'processor',
+    today: unpriced,
+    last7Days: unpriced,
+  },
   todayByHalfHour: Array.from({ length: 48 }, (_, index) =>
     index < new Date().getHours() * 2 && index % 7 !== 3 ? BigInt(4_000_000 + ((index * 7_919) % 13) * 1_000_000) : 0n,
   ),

@@ -5,6 +5,7 @@ import { Refusal } from '../ui/error-note.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { Hardware } from './hardware.tsx'
 import { Hero } from './hero.tsx'
+import { NetCard } from './net-card.tsx'
 import { Payouts } from './payouts.tsx'
 import { Record } from './record.tsx'
 import { Requests } from './requests.tsx'
@@ -37,7 +38,10 @@ export function EarnScreen() {
         </div>
         <div className="two-columns">
           <Requests requests={earn.requests} />
-          <Record earn={earn} />
+          <div className="flex min-w-0 flex-col gap-4">
+            <NetCard earn={earn} />
+            <Record earn={earn} />
+          </div>
         </div>
         <Payouts payouts={earn.payouts} />
       </div>

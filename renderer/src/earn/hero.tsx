@@ -15,6 +15,7 @@ import { Icon } from '../ui/icon.tsx'
 import { Figure, Money } from '../ui/money.tsx'
 import { earnLine, earnTitle, earnTone, glyphOf } from './earn-words.ts'
 import { HardwareStrip } from './hardware.tsx'
+import { NetToday, NetWeek } from './net-lines.tsx'
 import { SettleDialog } from './settle-dialog.tsx'
 
 /** Am I earning, how much, what is pending and what is settled: in this order. */
@@ -56,10 +57,12 @@ export function Hero({ earn }: { earn: EarnState }) {
           <span className="figure-label">{t('earn.today')}</span>
           <Figure nano={earn.today} />
           {earn.network !== 'mainnet' ? <span className="text-sm text-ink-2">{t('earn.testCoins')}</span> : null}
+          <NetToday earn={earn} />
         </div>
         <div className="figure-cell">
           <span className="figure-label">{t('earn.week')}</span>
           <Figure nano={earn.last7Days} />
+          <NetWeek earn={earn} />
         </div>
         <div className="figure-cell">
           <span className="figure-label">{t('earn.lifetime')}</span>

@@ -1,6 +1,7 @@
 import { useMemo } from 'react'
 import { type Say, useTexts } from '../messages/texts.tsx'
 import { clock, dateTime } from './date.ts'
+import { formatFiat, formatPrice } from './fiat.ts'
 import { splitBytes, splitDuration } from './measure.ts'
 import { formatCount, formatDecimal, formatMeasured, formatPercent, type Language, noBreakSpace } from './number.ts'
 import { columnTon, exactTon, figureTon, type Rounding } from './ton.ts'
@@ -22,6 +23,11 @@ export interface Formats {
   duration(ms: number): string
   temperature(celsius: number): string
   power(watt: number): string
+  /** kWh from joules. */
+  energy(joules: number): string
+  /** @param micros millionths of the currency */
+  fiat(micros: number, currency: string): string
+  price(micros: number, currency: string): string
   clock(ms: number, seconds?: boolean): string
   dateTime(ms: number): string
 }
@@ -58,6 +64,12 @@ export function makeFormats(t: Say, language: Language): Formats {
     },
     temperature: (celsius) => t('unit.celsius', { value: formatDecimal(celsius, 0, language) }),
     power: (watt) => t('unit.watt', { value: formatDecimal(watt, 0, language) }),
+    energy: (joules) => {
+      const kwh = joules / 3_600_000
+      return t('unit.kwh', { value: formatDecimal(kwh, kwh >= 1 || kwh === 0 ? 2 : 3, language) })
+    },
+    fiat: (micros, currency) => formatFiat(micros, currency, language),
+    price: (micros, currency) => formatPrice(micros, currency, language),
     clock: (ms, seconds) => clock(ms, language, seconds),
     dateTime: (ms) => dateTime(ms, language, Date.now()),
   }

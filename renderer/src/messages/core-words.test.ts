@@ -50,8 +50,9 @@ describe('what the core says', () => {
 
   it('has them for every reason that pauses serving', () => {
     // Title and line are built: `pause-${reason}${variant}`.
-    const built = [...pauseReasons.filter((reason) => reason !== 'not-paying'), 'schedule-day', 'schedule-never']
+    const built = [...pauseReasons, 'schedule-day', 'schedule-never']
     for (const reason of built) for (const end of ['', '-line']) expect(ru.codes).toHaveProperty(`pause-${reason}${end}`)
+    expect(inRussian('pause-not-paying-line', { lossMicros: 50_000, currency: 'USD' })).toContain('на 0,05\u00a0$ больше')
     const until = (day: string): string => inRussian('pause-schedule-day', { day, until: '07:00' })
     expect([until('Tuesday'), until('Sunday')].map((text) => text.split(' до ')[1])).toEqual([
       'вторника, 07:00',

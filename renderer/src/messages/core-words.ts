@@ -40,9 +40,10 @@ function coreWords(
 
 const catalogues: Partial<Record<Language, CoreWords>> = { ru: coreWords('ru', ru) }
 
-/** Amounts and times by the ends of their names; names of strangers cannot move the words beside them. */
-function shown(name: string, value: string | number, format: Formats): string | number {
+/** Amounts (those of money of the world beside their `currency`) and times by the ends of their names; names of strangers cannot move the words beside them. */
+function shown(name: string, value: string | number, format: Formats, currency: string): string | number {
   if (name.endsWith('Nano') && /^-?\d{1,30}$/.test(String(value))) return format.exact(BigInt(value))
+  if (name.endsWith('Micros') && typeof value === 'number' && /^[A-Z]{3}$/.test(currency)) return format.fiat(value, currency)
   if (name.endsWith('Ms') && typeof value === 'number') return format.clock(value, true)
   return typeof value === 'string' ? isolated(value) : value
 }
@@ -54,6 +55,7 @@ const narrowGroups = (text: string): string => text.replace(/(?<=\d)\u00A0(?=\d)
 export function sayOfCore(text: string, words: Words | undefined, language: Language, format: Formats): string {
   const catalogue = catalogues[language]
   if (catalogue === undefined) return text
-  const values = Object.entries(words?.values ?? {}).map(([name, value]) => [name, shown(name, value, format)] as const)
+  const currency = String(words?.values?.currency ?? '')
+  const values = Object.entries(words?.values ?? {}).map(([name, value]) => [name, shown(name, value, format, currency)] as const)
   return (words && catalogue.say(words, Object.fromEntries(values))) ?? catalogue.sentence(text) ?? text
 }

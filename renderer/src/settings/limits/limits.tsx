@@ -8,6 +8,7 @@ import { Refusal } from '../../ui/error-note.tsx'
 import { Segmented } from '../../ui/segmented.tsx'
 import { Skeleton } from '../../ui/skeleton.tsx'
 import { Switch } from '../../ui/switch.tsx'
+import { ElectricityCard } from './electricity-card.tsx'
 import { useNow } from './now-words.ts'
 import { presetNames, presetOf, presets } from './presets.ts'
 import { ScheduleCard } from './schedule/schedule-card.tsx'
@@ -26,7 +27,7 @@ const gracesMs = [0, 500, 1_000, 10_000, 60_000] as const
 const idleMinutes = [5, 10, 30, 0] as const
 
 /** Places of this screen that others lead to, by their names in the address. */
-export const limitPlaces = ['schedule'] as const
+export const limitPlaces = ['schedule', 'electricity'] as const
 export type LimitPlace = (typeof limitPlaces)[number]
 
 /** When this computer serves, and when its engine holds memory; each with what the computer tells of it now. @param at what to come to first */
@@ -97,6 +98,15 @@ export function Limits({ at }: { at?: LimitPlace | undefined }) {
           passedOver={isPassedOver('schedule')}
           arrived={at === 'schedule'}
           onChange={async (schedule) => (await set.run({ schedule })) !== null}
+        />
+      </section>
+      <section className="card" aria-label={t('electricity.title')}>
+        <ElectricityCard
+          prices={settings.prices}
+          testCoins={state?.practice ?? false}
+          held={isHeld('not-paying')}
+          passedOver={isPassedOver('not-paying')}
+          arrived={at === 'electricity'}
         />
       </section>
       <section className="card" aria-label={t('limits.memory')}>

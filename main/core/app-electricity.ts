@@ -1,0 +1,147 @@
+import type { EarnState } from '../../preload/api/earn.ts'
+import { noPrices, type PowerSource, type Prices } from '../../preload/api/electricity.ts'
+import type { Logger } from '../base/logger.ts'
+import { follow, type Watchable } from '../base/signal.ts'
+import { type EnergyBook, openEnergyBook } from '../earnings/energy-book.ts'
+import { startOfLocalDay } from '../earnings/half-hours.ts'
+import type { Ledger } from '../earnings/ledger.ts'
+import { type LastHours, netOf } from '../earnings/net.ts'
+import { type CardPower, PowerMeter, type Server } from '../earnings/power-meter.ts'
+import type { GpuReading, GpuWatch } from '../hardware/gpu-reading.ts'
+import type { EngineState } from '../inference/engine.ts'
+import type { Database } from '../storage/database.ts'
+import type { SettingsStore } from '../storage/settings.ts'
+import type { Worker } from '../worker/worker.ts'
+import { isNamed } from './card-backends.ts'
+
+export interface AppElectricityParts {
+  /** Opened with `earningsMigrations`. */
+  readonly database: Database
+  readonly ledger: Pick<Ledger, 'since'>
+  readonly engine: { readonly state: Watchable<EngineState> }
+  /** The engine of another program that serves; null: this app's engine. */
+  readonly external: Watchable<{ readonly isLoopback: boolean } | null>
+  readonly network: {
+    readonly worker: Watchable<Pick<Worker, 'state'> | null>
+    readonly chainKind: EarnState['network']
+  }
+  readonly settings: SettingsStore
+  readonly gpus: () => GpuWatch
+  readonly logger: Logger
+  /** Unix time in ms. */
+  readonly now?: () => number
+  /** ms of a clock that only goes forward. */
+  readonly clock?: () => number
+}
+
+/** What the owner says of prices, and what answering requests took. */
+export interface AppElectricity extends Pick<EnergyBook, 'since'> {
+  readonly source: PowerSource
+  /** @throws Failure as `SettingsStore.change` */
+  set(part: PricesPart): Prices
+  /** Of the last 3 hours. */
+  lastHours(): LastHours
+  close(): void
+}
+
+export interface PricesPart {
+  readonly power?: Prices['power'] | undefined
+  readonly tonMicros?: number | null | undefined
+  readonly pauseWhenNotPaying?: boolean | undefined
+}
+
+const lookMs = 1_000
+const writeMs = 10_000
+const lastHoursMs = 3 * 3_600_000
+
+/** Meters what answering takes for the life of the core, and judges it by the owner's prices. `close` it before the database. */
+export function openAppElectricity(parts: AppElectricityParts): AppElectricity {
+  const { database, ledger, engine, external, network, settings, logger, now = Date.now, clock = () => performance.now() } = parts
+  const gpus = parts.gpus()
+  const meter = new PowerMeter()
+  const book = openEnergyBook(database, logger)
+  const prices = (): Prices => settings.value.prices ?? noPrices
+
+  const look = (): void => {
+    const readings = gpus.read()
+    const cards = readings.map(powerOf)
+    const server = serverOf(external.value, engine.state.value, readings, cards)
+    const running = (network.worker.value?.state.value.running ?? 0) > 0
+    const energy = meter.look({ atMs: clock(), running, server, cards })
+    if (energy) book.add(now(), energy)
+  }
+  // Between the looks of the clock, so that an answer counts from its begin to its end.
+  let wasRunning = false
+  const lookAtChange = (): void => {
+    const isRunning = (network.worker.value?.state.value.running ?? 0) > 0
+    if (isRunning === wasRunning) return
+    wasRunning = isRunning
+    look()
+  }
+  follow<Pick<Worker, 'state'>>(network.worker, (worker) => worker.state.onChange(lookAtChange), lookAtChange)
+  const timers = [setInterval(look, lookMs).unref(), setInterval(() => book.write(), writeMs).unref()]
+  look()
+
+  return {
+    get source() {
+      return meter.source
+    },
+    since: (sinceMs) => book.since(sinceMs),
+    set: (part) => settings.change({ prices: changed(prices(), part, now()) }).prices ?? noPrices,
+    lastHours: () => {
+      const { power, pauseWhenNotPaying } = prices()
+      const currency = power?.currency ?? null
+      if (!pauseWhenNotPaying || power === null) return { pauses: false, netMicros: null, currency }
+      const fromMs = now() - lastHoursMs
+      // As far back as the screen asks, so that the ledger sums it up once for both. What the proxy counted and did not sign yet is earned all the same.
+      const nano = ledger
+        .since(startOfLocalDay(now(), 6))
+        .filter(({ startedAtMs }) => startedAtMs >= fromMs)
+        .reduce((all, { counted, pending, settled }) => all + counted + pending + settled, 0n)
+      const { netMicros } = netOf(book.since(fromMs), nano, prices(), network.chainKind)
+      return { pauses: true, netMicros, currency }
+    },
+    close: () => {
+      look()
+      for (const timer of timers) clearInterval(timer)
+      book.write()
+      gpus.close()
+    },
+  }
+}
+
+/** A price of a TON in another currency is none. */
+function changed(prices: Prices, { power, tonMicros, pauseWhenNotPaying }: PricesPart, nowMs: number): Prices {
+  const nextPower = power === undefined ? prices.power : power
+  const keeps = nextPower !== null && nextPower.currency === prices.power?.currency
+  const ton =
+    tonMicros === undefined ? (keeps ? prices.ton : null) : tonMicros === null ? null : { micros: tonMicros, statedAtMs: nowMs }
+  return {
+    power: nextPower,
+    ton: nextPower === null ? null : ton,
+    pauseWhenNotPaying: pauseWhenNotPaying ?? prices.pauseWhenNotPaying,
+  }
+}
+
+const idOf = ({ pciId, name }: GpuReading, index: number): string => pciId ?? `${index} ${name}`
+const powerOf = (reading: GpuReading, index: number): CardPower => ({
+  id: idOf(reading, index),
+  powerW: reading.powerW,
+  utilisationPercent: reading.utilisationPercent,
+})
+
+/** Which cards answer: those that the engine's library names; all, where their names do not tell or another program computes. */
+function serverOf(
+  external: { readonly isLoopback: boolean } | null,
+  state: EngineState,
+  readings: readonly GpuReading[],
+  cards: readonly CardPower[],
+): Server {
+  const all = { by: 'cards', ids: new Set(cards.map(({ id }) => id)) } as const
+  if (external) return external.isLoopback ? all : { by: 'elsewhere' }
+  if (state.status !== 'ready') return { by: 'nothing' }
+  if (state.backend.toLowerCase() === 'cpu') return { by: 'processor' }
+  const devices = state.devices ?? []
+  const used = cards.filter((_, index) => devices.some((device) => isNamed(device, readings[index]?.name ?? '')))
+  return used.length === 0 ? all : { by: 'cards', ids: new Set(used.map(({ id }) => id)) }
+}
