@@ -256,6 +256,52 @@ test('hours painted by mouse and by keyboard pause earning, and Earn says until 
   await expect(earnTitle()).not.toContainText('Off by your schedule')
 })
 
+test('net profit is told by the prices of the owner, and what is not measured is said to be not known', async () => {
+  await goTo(page, 'Earn')
+  const net = page.getByRole('region', { name: 'Net today' })
+  await expect(net.getByText('worth nothing')).toBeVisible()
+  await expect(net.getByTestId('net')).toBeHidden()
+  await page
+    .getByRole('region', { name: 'Earning now' })
+    .getByRole('link', { name: 'Set your power price to see net profit' })
+    .click()
+  const card = page.getByRole('region', { name: 'Electricity' })
+  await expect(card.getByRole('heading', { name: 'Electricity' })).toBeFocused()
+  await expect(card.getByRole('switch', { name: 'Pause when it does not pay' })).toBeDisabled()
+  const price = card.getByRole('textbox', { name: 'Price per kWh' })
+  await price.fill('a lot')
+  await expect(card.getByText('A number above 0, for example 0.17.')).toBeVisible()
+  await price.fill('0.17')
+  await price.press('Enter')
+  await expect(card.getByText('Choose the currency of this price.')).toBeVisible()
+  await card.getByRole('combobox', { name: 'Currency' }).selectOption('USD')
+  await expect(card.getByText('Choose the currency of this price.')).toBeHidden()
+  // Test coins are worth nothing: both numbers are known.
+  await expect(card.getByRole('switch', { name: 'Pause when it does not pay' })).toBeEnabled()
+  await card.getByRole('textbox', { name: 'What 1 TON is worth to you' }).fill('1,58')
+  await card.getByRole('textbox', { name: 'What 1 TON is worth to you' }).press('Tab')
+  await expect(card.getByText(/^As you said on /)).toBeVisible()
+  await clearToAll(page, pictures, 'prices')
+
+  // The processor answered here, and nothing tells its power.
+  await goTo(page, 'Earn')
+  await expect(net.getByText(/Electricity, 0\.00\skWh at \$0\.17/)).toBeVisible()
+  await expect(net.getByTestId('net')).toHaveText('not known')
+  await expect(net.getByText(/^The processor answers, and nothing here tells its power/)).toBeVisible()
+  await net.getByRole('button', { name: 'How this is reckoned' }).click()
+  await expect(page.getByText('The rest of the computer is not counted, because Cocoon does not keep it awake.')).toBeVisible()
+  await clearToAll(page, pictures, 'earn-net')
+  await page.keyboard.press('Escape')
+
+  // A price that is taken back is none, and what a TON is worth in its currency goes with it.
+  await net.getByRole('link', { name: 'Price per kWh' }).click()
+  await price.fill('')
+  await price.press('Tab')
+  await expect(card.getByText('Set the price per kWh first.')).toBeVisible()
+  await goTo(page, 'Earn')
+  await expect(net.getByText('Set your power price to see net profit')).toBeVisible()
+})
+
 test('a game is given the memory of the model, and the page says so everywhere', async () => {
   expect(app.children('engine-process')).toHaveLength(1)
   tools.game(true)
