@@ -1,7 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, expect, type Locator, type Page, test } from '@playwright/test'
+import { WebSocket } from 'ws'
 import { canaryBelow, newCanary, spelledIn } from '../main/base/testing/canary.ts'
 import { type RunningApp, runCommand, startApp } from './support/app.ts'
 import { clearToAll } from './support/axe.ts'
@@ -46,6 +48,38 @@ async function saved(button: Locator): Promise<string> {
   await download.saveAs(path)
   return path
 }
+
+test('another web server of this computer is shown the cookie, and opens nothing with it', async () => {
+  const shown: string[] = []
+  const server = createServer((request, response) => {
+    shown.push(request.headers.cookie ?? '')
+    response.end('<title>Another</title>')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const other = await window.newPage()
+  await other.goto(`http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}/`)
+  const [cookie = ''] = shown
+  expect(cookie).toMatch(/cocoon_session_\d+=/)
+  // Its page has a storage of its own, and the key is in no address.
+  expect(await other.evaluate('({ ...localStorage })')).toEqual({})
+  expect(page.url()).not.toContain('key')
+  const { origin } = new URL(app.link)
+  const socket = new WebSocket(`${origin.replace('http', 'ws')}/api`, { headers: { cookie, origin } })
+  expect(await new Promise((resolve) => socket.once('close', resolve))).toBe(4401)
+  await other.close()
+  server.close()
+})
+
+test('the page opens again after a reload, and in another tab of the browser', async () => {
+  await page.reload()
+  await expect(page.getByRole('navigation', { name: 'Main' })).toBeVisible()
+  await expect(page.getByRole('textbox', { name: 'Message' })).toBeVisible()
+  const tab = await window.newPage()
+  await tab.goto(`${new URL(app.link).origin}/#/earn`)
+  await expect(tab.getByRole('navigation', { name: 'Main' })).toBeVisible()
+  await tab.close()
+})
 
 test('on this computer: the seal is earned by checks of the running engine', async () => {
   const turn = await ask(page, `Please repeat ${canary} once.`)

@@ -2,12 +2,12 @@ import type { Page } from '@playwright/test'
 
 /**
  * The link between page and app, spoken by a second WebSocket of the page: for figures in full and for what no button can send.
- * The page's own cookie opens it, so it is no more than what the page may do.
+ * The page's own cookie and key open it, so it is no more than what the page may do.
  */
 
 const openSocket = `
   const open = () => new Promise((resolve, reject) => {
-    const socket = new WebSocket(location.origin.replace('http', 'ws') + '/api')
+    const socket = new WebSocket(location.origin.replace('http', 'ws') + '/api', ['cocoon-link', 'cocoon-page-key.' + localStorage.getItem('cocoon.pageKey')])
     socket.onopen = () => resolve(socket)
     socket.onerror = () => reject(new Error('The link did not open.'))
   })`

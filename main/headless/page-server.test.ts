@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
+import { linkProtocol, linkProtocols, pageKeyInHash } from '../../preload/api/link.ts'
 import type { Handlers } from '../api-link.ts'
 import { silentLogger } from '../base/logger.ts'
 import { type PageServer, startPageServer } from './page-server.ts'
-import { Sessions } from './sessions.ts'
+import { type Session, Sessions } from './sessions.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'cocoon-page-'))
 writeFileSync(join(root, 'index.html'), '<title>Cocoon</title>')
@@ -25,7 +26,7 @@ afterEach(() => server.close())
 
 function request(path: string, headers: Record<string, string> = {}): Promise<IncomingMessage & { text: string }> {
   return new Promise((resolve, reject) => {
-    get({ host: '127.0.0.1', port: server.port, path, headers }, (response) => {
+    get({ host: '127.0.0.1', port: server.port, path, headers, agent: false }, (response) => {
       let text = ''
       response.on('data', (chunk: Buffer) => {
         text += chunk.toString()
@@ -35,18 +36,23 @@ function request(path: string, headers: Record<string, string> = {}): Promise<In
   })
 }
 
-async function signIn(): Promise<string> {
+/** What a browser has after the one-time link: its cookie as a header, and the key that the address brought to the page. */
+async function signIn(): Promise<Session> {
   const { pathname, search } = new URL(server.newLink())
   const response = await request(pathname + search)
   expect(response.statusCode).toBe(303)
   const cookie = response.headers['set-cookie']?.[0] ?? ''
   expect(cookie).toMatch(/HttpOnly; SameSite=Strict/)
-  return cookie.split(';')[0] ?? ''
+  const pageKey = pageKeyInHash(new URL(response.headers.location ?? '', link('')).hash)
+  if (pageKey === undefined) throw new Error(`The link led to ${response.headers.location}.`)
+  return { cookie: cookie.split(';')[0] ?? '', pageKey }
 }
 
+const link = (path: string): string => `http://127.0.0.1:${server.port}${path}`
+
 /** Opens the page's WebSocket and reports how it ended, or that it stays open. */
-function socket(headers: Record<string, string>): Promise<string> {
-  const page = new WebSocket(`ws://127.0.0.1:${server.port}/api`, { headers })
+function socket(headers: Record<string, string>, pageKey?: string): Promise<string> {
+  const page = new WebSocket(`ws://127.0.0.1:${server.port}/api`, linkProtocols(pageKey), { headers })
   return new Promise((resolve) => {
     page.on('unexpected-response', (_request, response) => resolve(`http ${response.statusCode}`))
     page.on('close', (code) => resolve(`closed ${code}`))
@@ -60,7 +66,7 @@ function socket(headers: Record<string, string>): Promise<string> {
 }
 
 /** A bare socket that has asked for the page's WebSocket and then does only what the test says. */
-async function upgrade(origin: string, cookie = ''): Promise<Socket> {
+async function upgrade(origin: string, session?: Session): Promise<Socket> {
   const peer = connect(server.port, '127.0.0.1')
   onTestFinished(() => {
     peer.destroy()
@@ -74,7 +80,7 @@ async function upgrade(origin: string, cookie = ''): Promise<Socket> {
     'Upgrade: websocket',
     'Sec-WebSocket-Version: 13',
     'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-    ...(cookie === '' ? [] : [`Cookie: ${cookie}`]),
+    ...(session ? [`Cookie: ${session.cookie}`, `Sec-WebSocket-Protocol: ${linkProtocols(session.pageKey).join(', ')}`] : []),
   ]
   peer.write(`GET /api HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\n`)
   return peer
@@ -105,7 +111,7 @@ describe('page server', () => {
 
   it('serves the page with a strict policy to a session, and no other files', async () => {
     await start()
-    const cookie = await signIn()
+    const { cookie } = await signIn()
     const page = await request('/', { cookie })
     expect(page.text).toContain('Cocoon')
     expect(page.headers['content-security-policy']).toContain("default-src 'none'")
@@ -123,24 +129,54 @@ describe('page server', () => {
 
   it('refuses requests that name another host (DNS rebinding)', async () => {
     await start()
-    const cookie = await signIn()
+    const { cookie } = await signIn()
     expect((await request('/', { cookie, host: 'evil.example.org' })).statusCode).toBe(421)
   })
 
   it('lets only the own page with a session use the socket', async () => {
     await start()
-    const cookie = await signIn()
+    const { cookie, pageKey } = await signIn()
     const origin = `http://127.0.0.1:${server.port}`
-    expect(await socket({ origin, cookie })).toMatch(/"code":"unknown-name"/)
-    expect(await socket({ origin })).toBe('closed 4401')
-    expect(await socket({ origin: 'http://evil.example.org', cookie })).toBe('http 403')
-    expect(await socket({ cookie })).toBe('http 403')
+    expect(await socket({ origin, cookie }, pageKey)).toMatch(/"code":"unknown-name"/)
+    expect(await socket({ origin }, pageKey)).toBe('closed 4401')
+    expect(await socket({ origin: 'http://evil.example.org', cookie }, pageKey)).toBe('http 403')
+    expect(await socket({ cookie }, pageKey)).toBe('http 403')
+  })
+
+  it('does not let somebody talk who has only the cookie, which every web server of this computer is shown', async () => {
+    await start()
+    const origin = `http://127.0.0.1:${server.port}`
+    const used = new URL(server.newLink())
+    const first = await request(used.pathname + used.search)
+    const cookie = first.headers['set-cookie']?.[0]?.split(';')[0] ?? ''
+    const other = await signIn()
+    for (const wrong of [undefined, '', other.pageKey, cookie.split('=')[1], 'x'.repeat(43)])
+      expect(await socket({ origin, cookie }, wrong), wrong).toBe('closed 4401')
+    // Nor is the key told for it: not by a used link, not by the page, not in the socket's answer.
+    expect((await request(used.pathname + used.search, { cookie })).headers.location).toBe('/')
+    const pageKey = pageKeyInHash(new URL(first.headers.location ?? '', origin).hash) ?? ''
+    expect((await request('/', { cookie })).text).not.toContain(pageKey)
+    const page = new WebSocket(`ws://127.0.0.1:${server.port}/api`, linkProtocols(pageKey), { headers: { origin, cookie } })
+    await new Promise((resolve) => page.once('open', resolve))
+    expect(page.protocol).toBe(linkProtocol)
+    page.close()
+  })
+
+  it('knows no session of before its start', async () => {
+    await start()
+    const { port } = server
+    const { cookie, pageKey } = await signIn()
+    await server.close()
+    await start(port)
+    expect(server.port).toBe(port)
+    expect((await request('/', { cookie })).statusCode).toBe(401)
+    expect(await socket({ origin: `http://127.0.0.1:${port}`, cookie }, pageKey)).toBe('closed 4401')
   })
 
   it('closes a socket that sends what is not JSON', async () => {
     await start()
-    const cookie = await signIn()
-    const page = new WebSocket(`ws://127.0.0.1:${server.port}/api`, {
+    const { cookie, pageKey } = await signIn()
+    const page = new WebSocket(`ws://127.0.0.1:${server.port}/api`, linkProtocols(pageKey), {
       headers: { origin: `http://127.0.0.1:${server.port}`, cookie },
     })
     page.on('open', () => page.send('{'))
@@ -177,8 +213,8 @@ describe('page server', () => {
 
   it('stops soon, also when a page is asleep and a refused peer stays', async () => {
     await start()
-    const cookie = await signIn()
-    await firstData(await upgrade(`http://127.0.0.1:${server.port}`, cookie))
+    const session = await signIn()
+    await firstData(await upgrade(`http://127.0.0.1:${server.port}`, session))
     const refused = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
     onTestFinished(() => {
       refused.destroy()

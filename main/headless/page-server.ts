@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { extname, join, normalize, sep } from 'node:path'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { linkProtocol, pageKeyAmong, pageWithKey } from '../../preload/api/link.ts'
 import { type Handlers, servePage } from '../api-link.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Sessions } from './sessions.ts'
@@ -16,7 +17,7 @@ const contentTypes: Record<string, string> = {
   '.png': 'image/png',
 }
 
-/** Close code for a page whose cookie is missing or unknown; the page then explains how to get a new link. */
+/** Close code for a page whose cookie or key is missing or unknown; the page then explains how to get a new link. */
 const unauthorized = 4401
 /** A page that sends more than this in one message is broken or hostile: the longest question is 100,000 characters. */
 const maxMessageBytes = 1 << 20
@@ -46,13 +47,16 @@ export interface PageServer {
 
 const cookieName = (port: number): string => `cocoon_session_${port}`
 
-function sessionOf(request: IncomingMessage, port: number): string | null {
+function cookieOf(request: IncomingMessage, port: number): string {
   for (const part of (request.headers.cookie ?? '').split(';')) {
     const [name, value] = part.trim().split('=')
     if (name === cookieName(port) && value) return value
   }
-  return null
+  return ''
 }
+
+const offeredBy = (request: IncomingMessage): string[] =>
+  (request.headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim())
 
 const securityHeaders = (port: number): Record<string, string> => ({
   'content-security-policy': [
@@ -90,7 +94,8 @@ const isTaken = (error: unknown): boolean =>
 
 /**
  * Serves the renderer and its WebSocket on 127.0.0.1. Requests must name this host (against DNS rebinding), WebSockets must come
- * from this origin, and everything but the one-time link needs the session cookie.
+ * from this origin, and everything but the one-time link needs the session cookie. The WebSocket needs the page's key as well: cookies know no ports, so
+ * the browser shows them to every web server on 127.0.0.1, and a program sets any origin.
  */
 export async function startPageServer(options: PageServerOptions): Promise<PageServer> {
   const { root, sessions, handlers, logger } = options
@@ -99,7 +104,9 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
   const hosts = (): readonly string[] => [`127.0.0.1:${port}`, `localhost:${port}`]
   const rightHost = (request: IncomingMessage): boolean => hosts().includes(request.headers.host ?? '')
   const rightOrigin = (request: IncomingMessage): boolean => hosts().some((host) => request.headers.origin === `http://${host}`)
-  const authorized = (request: IncomingMessage): boolean => sessions.isOpen(sessionOf(request, port) ?? '')
+  const hasCookie = (request: IncomingMessage): boolean => sessions.knowsCookie(cookieOf(request, port))
+  const mayTalk = (request: IncomingMessage): boolean =>
+    sessions.isOpen({ cookie: cookieOf(request, port), pageKey: pageKeyAmong(offeredBy(request)) ?? '' })
 
   const refuse = (response: ServerResponse, status: number, text: string): void => {
     response.writeHead(status, {
@@ -112,13 +119,14 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
 
   const openByLink = (url: URL, request: IncomingMessage, response: ServerResponse): void => {
     const session = sessions.redeem(url.searchParams.get('token') ?? '')
-    // A link opened a second time in the same browser is no harm: that browser already has its session.
-    if (!session && !authorized(request)) {
+    // A link opened a second time in the same browser is no harm: that browser already has its session. The key is told to no cookie.
+    if (!session && !hasCookie(request)) {
       refuse(response, 401, 'This link was used up. Copy a new one from the terminal where Cocoon runs (press Enter there).')
       return
     }
-    const cookie = session ? { 'set-cookie': `${cookieName(port)}=${session}; HttpOnly; SameSite=Strict; Path=/` } : {}
-    response.writeHead(303, { ...securityHeaders(port), ...cookie, location: '/', 'cache-control': 'no-store' })
+    const cookie = session ? { 'set-cookie': `${cookieName(port)}=${session.cookie}; HttpOnly; SameSite=Strict; Path=/` } : {}
+    const location = session ? pageWithKey(session.pageKey) : '/'
+    response.writeHead(303, { ...securityHeaders(port), ...cookie, location, 'cache-control': 'no-store' })
     response.end()
   }
 
@@ -146,7 +154,7 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
       if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(response, 405, 'Only GET is answered here.')
       const url = new URL(request.url ?? '/', `http://${request.headers.host}`)
       if (url.pathname === '/open') return openByLink(url, request, response)
-      if (!authorized(request)) {
+      if (!hasCookie(request)) {
         return refuse(response, 401, 'Open the link that the terminal shows. Press Enter there for a new one.')
       }
       await serveFile(decodeURIComponent(url.pathname), response)
@@ -159,7 +167,12 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
   })
   server.headersTimeout = 10_000
 
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes })
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: maxMessageBytes,
+    // Never the one that holds the key.
+    handleProtocols: (offered) => offered.has(linkProtocol) && linkProtocol,
+  })
   server.on('upgrade', (request, socket, head) => {
     // From here on Node leaves the errors of this socket to us; without a listener a peer that resets it would end the app.
     socket.on('error', (error) => logger.debug('an upgraded connection failed', { message: error.message }))
@@ -169,7 +182,7 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
     }
     sockets.handleUpgrade(request, socket, head, (page) => {
       page.on('error', (error) => logger.warn('a page connection failed', { message: error.message }))
-      if (authorized(request)) connectPage(page)
+      if (mayTalk(request)) connectPage(page)
       else page.close(unauthorized, 'open a new link')
     })
   })

@@ -1,15 +1,17 @@
+import { linkProtocols } from '../../../preload/api/link.ts'
 import type { OpenLink } from './link.ts'
 
 /** Close code of a server that does not know this browser's session. */
 const unauthorized = 4401
 
 /**
- * Link of the browser shell: JSON text over the WebSocket at `/api` of the page's own origin. The session is an HttpOnly cookie that
- * the one-time link set, so the page itself holds no secret.
+ * Link of the browser shell: JSON text over the WebSocket at `/api` of the page's own origin. It takes both halves of what the one-time link
+ * brought: the HttpOnly cookie, which the browser sends, and the page's key.
+ * @param pageKey is asked anew for each connection: another tab may have brought a newer one
  */
-export function websocketLink(url: string): OpenLink {
+export function websocketLink(url: string, pageKey: () => string | undefined): OpenLink {
   return (events) => {
-    const socket = new WebSocket(url)
+    const socket = new WebSocket(url, linkProtocols(pageKey()))
     let opened = false
     socket.onopen = () => {
       opened = true

@@ -9,11 +9,14 @@ const receiptTests = 'main/core/verify/receipt.test.ts'
 const receipt = (what: string, code: string): string => `a receipt with ${what} is refused as ${code}, whatever its digest`
 const sealTests = 'main/core/verify/receipt-seal.test.ts'
 const sealOfReceipt = (what: string, code: string): string => `the seal of a receipt with ${what} is refused as ${code}`
+const pageTests = 'main/headless/page-server.test.ts'
+const cookieAlone =
+  'page server does not let somebody talk who has only the cookie, which every web server of this computer is shown'
 const differs = (what: string): string => sealOfReceipt(what, 'usage-differs')
 
 const of = (file: string, testFile: string, rows: readonly MutationRow[]) => mutationsOf('privacy', file, testFile, rows)
 
-/** The rows that earn a level, the machine that keeps a seal, consent, and what verify believes of a receipt and its seal. */
+/** The rows that earn a level, the machine that keeps a seal, consent, what verify believes of a receipt and its seal, and who may talk as the page. */
 export const mutations = [
   ...of('main/core/checks/network-rows.ts', practiceTests, [
     ['encryption', fails('a connection without encryption'), 'if (key === undefined)', 'if (key === "")'],
@@ -189,5 +192,23 @@ export const mutations = [
       'adjusted !== 0n && adjustUsage(counts, coefficient, multipliers).total !== adjusted',
       'adjusted < 0n',
     ],
+  ]),
+  ...of('main/headless/sessions.ts', pageTests, [
+    ['the key of a page', cookieAlone, ' && timingSafeEqual(known.pageKey, hashes.pageKey)', ''],
+    [
+      'the cookie of a page',
+      'page server lets only the own page with a session use the socket',
+      'timingSafeEqual(known.cookie, hashes.cookie) && ',
+      '',
+    ],
+  ]),
+  ...of('main/headless/page-server.ts', pageTests, [
+    [
+      'the key in the answer of the socket',
+      cookieAlone,
+      'offered.has(linkProtocol) && linkProtocol',
+      '[...offered].at(-1) ?? false',
+    ],
+    ['the origin of a page', 'page server lets only the own page with a session use the socket', ' || !rightOrigin(request)', ''],
   ]),
 ]
