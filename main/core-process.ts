@@ -7,6 +7,7 @@ import { childEntries } from './child-entries.ts'
 import { startCore } from './core.ts'
 import { guardProcess } from './last-resort.ts'
 import { logFile } from './log-file.ts'
+import { intelRoots } from './protocol/attestation/intel-chain.ts'
 import { type CoreToShell, coreStopLimitMs, shellToCore } from './shell-link.ts'
 import { defaultDataDir } from './storage/files.ts'
 import { passwordFromEnvironment } from './wallet/vault-password.ts'
@@ -40,6 +41,7 @@ async function main(): Promise<void> {
     shellPids: () => shellPids,
     entries: childEntries(import.meta.url),
     ...(networkFile ? { networkFile } : {}),
+    roots: intelRoots,
     ...(vaultPassword && { vaultPassword }),
     logger,
   }).catch(failed)

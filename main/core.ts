@@ -46,6 +46,7 @@ import { ModelsPlace } from './models/models-place.ts'
 import { ModelMover } from './models/move-models.ts'
 import { RateLimit } from './models/rate-limit.ts'
 import { readChainNetwork } from './network/network-file.ts'
+import type { TrustedRoots } from './protocol/attestation/intel-chain.ts'
 import { quoteJudge } from './roles/attesting.ts'
 import { openDatabase } from './storage/database.ts'
 import { DiskRoom } from './storage/disk-room.ts'
@@ -69,6 +70,8 @@ export interface CoreOptions {
   readonly listedProxies?: boolean
   /** Where collateral for quotes is asked for; Intel's own service by default. */
   readonly pccs?: string
+  /** Root keys that quotes have to hold up to: `intelRoots` in all that ships. No setting, flag or file says otherwise. */
+  readonly roots: TrustedRoots
   /** Asked when the vault has a password. */
   readonly vaultPassword?: () => Promise<string>
   readonly logger: Logger
@@ -86,7 +89,7 @@ export interface Core {
  * @throws Failure when the data folder cannot be used: `already-running`, of the vault, of the databases.
  */
 export async function startCore(options: CoreOptions): Promise<Core> {
-  const { dataDir, shell, shellPids, entries, networkFile, listedProxies = false, pccs, vaultPassword, logger } = options
+  const { dataDir, shell, shellPids, entries, networkFile, listedProxies = false, pccs, roots, vaultPassword, logger } = options
   // A file that cannot be used ends the start before anything is touched.
   const chosen = networkFile === undefined ? null : readChainNetwork(networkFile)
   const readOnly = chosen !== null && chosen.chain.kind !== 'local'
@@ -141,7 +144,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     seal: { dataDir, vault: keptBy, byPassword: vault.kind === 'password' },
     logger: logger.room('models'),
   })
-  const quotes = quoteJudge({ dataDir, ...(pccs === undefined ? {} : { pccs }), logger })
+  const quotes = quoteJudge({ dataDir, ...(pccs === undefined ? {} : { pccs }), roots, logger })
   const network = openAppNetwork({
     chosen,
     listedProxies,

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { createLogger } from '../main/base/logger.ts'
 import { childEntries } from '../main/child-entries.ts'
 import { type Core, startCore } from '../main/core.ts'
+import { intelRoots } from '../main/protocol/attestation/intel-chain.ts'
 import type { PrivacyLevel } from '../preload/api/chat.ts'
 import { median } from './median.ts'
 
@@ -52,6 +53,7 @@ const core = await startCore({
   dataDir,
   shell: 'browser',
   entries: childEntries(new URL('../main/core.ts', import.meta.url).href),
+  roots: intelRoots,
   logger: createLogger((line) => process.stderr.write(`${line}\n`), process.env.VERBOSE ? 'debug' : 'error'),
 })
 try {

@@ -12,6 +12,7 @@ import { canaryBelow, spelledIn } from '../base/testing/canary.ts'
 import { childEntries } from '../child-entries.ts'
 import { type Core, startCore } from '../core.ts'
 import { tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
+import { intelRoots } from '../protocol/attestation/intel-chain.ts'
 import { first } from './testing/streamed.ts'
 
 const busyMs = 200_000
@@ -66,6 +67,7 @@ describe(
         dataDir,
         shell: 'browser',
         entries: childEntries(new URL('../core.ts', import.meta.url).href),
+        roots: intelRoots,
         logger: { ...silentLogger, warn: (message, fields) => lines.push(message, JSON.stringify(fields ?? {})) },
       })
 

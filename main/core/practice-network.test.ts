@@ -11,6 +11,7 @@ import { silentLogger } from '../base/logger.ts'
 import { childEntries } from '../child-entries.ts'
 import { type Core, startCore } from '../core.ts'
 import { tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
+import { intelRoots } from '../protocol/attestation/intel-chain.ts'
 import { openToolChain } from './network-tool/tool-chain.ts'
 import { endedTurn, first } from './testing/streamed.ts'
 
@@ -57,6 +58,7 @@ describe('the whole app on one computer', () => {
       dataDir,
       shell: 'browser',
       entries: childEntries(new URL('../core.ts', import.meta.url).href),
+      roots: intelRoots,
       logger: silentLogger,
     })
   const within = (ms: number): AbortSignal => AbortSignal.timeout(ms)

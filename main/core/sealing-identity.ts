@@ -1,6 +1,6 @@
 import { ed25519Signer } from '../../contracts/ed25519.ts'
 import type { SealingIdentity } from '../protocol/sealed/direct/worker-key.ts'
-import { sealingMachine } from '../roles/attesting.ts'
+import { type Machine, sealingMachine } from '../roles/attesting.ts'
 import type { Chain } from '../ton/chain.ts'
 import { type WalletKeyPair, w5WalletId } from '../wallet/w5-wallet.ts'
 import type { Offering } from './app-network.ts'
@@ -19,7 +19,7 @@ export function workerSealing(
   keys: WalletKeyPair,
   kind: Chain['kind'],
   engine: Offering['engine'],
-  machine?: Parameters<typeof sealingMachine>[1],
+  machine?: Machine,
 ): SealingIdentity {
   return { ...w5Sealing(keys, kind), ...sealingMachine(engine, machine) }
 }

@@ -12,6 +12,7 @@ import { tinyEngine } from '../gateway/testing/gateway-stage.ts'
 import type { LocalEngine } from '../inference/local-engine.ts'
 import { createEngineBackend } from '../inference/openai.ts'
 import { tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
+import { intelRoots } from '../protocol/attestation/intel-chain.ts'
 import { type EngineServer, engineServer } from './engines/testing/engine-server.ts'
 import { endedTurn, first } from './testing/streamed.ts'
 
@@ -31,6 +32,7 @@ describe('the app serving with an engine of another program', () => {
       dataDir,
       shell: 'browser',
       entries: childEntries(new URL('../core.ts', import.meta.url).href),
+      roots: intelRoots,
       logger: silentLogger,
     })
   const offers = (name: string, workers: number): Promise<unknown> =>

@@ -45,7 +45,8 @@ async function main(): Promise<void> {
   }
   if (process.argv[2] === 'verify') {
     const { verifyCommand } = await import('./verify-command.ts')
-    process.exit(await verifyCommand(process.argv.slice(3)))
+    const { intelRoots } = await import('../protocol/attestation/intel-chain.ts')
+    process.exit(await verifyCommand(process.argv.slice(3), intelRoots))
   }
   const { roleCommand } = await import('./role-commands/role-command.ts')
   if (await roleCommand(process.argv.slice(2), childEntries(import.meta.url))) return
@@ -74,6 +75,7 @@ async function main(): Promise<void> {
   // A role of the command line does without the app, its memory and its start.
   const { serve } = await import('./serve.ts')
   const { parsePccsUrl } = await import('../protocol/attestation/collateral-service.ts')
+  const { intelRoots } = await import('../protocol/attestation/intel-chain.ts')
   await serve({
     port,
     open: values.open,
@@ -85,6 +87,7 @@ async function main(): Promise<void> {
     ...(networkFile ? { networkFile } : {}),
     listedProxies: values['listed-proxies'],
     ...(values.pccs === undefined ? {} : { pccs: parsePccsUrl(values.pccs) }),
+    roots: intelRoots,
   })
 }
 

@@ -5,6 +5,7 @@ import type { ChildEntries } from '../child-entries.ts'
 import { startCore } from '../core.ts'
 import { guardProcess } from '../last-resort.ts'
 import { logFile } from '../log-file.ts'
+import type { TrustedRoots } from '../protocol/attestation/intel-chain.ts'
 import { coreStopLimitMs } from '../shell-link.ts'
 import { defaultDataDir } from '../storage/files.ts'
 import { openBrowser } from './open-browser.ts'
@@ -23,6 +24,8 @@ export interface ServeOptions {
   readonly networkFile?: string
   readonly listedProxies?: boolean
   readonly pccs?: string
+  /** Root keys that quotes have to hold up to: `intelRoots` in all that ships. */
+  readonly roots: TrustedRoots
 }
 
 /** Runs the core with the browser as its face until a signal ends it. */
@@ -37,6 +40,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     ...(options.networkFile === undefined ? {} : { networkFile: options.networkFile }),
     ...(options.listedProxies === undefined ? {} : { listedProxies: options.listedProxies }),
     ...(options.pccs === undefined ? {} : { pccs: options.pccs }),
+    roots: options.roots,
     logger,
   })
   const sessions = new Sessions()

@@ -9,6 +9,7 @@ import { digestOf } from '../core/verify/receipt.ts'
 import { sampleReceipt } from '../core/verify/testing/sample-receipt.ts'
 import type { LocalChain } from '../localnet/local-chain.ts'
 import { startChain } from '../localnet/testing.ts'
+import { intelRoots } from '../protocol/attestation/intel-chain.ts'
 import { verifyCommand } from './verify-command.ts'
 
 let folder: string
@@ -24,7 +25,7 @@ afterAll(async () => {
 
 async function run(...args: string[]): Promise<{ status: number; output: string }> {
   const lines: string[] = []
-  const status = await verifyCommand(args, (line) => lines.push(line))
+  const status = await verifyCommand(args, intelRoots, (line) => lines.push(line))
   return { status, output: lines.join('\n') }
 }
 

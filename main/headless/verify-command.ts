@@ -8,6 +8,7 @@ import { plain } from '../core/verify/plain.ts'
 import { findCharge, type ProvenReceipt, verifyReceipt } from '../core/verify/receipt.ts'
 import { attestationLines } from '../core/verify/receipt-attestation.ts'
 import { sealLines } from '../core/verify/receipt-seal.ts'
+import type { TrustedRoots } from '../protocol/attestation/intel-chain.ts'
 import { httpChain } from '../ton/http-chain.ts'
 
 const help = `Usage: cocoon-desktop verify <file> [--chain <endpoint>]
@@ -24,9 +25,14 @@ Exit code 0: everything that the file can prove is proven. 1: a failure, named o
 
 const mostFileBytes = 4 << 20
 
-/** `cocoon-desktop verify …`. @returns the status that the process should end with */
+/**
+ * `cocoon-desktop verify …`.
+ * @param roots root keys that quotes have to hold up to: `intelRoots` in all that ships
+ * @returns the status that the process should end with
+ */
 export async function verifyCommand(
   args: string[],
+  roots: TrustedRoots,
   print: (line: string) => void = (line) => console.log(line),
 ): Promise<number> {
   const given = readArguments(args)
@@ -47,7 +53,7 @@ export async function verifyCommand(
       print('Only a receipt has a charge that --chain could look for.')
       return 2
     }
-    const { lines, status } = all === undefined ? aboutEvidence(json) : await aboutReceipts(all, values.chain)
+    const { lines, status } = all === undefined ? aboutEvidence(json, roots) : await aboutReceipts(all, values.chain)
     for (const line of lines) print(line)
     return status
   } catch (thrown) {
@@ -83,8 +89,8 @@ interface Told {
   readonly status: number
 }
 
-function aboutEvidence(json: unknown): Told {
-  const lines = verifyEvidence(json)
+function aboutEvidence(json: unknown, roots: TrustedRoots): Told {
+  const lines = verifyEvidence(json, roots)
   return { lines, status: lines.some((line) => line.startsWith('PROVEN')) ? 0 : 3 }
 }
 

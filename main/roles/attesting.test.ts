@@ -33,7 +33,7 @@ function machine(provider: string, report: (reportData: Uint8Array) => Uint8Arra
 
 describe('the quote of the own certificate', () => {
   it('is the machine’s where there is one, and peers take it', async () => {
-    const quote = ownQuote('tdx', inTdx, machine('tdx_guest', quoteFor))
+    const quote = ownQuote('tdx', { tee: inTdx, files: machine('tdx_guest', quoteFor) })
     if (quote === undefined) throw new Error('no quote')
     const identity = await createIdentity({ quote })
     const der = new Uint8Array(new X509Certificate(identity.certificatePem).raw)
@@ -42,10 +42,10 @@ describe('the quote of the own certificate', () => {
   })
 
   it('is left out where there is none, and fake only for test networks', () => {
-    expect(ownQuote('any', inTdx)).toBeUndefined()
-    expect(ownQuote('tdx', { kind: 'none', sentence: '' })).toBeUndefined()
-    expect(ownQuote('tdx', { kind: 'sev-snp-guest', sentence: '' })).toBeUndefined()
-    expect(ownQuote('fake_tdx', inTdx)).toBe(fakeQuote)
+    expect(ownQuote('any', { tee: inTdx })).toBeUndefined()
+    expect(ownQuote('tdx', { tee: { kind: 'none', sentence: '' } })).toBeUndefined()
+    expect(ownQuote('tdx', { tee: { kind: 'sev-snp-guest', sentence: '' } })).toBeUndefined()
+    expect(ownQuote('fake_tdx', { tee: inTdx })).toBe(fakeQuote)
   })
 
   it('is not taken from a machine that attests something else', () => {

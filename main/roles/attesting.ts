@@ -11,6 +11,7 @@ import type { IdentityOptions } from '../protocol/attestation/certificate.ts'
 import { CollateralCache } from '../protocol/attestation/collateral-cache.ts'
 import { CollateralService, intelServiceUrl } from '../protocol/attestation/collateral-service.ts'
 import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
+import { intelRoots, type TrustedRoots } from '../protocol/attestation/intel-chain.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
 import { readQuote } from '../protocol/attestation/quote.ts'
 import { type QuoteJudge, QuoteVerifier } from '../protocol/attestation/quote-verifier.ts'
@@ -25,6 +26,8 @@ export interface AttestingOptions {
   readonly dataDir: string
   /** Base address of a collateral service, as `parsePccsUrl` gives it; Intel's, unless given. */
   readonly pccs?: string
+  /** Root keys that quotes have to hold up to; Intel's alone, unless given. Nothing that ships gives others. */
+  readonly roots?: TrustedRoots
   /** In place of one that trusts Intel's root key alone. */
   readonly quotes?: QuoteJudge
   readonly logger: Logger
@@ -33,13 +36,14 @@ export interface AttestingOptions {
 const verifiers = new Map<string, QuoteVerifier>()
 
 /** The verifier of real quotes, one for all ports of the process that want the same. */
-export function quoteJudge({ dataDir, pccs = intelServiceUrl, logger }: AttestingOptions): QuoteJudge {
+export function quoteJudge({ dataDir, pccs = intelServiceUrl, roots = intelRoots, logger }: AttestingOptions): QuoteJudge {
   const folder = join(dataDir, 'attestation', 'collateral')
-  const key = `${folder} ${pccs}`
+  const key = [folder, pccs, ...roots.map((root) => Buffer.from(root).toString('hex'))].join(' ')
   const known = verifiers.get(key)
   if (known !== undefined) return known
   const service = new CollateralService({ url: pccs })
-  const verifier = new QuoteVerifier({ collateral: new CollateralCache({ service, folder, logger: logger.room('attestation') }) })
+  const collateral = new CollateralCache({ service, folder, logger: logger.room('attestation') })
+  const verifier = new QuoteVerifier({ collateral, roots })
   verifiers.set(key, verifier)
   return verifier
 }
@@ -49,12 +53,18 @@ export function policyNamedOf(name: PolicyName, options: AttestingOptions): Poli
   return name === 'tdx' ? { kind: name, quotes: options.quotes ?? quoteJudge(options) } : { kind: name }
 }
 
+/** The machine that a role runs in, and how it proves that; what the kernel says and offers, where left out. */
+export interface Machine {
+  readonly tee?: ReturnType<typeof detectTee>
+  readonly files?: TsmFiles
+  readonly gpu?: () => Promise<GpuClaim>
+}
+
 /**
  * What an own certificate shows where peers are asked for the policy `name`: a fake quote is what a peer of a test network expects in return
  * (protocol 10 §10), a real one wherever this machine can make it, and none elsewhere.
- * @param tee what this machine is
  */
-export function ownQuote(name: PolicyName, tee = detectTee(), files?: TsmFiles): IdentityOptions['quote'] {
+export function ownQuote(name: PolicyName, { tee = detectTee(), files }: Machine = {}): IdentityOptions['quote'] {
   if (name === 'fake_tdx') return fakeQuote
   return name === 'tdx' && tee.kind === 'tdx-guest' ? (publicKey) => machineQuote(publicKey, files) : undefined
 }
@@ -69,19 +79,10 @@ export function machineQuote(publicKey: Uint8Array, files?: TsmFiles): Uint8Arra
  * keys are signed by their owner alone. So are those of a worker whose engine is another program: it may answer on any machine, from any file, and
  * this one's quote says nothing of it.
  * @param engine what the worker serves with: `builtin`, or an address
- * @param machine.tee what this machine is
  */
 export function sealingMachine(
   engine: string,
-  {
-    tee = detectTee(),
-    files,
-    gpu = gpuClaim,
-  }: {
-    readonly tee?: ReturnType<typeof detectTee>
-    readonly files?: TsmFiles
-    readonly gpu?: () => Promise<GpuClaim>
-  } = {},
+  { tee = detectTee(), files, gpu = gpuClaim }: Machine = {},
 ): Required<Pick<SealingIdentity, 'quote' | 'gpu'>> | undefined {
   if (engine !== 'builtin' || tee.kind !== 'tdx-guest') return undefined
   return { quote: async (reportData) => quoteWith(reportData, files), gpu }

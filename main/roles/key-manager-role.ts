@@ -98,7 +98,7 @@ function portOf(options: KeyManagerRoleOptions): KeyManagerOptions['openPort'] {
   const { host, port, policy, plain, behindRouter = false, difficulty, logger } = options
   if (behindRouter) return routerPort(host, port)
   if (plain) return plainPort(host, port)
-  const quote = ownQuote(policy)
+  const quote = ownQuote(policy, options.hardware)
   const own = { host, port, fixed: true, difficulty, policy: policyNamedOf(policy, options), logger: logger.room('ports') }
   return securePort({ ...own, ...(quote && { quote }) })
 }

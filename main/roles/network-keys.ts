@@ -23,10 +23,10 @@ export interface KeyManagerAccess {
 export function openKeySource(
   holder: KeyHolder,
   { address, policy, via, dial }: KeyManagerAccess,
-  { network, entries, dataDir, pccs, logger }: Pick<RoleOptions, 'network' | 'entries' | 'dataDir' | 'pccs' | 'logger'>,
+  role: Pick<RoleOptions, 'network' | 'entries' | 'dataDir' | 'pccs' | 'roots' | 'hardware' | 'logger'>,
 ): KeySource {
-  const attesting = { dataDir, logger, ...(pccs === undefined ? {} : { pccs }) }
-  const options = dialerOptions(policyNamedOf(policy, attesting), () => network.root.value, 'key manager')
+  const { network, entries, hardware, logger } = role
+  const options = dialerOptions(policyNamedOf(policy, role), () => network.root.value, 'key manager', hardware)
   return new KeySource({
     holder,
     root: network.root,

@@ -4,12 +4,13 @@ import type { Logger } from '../base/logger.ts'
 import type { ChildEntries } from '../child-entries.ts'
 import { type Dial, type DialerOptions, openDialer } from '../core/dialer.ts'
 import { openViaDialer } from '../core/via-dialer.ts'
+import type { TrustedRoots } from '../protocol/attestation/intel-chain.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
 import { checkRootMembership, type MembershipRules } from '../protocol/attestation/root-membership.ts'
 import type { RouterAddress } from '../protocol/wire/dial-via.ts'
 import type { Peer } from '../protocol/wire/peer.ts'
 import type { RootConfig } from '../ton/root-config.ts'
-import { type AttestingOptions, ownQuote, type PolicyName, policyNamedOf } from './attesting.ts'
+import { type AttestingOptions, type Machine, ownQuote, type PolicyName, policyNamedOf } from './attesting.ts'
 import type { RoleNetwork } from './open-network.ts'
 import { listingOf, mostAgeOf } from './root-listing.ts'
 import { StandingProxies } from './standing-proxies.ts'
@@ -25,6 +26,10 @@ export interface RoleOptions {
   readonly entries: ChildEntries
   /** Base address of a collateral service, for the policy `tdx`; Intel's, unless given. */
   readonly pccs?: string
+  /** Root keys that quotes have to hold up to; Intel's alone, unless given. */
+  readonly roots?: TrustedRoots
+  /** Where the role runs; as the kernel says, unless given. */
+  readonly hardware?: Machine
   readonly logger: Logger
   /** Gives up the start. */
   readonly signal: AbortSignal
@@ -58,8 +63,9 @@ export function proxyDialer({
   see,
   entries,
   network,
+  hardware,
   ...attesting
-}: Pick<RoleOptions, 'entries' | 'network'> &
+}: Pick<RoleOptions, 'entries' | 'network' | 'hardware'> &
   AttestingOptions & {
     readonly policy: PolicyName
     readonly proxyVia?: RouterAddress
@@ -67,7 +73,7 @@ export function proxyDialer({
     readonly see?: NonNullable<DialerOptions['check']>
   }): Dial {
   const judged = policyNamedOf(policy, attesting)
-  const { check, ...rest } = dialerOptions(judged, () => network.root.value)
+  const { check, ...rest } = dialerOptions(judged, () => network.root.value, 'proxy', hardware)
   const look = see ?? (judged.kind === 'any' ? undefined : new StandingProxies(network.root, judged.quotes).see)
   const options: DialerOptions = {
     ...rest,
@@ -84,9 +90,10 @@ export function dialerOptions(
   policy: Policy,
   root: () => RootConfig | null,
   part: MembershipRules['part'] = 'proxy',
+  hardware?: Machine,
 ): DialerOptions & { readonly check?: (peer: Peer) => void } {
   if (policy.kind === 'any') return {}
-  const quote = ownQuote(policy.kind)
+  const quote = ownQuote(policy.kind, hardware)
   return {
     policy,
     ...(quote && { quote }),

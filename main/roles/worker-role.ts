@@ -71,7 +71,9 @@ export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
     const master = ownerOf(options)
     const wallet = openRoleWallet(keys.walletKey, master, network.chain)
     closers.add(() => wallet.money?.wallet.close())
-    const sealing = options.seals ? walletSealing(keys.walletKey, master, sealingMachine(options.engine)) : undefined
+    const sealing = options.seals
+      ? walletSealing(keys.walletKey, master, sealingMachine(options.engine, options.hardware))
+      : undefined
     const owner = sealing === undefined ? master : wallet.address
     const paths = dataPaths(dataDir)
     const { backend, modelName } = await openWorkerEngine({

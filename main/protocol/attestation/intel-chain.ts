@@ -14,6 +14,8 @@ export type TrustedRoots = readonly Uint8Array[]
 export const intelRootKeyHash: Uint8Array = new Uint8Array(
   Buffer.from('46e403bd34f05a3f2817ab9badcaacc7ffc98e0f261008cd30dae936cace18d5dcf58eef31463613de1570d516200993', 'hex'),
 )
+/** Who stands behind everything in all that ships. */
+export const intelRoots: TrustedRoots = [intelRootKeyHash]
 
 const mostCertificates = 4
 const pemBlock = /-----BEGIN CERTIFICATE-----\s([A-Za-z0-9+/=\s]+?)-----END CERTIFICATE-----/y
@@ -66,7 +68,7 @@ export function verifyChain(
   const root = chain.at(-1)
   const hash = root && rootKeyHash(root)
   if (!roots.some((trusted) => hash !== undefined && Buffer.compare(trusted, hash) === 0))
-    throw refused('root-not-trusted', 'A chain of certificates does not end at a trusted root')
+    throw refused('root-not-trusted', 'The attestation does not lead to Intel’s root key')
 }
 
 /** @param at place in the chain, 0 for the leaf, which is the only one that is no authority */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { AttestationError } from './attestation-error.ts'
 import type { CollateralSource } from './collateral-cache.ts'
-import { chainNames, intelRootKeyHash, type TrustedRoots, verifyChain } from './intel-chain.ts'
+import { chainNames, intelRoots, type TrustedRoots, verifyChain } from './intel-chain.ts'
 import { openQuote, type VerifiedQuote, verifyQuote } from './verify-quote.ts'
 
 /** Verifies quotes, whichever way it gets what it needs. */
@@ -40,7 +40,7 @@ export class QuoteVerifier implements QuoteJudge {
 
   constructor(options: QuoteVerifierOptions) {
     this.#options = options
-    this.#roots = options.roots ?? [intelRootKeyHash]
+    this.#roots = options.roots ?? intelRoots
     this.#now = options.now ?? Date.now
   }
 

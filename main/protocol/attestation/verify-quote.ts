@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { AttestationError } from './attestation-error.ts'
 import { type Collateral, collateralDigest } from './collateral.ts'
 import { type IntelCertificate, isSignedRaw, p256Key, rootKeyHash } from './intel-certificate.ts'
-import { intelRootKeyHash, readPemChain, type TrustedRoots } from './intel-chain.ts'
+import { intelRoots, readPemChain, type TrustedRoots } from './intel-chain.ts'
 import { type Platform, readPlatform } from './pck-extension.ts'
 import { checkPlatform, checkQuotingEnclave, checkTdxModule, type FoundLevel } from './platform-tcb.ts'
 import { readQeReport } from './qe-report.ts'
@@ -57,7 +57,7 @@ export function verifyQuote(
   bytes: Uint8Array,
   collateral: Collateral,
   nowMs: number,
-  roots: TrustedRoots = [intelRootKeyHash],
+  roots: TrustedRoots = intelRoots,
 ): VerifiedQuote {
   const { quote, pckChain, platform } = openQuote(bytes)
   const verified = verifyCollateral(collateral, pckChain, roots, nowMs)
