@@ -153,7 +153,7 @@ function port(options: ProxyRoleOptions, number: number, policy: PolicyName): Po
   const { host, plain, behindRouter = false, difficulty, logger } = options
   if (behindRouter) return routerPort(host, number)
   if (plain) return plainPort(host, number)
-  const quote = ownQuote(policy)
+  const quote = ownQuote(shownWith(policy, options), options.hardware)
   return securePort({
     host,
     port: number,
@@ -163,6 +163,12 @@ function port(options: ProxyRoleOptions, number: number, policy: PolicyName): Po
     ...(quote && { quote }),
     logger: logger.room('ports'),
   })
+}
+
+/** A port that asks for nothing (`any`, as clients' ports do) shows what the other one shows: clients want to know whom they ask (protocol 10 §8). */
+function shownWith(policy: PolicyName, { policyWorkers, policyClients }: ProxyRoleOptions): PolicyName {
+  if (policy !== 'any') return policy
+  return policyWorkers === 'any' ? policyClients : policyWorkers
 }
 
 function portText({ plain, behindRouter = false, difficulty }: ProxyRoleOptions, policy: PolicyName): string {
