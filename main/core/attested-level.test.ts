@@ -127,6 +127,8 @@ describe('the level Attested network', () => {
   const ofTest = begin({ isTest: true })
   const ofTwo = begin({ workers: 2 })
   const withTwo = begin({ otherProxy: true, root: { proxyHashes: new Set([image]) } })
+  const toFall = begin()
+  const ofNobody = begin({ workers: 0 })
 
   it('is earned by quotes of proxy and worker that the network contract lists, answers, and is verified again from its file', async () => {
     const scene = await unflawed()
@@ -277,20 +279,20 @@ describe('the level Attested network', () => {
     [
       'the worker shows a fake quote',
       { machine: null, sealing: { quote: async () => new Uint8Array(64) } },
-      /No worker showed one/,
-      results(no, nobody, no, nobody, nobody),
+      /attestation does not hold/,
+      results(nobody, nobody, no, nobody, nobody),
     ],
     [
       'the worker’s quote is for another key',
       { machine: null, sealing: { quote: async () => quoteFor(new Uint8Array(64)), gpu: async () => 'none' } },
-      /No worker showed one/,
-      results(no, nobody, no, nobody, nobody),
+      /attestation is for another key/,
+      results(nobody, nobody, no, nobody, nobody),
     ],
     [
       'the contract does not list the worker’s image',
       { root: { workerHashes: new Set(['77'.repeat(32)]) } },
-      /No worker showed one/,
-      results(no, nobody, no, nobody, nobody),
+      /does not list what the worker runs/,
+      results(nobody, nobody, no, nobody, nobody),
     ],
     [
       'the contract does not list the model',
@@ -366,6 +368,32 @@ describe('the level Attested network', () => {
     await expect.poll(() => scene.attested.state.value.reason, { timeout: 20_000 }).toMatch(/revoked certificates has expired/)
     await expect(scene.ask()).rejects.toMatchObject({ code: 'not-ready' })
     expect(scene.backend.requests).toHaveLength(2)
+  })
+
+  it('falls by itself when the contract takes an image back, before anybody asks', async () => {
+    const scene = await toFall()
+    expect(await scene.seal()).toMatchObject({ phase: 'earned' })
+    const good = scene.root.value ?? expect.unreachable('no root')
+    scene.root.set({ ...good, version: good.version + 1, workerHashes: new Set(['77'.repeat(32)]) })
+    await expect
+      .poll(() => scene.keeper.state.value)
+      .toMatchObject({
+        phase: 'failed',
+        reason: { text: expect.stringMatching(/does not list (the software of this worker|what the worker runs)/) },
+      })
+    scene.root.set({ ...good, version: good.version + 2 })
+    await expect.poll(() => scene.keeper.state.value.phase).toBe('earned')
+  })
+
+  it('is not judged before a worker offers a model, and by itself once one does', async () => {
+    const scene = await ofNobody()
+    await expect.poll(() => scene.network.live.value?.client.state.value.connections[0]?.phase, { timeout: 20_000 }).toBe('ready')
+    await expect
+      .poll(() => scene.attested.state.value)
+      .toMatchObject({ state: 'starting', reason: 'No worker of Sealed offers a model at the moment.' })
+    expect(scene.keeper.state.value).toEqual({ phase: 'idle' })
+    await scene.addWorker()
+    await expect.poll(() => scene.keeper.state.value.phase, { timeout: 20_000 }).toBe('earned')
   })
 
   it('does not exist in a network that demands no attestation', async () => {

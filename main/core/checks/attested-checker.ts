@@ -1,4 +1,5 @@
 import type { CheckRow, EvidenceItem, Sentence } from '../../../preload/api/privacy.ts'
+import { pause } from '../../base/pause.ts'
 import type { Watchable } from '../../base/signal.ts'
 import { untilAborted } from '../../base/until-aborted.ts'
 import type { Findings, LevelChecker } from '../../chat/privacy/checker.ts'
@@ -37,10 +38,10 @@ export type Readers = ReadonlyMap<string, VerifiedQuote>
  * worker's quote is bound to. Everything that this computer can check it checks; model and graphics card are the word of the attested software.
  */
 export function attestedChecker({ live, model, quotes, onJudged, now = Date.now }: AttestedCheckerOptions): LevelChecker {
-  const look = async (name: string): Promise<Found> => {
+  const look = async (name: string, signal: AbortSignal): Promise<Found> => {
     const { network, used } = connectionOf(live, name)
     const asked = model.value
-    const told = asked === null ? { workers: [], refused: [] } : await network.client.toldWorkers(asked)
+    const told = asked === null ? nobody : await toldWorkers(network.client, asked, signal)
     const root = network.root.config.value
     const proxy = await verified(quotes, used.peer.quote?.evidence.quote)
     const workers = await bestWorkers(told, quotes, root, now())
@@ -48,15 +49,27 @@ export function attestedChecker({ live, model, quotes, onJudged, now = Date.now 
   }
   return {
     level: 'attested',
-    connection: connectionName(live),
+    connection: connectionName(live, model),
     check: async (name, signal) => {
-      const found = await untilAborted(look(name), signal)
+      const found = await untilAborted(look(name, signal), signal)
       // Another check may have earned the seal meanwhile: what an old one found counts for nothing.
       signal.throwIfAborted()
       onJudged(new Map(found.workers.filter(isGood).flatMap(({ worker, quote }) => (quote ? [[worker.keyId, quote]] : []))))
       return findings(found)
     },
   }
+}
+
+const nobody: ToldWorkers = { workers: [], refused: [] }
+/** The client asks again for a list that was empty after a second. */
+const keyWaitMs = 1_100
+
+/** A worker offers its model a moment before its key, which its machine has to attest first: an empty list is asked for once more. */
+async function toldWorkers(client: CheckedNetwork['client'], model: string, signal: AbortSignal): Promise<ToldWorkers> {
+  const told = await client.toldWorkers(model)
+  if (told.workers.length > 0 || told.refused.length > 0) return told
+  await pause(keyWaitMs, signal)
+  return client.toldWorkers(model)
 }
 
 /** A quote that was verified now, or why it does not hold. */
@@ -127,7 +140,7 @@ function findings(found: Found): Findings {
   }
   return {
     rows: [
-      row('hardware', statements.hardware, () => hardwareRow(proxy, workers)),
+      row('hardware', statements.hardware, () => hardwareRow(found)),
       row('software', statements.software, () => softwareRow(found)),
       channelRow(used.peer),
       row('worker', sealedStatement, () => workerRow(workers, told)),
@@ -167,13 +180,15 @@ const sealedStatement = said('The worker alone opens it', { code: 'check-sealed-
 const modelStatement = said('The exact model', { code: 'check-exact-model' })
 const gpuStatement = said('The graphics card in confidential mode', { code: 'check-gpu' })
 
-function hardwareRow(proxy: Judged | undefined, workers: readonly Candidate[]): CheckRow {
+function hardwareRow({ proxy, workers, told }: Found): CheckRow {
   const failed = (sentence: Sentence): CheckRow => rowFailed('hardware', statements.hardware, sentence)
   if (proxy === undefined) return failed(said('The proxy showed no attestation.', { code: 'check-hardware-proxy-none' }))
   if ('reason' in proxy) return failed(proxy.reason)
   const [first] = workers
-  if (first?.judged === undefined)
-    return failed(said('The proxy’s attestation holds. No worker showed one that does.', { code: 'check-hardware-worker-none' }))
+  const none = said('The proxy’s attestation holds. No worker showed one that does.', { code: 'check-hardware-worker-none' })
+  // A key that was not taken is the worker's row to tell of, with the reason.
+  if (first === undefined && told.refused.length > 0) return notChecked('hardware', statements.hardware, none)
+  if (first?.judged === undefined) return failed(none)
   if ('reason' in first.judged) return failed(first.judged.reason)
   const held = [proxy.quote, ...workers.flatMap(({ quote }) => (quote ? [quote] : []))]
   const untilMs = Math.min(...held.map(({ collateral }) => collateral.expiresAtMs))
@@ -182,11 +197,14 @@ function hardwareRow(proxy: Judged | undefined, workers: readonly Candidate[]): 
     'here',
     statements.hardware,
     said(
-      `The machines of proxy and worker run in Intel TDX: their quotes hold up to the root key, and are up to date by what Intel says until ${new Date(untilMs).toISOString()}.`,
+      `The machines of proxy and worker run in Intel TDX: their quotes hold up to the root key, and are up to date by what Intel says until ${dateText(untilMs)}.`,
       { code: 'check-hardware-tdx', values: { untilMs } },
     ),
   )
 }
+
+/** To the minute, for a person: "2026-12-21 03:05 UTC". */
+const dateText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`
 
 function softwareRow({ root, proxy, workers, nowMs }: Found): CheckRow {
   if (quoteOf(proxy) === undefined || workers.length === 0 || workers.some(({ quote }) => quote === undefined))

@@ -3,6 +3,8 @@ import type { AttestationErrorCode } from '../../protocol/attestation/attestatio
 import type { KeyRefusal } from '../../protocol/sealed/direct/seal-errors.ts'
 import { said } from './rows.ts'
 
+const unlisted = said('The network contract does not list what the worker runs.', { code: 'check-key-unlisted' })
+
 /** Why a worker's key is not taken, for a person. What is not told apart here is an attestation that does not hold. */
 const sentences: Partial<Record<KeyRefusal | AttestationErrorCode | 'unknown', Sentence>> = {
   malformed: said('The worker’s key cannot be read.', { code: 'check-key-malformed' }),
@@ -15,7 +17,9 @@ const sentences: Partial<Record<KeyRefusal | AttestationErrorCode | 'unknown', S
   'not-yet-valid': said('The worker’s key is not valid yet. Is this computer’s clock right?', { code: 'check-key-not-yet' }),
   expired: said('The worker’s key has expired. Is this computer’s clock right?', { code: 'check-key-expired' }),
   'lives-too-long': said('The worker’s key is valid for too long.', { code: 'check-key-too-long' }),
-  'image-not-listed': said('The network contract does not list what the worker runs.', { code: 'check-key-unlisted' }),
+  'image-not-listed': unlisted,
+  // The lists of the contract are all that is allowed here.
+  'measurement-not-allowed': unlisted,
   'root-too-old': said('The network contract was read too long ago to judge the worker by it.', { code: 'check-key-root-old' }),
   'root-disputed': said('Endpoints disagree about the network contract, so the worker cannot be judged by it.', {
     code: 'check-key-root-disputed',

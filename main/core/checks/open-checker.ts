@@ -21,7 +21,7 @@ export function openChecker(
 ): LevelChecker {
   return {
     level: 'open',
-    connection: connectionName(live),
+    connection: connectionName(live, model),
     check: async (name, signal) => {
       const { network, used } = connectionOf(live, name)
       const asked = model.value

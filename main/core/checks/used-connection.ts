@@ -10,7 +10,7 @@ export type CheckedNetwork = Pick<LiveNetwork, 'client' | 'peers'> & { readonly 
 
 /** The connection that the next question would go over. */
 export interface Used {
-  /** Of this very connection: to which endpoint, with whose key; a new one to the same place has another name. */
+  /** Of this very connection: to which endpoint, with whose key, under which version of the contract; a new one to the same place has another name. */
   readonly name: string
   readonly link: ClientConnectionState
   readonly peer: SeenPeer
@@ -20,9 +20,10 @@ export function usedBy(network: CheckedNetwork | null): Used | undefined {
   const [link] = network?.client.state.value.connections ?? []
   const peer = link?.wire && network?.peers.of(link.wire)
   if (link?.phase !== 'ready' || !peer) return undefined
-  // What was checked before endpoints disagreed about the contract is not checked any more.
-  const disputed = network?.root.config.value?.disputed === undefined ? '' : ' disputed'
-  return { name: `${link.endpoint} #${peer.count} ${peer.key ?? 'plain'}${disputed}`, link, peer }
+  const root = network?.root.config.value
+  // What was checked before the contract's owner changed it, or endpoints disagreed about it, is not checked any more.
+  const contract = `v${root?.version ?? '?'}${root?.disputed === undefined ? '' : ' disputed'}`
+  return { name: `${link.endpoint} #${peer.count} ${peer.key ?? 'plain'} ${contract}`, link, peer }
 }
 
 /**
@@ -46,10 +47,17 @@ export function isPermitted(network: CheckedNetwork, wire: PacketConnection, per
   return used?.link.wire === wire && used.name === permitted
 }
 
-/** The name of the connection in use, kept up to date for the life of the core. */
-export function connectionName(live: Watchable<CheckedNetwork | null>): Watchable<string | null> {
+/**
+ * The name of the connection in use, kept up to date for the life of the core.
+ * @param model null while no worker of the network offers one: then nobody could be asked and there is nobody to check, so there is no name either
+ */
+export function connectionName(
+  live: Watchable<CheckedNetwork | null>,
+  model?: Watchable<string | null>,
+): Watchable<string | null> {
   const name = new Signal<string | null>(null)
-  const show = (): void => name.set(usedBy(live.value)?.name ?? null)
+  const show = (): void => name.set(model?.value === null ? null : (usedBy(live.value)?.name ?? null))
+  model?.onChange(show)
   follow(live, ({ client }) => client.state.onChange(show), show)
   follow(live, ({ root }) => root.config.onChange(show), show)
   show()

@@ -93,11 +93,15 @@ export class CollateralService {
       return { headers: response.headers, bytes: await bounded(response) }
     } catch (cause) {
       const { hostname } = new URL(url)
-      throw new AttestationError('collateral-unavailable', `${hostname} gave no collateral: ${asError(cause).message}`, {
-        cause,
-        retryable: true,
-        advice: 'Check the connection, or name another service with --pccs.',
-      })
+      throw new AttestationError(
+        'collateral-unavailable',
+        `Intel’s data for the check could not be had from ${hostname}: ${asError(cause).message}`,
+        {
+          cause,
+          retryable: true,
+          advice: 'Check the connection, or name another service with --pccs.',
+        },
+      )
     }
   }
 }

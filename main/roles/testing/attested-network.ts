@@ -85,6 +85,7 @@ async function ready({ state }: Worker): Promise<void> {
 export class AttestedNetwork {
   protected readonly closers: (() => Promise<unknown> | unknown)[] = []
   protected workers = 1
+  #startAnother: () => Promise<void> = () => Promise.reject(new Error('The network was not started.'))
   readonly folder = mkdtempSync(join(tmpdir(), 'cocoon-attested-'))
   readonly entries = entries
   /** Clock of whoever judges quotes. */
@@ -116,10 +117,16 @@ export class AttestedNetwork {
     this.workers = flaws.workers ?? 1
     const first = await this.#startProxy('proxy', flaws, 'proxyQuote' in flaws ? flaws.proxyQuote : syntheticQuote)
     for (let count = 0; count < this.workers; count += 1) await this.#startWorker(`worker-${count}`, first, served)
+    this.#startAnother = () => this.#startWorker(`worker-${this.workers++}`, first, served)
     const second = flaws.otherProxy ? await this.#startProxy('other-proxy', flaws, otherProxyQuote, otherSeed) : undefined
     if (second !== undefined) await this.#startWorker('other-worker', second, served)
     const proxies = [...first.proxies, ...(second?.proxies ?? [])]
     this.root.set({ ...first, proxies: proxies.map((proxy, index) => ({ ...proxy, seqno: index + 1 })), ...flaws.root })
+  }
+
+  /** One more than there were at the start, of the first proxy. */
+  addWorker(): Promise<void> {
+    return this.#startAnother()
   }
 
   /** @returns the contract as this proxy and its workers read it: without the other one */
