@@ -6,7 +6,12 @@ import { Icon } from '../ui/icon.tsx'
 import type { SealTone } from './level.ts'
 import { CheckingGlyph, FailedGlyph, LevelGlyph } from './seal-glyph.tsx'
 
-type Stop = { readonly name: MessageId; readonly role: MessageId }
+interface Stop {
+  readonly name: MessageId
+  readonly role: MessageId
+  /** While that is not earned. */
+  readonly unearned?: MessageId
+}
 
 const me: Stop = { name: 'path.me.name', role: 'path.me.role' }
 const program: Stop = { name: 'path.program.name', role: 'path.program.role' }
@@ -15,8 +20,8 @@ const stops: Record<PrivacyLevel, readonly Stop[]> = {
   devices: [me, { name: 'path.device.name', role: 'path.device.role' }],
   attested: [
     me,
-    { name: 'path.proxy.name', role: 'path.proxy.attested' },
-    { name: 'path.worker.name', role: 'path.worker.attested' },
+    { name: 'path.proxy.name', role: 'path.proxy.attested', unearned: 'path.proxy.open' },
+    { name: 'path.worker.name', role: 'path.worker.attested', unearned: 'path.worker.unearned' },
   ],
   open: [me, { name: 'path.proxy.name', role: 'path.proxy.open' }, { name: 'path.stranger.name', role: 'path.worker.open' }],
   external: [me, program],
@@ -33,13 +38,16 @@ interface PathProps {
 /** The way a message goes. At level 1 it goes nowhere. */
 export function Path({ level, tone, isServed = false }: PathProps) {
   const { t } = useTexts()
+  const isEarned = tone !== 'checking' && tone !== 'failed'
   return (
     <div
       className={`tone-${tone} flex justify-center`}
       role="img"
-      aria-label={t(isServed ? 'path.practiceProgram' : `path.${level}`)}
+      aria-label={t(
+        isServed ? 'path.practiceProgram' : level === 'attested' && !isEarned ? 'path.attestedUnearned' : `path.${level}`,
+      )}
     >
-      {(isServed ? [...stops[level], program] : stops[level]).map(({ name, role }, index) => (
+      {(isServed ? [...stops[level], program] : stops[level]).map(({ name, role, unearned = role }, index) => (
         <Fragment key={name}>
           {index > 0 ? <span className="path-line" /> : null}
           <span className="path-node w-[118px]">
@@ -57,7 +65,7 @@ export function Path({ level, tone, isServed = false }: PathProps) {
               )}
             </span>
             <b className="text-sm">{t(name)}</b>
-            <span className="text-xs text-ink-3">{t(role)}</span>
+            <span className="text-xs text-ink-3">{t(isEarned ? role : unearned)}</span>
           </span>
         </Fragment>
       ))}
