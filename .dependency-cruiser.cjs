@@ -80,8 +80,16 @@ module.exports = {
     {
       name: 'e2e-uses-public-surfaces',
       severity: 'error',
-      from: { path: '^e2e/' },
+      from: { path: '^e2e/', pathNot: '^e2e/support/attested/' },
       to: { path: '^(main(?!/base/testing/)|renderer|contracts)/' },
+    },
+    {
+      name: 'synthetic-hardware-runs-in-programs-of-its-own',
+      comment:
+        'Journeys start these programs, which stand for hardware that nobody has here; what they say to each other is types.',
+      severity: 'error',
+      from: { path: '^e2e/', pathNot: '^e2e/support/attested/' },
+      to: { path: '^e2e/support/attested/', dependencyTypesNot: ['type-only'] },
     },
   ],
   options: {

@@ -1,11 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer as createHttpServer, type Server } from 'node:http'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type BrowserContext, expect, type Locator, type Page, test } from '@playwright/test'
 import { type RunningApp, runCommand, startApp } from './support/app.ts'
 import { clearToAll, smallViews } from './support/axe.ts'
 import { nanoOf } from './support/money.ts'
+import { type PassingEndpoint, passingEndpoint } from './support/passing-endpoint.ts'
+import { freePorts } from './support/ports.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
 import {
   answered,
@@ -40,32 +40,13 @@ let window: BrowserContext | undefined
 let page: Page
 let dataDir: string
 let file: string
-let passing: Server | undefined
+let passing: PassingEndpoint | undefined
 
 test.afterAll(async () => {
   await window?.close()
   await app?.stop()
-  passing?.closeAllConnections()
   passing?.close()
 })
-
-/** Two ports that nobody uses now. */
-async function freePorts(): Promise<[number, number]> {
-  const servers = [createServer(), createServer()]
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.listen(0, '127.0.0.1', () => {
-            const address = server.address()
-            resolve(typeof address === 'object' && address !== null ? address.port : 0)
-          })
-        }),
-    ),
-  )
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return [ports[0] ?? 0, ports[1] ?? 0]
-}
 
 test('an operator deploys a network on the local chain with terms of its own', async () => {
   dataDir = await dataDirWithModel()
@@ -225,28 +206,10 @@ test('the Open network answers after consent, for money, and says who can read',
 /** What another endpoint of the chain makes of an answer of it. */
 let told: (answer: string) => string = (answer) => answer
 
-/** A program that passes on what the chain of the running app answers. */
-async function otherEndpoint(): Promise<string> {
-  passing = createHttpServer((request, response) => {
-    const pass = async (): Promise<void> => {
-      const parts: Uint8Array[] = []
-      for await (const part of request) parts.push(part)
-      const { endpoint } = JSON.parse(readFileSync(join(dataDir, 'local-network.json'), 'utf8')) as { endpoint: string }
-      const headers = { 'content-type': 'application/json' }
-      const answer = await fetch(endpoint, { method: 'POST', headers, body: Buffer.concat(parts) })
-      response.writeHead(answer.status, headers).end(told(await answer.text()))
-    }
-    pass().catch(() => response.destroy())
-  })
-  const server = passing
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}/api/v2/jsonRPC`
-}
-
 test('consent to the Open network ends with the app: the same chat asks again before anything is sent', async () => {
   await app?.stop()
-  const network = { ...JSON.parse(readFileSync(file, 'utf8')), chain: { kind: 'local', endpoints: [await otherEndpoint()] } }
+  passing = await passingEndpoint(dataDir, (answer) => told(answer))
+  const network = { ...JSON.parse(readFileSync(file, 'utf8')), chain: { kind: 'local', endpoints: [passing.url] } }
   writeFileSync(file, JSON.stringify(network))
   app = await startApp(dataDir, { args: ['--network', file] })
   await openByLink(page, app)

