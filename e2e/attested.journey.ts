@@ -5,7 +5,7 @@ import { type RunningApp, runCommand, startApp } from './support/app.ts'
 import { clearToAll, smallViews } from './support/axe.ts'
 import { freePorts } from './support/ports.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
-import { answeredInPart, answerOf, ask, chooseLevel, figuresOf, newWindow, openByLink } from './support/screens.ts'
+import { answeredInPart, answerOf, ask, chooseLevel, figuresOf, goTo, newWindow, openByLink } from './support/screens.ts'
 import { type SealedMachines, startMachines } from './support/sealed-machines.ts'
 
 /**
@@ -181,6 +181,21 @@ test('saved evidence is proven up to its root key, and what ships says that it i
     output: 'NOT PROVEN (root-not-trusted): The attestation does not lead to Intel’s root key\n',
   })
   await page.keyboard.press('Escape')
+})
+
+test('this computer is no worker there, does not try to be one, and says why', async () => {
+  const chat = page.url()
+  await goTo(page, 'Earn')
+  await expect(page.getByRole('heading', { name: 'Earning stopped' })).toBeVisible()
+  await expect(
+    page.getByText('This network takes only workers that prove what they run, which this computer cannot.'),
+  ).toBeVisible()
+  // The start has come to its end all the same.
+  await expect(page.getByText(/^Starting, /)).toHaveCount(0)
+  expect(readFileSync(join(dataDir, 'logs', 'core.log'), 'utf8')).not.toMatch(/ worker: /)
+  await clearToAll(page, pictures, 'earn', smallViews)
+  await page.evaluate(`location.href = ${JSON.stringify(chat)}`)
+  await expect(questions()).toHaveCount(1)
 })
 
 test('when the owner takes the worker’s image out of the contract, the level falls, nothing is sent, and the words say why', async () => {

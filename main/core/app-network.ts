@@ -1,5 +1,5 @@
 import type { Address } from '@ton/core'
-import { type Failure, type Words, wordsOf } from '../base/failure.ts'
+import { type Failure, type Told, type Words, wordsOf } from '../base/failure.ts'
 import type { Feed } from '../base/feed.ts'
 import type { Watchable } from '../base/signal.ts'
 import type { Client } from '../client/client.ts'
@@ -67,6 +67,8 @@ export interface AppNetwork {
   readonly workerEvents: Feed<WorkerEvent>
   /** Why nothing works, in a sentence; null when something does. */
   readonly trouble: string | null
+  /** Why this computer can be no worker there, as far as that is known; null when it can. */
+  readonly noWorker: Told | null
   start(): Promise<void>
   serve(offering: Offering): Promise<Worker | null>
   setPaused(paused: boolean): void

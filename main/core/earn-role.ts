@@ -27,8 +27,9 @@ export function earnRole({ engine, external, network, disk, settings, pauses }: 
   let wasConnected = false
 
   const link = (worker: Worker | null): EarnRole['link'] => {
-    const { trouble } = network
+    const { trouble, noWorker } = network
     if (trouble !== null) return { status: 'failed', reason: trouble, reasonWords: troubleWords(network) }
+    if (noWorker !== null) return { status: 'failed', reason: noWorker.text, reasonWords: noWorker.words }
     const [connection] = worker?.state.value.connections ?? []
     if (connection?.phase === 'ready') {
       connectedSinceMs ??= Date.now()

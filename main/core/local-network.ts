@@ -1,6 +1,6 @@
 import type { Address } from '@ton/core'
 import type { ProxyEndpoints } from '../../contracts/net-address.ts'
-import { asError, Failure, messageAndAdvice } from '../base/failure.ts'
+import { asError, Failure, messageAndAdvice, type Told } from '../base/failure.ts'
 import type { Feed } from '../base/feed.ts'
 import type { Logger } from '../base/logger.ts'
 import { follow, Signal, type Watchable } from '../base/signal.ts'
@@ -37,7 +37,7 @@ import { keptWords } from './kept-words.ts'
 import { forgetLocalEndpoint, tellLocalEndpoint } from './local-endpoint.ts'
 import type { LocalSecrets } from './local-keys.ts'
 import { LocalWorkers } from './local-workers.ts'
-import { demandsAttestation, dialByContract, workerPolicyOf } from './network-attestation.ts'
+import { demandsAttestation, dialByContract, noWorkerThere, workerPolicyOf } from './network-attestation.ts'
 import { makeOwnProxy, ownPort } from './own-proxy.ts'
 import { workerSealing } from './sealing-identity.ts'
 import type { StartProgress } from './start-progress.ts'
@@ -141,6 +141,10 @@ export class LocalNetwork implements AppNetwork {
       chain.error?.message ??
       'The local chain stopped and could not be started again. Restart the app; everything confirmed is on disk.'
     )
+  }
+
+  get noWorker(): Told | null {
+    return noWorkerThere(this.#seen.value?.root.config.value ?? null)
   }
 
   #keep<T extends { close(): void }>(wallet: T): T {
@@ -352,10 +356,15 @@ export class LocalNetwork implements AppNetwork {
     }
   }
 
-  /** Serves as worker of this network, in place of what it served before. Null when the network could not start. */
+  /** Serves as worker of this network, in place of what it served before. Null when the network could not start, or takes no such worker. */
   async serve(offering: Offering): Promise<Worker | null> {
     const live = this.#live.value
     const books = this.#books
+    const { noWorker } = this
+    if (live && noWorker) {
+      this.#options.progress.set('worker', 'ready', noWorker)
+      return null
+    }
     return live && books ? this.#workers.serve(live, books.worker, offering) : null
   }
 

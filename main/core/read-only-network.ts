@@ -68,6 +68,9 @@ export class ReadOnlyNetwork implements AppNetwork {
     return this.failure.value?.message ?? null
   }
 
+  /** Nothing at all happens there, which is `trouble`. */
+  readonly noWorker = null
+
   /** Reads the contract through the first endpoint that answers, and goes on with it. */
   async start(): Promise<void> {
     const { root } = this.#network

@@ -8,6 +8,7 @@ import { silentLogger } from '../../base/logger.ts'
 import { childEntries } from '../../child-entries.ts'
 import { type Core, startCore } from '../../core.ts'
 import { tinyGgufFile } from '../../inference/testing/tiny-gguf.ts'
+import { intelRoots } from '../../protocol/attestation/intel-chain.ts'
 import { freePorts } from '../../roles/testing/role-process.ts'
 import { endedTurn, first } from '../testing/streamed.ts'
 
