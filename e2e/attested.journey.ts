@@ -116,6 +116,13 @@ test('it is earned once proxy and worker have proven what they run, and answers 
   await answeredInPart(turn, 40)
   await expect(answerOf(turn)).toContainText(/\w/)
   await expect(turn.getByText('Attested network')).toBeVisible()
+  // The thread of the level: solid, with a ring where the turn begins.
+  const ring = `getComputedStyle(document.querySelector('article > .thread'), '::after')`
+  expect(await page.evaluate(`[${ring}.content, ${ring}.borderTopStyle, ${ring}.borderTopLeftRadius]`)).toEqual([
+    '""',
+    'solid',
+    '50%',
+  ])
   const { adjusted, costNano } = await figuresOf(turn)
   if (adjusted === undefined || costNano === undefined) throw new Error('The answer does not say what it cost.')
   expect(adjusted).toBeGreaterThan(0)

@@ -29,11 +29,11 @@ export const TurnView = memo(
     const running = turn.status === 'waiting' || turn.status === 'streaming'
     return (
       <article aria-label={t('chat.turnOf', { question: turn.question.slice(0, 80) })}>
-        <div className={`turn ${tone}`}>
+        <div className={`turn ${tone}`} data-level={turn.level}>
           <h2 className="turn-who">{t('chat.you')}</h2>
           <div className="turn-text turn-question">{turn.question}</div>
         </div>
-        <div className={`turn ${tone}`}>
+        <div className={`turn ${tone}`} data-level={turn.level}>
           <h2 className="turn-who">{turn.model || t('chat.answer')}</h2>
           <div className="turn-text" aria-busy={running} data-testid="answer">
             {turn.answer ? <Markdown text={turn.answer} streaming={running} /> : null}
