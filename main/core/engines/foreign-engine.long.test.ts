@@ -37,7 +37,7 @@ describe.skipIf(url === '')(`an engine of another program at ${url}`, { timeout:
 
   beforeAll(async () => {
     const entries = childEntries(new URL('../../core.ts', import.meta.url).href)
-    core = await startCore({ dataDir, shell: 'browser', entries, logger: silentLogger })
+    core = await startCore({ dataDir, shell: 'browser', entries, roots: intelRoots, logger: silentLogger })
     await calls()['models.cancelDownload']({ id: 'smollm2-135m-instruct-q4_1' })
     await calls()['models.use']({ id: (await calls()['models.addFile']({ path: await tinyGgufFile() })).id })
     ;({ id } = await calls()['engines.add']({ name: 'mine', url, ...(key && { key }) }))
