@@ -137,6 +137,7 @@ export function Composer(props: ComposerProps) {
       <form
         className={`composer -mx-4 tone-${sealTone(level, state)}`}
         data-threaded={threaded}
+        data-level={level}
         data-region="composer"
         onSubmit={(event) => {
           event.preventDefault()
