@@ -10,6 +10,7 @@ import { type Core, startCore } from '../core.ts'
 import { tinyEngine } from '../gateway/testing/gateway-stage.ts'
 import type { LocalEngine } from '../inference/local-engine.ts'
 import { createEngineBackend } from '../inference/openai.ts'
+import { intelRoots } from '../protocol/attestation/intel-chain.ts'
 import { type EngineServer, engineServer } from './engines/testing/engine-server.ts'
 import { endedTurn, first } from './testing/streamed.ts'
 
@@ -53,6 +54,7 @@ beforeAll(async () => {
     dataDir: join(folder, 'data'),
     shell: 'browser',
     entries: childEntries(new URL('../core.ts', import.meta.url).href),
+    roots: intelRoots,
     logger: silentLogger,
   })
   await calls()['models.cancelDownload']({ id: 'smollm2-135m-instruct-q4_1' })
@@ -130,6 +132,7 @@ it(
       dataDir: join(folder, 'data'),
       shell: 'browser',
       entries: childEntries(new URL('../core.ts', import.meta.url).href),
+      roots: intelRoots,
       logger: silentLogger,
     })
     const again = await earn(() => true)
