@@ -64,14 +64,14 @@ export class Embedder {
   }
 
   async #vector(context: LlamaEmbeddingContext, prompt: readonly Token[], signal: AbortSignal): Promise<number[]> {
-    const place = await this.#places.acquire({ lane, tokens: [], publicPrefix: 0, scope: undefined }, signal)
+    const place = await this.#places.acquire({ lane, tokens: [], opening: 0, scope: undefined }, signal)
     if (place === undefined) throw asError(signal.reason)
     try {
       const { vector } = await context.getEmbeddingFor([...prompt])
       return normal(vector)
     } finally {
       // What lies in the place is as it was.
-      this.#places.release(place, place.lastPromptTokens, place.lastScope)
+      this.#places.release(place, place.lastScope)
     }
   }
 

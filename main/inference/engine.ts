@@ -71,8 +71,7 @@ export interface GenerationOptions {
   readonly lane?: string
   /**
    * Whose prompt it is. A beginning shared with an earlier prompt of the same scope is not read again. Prompts of different scopes share
-   * nothing but the template's opening, or an earlier prompt as a whole: what is found in the cache must not tell one caller what
-   * another one wrote. Default: `own` for the lane `own`, else none.
+   * nothing but the template's opening: what is found in the cache must not tell one caller what another one wrote, or was answered. Default: `own` for the lane `own`, else none.
    */
   readonly cacheScope?: string
 }

@@ -6,7 +6,7 @@ import type { PromptPace } from './prompt-pace.ts'
 import { ReasoningCounter } from './reasoning-counter.ts'
 import { grammarState, type PreparedRequest } from './request.ts'
 import { evaluateOptions, type SamplingDefaults } from './sampling.ts'
-import { type Place, reusableTokens } from './sequence-places.ts'
+import type { Place } from './sequence-places.ts'
 import { callGrammar } from './tool-calls.ts'
 
 interface Sampled {
@@ -57,7 +57,7 @@ export async function* generate(
   let running: Promise<unknown> = Promise.resolve()
   let iterator: AsyncGenerator<Sampled | Token, void, undefined> | undefined
   try {
-    const keep = reusableTokens(place, prompt.tokens, prompt.publicPrefix, scopeOf(options))
+    const keep = place.reusable
     if (keep < sequence.nextTokenIndex) await sequence.eraseContextTokenRanges([{ start: keep, end: sequence.nextTokenIndex }])
     // Some architectures can only go back further than asked.
     cachedTokens = sequence.nextTokenIndex
@@ -132,11 +132,6 @@ export async function* generate(
     await iterator?.return().catch(() => undefined)
     settled()
   }
-}
-
-/** Whose prompt it is; see `cacheScope` of the options. */
-export function scopeOf({ cacheScope, lane = 'own' }: GenerationOptions): string | undefined {
-  return cacheScope ?? (lane === 'own' ? 'own' : undefined)
 }
 
 function abortPromise(signal: AbortSignal): Promise<undefined> {

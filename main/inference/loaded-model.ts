@@ -13,13 +13,14 @@ import { checkCapable } from './capable-check.ts'
 import { Embedder } from './embedder.ts'
 import type { Embeddings, EngineEvent, GenerationOptions } from './engine.ts'
 import { type GenerationInput, type GpuChoice, type LoadOrder, mostTopLogprobs } from './engine-messages.ts'
-import { generate, scopeOf } from './generation.ts'
+import { generate } from './generation.ts'
 import { type LoadNotice, noticesOf } from './load-plan.ts'
 import { PromptPace } from './prompt-pace.ts'
 import { chatTemplate, thoughtMarks } from './prompt-tokens.ts'
 import { prepare } from './request.ts'
 import { type SamplingDefaults, samplingDefaults } from './sampling.ts'
-import { ownLane, SequencePlaces } from './sequence-places.ts'
+import { ownLane, SequencePlaces, scopeOf } from './sequence-places.ts'
+import { templateOpening } from './template-opening.ts'
 import { knowsCalls } from './tool-calls.ts'
 
 /** A model with its context, inside the engine process. */
@@ -34,6 +35,8 @@ export class LoadedModel {
   readonly notices: readonly LoadNotice[]
   readonly #model: LlamaModel
   readonly #template: ChatWrapper
+  /** Tokens at the start of every chat that are no content. */
+  readonly #opening: number
   readonly #places: SequencePlaces
   readonly #defaults: SamplingDefaults
   readonly #pace: PromptPace
@@ -43,6 +46,7 @@ export class LoadedModel {
     const { sampling: advice = {}, keepOwn } = order
     this.#model = model
     this.#template = chatTemplate(model)
+    this.#opening = templateOpening(model, this.#template)
     this.#places = new SequencePlaces(context, keepOwn)
     this.#defaults = samplingDefaults(model, advice)
     this.#pace = new PromptPace(context.batchSize)
@@ -109,15 +113,16 @@ export class LoadedModel {
     checkCapable(this.capabilities, input.kind === 'chat' ? input.messages : [], options)
     const request = prepare(this.#model, this.#template, this.contextTokens, input, options)
     if (request.notice !== undefined) yield request.notice
-    const { tokens, publicPrefix } = request.prompt
+    const { tokens } = request.prompt
     const scope = scopeOf(options)
-    const place = await this.#places.acquire({ lane: options.lane ?? ownLane, tokens, publicPrefix, scope }, signal)
+    const opening = input.kind === 'chat' ? this.#opening : 0
+    const place = await this.#places.acquire({ lane: options.lane ?? ownLane, tokens, opening, scope }, signal)
     if (place === undefined) {
       const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
       yield { type: 'done', reason: 'cancelled', usage }
       return
     }
-    const settled = (): void => this.#places.release(place, tokens.length, scope)
+    const settled = (): void => this.#places.release(place, scope)
     yield* generate(
       this.#model,
       place,

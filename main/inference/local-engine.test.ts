@@ -84,14 +84,38 @@ describe('LocalEngine with a tiny model', () => {
     expect(next.usage.cachedTokens).toBeLessThan(next.usage.promptTokens)
   })
 
-  it('does not reveal by the cache how much of another prompt was guessed', async () => {
-    const cached = async (content: string, options: GenerationOptions): Promise<number> =>
-      (await collect(engine.chat(ask(content), { maxTokens: 2, ...options }, never))).usage.cachedTokens
-    await cached('My secret number is 4821 and nobody knows it', { lane: 'served' })
-    // Only the opening of the template, "<|im_start|>user\n", is shared.
-    expect(await cached('My secret number is 4821', { lane: 'served' })).toBeLessThan(10)
-    expect(await cached('My secret number is 4', { lane: 'served', cacheScope: 'somebody' })).toBeLessThan(10)
-    expect(await cached('My secret number is', {})).toBeLessThan(10)
+  it('reveals to nobody by the cache what another asked, nor what the answer was', async () => {
+    type Asked = { cached: number; text: string }
+    const asked = async (messages: ChatMessage[], options: GenerationOptions): Promise<Asked> => {
+      const { text, usage } = await collect(engine.chat(messages, { maxTokens: 12, temperature: 0, ...options }, never))
+      return { cached: usage.cachedTokens, text }
+    }
+    const rules: ChatMessage = { role: 'system', content: 'You are a helpful assistant.' }
+    const secret = [rules, ...ask('My secret number is 4821 and nobody knows it')]
+    const others: GenerationOptions[] = [{ lane: 'served' }, { lane: 'api', cacheScope: 'key 1' }, {}]
+    for (const victim of others) {
+      const { text } = await asked(secret, victim)
+      const words = text.split(' ')
+      for (const spy of others) {
+        if (spy === victim && victim.lane !== 'served') continue
+        const seen = new Set<number>()
+        // Both places are filled by others' prompts each time: what a spy asked itself is no secret to it.
+        const look = async (messages: ChatMessage[]): Promise<void> => {
+          await Promise.all([asked(secret, victim), asked(secret, victim)])
+          seen.add((await asked(messages, { ...spy, maxTokens: 1 })).cached)
+        }
+        await look(secret)
+        await look([rules, ...ask('My secret number is 4')])
+        await look(ask('Something else'))
+        for (const right of [0, 2, 4]) {
+          const guess = `${words.slice(0, right).join(' ')} zebra`
+          await look([...secret, { role: 'assistant', content: guess }, ...ask('x')])
+        }
+        await look([...secret, { role: 'assistant', content: text }, ...ask('x')])
+        // Only what begins every chat with this model: its mark of a beginning.
+        expect([...seen]).toEqual([1])
+      }
+    }
   })
 
   it('reads a long beginning once for each scope', async () => {

@@ -6,7 +6,6 @@ import {
   type LlamaModel,
   LlamaText,
   resolveChatWrapper,
-  SpecialTokensText,
   type Token,
 } from 'node-llama-cpp'
 import { chatHistory } from './chat-history.ts'
@@ -24,8 +23,6 @@ export function isTooLongFor(contextTokens: number, characters: number): boolean
 /** A prompt as the model reads it, and what ends the answer to it. */
 export interface PromptTokens {
   readonly tokens: Token[]
-  /** Tokens at the start that come from the template alone, the same in every chat with this model. */
-  readonly publicPrefix: number
   readonly stopTokens: ReadonlySet<Token>
   readonly stopTexts: readonly string[]
   readonly thoughts: ThoughtMarks | undefined
@@ -69,7 +66,6 @@ export function chatTokens(
   }
   return {
     tokens,
-    publicPrefix: publicPrefix(model, state.contextText, tokens),
     stopTokens,
     stopTexts: stopTexts.filter((text) => text !== ''),
     thoughts: thoughtMarks(template),
@@ -79,21 +75,12 @@ export function chatTokens(
 /** Plain continuation: the prompt may name control tokens, as callers of /v1/completions write whole templates into it. */
 export function completionTokens(model: LlamaModel, prompt: string): PromptTokens {
   const tokens = withBegin(model, model.tokenize(prompt, true))
-  return { tokens, publicPrefix: 0, stopTokens: new Set(), stopTexts: [], thoughts: undefined }
+  return { tokens, stopTokens: new Set(), stopTexts: [], thoughts: undefined }
 }
 
 function withBegin(model: LlamaModel, tokens: Token[]): Token[] {
   const begin = model.tokens.bos
   return begin !== null && model.tokens.shouldPrependBosToken && tokens[0] !== begin ? [begin, ...tokens] : tokens
-}
-
-/** A system message given by the caller is not public; the template's own opening is. */
-function publicPrefix(model: LlamaModel, text: LlamaText, tokens: readonly Token[]): number {
-  const [first] = text.values
-  if (!(first instanceof SpecialTokensText)) return 0
-  const opening = withBegin(model, LlamaText([first]).tokenize(model.tokenizer))
-  const different = opening.findIndex((token, index) => tokens[index] !== token)
-  return different < 0 ? opening.length : different
 }
 
 export function thoughtMarks(template: ChatWrapper): ThoughtMarks | undefined {

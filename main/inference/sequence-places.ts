@@ -1,21 +1,23 @@
 import type { LlamaContext, LlamaContextSequence, Token } from 'node-llama-cpp'
+import type { GenerationOptions } from './engine.ts'
 import { WaitingLine } from './waiting-line.ts'
 
 /** One of the sequences of the context, with what is known about the tokens that lie in it. */
 export interface Place {
   readonly sequence: LlamaContextSequence
-  /** Length of the last prompt evaluated here. */
-  lastPromptTokens: number
-  /** Whose it was; undefined: of nobody who shares. */
+  /** Whose tokens lie here; undefined: of nobody who shares. */
   lastScope: string | undefined
   lastUsedMs: number
+  /** How many of its tokens the one who holds it may keep. */
+  reusable: number
 }
 
 /** Who asks for a place, and with what. */
 export interface PlaceRequest {
   readonly lane: string
   readonly tokens: readonly Token[]
-  readonly publicPrefix: number
+  /** Tokens at the start that are no content; see `templateOpening`. */
+  readonly opening: number
   readonly scope: string | undefined
 }
 
@@ -25,6 +27,11 @@ interface Waiting extends PlaceRequest {
 
 /** The lane of the user's own chat. */
 export const ownLane = 'own'
+
+/** Whose prompt it is; see `cacheScope` of the options. */
+export function scopeOf({ cacheScope, lane = ownLane }: GenerationOptions): string | undefined {
+  return cacheScope ?? (lane === ownLane ? 'own' : undefined)
+}
 
 /**
  * Sequences are few; who finds none free waits in a line. The user's own chat goes first, the other lanes take turns. With `keepOwn` one place is
@@ -42,9 +49,9 @@ export class SequencePlaces {
     this.#kept = keepOwn && context.totalSequences > 1 ? 1 : 0
     this.#free = Array.from({ length: context.totalSequences }, () => ({
       sequence: context.getSequence(),
-      lastPromptTokens: 0,
       lastScope: undefined,
       lastUsedMs: 0,
+      reusable: 0,
     }))
   }
 
@@ -74,8 +81,7 @@ export class SequencePlaces {
     })
   }
 
-  release(place: Place, promptTokens: number, scope: string | undefined): void {
-    place.lastPromptTokens = promptTokens
+  release(place: Place, scope: string | undefined): void {
     place.lastScope = scope
     place.lastUsedMs = performance.now()
     this.#free.push(place)
@@ -86,34 +92,31 @@ export class SequencePlaces {
     while (this.#free.length > 0) {
       const waiting = this.#line.next(this.#free.length <= this.#kept)
       if (waiting === undefined) return
-      const place = this.#bestFor(waiting)
+      const { place, reuse } = this.#bestFor(waiting)
+      place.reusable = reuse
       this.#free.splice(this.#free.indexOf(place), 1)
       waiting.take(place)
     }
   }
 
   /** The free place with the longest reusable beginning; else the one unused for longest. */
-  #bestFor(waiting: Waiting): Place {
-    const rated = this.#free.map((place) => ({
-      place,
-      reuse: reusableTokens(place, waiting.tokens, waiting.publicPrefix, waiting.scope),
-    }))
+  #bestFor(waiting: Waiting): { readonly place: Place; readonly reuse: number } {
+    const rated = this.#free.map((place) => ({ place, reuse: reusableTokens(place, waiting) }))
     rated.sort((a, b) => b.reuse - a.reuse || a.place.lastUsedMs - b.place.lastUsedMs)
     const [best] = rated
     if (best === undefined) throw new Error('no free place')
-    return best.place
+    return best
   }
 }
 
 /**
- * How many tokens in the place may be kept for this prompt. Of a prompt of another scope it is the whole or nothing (apart from the
- * template's own opening): a count of cached tokens that grows with each rightly guessed word would let one caller read another's.
+ * How many tokens in the place may be kept for this prompt. Of another scope's it is the template's opening and nothing else, not even a prompt that
+ * comes again as a whole: who is told that, or is answered sooner, has a guess of another's words confirmed, and then word by word the answer to them.
  */
-export function reusableTokens(place: Place, tokens: readonly Token[], publicPrefix: number, scope: string | undefined): number {
+function reusableTokens(place: Place, { tokens, opening, scope }: PlaceRequest): number {
   const { firstDifferentIndex } = place.sequence.compareContextTokens([...tokens])
-  const whole = place.lastPromptTokens > 0 && firstDifferentIndex >= place.lastPromptTokens
   const same = scope !== undefined && scope === place.lastScope
-  const kept = whole || same ? firstDifferentIndex : Math.min(firstDifferentIndex, publicPrefix)
+  const kept = same ? firstDifferentIndex : Math.min(firstDifferentIndex, opening)
   // The last prompt token is always evaluated: the first answer token is sampled from it.
   return Math.max(0, Math.min(kept, tokens.length - 1))
 }
