@@ -129,7 +129,12 @@ const looks: readonly Look[] = [
   { name: 'schedule-ru', path: '#/settings/schedule', language: 'ru' },
   { name: 'prices', path: '#/settings/electricity' },
   { name: 'prices-ru', path: '#/settings/electricity', language: 'ru', scene: withPrices('mainnet') },
-  { name: 'net-earn', path: '#/earn', scene: withPrices('mainnet') },
+  {
+    name: 'net-earn',
+    path: '#/earn',
+    act: (page) => page.getByRole('region', { name: 'Net today' }).scrollIntoViewIfNeeded(),
+    scene: withPrices('mainnet'),
+  },
   {
     name: 'net-how',
     path: '#/earn',

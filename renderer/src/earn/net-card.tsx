@@ -28,7 +28,7 @@ export function NetCard({ earn }: { earn: EarnState }) {
           {t('electricity.price')}
         </a>
       </div>
-      <dl className="facts num pb-2!">
+      <dl className="facts num grid-cols-[1fr_auto]! pb-2!">
         <dt>
           {t(isTest ? 'net.earnedTest' : ton && power ? 'net.earnedAt' : 'net.earned', {
             amount: format.figure(earn.today),
