@@ -225,8 +225,8 @@ test('hours painted by mouse and by keyboard pause earning, and Earn says until 
   await expect(card.getByText('Pauses now')).toBeVisible()
   await clearToAll(page, pictures, 'schedule')
 
-  // Keys: from there to the hour after the next one and the one behind it.
-  const ahead = new Date(Date.now() + 2 * 3_600_000)
+  // Keys: from there to two hours of which the first begins in more than an hour.
+  const ahead = new Date(Date.now() + 3 * 3_600_000)
   const at = ((ahead.getDay() + 6) % 7) * 24 + Math.min(ahead.getHours(), 22)
   await expect(cells.nth(0)).toBeFocused()
   for (let day = 0; day < Math.floor(at / 24); day++) await page.keyboard.press('ArrowDown')
