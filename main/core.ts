@@ -120,7 +120,13 @@ export async function startCore(options: CoreOptions): Promise<Core> {
 
   // The user's own chat never waits for the end of a served answer.
   const whereIs = (path: string): string => library.whereIs(path)
-  const engine = new LocalEngine({ entryPath: entries.engine, keepOwn: true, whereIs, logger: logger.room('engine') })
+  const engine = new LocalEngine({
+    entryPath: entries.engine,
+    keepOwn: true,
+    whereIs,
+    beforeLoad: () => models.checkFile(),
+    logger: logger.room('engine'),
+  })
   const catalog = shippedCatalog()
   const gpus = sharedWatch(() => openGpuWatch(() => new Set([process.pid, engine.pid ?? process.pid, ...others.pids])))
   const rate = new RateLimit(() => settings.value.downloadBytesPerSecond ?? null)
@@ -183,7 +189,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     lastHours: () => electricity.lastHours(),
     logger: logger.room('limits'),
   })
-  const models = new ModelKeeper({
+  const models: ModelKeeper = new ModelKeeper({
     library,
     engine,
     settings,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { copyFile, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,6 +33,13 @@ afterEach(async () => {
   await rm(folder, { recursive: true })
 })
 
+/** The same model with its hash, which comes at once. */
+function pinned(): CatalogEntry {
+  const entry = slow()
+  server.bytesPerSecond = Number.POSITIVE_INFINITY
+  return { ...entry, sources: entry.sources.map((source) => ({ ...source, sha256: sha256(model) })) }
+}
+
 /** One model that comes over the network so slowly that no test could wait for it. */
 function slow(): CatalogEntry {
   server.bytesPerSecond = 50_000
@@ -45,12 +53,13 @@ function slow(): CatalogEntry {
 async function open(catalog: readonly CatalogEntry[], onReady: ModelKeeperOptions['onReady'] = async () => undefined) {
   const logger = silentLogger
   const library = new ModelLibrary({ folder: join(folder, 'models'), catalog })
-  const engine = new LocalEngine({ entryPath, gpu: false, threads: 1, logger })
+  const beforeLoad = (): Promise<void> => keeper.checkFile()
+  const engine = new LocalEngine({ entryPath, gpu: false, threads: 1, restartPauseMs: 20, beforeLoad, logger })
   const settings = openSettings(join(folder, 'settings.json'), { logger })
   const progress = new StartProgress(logger)
   const served: string[] = []
   const onUnload = async (): Promise<void> => void served.push('none')
-  const keeper = new ModelKeeper({
+  const keeper: ModelKeeper = new ModelKeeper({
     ...{ library, engine, settings, progress, logger, onUnload },
     onReady: async (ready, signal) => {
       await onReady(ready, signal)
@@ -72,6 +81,7 @@ async function open(catalog: readonly CatalogEntry[], onReady: ModelKeeperOption
   return { library, engine, keeper, served, own, status, part }
 }
 
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 const soon = (look: () => void): Promise<void> => vi.waitFor(look, { timeout: 30_000, interval: 20 })
 
 describe('the keeper of the model', () => {
@@ -161,5 +171,38 @@ describe('the keeper of the model', () => {
     await soon(() => expect(part('model')).toBe('failed'))
     expect([keeper.current?.name, keeper.trouble.value]).toEqual(['good', null])
     expect(library.models.value.find(({ name }) => name === 'good')?.loaded).toBe(true)
+  })
+
+  it.each(['a crash', 'a sleep'])(
+    'gives up a model whose file was altered before it is loaded again after %s, and takes it again once it is mended',
+    async (after) => {
+      const { keeper, library, engine, served, status } = await open([pinned()])
+      await soon(() => expect(served.at(-1)).toBe('Slow'))
+      const path = join(folder, 'models', 'slow.gguf')
+      const altered = Uint8Array.from(model)
+      altered.set([1, 2, 3, 4], model.length - 1000)
+      const { pid = expect.fail('no engine process') } = engine
+      if (after === 'a sleep') expect(await engine.sleep()).toBe(true)
+      await writeFile(path, altered)
+      if (after === 'a crash') process.kill(pid, 'SIGKILL')
+      else await expect(engine.wake(new AbortController().signal)).rejects.toMatchObject({ code: 'model-broken' })
+      await soon(() => expect([keeper.current, served.at(-1)]).toEqual([undefined, 'none']))
+      expect(keeper.trouble.value).toMatchObject({ code: 'model-broken' })
+      expect(engine.state.value).toMatchObject({ status: 'failed', words: { code: 'model-broken', values: { model: 'Slow' } } })
+      expect([status('slow'), engine.pid]).toEqual(['broken', undefined])
+      await library.download('slow')
+      keeper.installed('slow')
+      await soon(() => expect([served.at(-1), engine.state.value.status]).toEqual(['Slow', 'ready']))
+    },
+  )
+
+  it('does not load an own file again that was exchanged for another one', async () => {
+    const { keeper, engine, own, served } = await open([])
+    keeper.use(await own('mine.gguf'))
+    await soon(() => expect(served.at(-1)).toBe('mine'))
+    await writeFile(join(folder, 'mine.gguf'), tinyGguf({ seed: 7 }))
+    process.kill(engine.pid ?? expect.fail('no engine process'), 'SIGKILL')
+    await soon(() => expect(keeper.trouble.value).toMatchObject({ words: { code: 'model-exchanged' } }))
+    expect([keeper.current, served.at(-1), engine.pid]).toEqual([undefined, 'none', undefined])
   })
 })

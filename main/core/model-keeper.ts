@@ -1,4 +1,4 @@
-import { asError, Failure } from '../base/failure.ts'
+import { asError, Failure, toldOf } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import type { LocalEngine } from '../inference/local-engine.ts'
@@ -35,6 +35,8 @@ export class ModelKeeper {
   /** Of what is under way; a newer choice, or the end of the app, aborts it. */
   #turn = new AbortController()
   #current: VerifiedModel | undefined
+  /** What the engine holds, or is to hold. */
+  #given: VerifiedModel | undefined
   /** Ends when the last asked-for change is done; never rejects. */
   #work: Promise<void> = Promise.resolve()
 
@@ -86,6 +88,37 @@ export class ModelKeeper {
     await this.#work
   }
 
+  /**
+   * Before each load, also when the engine comes back after a crash or a sleep: the file is still the one that was checked when it was chosen. Where it
+   * is not, the model is given up, and nothing is answered in its name. Throws as `ModelLibrary.verify`.
+   */
+  async checkFile(): Promise<void> {
+    const { library } = this.#options
+    const model = this.#given
+    if (model === undefined) return
+    const { signal } = this.#turn
+    try {
+      const { sha256 } = await library.verify(model.id, signal)
+      if (sha256 !== model.sha256) throw changed(model)
+    } catch (thrown) {
+      if (!signal.aborted && this.#current === model) this.#drop(model, asError(thrown))
+      throw thrown
+    }
+  }
+
+  #drop(model: VerifiedModel, why: Error): void {
+    const { progress, logger } = this.#options
+    logger.error('the chosen model was given up', { reason: why.message })
+    progress.set('engine', 'failed', toldOf(why))
+    this.#work = this.#work
+      .then(async () => {
+        if (this.#current !== model) return
+        await this.#giveUp()
+        this.trouble.set(why)
+      })
+      .catch((thrown: unknown) => logger.error('the model was not given up in peace', { reason: asError(thrown).message }))
+  }
+
   #run(choose: () => Promise<string>): void {
     this.#turn.abort(new Failure('superseded', 'Another model was chosen.'))
     const turn = new AbortController()
@@ -130,6 +163,7 @@ export class ModelKeeper {
     const { library, engine, progress, onReady } = this.#options
     const unload = (): void => void engine.unload()
     signal.addEventListener('abort', unload, { once: true })
+    this.#given = model
     try {
       await progress.run('engine', (detail) => {
         detail({ text: `Loading ${model.name}`, words: { code: 'model-loading-now', values: { model: model.name } } })
@@ -152,6 +186,7 @@ export class ModelKeeper {
   async #giveUp(): Promise<void> {
     this.#options.library.setLoaded(undefined)
     this.#current = undefined
+    this.#given = undefined
     await this.#options.onUnload()
   }
 
@@ -160,4 +195,11 @@ export class ModelKeeper {
     await this.#options.library.stop()
     await this.#work
   }
+}
+
+function changed({ name }: VerifiedModel): Failure<'model-broken'> {
+  return new Failure('model-broken', `The file of ${name} is another one than when it was chosen.`, {
+    words: { code: 'model-exchanged', values: { model: name } },
+    advice: 'Choose it again under Models, if you know why.',
+  })
 }

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { Failure } from '../base/failure.ts'
 import type { EngineEvent } from './engine.ts'
 import { EnginePool, type PooledModel } from './engine-pool.ts'
 import type { LocalEngine } from './local-engine.ts'
@@ -10,8 +11,9 @@ let pool: EnginePool | undefined
 
 afterEach(() => pool?.dispose())
 
-function newPool(budgetBytes: number, waitMs = 60_000): EnginePool {
+function newPool(budgetBytes: number, waitMs = 60_000, beforeLoad = async (): Promise<void> => undefined): EnginePool {
   pool = new EnginePool({
+    beforeLoad,
     engine: { entryPath, gpu: false, threads: 1, background: false },
     budgetBytes: () => budgetBytes,
     waitMs,
@@ -51,6 +53,22 @@ describe('EnginePool', () => {
     await expect(ask(b, 2)).rejects.toMatchObject({ code: 'engine-yielded' })
     pool.resume()
     expect(await ask(b, 2)).toMatchObject({ type: 'done', reason: 'length' })
+  })
+
+  it('asks for leave before each load, also after a crash', async () => {
+    let isAllowed = true
+    const pool = newPool(100, 60_000, async () => {
+      if (!isAllowed) throw new Failure('model-broken', 'The file was changed.')
+    })
+    const engine = pool.engineOf(await model('a'))
+    await ask(engine, 1)
+    isAllowed = false
+    process.kill(engine.pid ?? expect.fail('no engine process'), 'SIGKILL')
+    await vi.waitFor(
+      () => expect(engine.state.value).toMatchObject({ status: 'failed', words: { code: 'model-broken' } }),
+      20_000,
+    )
+    expect(engine.pid).toBeUndefined()
   })
 
   it('never takes a model away that answers: the request is told to come again', async () => {

@@ -11,10 +11,10 @@ export interface PooledModel extends ModelToLoad {
 
 export interface EnginePoolOptions {
   /** Of every engine. */
-  readonly engine: Omit<LocalEngineOptions, 'beforeWake' | 'afterWake' | 'idleUnloadMs'>
+  readonly engine: Omit<LocalEngineOptions, 'beforeLoad' | 'beforeWake' | 'afterWake' | 'idleUnloadMs'>
   /** For all models together, asked each time. One that needs more is refused. */
   readonly budgetBytes: () => number
-  /** Called before each load, and before room is made for it; what it throws fails the request. */
+  /** Called before each load, also after a crash, and before room is made for it; what it throws fails the request. */
   readonly beforeLoad?: (model: PooledModel) => Promise<void>
   /** How long a request waits for busy models to make room, its time in line included. Default 60 s. */
   readonly waitMs?: number
@@ -74,6 +74,7 @@ export class EnginePool {
     const engine = new LocalEngine({
       ...this.#options.engine,
       idleUnloadMs: this.#idleUnloadMs,
+      beforeLoad: async () => this.#options.beforeLoad?.(model),
       beforeWake: async () => {
         await this.#options.beforeLoad?.(model)
         await this.#makeRoom(member)

@@ -20,6 +20,8 @@ export interface LocalEngineOptions {
   readonly idleUnloadMs?: number
   /** Default `f16`. `q8_0` takes about half the memory for each token of context. */
   readonly kvCache?: KvCacheType
+  /** Called before each process that is to load a model, also after a crash. A rejection is the reason why it is not loaded. */
+  readonly beforeLoad?: (model: ModelToLoad) => Promise<void>
   /**
    * Called before a model that is asleep is brought back, e.g. to make room for it. A rejection fails the request that wanted it.
    */

@@ -352,6 +352,8 @@ export class LocalEngine implements CapableEngine {
   async #start(model: ModelToLoad, order: LoadOrder, turn: number, crashes: number): Promise<void> {
     const { entryPath, background = true, whereIs = (path) => path } = this.#options
     this.state.set({ status: 'loading', model: model.name, progress: 0 })
+    await this.#options.beforeLoad?.(model)
+    if (turn !== this.#turn) throw this.#overtaken()
     const child = new EngineChild({
       entryPath,
       order: { ...order, path: whereIs(order.path) },
