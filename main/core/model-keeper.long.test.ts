@@ -44,7 +44,7 @@ function pinned(): CatalogEntry {
 function slow(): CatalogEntry {
   server.bytesPerSecond = 50_000
   const facts = { name: 'Slow', licence: 'MIT', parameters: '2.6M', parameterCount: 2_594_048, quantization: 'F32' }
-  const more = { contextTokens: 2048, abilities: { reasoning: null, tools: null } }
+  const more = { contextTokens: 2048, shape: null, abilities: { reasoning: null, tools: null } }
   const source = { kind: 'huggingface', url: server.url('/slow.gguf'), sizeBytes: model.length, sha256: null } as const
   const origin = { fileName: 'slow.gguf', repo: 'maker/slow', commit: 'c'.repeat(40), readAt: { where: 'by hand', when: readAt } }
   return { id: 'slow', ...facts, ...more, ...origin, sources: [{ ...source, readAt: origin.readAt }] }

@@ -29,7 +29,7 @@ export function machineOf(facts: HardwareFacts, engine: EngineState): FitMachine
   return { gpu: onProcessor ? null : (best ?? null), memoryBytes: facts.memoryBytes }
 }
 
-/** From the header where it is here, else from the size of the file, else from the number of weights. Undefined when nothing says enough. */
+/** From the header where it is here, else from the published shape and the size of the file or the number of weights. Undefined when nothing says enough. */
 export function fitOfModel(
   model: ModelState,
   layout: ModelLayout | undefined,
@@ -38,8 +38,10 @@ export function fitOfModel(
   wanted: LocalEngine['wanted'],
 ): Fit | undefined {
   if (layout !== undefined) return fitOf(layout, machine, wanted)
-  const weights = model.sizeBytes ?? (entry === undefined ? null : roughWeights(entry.parameterCount, entry.quantization))
-  return weights === null ? undefined : roughFit(weights, machine)
+  const weightsBytes = model.sizeBytes ?? (entry === undefined ? null : roughWeights(entry))
+  if (weightsBytes === null) return undefined
+  const { shape = null, contextTokens = null } = entry ?? {}
+  return roughFit({ weightsBytes, isSizeKnown: model.sizeBytes !== null, shape, contextTokens }, machine, wanted)
 }
 
 /** The models as the page sees them, with how they fit and which are loaded for programs. */

@@ -36,7 +36,7 @@ afterAll(async () => {
 /** A catalog model whose file on this computer is another one than was published. */
 const forged: CatalogEntry = {
   ...{ id: 'forged', name: 'Forged', licence: 'MIT', parameters: '2.6M', parameterCount: 2_594_048, quantization: 'F32' },
-  ...{ contextTokens: 2048, abilities: { reasoning: null, tools: null } },
+  ...{ contextTokens: 2048, shape: null, abilities: { reasoning: null, tools: null } },
   ...{ fileName: 'forged.gguf', repo: 'maker/forged', commit: 'c'.repeat(40), readAt: { where: 'by hand', when: '2026-11-23' } },
   sources: [
     {

@@ -14,8 +14,9 @@ import { doesNotFit, EnginePool } from '../inference/engine-pool.ts'
 import type { LocalEngine, Release } from '../inference/local-engine.ts'
 import type { LocalEngineOptions } from '../inference/local-engine-options.ts'
 import { createEngineBackend } from '../inference/openai.ts'
-import { type FitMachine, needWithin, roomForModels, roughFit } from '../models/fit.ts'
+import { type FitMachine, needWithin, roomForModels } from '../models/fit.ts'
 import type { ModelLibrary, VerifiedModel } from '../models/library.ts'
+import { roughLayout } from '../models/rough-layout.ts'
 import { type ComputerCheckerOptions, computerChecker } from './checks/computer-checker.ts'
 import { engineTrouble } from './engine-trouble.ts'
 import { fitOfModel, machineOf } from './model-view.ts'
@@ -264,16 +265,13 @@ export class OtherModels implements OtherLocalModels {
   }
 
   /** What the model takes here. @throws Failure `model-does-not-fit` */
-  #need(id: string): { readonly bytes: number; readonly contextTokens?: number } {
+  #need(id: string): { readonly bytes: number; readonly contextTokens: number } {
     const { library } = this.#options
     const [machine, layout] = [this.#machine(), library.layoutOf(id)]
     const state = library.models.value.find((one) => one.id === id)
     if (machine === undefined || state === undefined) throw gone()
     const budgetBytes = this.#budgetBytes()
-    const need =
-      layout === undefined
-        ? { bytes: roughFit(state.sizeBytes ?? 0, machine).needBytes }
-        : needWithin(layout, machine, wanted, budgetBytes)
+    const need = needWithin(layout ?? roughLayout(state.sizeBytes ?? 0, null, state.contextTokens), machine, wanted, budgetBytes)
     if (need.bytes > budgetBytes) throw doesNotFit({ name: state.name, bytes: need.bytes }, budgetBytes)
     return need
   }

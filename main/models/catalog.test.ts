@@ -46,6 +46,13 @@ describe('catalog', () => {
     }
   })
 
+  it('says where each shape was read, and that it was not read at the hub', () => {
+    for (const { id, shape } of shippedCatalog().slice(1)) {
+      if (id === 'granite-4.0-micro-q4_k_m') expect(shape).toBeNull()
+      else expect(shape?.readAt.where, id).toMatch(/commit [0-9a-f]{40}, of the public repository .*Not read at the hub itself/)
+    }
+  })
+
   it('takes a source without size and hash: they are learned', () => {
     const copy = structuredClone({ version: 1, models: shippedCatalog() }) as unknown as { models: Loose[] }
     Object.assign(copy.models[0]?.sources[0] ?? {}, { sizeBytes: null, sha256: null })
@@ -62,6 +69,8 @@ describe('catalog', () => {
     ['a branch for a revision', (model: Loose) => Object.assign(model, { commit: 'main' })],
     ['parameters without their number', (model: Loose) => Object.assign(model, { parameterCount: null })],
     ['abilities that are not said to be unknown', (model: Loose) => Object.assign(model, { abilities: {} })],
+    ['a shape without provenance', (model: Loose) => delete model.shape?.readAt],
+    ['a shape that is not said to be unknown', (model: Loose) => delete model.shape],
     ['a hash that is none', (model: Loose) => Object.assign(model.sources[0] ?? {}, { sha256: 'abc' })],
     ['a file outside the folder', (model: Loose) => Object.assign(model, { fileName: '../x.gguf' })],
   ])('refuses %s', (_, damage) => {
@@ -75,6 +84,7 @@ describe('catalog', () => {
 })
 
 interface Loose {
+  shape?: { readAt?: object }
   sources: { readAt?: object }[]
   readAt?: object
 }

@@ -36,6 +36,25 @@ export const catalogSource = z.discriminatedUnion('kind', [
 ])
 export type CatalogSource = z.infer<typeof catalogSource>
 
+const count = z.number().int().positive()
+
+/** What of a model decides how much memory its context takes, as its makers published it: known before the header is here. */
+const modelShape = z.strictObject({
+  layers: count,
+  embedding: count,
+  heads: count,
+  keyValueHeads: count,
+  /** Values of a key, and of a value, of one head. */
+  headSize: count,
+  /** Of a mixture of experts, of those that one token uses. */
+  feedForward: count,
+  vocabulary: count,
+  /** Tokens that a layer looks back, but for one layer in `period`; null where all look at the whole text. */
+  window: z.strictObject({ tokens: count, period: count }).nullable(),
+  readAt,
+})
+export type ModelShape = z.infer<typeof modelShape>
+
 export const catalogEntry = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/),
   name: z.string().min(1),
@@ -57,6 +76,8 @@ export const catalogEntry = z.strictObject({
   /** Recommended by the makers of the model. */
   sampling: z.strictObject({ temperature: z.number().min(0).max(2), topP: z.number().gt(0).max(1) }).optional(),
   readAt,
+  /** Null: not read anywhere. */
+  shape: modelShape.nullable(),
   /** Tried in this order. */
   sources: z.array(catalogSource).min(1),
 })

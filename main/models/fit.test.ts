@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fitOf, layersOnGpu, roughFit } from './fit.ts'
+import { fitOf, layersOnGpu, type RoughFacts, roughFit } from './fit.ts'
 import type { ModelLayout } from './layout.ts'
 import { memoryNeed } from './memory-need.ts'
 
@@ -72,12 +72,26 @@ describe('layersOnGpu', () => {
 })
 
 describe('roughFit', () => {
+  const facts = { isSizeKnown: true, shape: null, contextTokens: null }
   it.each([
     [5, 'well'],
-    [13, 'tight'],
+    [9.5, 'tight'],
     [20, 'with-ram'],
     [60, 'too-big'],
   ])('%d GB of weights on a GPU of 16 GB: %s', (weightsGB, word) => {
-    expect(roughFit(weightsGB * GB, gpu(16))).toMatchObject({ word, rough: true, contextTokens: null })
+    expect(roughFit({ ...facts, weightsBytes: weightsGB * GB }, gpu(16), wanted)).toMatchObject({
+      word,
+      rough: true,
+      split: null,
+    })
+  })
+
+  it('counts the context, and a size that is not known higher', () => {
+    const known = { ...facts, weightsBytes: GB }
+    const need = (options: typeof wanted, more: Partial<RoughFacts> = {}) =>
+      roughFit({ ...known, ...more }, gpu(64), options).needBytes
+    expect(need({ ...wanted, sequences: 3 }) - need({ ...wanted, sequences: 2 })).toBeGreaterThan(2 * GB)
+    expect(need(wanted, { isSizeKnown: false }) - need(wanted)).toBeGreaterThan(0.1 * GB)
+    expect(need(wanted, { contextTokens: 4096 })).toBe(need({ ...wanted, contextTokens: 4096 }))
   })
 })

@@ -1,5 +1,7 @@
+import type { ModelShape } from './catalog.ts'
 import type { ModelLayout } from './layout.ts'
 import { contextOf, type MemoryNeed, type MemoryOptions, memoryNeed } from './memory-need.ts'
+import { roughLayout } from './rough-layout.ts'
 
 /** Where a model would run. `gpu` null: on the processor. */
 export interface FitMachine {
@@ -20,11 +22,11 @@ export interface Fit {
   readonly contextBytes: number
   /** What it takes in all. */
   readonly needBytes: number
-  /** Of each answer; null where the shape of the model is not known yet. */
-  readonly contextTokens: number | null
+  /** Of each answer. */
+  readonly contextTokens: number
   /** Layers on the GPU of all layers, where not all fit. */
   readonly split: { readonly onGpu: number; readonly of: number } | null
-  /** True when only the number of weights is known, not the header. */
+  /** True before the header is known: reckoned from what is published of the model, or from its size alone. */
   readonly rough: boolean
 }
 
@@ -33,8 +35,8 @@ const leastContextTokens = 2048
 /** The computer's memory serves everything else too. */
 const shareOfMemory = { well: 0.75, tight: 0.9 } as const
 const shareOfGpu = { well: 0.9, tight: 1 } as const
-/** Of the weights, for context and computation, before the header is known. */
-const roughExtra = 0.2
+/** By so much of itself the size of weights may be more than their number says. */
+const roughExtra = 0.1
 
 type Machine = Pick<FitMachine, 'gpu' | 'memoryBytes'>
 
@@ -114,19 +116,23 @@ export function layersOnGpu(layout: ModelLayout, gpuBytes: number, options: Memo
   return count
 }
 
-/** The same before a model is here, when only the size of its weights is known or estimated. */
-export function roughFit(weightsBytes: number, machine: FitMachine): Fit {
-  const { device, deviceBytes, shares } = deviceOf(machine)
-  const contextBytes = Math.round(weightsBytes * roughExtra)
-  const needBytes = weightsBytes + contextBytes
-  const besides = machine.gpu === null ? 0 : machine.memoryBytes * shareOfMemory.well
-  const word =
-    needBytes <= deviceBytes * shares.well
-      ? 'well'
-      : needBytes <= deviceBytes * shares.tight
-        ? 'tight'
-        : needBytes <= deviceBytes * shares.well + besides
-          ? 'with-ram'
-          : 'too-big'
-  return { word, device, deviceBytes, weightsBytes, contextBytes, needBytes, contextTokens: null, split: null, rough: true }
+/** What is known of a model before its header is. */
+export interface RoughFacts {
+  /** Known, or estimated from the number of weights. */
+  readonly weightsBytes: number
+  readonly isSizeKnown: boolean
+  readonly shape: ModelShape | null
+  readonly contextTokens: number | null
+}
+
+/** The same before the header is here. Where something is not known it errs high. */
+export function roughFit(
+  { weightsBytes, isSizeKnown, shape, contextTokens }: RoughFacts,
+  machine: FitMachine,
+  wanted: MemoryOptions,
+): Fit {
+  const most = isSizeKnown ? weightsBytes : weightsBytes * (1 + roughExtra)
+  const fit = fitOf(roughLayout(most, shape, contextTokens), machine, wanted)
+  const split = shape === null ? null : fit.split
+  return { ...fit, weightsBytes, contextBytes: fit.needBytes - weightsBytes, split, rough: true }
 }

@@ -62,7 +62,7 @@ function fromWheel(change: Partial<CatalogSource & { kind: 'pypi-wheel' }> = {})
 
 function entry(...sources: CatalogSource[]): CatalogEntry {
   const facts = { name: 'Tiny', licence: 'MIT', parameters: '2.6M', parameterCount: 2_594_048, quantization: 'F32' }
-  const more = { contextTokens: 2048, abilities: { reasoning: null, tools: null } }
+  const more = { contextTokens: 2048, shape: null, abilities: { reasoning: null, tools: null } }
   const origin = { fileName: 'tiny.gguf', repo: 'maker/tiny', commit: 'c'.repeat(40) }
   return { id: 'tiny', ...facts, ...more, ...origin, readAt, sources }
 }

@@ -44,7 +44,13 @@ beforeAll(async () => {
   mine = await readFile(join(samples, 'mine.gguf'))
   entry = {
     ...{ id: 'tiny', name: 'Tiny', licence: 'MIT', parameters: '2.6M', parameterCount: 2_594_048, quantization: 'F32' },
-    ...{ contextTokens: 2048, abilities: { reasoning: null, tools: null }, fileName: 'tiny.gguf', repo: 'maker/tiny' },
+    ...{
+      contextTokens: 2048,
+      shape: null,
+      abilities: { reasoning: null, tools: null },
+      fileName: 'tiny.gguf',
+      repo: 'maker/tiny',
+    },
     commit: 'c'.repeat(40),
     readAt,
     sources: [

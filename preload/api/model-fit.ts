@@ -16,11 +16,11 @@ export const modelFit = z.object({
   /** Context and computation. */
   contextBytes: bytes,
   needBytes: bytes,
-  /** Context of each answer that was reckoned with; null before the shape of the model is known. */
-  contextTokens: z.number().int().positive().nullable(),
+  /** Context of each answer that was reckoned with. */
+  contextTokens: z.number().int().positive(),
   /** Layers on the GPU, where not all fit. */
   split: z.object({ onGpu: z.number().int(), of: z.number().int() }).nullable(),
-  /** Reckoned from the number of weights alone: the header is not here yet. */
+  /** The header is not here yet: reckoned from what is published of the model, rather too much than too little. */
   rough: z.boolean(),
 })
 export type ModelFit = z.infer<typeof modelFit>

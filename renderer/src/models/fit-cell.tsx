@@ -10,7 +10,8 @@ export function FitCell({ fit }: { fit: ModelFit | undefined }) {
   const { t } = useTexts()
   const format = useFormat()
   if (!fit) return <span className="text-ink-3">{t('fit.unknown')}</span>
-  const need = `~${format.bytes(fit.needBytes)}`
+  const need = format.bytes(fit.needBytes)
+  const context = contextText(fit.contextTokens)
   const word = fit.word === 'too-big' ? t(`fit.too-big.${fit.device}`) : t(`fit.${fit.word}`)
   return (
     <div className="fit num">
@@ -25,11 +26,7 @@ export function FitCell({ fit }: { fit: ModelFit | undefined }) {
       )}
       <p className="mt-1.5 flex flex-wrap justify-between gap-x-2 text-xs">
         <b>{word}</b>
-        <span className="text-ink-3">
-          {fit.contextTokens === null
-            ? t('fit.needs', { need })
-            : t('fit.needsWith', { need, context: contextText(fit.contextTokens) })}
-        </span>
+        <span className="text-ink-3">{t(fit.rough ? 'fit.needsAbout' : 'fit.needs', { need, context })}</span>
       </p>
       {fit.split ? <p className="text-xs text-ink-3">{t('fit.split', { onGpu: fit.split.onGpu, of: fit.split.of })}</p> : null}
     </div>
