@@ -254,7 +254,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       vault: keptBy,
       byPassword: vault.kind === 'password',
     }),
-    practiceChecker(network.live, external),
+    practiceChecker(network.live, network.worker, external),
     paired.checker,
     ...opened.checkers,
     externalChecker(engines),

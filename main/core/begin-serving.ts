@@ -5,6 +5,7 @@ import type { AppNetwork, Offering } from './app-network.ts'
 import { practiceConnection } from './checks/practice-checker.ts'
 import { isPermitted } from './checks/used-connection.ts'
 import type { ServingEngine } from './engines/serving-engine.ts'
+import { leadsToOwn } from './own-roles.ts'
 import { type PracticeBackend, proxyElsewhere } from './practice-backend.ts'
 import type { Served } from './serving.ts'
 
@@ -30,6 +31,7 @@ export async function beginServing(
     practice.attach({
       client: live.client,
       worker,
+      isOwnProxy: (connection) => leadsToOwn(live.own, connection),
       engine: state,
       external: other,
       ...(served.kind === 'external'
@@ -37,9 +39,10 @@ export async function beginServing(
         : { model: served.model.identity.baseName, modelName: served.model.name }),
       contextTokens: () => contextOf(state.value),
       root: () => live.root.config.value,
-      // A permit that was given for another engine, or for this one when it served before, is none.
+      // A permit that was given for another worker or engine, or for this one when it served before, is none.
       isPermitted: (connection, permitted) => {
-        const end = practiceConnection('', other ?? null)
+        const end = practiceConnection('', worker.state.value.sealingKey, other ?? null)
+        if (end === null) return false
         const isCurrent = external()?.identity === other?.identity && permitted.endsWith(end)
         return isCurrent && isPermitted(live, connection, permitted.slice(0, permitted.length - end.length))
       },

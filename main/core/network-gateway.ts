@@ -17,6 +17,7 @@ import { bounded, mostAnswerBytes } from './answer-bound.ts'
 import { checkByEngine } from './engine-check.ts'
 import { engineTrouble } from './engine-trouble.ts'
 import { maxCoefficient, maxTokens, mayGoBy, refusal, usageFromTokens } from './network-answer.ts'
+import { ownWish } from './own-roles.ts'
 import type { PracticeBackend, PracticeLink } from './practice-backend.ts'
 import { SecondChance } from './second-chance.ts'
 
@@ -152,7 +153,8 @@ function ask(link: PracticeLink, question: Question, gate: Gate, signal: AbortSi
       try {
         const mayGo = mayGoBy(link, await gate(signal))
         const { model, path, body, limit } = question
-        last = link.client.runChat({ model, path, body, maxTokens: limit, maxCoefficient, timeoutMs, mayGo }, signal)
+        const asked = { model, path, body, maxTokens: limit, maxCoefficient, timeoutMs, mayGo, ...ownWish(link.worker) }
+        last = link.client.runChat(asked, signal)
         last.end.catch(() => undefined)
         const head = await last.head
         // An engine that is starting again says so by its status; it cost nothing, and can be asked again.

@@ -4,16 +4,19 @@ import { Signal, type Watchable } from '../base/signal.ts'
 import type { BackendEvent, ChatBackend } from '../chat/backend.ts'
 import type { Gate } from '../chat/privacy/seal-keeper.ts'
 import { paidNothing } from '../client/query-failure.ts'
+import type { ClientConnectionState } from '../client/state.ts'
 import type { ChatMessage, EngineState } from '../inference/engine.ts'
-import type { Worker } from '../worker/worker.ts'
 import type { ServingEngine } from './engines/serving-engine.ts'
 import { type AnsweringNetwork, answerOver, estimate } from './network-answer.ts'
+import { type OwnWorker, ownWish } from './own-roles.ts'
 
 export interface PracticeLink extends AnsweringNetwork {
   /** Its name for people. */
   readonly modelName: string
-  /** The worker of this computer; a question before it is connected would be refused as an unknown model. */
-  readonly worker: Worker
+  /** The worker of this app, and the only one that questions are sealed to; one before it is connected would be refused as an unknown model. */
+  readonly worker: OwnWorker
+  /** Whether a connection of the client leads to the proxy of this app. */
+  readonly isOwnProxy: (connection: ClientConnectionState) => boolean
   /** What that worker serves with. */
   readonly engine: Watchable<EngineState>
   /** Where that is an engine of another program: it reads what is asked. */
@@ -24,6 +27,10 @@ export const networkStarting: Told = { text: 'The practice network is starting.'
 export const proxyElsewhere: Told = {
   text: 'The proxy of this network is not part of this app, so it is no practice network.',
   words: { code: 'practice-proxy-elsewhere' },
+}
+const otherProxy: Told = {
+  text: 'The app is connected to another proxy of this network than its own, so this is no practice network now.',
+  words: { code: 'practice-other-proxy' },
 }
 export const modelComing: Told = { text: 'The model is being made ready.', words: { code: 'model-coming' } }
 
@@ -67,12 +74,16 @@ export class PracticeBackend implements ChatBackend {
         retryable: true,
         words: { code: 'practice-starting' },
       })
-    yield* answerOver(link, { messages, wish: () => ({ seal: 'offered' }) }, gate, signal)
+    const { state, reason = '', reasonWords } = this.state.value
+    // Whoever else might answer is not asked.
+    if (state === 'unavailable')
+      throw new Failure('not-ready', reason, { money: paidNothing, retryable: true, words: reasonWords })
+    yield* answerOver(link, { messages, wish: () => ownWish(link.worker) }, gate, signal)
   }
 }
 
 /** `ready` also while this app's engine starts again: a question asked then waits for it. */
-function levelState({ client, modelName, root, worker, engine, external }: PracticeLink): LevelState {
+function levelState({ client, modelName, root, worker, isOwnProxy, engine, external }: PracticeLink): LevelState {
   const [connection] = client.state.value.connections
   if (!connection) return not('starting', { text: 'Looking for a proxy.', words: { code: 'client-looking' } })
   const { phase, sentence, failure, failureWords } = connection
@@ -81,6 +92,7 @@ function levelState({ client, modelName, root, worker, engine, external }: Pract
       text: [...new Set([sentence, failure])].filter(Boolean).join(' '),
       words: failure === undefined ? { code: `client-${phase}` } : failureWords,
     })
+  if (!isOwnProxy(connection)) return not('unavailable', otherProxy)
   const { connections, paused } = worker.state.value
   if (paused)
     return not('unavailable', {

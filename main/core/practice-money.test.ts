@@ -49,6 +49,7 @@ describe('the money of the practice network', () => {
       root: () => net.network.config,
       isPermitted: (wire, permitted) => wire === net.connection()?.wire && permitted === standing,
       worker: net.worker,
+      isOwnProxy: () => true,
       engine: new Signal<EngineState>({ status: 'ready', model: net.backend.model, contextTokens: 4096 } as EngineState),
       refill: (missing) => keeper.refill(missing),
     })

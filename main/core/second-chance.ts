@@ -63,9 +63,20 @@ export class SecondChance {
       await pause(againMs, signal)
       return true
     }
+    const hopeful = (): boolean => !worker?.state.value.paused && !(engine && isGone(engine.value))
+    // Where only this computer's worker may answer: what the proxy told of keys may be of before it began.
+    if (
+      worker &&
+      thrown instanceof Failure &&
+      thrown.code === 'seal-unavailable' &&
+      performance.now() < this.#until &&
+      hopeful()
+    ) {
+      await pause(againMs, signal)
+      return true
+    }
     // The worker comes back by itself after a crash of its engine: the question waits for it, as it would for a slow answer.
     if (!mayComeBack(thrown)) return false
-    const hopeful = (): boolean => !worker?.state.value.paused && !(engine && isGone(engine.value))
     return (await whenSeated(client, model, { until: this.#until, hopeful, signal })) || signal.aborted
   }
 }

@@ -28,6 +28,8 @@ export interface ProxyLinkContext {
   readonly admit: () => { readonly release: () => void } | { readonly code: number; readonly text: string }
   /** Keys that questions are sealed to; undefined where this worker takes no part in that. */
   readonly keyRing: KeyRing | undefined
+  /** Told the id (hex) of each key right before it is announced. */
+  readonly onKey: (keyId: string) => void
   /** See `WorkerOptions.changeModel`. */
   readonly changeModel: ((newModel: string) => Promise<void>) | undefined
   /** See `WorkerOptions.knowsPrivateKey`. */
@@ -211,6 +213,7 @@ export class ProxyLink {
       const name = hex(id)
       if (name === this.#announcedKey) return
       this.#announcedKey = name
+      this.#context.onKey(name)
       await this.#connection.send(encode({ '@type': 'worker.sealingKey', signed_key: signedKey }))
     } catch (thrown) {
       // Questions that are not sealed are served all the same.

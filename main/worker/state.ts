@@ -23,6 +23,8 @@ export interface WorkerState {
   /** By the operator. */
   readonly paused: boolean
   readonly engineHealthy: boolean
+  /** Id of the key that new questions are to be sealed to, hex; undefined before there is one. */
+  readonly sealingKey?: string
   /** Adjusted tokens signed and not paid out yet, and what they are worth in nanoton; without contracts that were not read yet. */
   readonly unpaidTokens: bigint
   readonly unpaid: bigint

@@ -142,6 +142,14 @@ export class Worker {
     return this.#cashier.settleAll()
   }
 
+  /**
+   * Whether a question that is sealed to the key of this id (`SealedWorker.keyId`) can be opened by this worker, and so by nobody else: its keys
+   * never leave its memory.
+   */
+  holdsKey(keyId: string): boolean {
+    return this.#keys?.ring.holds(keyId) ?? false
+  }
+
   /** What a contract has paid by the last look, adjusted tokens, and whether a payout of it is under way. */
   paidOut(contract: Address): { readonly tokens: bigint; readonly underWay: boolean } {
     return this.#cashier.paidOut(contract)
@@ -298,6 +306,7 @@ export class Worker {
         return { release: () => this.#update({ running: --this.#running }) }
       },
       keyRing: this.#keyRing(root),
+      onKey: (sealingKey) => this.#update({ sealingKey }),
       changeModel: this.#options.changeModel,
       knowsPrivateKey: this.#options.knowsPrivateKey,
       emit: (event) => this.events.emit(event),

@@ -10,7 +10,7 @@ export const neededRows: Record<PrivacyLevel, readonly string[]> = {
   devices: ['device-key', 'handshake'],
   attested: ['hardware', 'software', 'channel', 'worker', 'model', 'gpu'],
   open: ['channel', 'registry'],
-  practice: ['channel', 'registry'],
+  practice: ['own-roles', 'channel', 'registry'],
   external: ['engine-address'],
 }
 

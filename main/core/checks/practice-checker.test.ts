@@ -6,6 +6,7 @@ import type { Peer } from '../../protocol/wire/peer.ts'
 import { goldenRoot } from '../../proxy/testing/fixtures.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import type { LiveNetwork } from '../app-network.ts'
+import type { OwnWorker } from '../own-roles.ts'
 import { practiceChecker, type ServesWith } from './practice-checker.ts'
 import { PeerWatch } from './seen-peer.ts'
 import { isPermitted } from './used-connection.ts'
@@ -20,8 +21,16 @@ const listed: RootConfig = {
 const someKey = new Uint8Array(32).fill(5)
 
 /** A connection as the dialer saw it: a way of its own, with this key of the proxy. */
-function scene(change: { key?: Uint8Array | undefined; root?: RootConfig | null; endpoint?: string; phase?: string } = {}) {
-  const { key = someKey, root = listed, endpoint = `${place.host}:${place.port}`, phase = 'ready' } = change
+interface Change {
+  readonly key?: Uint8Array | undefined
+  readonly root?: RootConfig | null
+  readonly endpoint?: string
+  readonly phase?: string
+  /** Where the app's own proxy listens; null: it runs none. */
+  readonly ownPort?: number | null
+}
+function scene(change: Change = {}) {
+  const { key = someKey, root = listed, endpoint = `${place.host}:${place.port}`, phase = 'ready', ownPort = place.port } = change
   const peers = new PeerWatch()
   const connect = (): PacketConnection => {
     const wire = {} as PacketConnection
@@ -34,12 +43,24 @@ function scene(change: { key?: Uint8Array | undefined; root?: RootConfig | null;
   const connection = (): unknown => ({ endpoint, phase, sentence: '', wire: connect() })
   const state = new Signal<unknown>({ connections: [connection()] })
   const config = new Signal(root)
-  const network = { client: { state }, peers, root: { config } } as unknown as LiveNetwork
+  const own = ownPort === null ? null : { proxy: { status: new Signal({ clientPort: ownPort }) } }
+  const network = { client: { state }, peers, root: { config }, own } as unknown as LiveNetwork
+  const workerState = new Signal<unknown>({ sealingKey: 'ab'.repeat(32) })
+  const worker = new Signal<OwnWorker | null>({ state: workerState, holdsKey: () => true } as unknown as OwnWorker)
   const live = new Signal<LiveNetwork | null>(network)
   const external = new Signal<ServesWith['value']>(null)
-  const checker = practiceChecker(live, external, () => nowMs)
+  const checker = practiceChecker(live, worker, external, () => nowMs)
   const check = () => checker.check(checker.connection.value ?? 'none', AbortSignal.timeout(1_000))
-  return { checker, check, live, root: config, external, reconnect: () => state.set({ connections: [connection()] }) }
+  return {
+    checker,
+    check,
+    live,
+    root: config,
+    external,
+    worker,
+    workerState,
+    reconnect: () => state.set({ connections: [connection()] }),
+  }
 }
 const rowsOf = async (made: ReturnType<typeof scene>) => {
   const { rows } = await made.check()
@@ -51,7 +72,14 @@ describe('the check of the practice network', () => {
     const made = scene()
     const { rows, evidence } = await made.check()
     expect(rows.map(({ id, result }) => `${id} ${result}`)).toEqual([
-      ...['channel passed', 'registry passed', 'hardware not-checked', 'software not-checked', 'worker not-checked'],
+      ...[
+        'own-roles passed',
+        'channel passed',
+        'registry passed',
+        'hardware not-checked',
+        'software not-checked',
+        'worker not-checked',
+      ],
     ])
     expect(objection('practice', rows)).toBeNull()
     expect(evidence.map(({ value }) => value)).toEqual(expect.arrayContaining([Buffer.from(someKey).toString('hex'), 'any']))
@@ -66,8 +94,11 @@ describe('the check of the practice network', () => {
       { root: { ...listed, disputed: { first: 'http://a/', other: 'http://b/' } } },
       'registry',
     ],
-    ['a proxy that is not listed', { endpoint: '127.0.0.1:4002' }, 'registry'],
-    ['a proxy that is listed for workers alone', { endpoint: '127.0.0.1:4000' }, 'registry'],
+    ['a proxy that is not listed', { endpoint: '127.0.0.1:4002', ownPort: 4002 }, 'registry'],
+    ['a proxy that is listed for workers alone', { endpoint: '127.0.0.1:4000', ownPort: 4000 }, 'registry'],
+    ['another proxy than the app’s own', { ownPort: 4003 }, 'own-roles'],
+    ['the app’s own port on another computer', { endpoint: `192.0.2.1:${place.port}` }, 'own-roles'],
+    ['a proxy where the app runs none', { ownPort: null }, 'own-roles'],
   ])('%s fails its row, and with it the level', async (_name, change, id) => {
     const made = scene(change)
     expect(await rowsOf(made)).toMatchObject({ [id]: 'failed' })
@@ -127,10 +158,12 @@ describe('the check of the practice network', () => {
     const network = made.live.value ?? expect.unreachable('no network')
     const [link] = network.client.state.value.connections
     if (!link?.wire) throw new Error('no connection')
-    expect(isPermitted(network, link.wire, before)).toBe(true)
+    // Of the proxy alone: whoever sends looks at the worker's key too.
+    const [ofProxy = ''] = before.split(' to key ')
+    expect(isPermitted(network, link.wire, ofProxy)).toBe(true)
     made.root.set({ ...listed, disputed: { first: from, other: same.endpoint } })
     expect(made.checker.connection.value).not.toBe(before)
-    expect(isPermitted(network, link.wire, before)).toBe(false)
+    expect(isPermitted(network, link.wire, ofProxy)).toBe(false)
     const { rows, evidence } = await made.check()
     expect(rows.find(({ id }) => id === 'registry')).toMatchObject({
       result: 'failed',
@@ -139,6 +172,21 @@ describe('the check of the practice network', () => {
     expect(evidence.find(({ id }) => id === 'read-other')?.value).toBe(`${from}, ${same.endpoint}`)
     made.root.set(listed)
     expect(made.checker.connection.value).toBe(before)
+  })
+
+  it('is of one key of the app’s worker: without one there is nothing to check, and another one is checked anew', async () => {
+    const made = scene()
+    const first = made.checker.connection.value ?? ''
+    made.workerState.set({ sealingKey: 'cd'.repeat(32) })
+    expect(made.checker.connection.value).not.toBe(first)
+    await expect(made.checker.check(first, AbortSignal.timeout(1_000))).rejects.toMatchObject({ code: 'connection-lost' })
+    expect((await made.check()).evidence.find(({ id }) => id === 'own-worker-key')?.value).toBe('cd'.repeat(32))
+    made.workerState.set({})
+    expect(made.checker.connection.value).toBeNull()
+    made.workerState.set({ sealingKey: 'ab'.repeat(32) })
+    expect(made.checker.connection.value).toBe(first)
+    made.worker.set(null)
+    expect(made.checker.connection.value).toBeNull()
   })
 
   it('is of one connection: another one to the same place has another name, and is not checked in its stead', async () => {

@@ -1,29 +1,48 @@
+import type { CheckRow } from '../../../preload/api/privacy.ts'
 import { Failure } from '../../base/failure.ts'
-import { Signal, type Watchable } from '../../base/signal.ts'
+import { follow, Signal, type Watchable } from '../../base/signal.ts'
 import type { Findings, LevelChecker } from '../../chat/privacy/checker.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
+import type { LiveNetwork } from '../app-network.ts'
 import type { ServingEngine } from '../engines/serving-engine.ts'
+import { leadsToOwn, type OwnWorker } from '../own-roles.ts'
 import { channelRow, connectionEvidence, registryRow, statements } from './network-rows.ts'
-import { notChecked, said } from './rows.ts'
+import { evidence, notChecked, passed, rowFailed, said } from './rows.ts'
 import { type CheckedNetwork, connectionName, connectionOf, type Used } from './used-connection.ts'
 
 /** An engine of another program that the worker of the practice network serves with; null: this app's engine. */
 export type ServesWith = Watchable<Pick<ServingEngine, 'identity' | 'name' | 'host'> | null>
 
-/** What a seal of the practice network is earned for: a connection, and who reads at its end. */
-export const practiceConnection = (connection: string, external: ServesWith['value']): string =>
-  external === null ? connection : `${connection} served by ${external.identity}`
+/** What of the network the check looks at: the app's own proxy too. */
+type PracticeNetwork = CheckedNetwork & Pick<LiveNetwork, 'own'>
 
-/** The practice network: the client's connection to the proxy. It has no attestation, so most rows say that nobody checked. */
+/** What a seal of the practice network is earned for: a connection, the worker's key, and who reads at its end. Null while the worker has no key. */
+export const practiceConnection = (
+  connection: string,
+  sealingKey: string | undefined,
+  external: ServesWith['value'],
+): string | null =>
+  sealingKey === undefined
+    ? null
+    : `${connection} to key ${sealingKey.slice(0, 16)}${external === null ? '' : ` served by ${external.identity}`}`
+
+/**
+ * The practice network: the client's connection to the app's own proxy, and the app's own worker behind it. It has no attestation, so most rows say that
+ * nobody checked.
+ */
 export function practiceChecker(
-  live: Watchable<CheckedNetwork | null>,
+  live: Watchable<PracticeNetwork | null>,
+  worker: Watchable<OwnWorker | null>,
   external: ServesWith = new Signal(null),
   now: () => number = Date.now,
 ): LevelChecker {
   const plain = connectionName(live)
-  const named = (): string | null => (plain.value === null ? null : practiceConnection(plain.value, external.value))
+  const keyNow = (): string | undefined => worker.value?.state.value.sealingKey
+  const named = (): string | null => (plain.value === null ? null : practiceConnection(plain.value, keyNow(), external.value))
   const connection = new Signal(named())
-  for (const one of [plain, external] as readonly Watchable<unknown>[]) one.onChange(() => connection.set(named()))
+  const show = (): void => connection.set(named())
+  for (const one of [plain, external] as readonly Watchable<unknown>[]) one.onChange(show)
+  follow(worker, ({ state }) => state.onChange(show), show)
   return {
     level: 'practice',
     connection,
@@ -31,14 +50,26 @@ export function practiceChecker(
       if (name !== connection.value)
         throw new Failure('connection-lost', 'The connection ended while it was checked.', { retryable: true })
       const { network, used } = connectionOf(live, plain.value)
-      return findings(used, network.root.config.value, external.value, now())
+      const owned = ownRow(leadsToOwn(network.own, used.link), used.link.endpoint)
+      return findings({ used, owned, root: network.root.config.value, key: keyNow(), external: external.value, nowMs: now() })
     },
   }
 }
 
-function findings(used: Used, root: RootConfig | null, external: ServesWith['value'], nowMs: number): Findings {
+interface Found {
+  readonly used: Used
+  readonly owned: CheckRow
+  readonly root: RootConfig | null
+  /** Of the worker, by its id. */
+  readonly key: string | undefined
+  readonly external: ServesWith['value']
+  readonly nowMs: number
+}
+
+function findings({ used, owned, root, key, external, nowMs }: Found): Findings {
   return {
     rows: [
+      owned,
       channelRow(used.peer),
       registryRow(used.link.endpoint, root, nowMs),
       notChecked(
@@ -54,15 +85,40 @@ function findings(used: Used, root: RootConfig | null, external: ServesWith['val
       notChecked(
         'worker',
         statements.worker,
-        said('Who the worker is and which file it answers with was not checked over the network.', {
+        said('The worker is part of this app. Which file it answers with was not checked over the network.', {
           code: 'check-worker-practice',
         }),
       ),
       ...(external === null ? [] : [programRow(external)]),
     ],
-    evidence: connectionEvidence(used, root, 'any'),
+    evidence: [
+      ...connectionEvidence(used, root, 'any'),
+      ...(key === undefined
+        ? []
+        : [evidence('own-worker-key', 'hash', said('Key of this app’s worker', { code: 'evidence-own-worker-key' }), key)]),
+    ],
   }
 }
+
+const ownStatement = said('Own proxy and worker', { code: 'check-own-roles' })
+
+/** Whom the connection leads to is looked at here; to whose key alone questions are sealed is looked at before each of them. */
+const ownRow = (isOwn: boolean, endpoint: string): CheckRow =>
+  isOwn
+    ? passed(
+        'own-roles',
+        'here',
+        ownStatement,
+        said(
+          `The proxy at ${endpoint} is this app’s. A question leaves only sealed to the key of this app’s worker, so no other worker of the network can read it.`,
+          { code: 'check-own-roles-here', values: { endpoint } },
+        ),
+      )
+    : rowFailed(
+        'own-roles',
+        ownStatement,
+        said(`The proxy at ${endpoint} is not part of this app.`, { code: 'check-own-roles-elsewhere', values: { endpoint } }),
+      )
 
 const programRow = ({ name, host }: { readonly name: string; readonly host: string }) =>
   notChecked(

@@ -30,10 +30,10 @@ export function usedBy(network: CheckedNetwork | null): Used | undefined {
  * The connection of this name and its network, while it is the one in use.
  * @throws Failure `connection-lost` when it has ended since it was named
  */
-export function connectionOf(
-  live: Watchable<CheckedNetwork | null>,
+export function connectionOf<T extends CheckedNetwork>(
+  live: Watchable<T | null>,
   name: string | null,
-): { readonly network: CheckedNetwork; readonly used: Used } {
+): { readonly network: T; readonly used: Used } {
   const network = live.value
   const used = usedBy(network)
   if (!network || used?.name !== name)

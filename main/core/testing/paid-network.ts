@@ -26,6 +26,7 @@ import { paidTokens } from '../../worker/payout.ts'
 import { ScriptedBackend } from '../../worker/testing/scripted-backend.ts'
 import { Worker } from '../../worker/worker.ts'
 import type { WorkerEvent } from '../../worker/worker-event.ts'
+import { w5Sealing } from '../sealing-identity.ts'
 
 export const keys = {
   networkOwner: testKey(31),
@@ -36,7 +37,8 @@ export const keys = {
 }
 export const masterSecret = new Uint8Array(32).fill(5)
 
-async function dial(port: number | null): Promise<PacketConnection> {
+/** Frames directly on TCP, to a port of this computer. */
+export async function dialPlain(port: number | null): Promise<PacketConnection> {
   const socket = connectTcp(port ?? 0, '127.0.0.1').setNoDelay(true)
   await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
   return new PacketConnection(socket, { role: 'connecting' })
@@ -56,6 +58,8 @@ export class PaidNetwork {
   readonly workerEvents: WorkerEvent[] = []
   readonly clientEvents: ClientEvent[] = []
   readonly backend = new ScriptedBackend()
+  /** Of the worker, in full. */
+  readonly modelName = `Qwen/Qwen3-8B@abc:${'0'.repeat(64)}`
   readonly worker: Worker
   proxy: CocoonProxy
   client: Client
@@ -92,9 +96,10 @@ export class PaidNetwork {
         },
       },
       backend: this.backend,
-      modelName: `Qwen/Qwen3-8B@abc:${'0'.repeat(64)}`,
+      modelName: this.modelName,
       database: databases.worker,
-      dial: () => dial(this.proxy.status.value.workerPort),
+      sealing: w5Sealing(keys.user, 'local'),
+      dial: () => dialPlain(this.proxy.status.value.workerPort),
       logger: silentLogger,
       reconnectMs: 100,
       paymentStatusMs: [200, 300],
@@ -166,7 +171,7 @@ export class PaidNetwork {
       money: { chain, wallet: user },
       masterSecret,
       database: databases.client,
-      dial: () => dial(this.proxy.status.value.clientPort),
+      dial: () => dialPlain(this.proxy.status.value.clientPort),
       logger: silentLogger,
       reconnectMs: 100,
       paymentStatusMs: [200, 300],

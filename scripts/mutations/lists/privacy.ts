@@ -2,6 +2,9 @@ import { type MutationRow, mutationsOf } from '../mutation.ts'
 
 const practiceTests = 'main/core/checks/practice-checker.test.ts'
 const fails = (what: string): string => `the check of the practice network ${what} fails its row, and with it the level`
+const ownTests = 'main/core/own-worker.test.ts'
+const ownAnswers = (whom: string): string =>
+  `the practice network beside a cheaper worker of a stranger, for the same model has the app’s own worker answer ${whom}`
 const machineTests = 'main/chat/privacy/seal-machine.test.ts'
 const widening = 'main/chat/privacy/widening.ts'
 const wideningTests = 'main/chat/privacy/widening.test.ts'
@@ -43,6 +46,21 @@ export const mutations = [
       "=== undefined ? '' : ' disputed'",
       "=== undefined ? '' : ''",
     ],
+  ]),
+  ...of('main/core/own-roles.ts', practiceTests, [
+    [
+      'the own proxy',
+      fails('another proxy than the app’s own'),
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it stands in the source
+      'endpoint === `127.0.0.1:${port}`',
+      'endpoint !== ""',
+    ],
+  ]),
+  ...of('main/core/own-roles.ts', ownTests, [
+    ['the own worker', ownAnswers('a chat'), 'worker.holdsKey(keyId) ? undefined : notOwn', 'undefined'],
+  ]),
+  ...of('main/core/network-gateway.ts', ownTests, [
+    ['the own worker for programs', ownAnswers('the local API'), ', ...ownWish(link.worker) }', ' }'],
   ]),
   ...of('main/chat/privacy/seal-machine.ts', machineTests, [
     [

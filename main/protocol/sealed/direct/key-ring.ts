@@ -96,6 +96,12 @@ export class KeyRing {
     }
   }
 
+  /** Whether what is sealed to the key of this id (hex of `ReadKey.id`) can be opened here now. */
+  holds(keyId: string): boolean {
+    const nowMs = this.#options.now()
+    return this.#keys.some(({ key }) => key.expiresAtMs > nowMs && Buffer.from(key.id).toString('hex') === keyId)
+  }
+
   #isFresh({ key, seen }: HeldKey): boolean {
     const { now, overlapMs, mostRequests } = this.#options
     return now() < key.expiresAtMs - overlapMs && seen.size < mostRequests
