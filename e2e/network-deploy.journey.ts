@@ -141,7 +141,7 @@ test('under a new price the app goes on by itself, and nothing of the former acc
 })
 
 const seal = (): Locator => page.getByRole('button', { name: /^Privacy: / })
-const consent = (): Locator => page.getByRole('alertdialog', { name: 'The worker’s owner could read this' })
+const consent = (): Locator => page.getByRole('alertdialog', { name: /worker’s owner could read this$/ })
 
 /** Whether something lies over a part of it, e.g. the notice of what was settled just before. */
 function isCovered(dialog: Locator): Promise<boolean> {
@@ -157,7 +157,7 @@ function isCovered(dialog: Locator): Promise<boolean> {
 async function consentToOpen(): Promise<void> {
   const use = consent().getByRole('button', { name: 'Use Open network' })
   await expect(use).toBeDisabled()
-  await consent().getByRole('checkbox', { name: 'I understand that the worker’s owner could read what I send.' }).check()
+  await consent().getByRole('checkbox', { name: /^I understand that .*the worker’s owner could read what I send\.$/ }).check()
   await use.click()
   await expect(consent()).toBeHidden()
   await expect(seal()).toHaveAccessibleName(/^Privacy: Open network\. The worker’s owner could read this/)

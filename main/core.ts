@@ -261,7 +261,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   ]
   const privacy = new Privacy({
     keepers: checkers.map((checker) => new SealKeeper({ checker, logger: logger.room('seal') })),
-    isOpenForbidden: () => settings.value.openNetworkForbidden,
+    settings,
   })
   const chat = new ChatService({
     database: chatDatabase,

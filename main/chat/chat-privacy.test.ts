@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { PrivacyLevel } from '../../preload/api/chat.ts'
+import { Signal } from '../base/signal.ts'
 import { Privacy } from './privacy/privacy.ts'
 import { SealKeeper } from './privacy/seal-keeper.ts'
 import { ControlledBackend } from './testing/controlled-backend.ts'
@@ -10,10 +11,10 @@ const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 const code = (name: string): unknown => expect.objectContaining({ code: name })
 
 /** Chats at levels whose checks the test ends. */
-function open(levels: readonly PrivacyLevel[], isOpenForbidden = () => false) {
+function open(levels: readonly PrivacyLevel[], settings = new Signal({ openNetworkForbidden: false })) {
   const backends = levels.map((level) => new ControlledBackend(level))
   const checkers = levels.map((level) => new ControlledChecker(level))
-  const privacy = new Privacy({ keepers: checkers.map((checker) => new SealKeeper({ checker })), isOpenForbidden })
+  const privacy = new Privacy({ keepers: checkers.map((checker) => new SealKeeper({ checker })), settings })
   const { chat } = openChat(backends, undefined, testKey, privacy)
   return {
     chat,
@@ -115,8 +116,8 @@ describe('a question that waits for its check', () => {
 })
 
 describe('moving a chat to where more people could read', () => {
-  async function withOneTurn(levels: Parameters<typeof open>[0], forbidden = () => false) {
-    const opened = open(levels, forbidden)
+  async function withOneTurn(levels: Parameters<typeof open>[0]) {
+    const opened = open(levels)
     await opened.earn()
     const { id } = opened.chat.create()
     const reader = new Reader(opened.chat, id)
@@ -160,7 +161,7 @@ describe('moving a chat to where more people could read', () => {
     expect(() => chat.setLevel({ id, level: 'open', along: 'send-along' })).toThrow(code('needs-consent'))
     expect(() => chat.setLevel({ id, level: 'open', along: 'new-chat' })).toThrow(code('needs-consent'))
     expect(chat.list.value.map(({ level }) => level)).toEqual(['computer'])
-    const made = chat.setLevel({ id, level: 'open', along: 'new-chat', understood: true })
+    const made = chat.setLevel({ id, level: 'open', along: 'new-chat', understood: 'proxy-too' })
     await chat.send({ id: made.id, text: 'public' })
     await tick()
     expect(backend('open').asked).toHaveLength(1)
@@ -171,29 +172,59 @@ describe('moving a chat to where more people could read', () => {
 
   it('asks for consent again after a restart: it is nowhere on disk', async () => {
     const { chat, folder } = openChat([new ControlledBackend('open')])
-    const { id } = chat.create({ level: 'open', understood: true })
+    const { id } = chat.create({ level: 'open', understood: 'proxy-too' })
     await chat.close()
     const again = openChat([new ControlledBackend('open')], folder).chat
     expect(again.list.value[0]).toMatchObject({ id, level: 'open' })
     await expect(again.send({ id, text: 'hello' })).rejects.toThrow(code('needs-consent'))
-    expect(again.setLevel({ id, level: 'open', understood: true })).toMatchObject({ id })
+    expect(again.setLevel({ id, level: 'open', understood: 'proxy-too' })).toMatchObject({ id })
     await again.send({ id, text: 'hello' })
   })
 
   it('is refused while the settings forbid the Open network, also to a chat that had consent', async () => {
-    let forbidden = false
-    const { chat, earn } = open(['open'], () => forbidden)
+    const settings = new Signal({ openNetworkForbidden: false })
+    const { chat, earn, backend } = open(['open'], settings)
     await earn()
-    const { id } = chat.create({ level: 'open', understood: true })
-    forbidden = true
+    const { id } = chat.create({ level: 'open', understood: 'proxy-too' })
+    settings.set({ openNetworkForbidden: true })
     await expect(chat.send({ id, text: 'hello' })).rejects.toThrow(code('refused'))
-    expect(() => chat.create({ level: 'open', understood: true })).toThrow(code('refused'))
+    expect(() => chat.create({ level: 'open', understood: 'proxy-too' })).toThrow(code('refused'))
+    // Allowed again, it is asked about again.
+    settings.set({ openNetworkForbidden: false })
+    await expect(chat.send({ id, text: 'hello' })).rejects.toThrow(code('needs-consent'))
+    expect(backend('open').asked).toEqual([])
+  })
+
+  it('counts for the readers that were named: what the proxy’s owner could read too waits for a consent of its own', async () => {
+    const { chat, privacy, backend, checker } = open(['open'])
+    const { id } = chat.create({ level: 'open', understood: 'worker' })
+    const check = async (sealed: 'passed' | 'not-checked'): Promise<void> => {
+      await tick()
+      const findings = { rows: [row('channel'), row('registry'), row('sealed', sealed)], evidence: [] }
+      checker('open').checks.at(-1)?.pass(findings)
+      await tick()
+    }
+    await check('passed')
+    const reader = new Reader(chat, id)
+    await chat.send({ id, text: 'sealed' })
+    backend('open').finish()
+    await settled(reader)
+    privacy.keeper('open')?.checkAgain()
+    const held = chat.send({ id, text: 'readable on the way' })
+    held.catch(() => undefined)
+    await check('not-checked')
+    await expect(held).rejects.toMatchObject({ code: 'needs-consent', words: { code: 'needs-consent-proxy' } })
+    expect(read(backend('open'))).toEqual([['sealed']])
+    chat.setLevel({ id, level: 'open', understood: 'proxy-too' })
+    await chat.send({ id, text: 'readable on the way' })
+    await tick()
+    expect(backend('open').asked).toHaveLength(2)
   })
 
   it('holds what looks like a secret, in the question and in what goes along, until it was seen', async () => {
     const key = '0f'.repeat(32)
     const { chat, id, backend } = await withOneTurn(['computer', 'open'])
-    chat.setLevel({ id, level: 'open', along: 'send-along', understood: true })
+    chat.setLevel({ id, level: 'open', along: 'send-along', understood: 'proxy-too' })
     await expect(chat.send({ id, text: `my key is ${key}` })).rejects.toThrow(code('looks-secret'))
     expect(backend('open').asked).toEqual([])
     await chat.send({ id, text: `my key is ${key}`, secretsSeen: true })
@@ -212,7 +243,7 @@ describe('moving a chat to where more people could read', () => {
     await chat.send({ id: other.id, text: `my key is ${key}` })
     backend('computer').finish()
     await settled(reader)
-    chat.setLevel({ id: other.id, level: 'open', along: 'send-along', understood: true })
+    chat.setLevel({ id: other.id, level: 'open', along: 'send-along', understood: 'proxy-too' })
     await expect(chat.send({ id: other.id, text: 'harmless' })).rejects.toThrow(code('looks-secret'))
   })
 })
@@ -322,7 +353,7 @@ describe('what the levels show', () => {
     expect(chat.levels.value[0]?.seal).toMatchObject({ phase: 'earned', report: { connection: 'c1' } })
     expect(() => chat.create({ level: 'attested' })).toThrow(code('not-ready'))
     const { id } = chat.create()
-    expect(() => chat.setLevel({ id, level: 'open', understood: true })).toThrow(code('not-ready'))
+    expect(() => chat.setLevel({ id, level: 'open', understood: 'proxy-too' })).toThrow(code('not-ready'))
     expect(chat.list.value.map(({ level }) => level)).toEqual(['computer'])
   })
 })

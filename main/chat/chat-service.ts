@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Along, ConversationEvent, ConversationSummary, LevelView, PrivacyLevel, Turn } from '../../preload/api/chat.ts'
+import type { OpenReaders } from '../../preload/api/privacy.ts'
 import { mostEarlierReceipts, type Receipt } from '../../preload/api/receipt.ts'
 import { placesOf } from '../base/error-places.ts'
 import { asError, Failure } from '../base/failure.ts'
@@ -78,7 +79,7 @@ export class ChatService {
     return this.#book.events(input.id, signal)
   }
 
-  create(input: { level?: PrivacyLevel | undefined; understood?: true | undefined } = {}): ConversationSummary {
+  create(input: { level?: PrivacyLevel | undefined; understood?: OpenReaders | undefined } = {}): ConversationSummary {
     const level = input.level ?? 'computer'
     const id = newId()
     this.#places.require(level)
@@ -101,7 +102,7 @@ export class ChatService {
     id: string
     level: PrivacyLevel
     along?: Along | undefined
-    understood?: true | undefined
+    understood?: OpenReaders | undefined
   }): ConversationSummary {
     const { level, along, understood } = input
     const chat = this.#book.chat(input.id)
@@ -138,9 +139,9 @@ export class ChatService {
     return chat.engine === undefined ? turns.some(({ turn }) => isOfOther(turn, engine)) : turns.length > 0
   }
 
-  #takeConsent(level: PrivacyLevel, chatId: string, understood: true | undefined): void {
+  #takeConsent(level: PrivacyLevel, chatId: string, understood: OpenReaders | undefined): void {
     if (level !== 'open') return
-    if (understood) this.#privacy.consent.give(chatId, this.#now())
+    if (understood) this.#privacy.consent.give(chatId, understood, this.#now())
     this.#privacy.consent.demand(level, chatId)
   }
 

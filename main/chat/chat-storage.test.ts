@@ -216,7 +216,7 @@ const backend = {
     }
   },
 }
-const rows = ['channel', 'registry'].map((id) => ({ id, result: 'passed', by: 'here', statement: { text: id }, sentence: { text: id } }))
+const rows = ['own-roles', 'channel', 'registry'].map((id) => ({ id, result: 'passed', by: 'here', statement: { text: id }, sentence: { text: id } }))
 const checker = { level: 'practice', connection: new Signal('1'), check: async () => ({ rows, evidence: [] }) }
 const privacy = new Privacy({ keepers: [new SealKeeper({ checker })] })
 const chat = new ChatService({ database, sealer: createSealer(new Uint8Array(${JSON.stringify([...testKey])})), backends: [backend], privacy, logger })

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { ed25519Signer } from '../../contracts/ed25519.ts'
 import { publicKeyOfSeed } from '../../contracts/signed.ts'
+import type { SealState } from '../../preload/api/privacy.ts'
 import { Signal } from '../base/signal.ts'
-import { SealKeeper } from '../chat/privacy/seal-keeper.ts'
+import { Privacy } from '../chat/privacy/privacy.ts'
+import { type Permit, SealKeeper } from '../chat/privacy/seal-keeper.ts'
 import { becomeReady, clientPeer } from '../client/testing/client-peer.ts'
 import { syntheticImageHash, syntheticQuote, syntheticVerifier } from '../protocol/attestation/testing/manipulated-peers.ts'
 import { type OwnerWallet, walletAddress } from '../protocol/sealed/direct/owner-wallet.ts'
@@ -15,7 +17,7 @@ import { cancelExtensionFlag, sealedExtensionFlag } from '../protocol/tl/schema.
 import { image, quoteFor } from '../roles/testing/attested-network.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { PeerWatch } from './checks/seen-peer.ts'
-import { openedLevels } from './opened-levels.ts'
+import { openedLevels, openWish } from './opened-levels.ts'
 
 const { root } = scriptedNetwork
 const quotes = syntheticVerifier()
@@ -94,12 +96,14 @@ async function openedBefore(level: 'open' | 'attested') {
     keepers.set(checker.level, keeper)
     onTestFinished(() => keeper.close())
   }
+  const privacy = new Privacy({ keepers: [...keepers.values()] })
+  privacy.consent.give('a chat', 'worker', 1)
   const backend = levels.backends.find((one) => one.level === level) ?? expect.unreachable('no backend')
   const keeper = keepers.get(level) ?? expect.unreachable('no seal')
   await expect.poll(() => backend.state.value.state).toBe('ready')
 
   const ask = async (signal: AbortSignal): Promise<void> => {
-    const answer = backend.answer([{ role: 'user', content: 'Who reads this?' }], signal, keeper.permit)
+    const answer = backend.answer([{ role: 'user', content: 'Who reads this?' }], signal, privacy.gate(level, 'a chat'))
     for await (const event of answer) if (event.type === 'text') throw new Error('nobody answers here')
   }
   const isEarned = () => expect.poll(() => keeper.state.value.phase).toBe('earned')
@@ -109,6 +113,11 @@ async function openedBefore(level: 'open' | 'attested') {
     async toldLate(keys: readonly ReadKey[]): Promise<void> {
       told = keys
       await isEarned()
+    },
+    keeper,
+    consent: privacy.consent,
+    tell: (keys: readonly ReadKey[]) => {
+      told = keys
     },
     /** A check that is told `slow` is given up for one of a new connection that is told `quick`, and ends after it; `later` are told then. */
     async overtaken(slow: readonly ReadKey[], quick: readonly ReadKey[], later: readonly ReadKey[]): Promise<void> {
@@ -208,5 +217,48 @@ describe('a worker of the same owner that has a new key, as after a restart', ()
     await checkedWith([await keyOf(3, 1)], [await keyOf(3, 2)], oneMinuteMs)
     expect(await refused()).toMatchObject({ code: 'seal-unavailable' })
     expect(sent).toEqual([])
+  })
+})
+
+describe('the seal of an opened network that was checked before any worker had announced a key', () => {
+  const rowOf = (state: SealState, id: string) =>
+    'report' in state ? state.report?.rows.find((row) => row.id === id) : undefined
+
+  it('is checked anew once there is one, unasked', async () => {
+    const open = await openedBefore('open')
+    await expect.poll(() => rowOf(open.keeper.state.value, 'sealed')?.result).toBe('not-checked')
+    open.tell([await keyOf(3, 1)])
+    await expect.poll(() => rowOf(open.keeper.state.value, 'sealed')?.result, { timeout: 10_000 }).toBe('passed')
+    const attested = await openedBefore('attested')
+    await expect.poll(() => attested.keeper.state.value.phase).toBe('failed')
+    attested.tell([await keyOf(3, 1)])
+    await expect.poll(() => attested.keeper.state.value.phase, { timeout: 10_000 }).toBe('earned')
+  })
+
+  it('lets no question leave readable but with the consent that names the proxy’s owner', async () => {
+    const { keeper, consent, refused, reader, sent } = await openedBefore('open')
+    await expect.poll(() => keeper.state.value.phase).toBe('earned')
+    expect(await refused()).toMatchObject({ code: 'needs-consent', words: { code: 'needs-consent-proxy' } })
+    expect(sent).toEqual([])
+    consent.give('a chat', 'proxy-too', 2)
+    expect(await reader()).toBeUndefined()
+    expect(sent.map(({ name }) => name)).toEqual(['client.runQueryEx'])
+  })
+})
+
+describe('what a question of the Open network asks of its seal', () => {
+  const report = (result: 'passed' | 'not-checked') => ({
+    ...{ connection: 'c', checkedAtMs: 1, evidence: [] },
+    rows: [{ id: 'sealed', result, statement: { text: '' }, sentence: { text: '' } }],
+  })
+  const permit = { level: 'open', connection: 'c' } as const
+  const readable = { ...permit, mayBeReadable: true }
+  it.each<[string, Permit, SealState, string]>([
+    ['consent to the worker’s owner alone', permit, { phase: 'earned', report: report('not-checked') }, 'required'],
+    ['consent to both, where the sheet promises a seal', readable, { phase: 'earned', report: report('passed') }, 'required'],
+    ['consent to both, while it is checked anew', readable, { phase: 'checking' }, 'required'],
+    ['consent to both, where nobody can be sealed to', readable, { phase: 'earned', report: report('not-checked') }, 'offered'],
+  ])('%s', (_name, given, seal, wish) => {
+    expect(openWish(given, seal, new Set()).seal).toBe(wish)
   })
 })

@@ -46,7 +46,7 @@ export interface Wish {
 interface Question {
   readonly messages: readonly ChatMessage[]
   /** Looked at for each attempt, once its permit is given: the check behind it may have changed what is promised. */
-  readonly wish: () => Wish
+  readonly wish: (permit: Permit) => Wish
   /** What was attested about the machines of an answer, for its receipt. Never rejects. */
   readonly attested?: (seal: SealOutcome) => Promise<ReceiptAttestation>
 }
@@ -91,7 +91,7 @@ async function* askOnce(
   let isMade = false
   try {
     const mayGo = mayGoBy(link, permit)
-    query = client.runChat({ model, body, maxTokens, maxCoefficient, mayGo, ...wish() }, signal)
+    query = client.runChat({ model, body, maxTokens, maxCoefficient, mayGo, ...wish(permit) }, signal)
     const responseHash = createHash('sha256')
     const failed = query.end.then(
       () => undefined,

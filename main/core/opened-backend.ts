@@ -3,7 +3,7 @@ import type { ReceiptAttestation } from '../../preload/api/receipt.ts'
 import { Failure, type Told, toldOf } from '../base/failure.ts'
 import { follow, Signal, type Watchable } from '../base/signal.ts'
 import type { BackendEvent, ChatBackend } from '../chat/backend.ts'
-import type { Gate } from '../chat/privacy/seal-keeper.ts'
+import type { Gate, Permit } from '../chat/privacy/seal-keeper.ts'
 import { paidNothing } from '../client/query-failure.ts'
 import type { ChatMessage } from '../inference/engine.ts'
 import type { QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
@@ -30,8 +30,8 @@ export interface OpenedBackendOptions {
   readonly network: OpenedNetwork
   readonly model: OpenedModel
   readonly quotes: QuoteJudge
-  /** What is asked of each question's seal and of whoever it is sealed to, by what the sheet promises now. */
-  readonly wish: () => Wish
+  /** What is asked of each question's seal and of whoever it is sealed to, by what the sheet promises now and what the permit allows. */
+  readonly wish: (permit: Permit) => Wish
   /** A question could be sealed to nobody that the check found: others may be there now. */
   readonly onUnsealable: () => void
   /** Whether a proxy may carry questions of this level, looked at right before one is sent; every proxy may when left out. */
@@ -81,8 +81,8 @@ export class OpenedBackend implements ChatBackend {
       },
       refill: (missing: bigint) => live.topUps.refill(missing),
     }
-    const noting = (): Wish => {
-      const { objectionTo, seal } = wish()
+    const noting = (permit: Permit): Wish => {
+      const { objectionTo, seal } = wish(permit)
       if (objectionTo === undefined) return { seal }
       return {
         seal,

@@ -1,14 +1,16 @@
-import type { SealState } from '../../preload/api/privacy.ts'
+import { openReadersOf, type SealState } from '../../preload/api/privacy.ts'
 import type { ChatBackend } from '../chat/backend.ts'
 import type { LevelChecker } from '../chat/privacy/checker.ts'
-import type { SealKeeper } from '../chat/privacy/seal-keeper.ts'
+import type { Permit, SealKeeper } from '../chat/privacy/seal-keeper.ts'
 import type { QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
+import type { SealedWorker } from '../protocol/sealed/outcome.ts'
 import { proxyObjections, workerObjections } from '../roles/attested-peers.ts'
 import { attestedChecker, type Readers } from './checks/attested-checker.ts'
 import { openChecker } from './checks/open-checker.ts'
 import type { Wish } from './network-answer.ts'
 import { OpenedBackend, type OpenedNetwork } from './opened-backend.ts'
 import { watchOpenedModel } from './opened-model.ts'
+import { Recheck, watchSealable } from './watch-sealable.ts'
 
 export interface OpenedLevels {
   readonly backends: readonly ChatBackend[]
@@ -33,6 +35,13 @@ export function openedLevels(
   const root = () => seen.value?.root.config.value ?? null
   let readers: Readers = new Map()
   let owners: ReadonlySet<string> = new Set()
+  const open = new Recheck(() => keeperOf('open')?.checkAgain())
+  const attested = new Recheck(() => keeperOf('attested')?.checkAgain())
+  const compare = (workers: readonly SealedWorker[]): void => {
+    open.compare(new Set(workers.map(({ owner }) => owner)), owners)
+    attested.compare(new Set(workers.map(({ keyId }) => keyId)), new Set(readers.keys()))
+  }
+  watchSealable(live, model, compare, closing.signal)
   return {
     backends: [
       new OpenedBackend({
@@ -40,7 +49,7 @@ export function openedLevels(
         network,
         model,
         quotes,
-        wish: () => openWish(keeperOf('open')?.state.value, owners),
+        wish: (permit) => openWish(permit, keeperOf('open')?.state.value, owners),
         onUnsealable: () => keeperOf('open')?.checkAgain(),
       }),
       new OpenedBackend({
@@ -78,12 +87,13 @@ export function openedLevels(
 const unjudged = 'It is none of those that the check found.'
 
 /**
- * A sheet that promised a seal is kept to: then nothing leaves readable, and nothing to the worker of an owner that the check did not find, whatever the
- * proxy tells meanwhile.
+ * A question leaves sealed, to nobody but the worker of an owner that the check found, whatever the proxy tells meanwhile. Only where the sheet says that
+ * nobody can be sealed to, and the user has agreed to that in this chat, it may leave readable.
+ * @param seal of the level as it stands now
  * @param owners of the workers that the last check found
  */
-export function openWish(seal: SealState | undefined, owners: ReadonlySet<string>): Wish {
-  const rows = seal !== undefined && 'report' in seal ? (seal.report?.rows ?? []) : []
-  if (!rows.some(({ id, result }) => id === 'sealed' && result === 'passed')) return { seal: 'offered' }
+export function openWish({ mayBeReadable = false }: Permit, seal: SealState | undefined, owners: ReadonlySet<string>): Wish {
+  const isJudged = seal?.phase === 'earned' || seal?.phase === 'aging'
+  if (mayBeReadable && isJudged && openReadersOf(seal) === 'proxy-too') return { seal: 'offered' }
   return { seal: 'required', objectionTo: ({ owner }) => (owners.has(owner) ? undefined : unjudged) }
 }

@@ -153,7 +153,7 @@ describe('serve --listed-proxies', () => {
       all.some(({ level, state }) => level === 'open' && state === 'ready'),
     )
     expect(levels.find(({ level }) => level === 'open')).toMatchObject({ model: 'test/model' })
-    const { id } = await page.call<{ id: string }>('chat.create', { level: 'open', understood: true })
+    const { id } = await page.call<{ id: string }>('chat.create', { level: 'open', understood: 'proxy-too' })
     const { id: turnId } = await page.call<{ id: string }>('chat.send', { id, text: 'Who answers here?' })
     type Event = { type: string; turn?: Turn; conversation?: { turns: Turn[] } }
     type Turn = { id: string; status: string; answer: string; usage?: { cost?: string; adjustedTokens?: number } }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { sealState } from './privacy.ts'
+import { openReaders, sealState } from './privacy.ts'
 import { mostEarlierReceipts, receipt } from './receipt.ts'
 import { id, nano, timeMs, words } from './scalars.ts'
 import { turnSeal } from './seal.ts'
@@ -134,14 +134,14 @@ export type LevelView = z.infer<typeof levelView>
 export const along = z.enum(['new-chat', 'send-along'])
 export type Along = z.infer<typeof along>
 
-/** The user read and ticked: "I understand that the worker's owner could read what I send." */
-const understood = z.literal(true)
+/** The user read and ticked: "I understand that they could read what I send", of whom the page named then. What was said of fewer covers no more. */
+const understood = openReaders
 
 /** Of one question; nothing longer is taken. */
 export const mostQuestionLetters = 100_000
 
 export const chatCalls = {
-  /** `understood` is needed for the Open network (`needs-consent`). */
+  /** `understood` is needed for the Open network (`needs-consent`): who could read, as the user was told it. */
   'chat.create': {
     input: z.strictObject({ level: privacyLevel.optional(), understood: understood.optional() }),
     output: conversationSummary,
@@ -159,7 +159,7 @@ export const chatCalls = {
   },
   /**
    * Waits for the seal of the chat's level, then adds a turn and starts to answer it. Fails with `busy` while another turn of the chat runs or waits,
-   * with `not-verified` or `not-ready` (nothing was sent), `needs-consent`, `needs-choice` where another engine was chosen since, and `looks-secret` unless `secretsSeen`.
+   * with `not-verified` or `not-ready` (nothing was sent), `needs-consent` (also where more could read than the user was told of), `needs-choice` where another engine was chosen since, and `looks-secret` unless `secretsSeen`.
    */
   'chat.send': {
     input: z.strictObject({

@@ -60,3 +60,16 @@ export const sealState = z.discriminatedUnion('phase', [
   z.object({ phase: z.literal('failed'), reason: sentence, report: checkReport.optional() }),
 ])
 export type SealState = z.infer<typeof sealState>
+
+/**
+ * Who could read a question at the Open network: `worker`, whoever the worker belongs to; `proxy-too`, whoever the proxy belongs to as well, where it cannot be
+ * sealed past the proxy.
+ */
+export const openReaders = z.enum(['worker', 'proxy-too'])
+export type OpenReaders = z.infer<typeof openReaders>
+
+/** Who could read the next question at the Open network, by what the check found; while nothing was found, the most. */
+export function openReadersOf(seal: SealState | undefined): OpenReaders {
+  const rows = seal !== undefined && 'report' in seal ? (seal.report?.rows ?? []) : []
+  return rows.some(({ id, result }) => id === 'sealed' && result === 'passed') ? 'worker' : 'proxy-too'
+}

@@ -1,5 +1,5 @@
 import type { LevelState, PrivacyLevel } from '../../../preload/api/chat.ts'
-import type { SealState } from '../../../preload/api/privacy.ts'
+import { openReadersOf, type SealState } from '../../../preload/api/privacy.ts'
 import { Failure } from '../../base/failure.ts'
 import { Signal, type Watchable } from '../../base/signal.ts'
 import type { Gate, SealKeeper } from './seal-keeper.ts'
@@ -10,8 +10,8 @@ export type Seals = Readonly<Partial<Record<PrivacyLevel, SealState>>>
 export interface PrivacyOptions {
   /** One for each level that something can be sent at. */
   readonly keepers: readonly SealKeeper[]
-  /** Whether the settings forbid the Open network; read each time. */
-  readonly isOpenForbidden?: () => boolean
+  /** Whether the Open network is forbidden altogether. */
+  readonly settings?: Watchable<{ readonly openNetworkForbidden: boolean }>
 }
 
 /**
@@ -24,8 +24,9 @@ export class Privacy {
   readonly #keepers: ReadonlyMap<PrivacyLevel, SealKeeper>
   readonly #seals: Signal<Seals>
 
-  constructor({ keepers, isOpenForbidden = () => false }: PrivacyOptions) {
-    this.consent = new OpenConsent(isOpenForbidden)
+  constructor({ keepers, settings = new Signal({ openNetworkForbidden: false }) }: PrivacyOptions) {
+    this.consent = new OpenConsent(() => settings.value.openNetworkForbidden)
+    settings.onChange(({ openNetworkForbidden }) => openNetworkForbidden && this.consent.endAll())
     this.#keepers = new Map(keepers.map((keeper) => [keeper.level, keeper]))
     const seals = (): Seals => Object.fromEntries(keepers.map(({ level, state }) => [level, state.value]))
     this.#seals = new Signal(seals())
@@ -55,9 +56,9 @@ export class Privacy {
       }
       await keeper.wake(signal)
       const permit = await keeper.permit(signal)
-      // It may have been taken back while the check ran.
-      this.consent.demand(level, sender)
-      return permit
+      // It may have been taken back while the check ran, or was given for fewer readers than the check found.
+      this.consent.demand(level, sender, openReadersOf(keeper.state.value))
+      return { ...permit, mayBeReadable: this.consent.coversProxy(sender) }
     }
   }
 

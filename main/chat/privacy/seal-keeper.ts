@@ -20,6 +20,8 @@ export interface SealKeeperOptions {
 export interface Permit {
   readonly level: PrivacyLevel
   readonly connection: string
+  /** At the Open network: that it may leave so that the proxy's owner could read it too. Only a consent that said so gives it. */
+  readonly mayBeReadable?: boolean
 }
 
 /** What a backend asks right before each sending. Throws `Failure` `not-verified`, `not-ready` or `stopped`. */

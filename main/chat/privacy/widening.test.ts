@@ -48,7 +48,7 @@ describe('consent to the Open network', () => {
     const consent = new OpenConsent(() => false)
     expect(() => consent.demand('open', 'a')).toThrow(expect.objectContaining({ code: 'needs-consent' }))
     for (const level of privacyLevel.options) if (level !== 'open') consent.demand(level, 'a')
-    consent.give('a', 5)
+    consent.give('a', 'worker', 5)
     consent.demand('open', 'a')
     expect(consent.givenAt('a')).toBe(5)
     expect(() => consent.demand('open', 'b')).toThrow(expect.objectContaining({ code: 'needs-consent' }))
@@ -56,13 +56,27 @@ describe('consent to the Open network', () => {
     expect(() => consent.demand('open', 'a')).toThrow(expect.objectContaining({ code: 'needs-consent' }))
   })
 
+  it('counts for the readers that were named alone, and the newest word counts', () => {
+    const consent = new OpenConsent(() => false)
+    const forProxy = (): void => consent.demand('open', 'a', 'proxy-too')
+    consent.give('a', 'worker', 5)
+    expect(forProxy).toThrow(expect.objectContaining({ code: 'needs-consent', words: { code: 'needs-consent-proxy' } }))
+    expect(consent.coversProxy('a')).toBe(false)
+    consent.give('a', 'proxy-too', 6)
+    forProxy()
+    consent.demand('open', 'a', 'worker')
+    expect([consent.coversProxy('a'), consent.coversProxy('b')]).toEqual([true, false])
+    consent.give('a', 'worker', 7)
+    expect(forProxy).toThrow(expect.objectContaining({ code: 'needs-consent' }))
+  })
+
   it('is worth nothing while the settings forbid it, and cannot be given then', () => {
     let forbidden = false
     const consent = new OpenConsent(() => forbidden)
-    consent.give('a', 5)
+    consent.give('a', 'worker', 5)
     forbidden = true
     expect(() => consent.demand('open', 'a')).toThrow(expect.objectContaining({ words: { code: 'open-forbidden' } }))
-    expect(() => consent.give('b', 5)).toThrow(expect.objectContaining({ words: { code: 'open-forbidden' } }))
+    expect(() => consent.give('b', 'worker', 5)).toThrow(expect.objectContaining({ words: { code: 'open-forbidden' } }))
     expect(consent.givenAt('a')).toBeUndefined()
   })
 })

@@ -1,4 +1,5 @@
 import type { PrivacyLevel } from '../../../preload/api/chat.ts'
+import type { OpenReaders } from '../../../preload/api/privacy.ts'
 import { Failure } from '../../base/failure.ts'
 import { isWider } from './levels.ts'
 
@@ -35,12 +36,18 @@ export function resolveMove(move: Move): 'same-chat' | 'new-chat' {
   return move.along === 'new-chat' ? 'new-chat' : 'same-chat'
 }
 
+interface Given {
+  readonly atMs: number
+  /** Whom the user was told of. */
+  readonly readers: OpenReaders
+}
+
 /**
- * Consent to the Open network: for one chat, until the chat or the app ends. It is kept in memory alone, so that no setting, file or restart can
- * consent for anybody.
+ * Consent to the Open network: for one chat and the readers that were named, until the chat or the app ends. It is kept in memory alone, so that no
+ * setting, file or restart can consent for anybody.
  */
 export class OpenConsent {
-  readonly #given = new Map<string, number>()
+  readonly #given = new Map<string, Given>()
   readonly #isForbidden: () => boolean
 
   /** @param isForbidden whether the settings forbid the Open network altogether; read each time */
@@ -48,9 +55,10 @@ export class OpenConsent {
     this.#isForbidden = isForbidden
   }
 
-  give(chatId: string, nowMs: number): void {
+  /** The newest word counts: who was told of fewer readers has not agreed to more, whatever came before. */
+  give(chatId: string, readers: OpenReaders, nowMs: number): void {
     this.#forbid()
-    this.#given.set(chatId, nowMs)
+    this.#given.set(chatId, { atMs: nowMs, readers })
   }
 
   /** The chat has ended. */
@@ -58,19 +66,41 @@ export class OpenConsent {
     this.#given.delete(chatId)
   }
 
-  /** Unix ms; undefined where there is none. */
-  givenAt(chatId: string): number | undefined {
-    return this.#isForbidden() ? undefined : this.#given.get(chatId)
+  /** The settings forbid it now: what was given before counts no more, also when they allow it again. */
+  endAll(): void {
+    this.#given.clear()
   }
 
-  /** @throws Failure `refused` when it is forbidden, `needs-consent` when it was not given. */
-  demand(level: PrivacyLevel, chatId: string): void {
+  /** Unix ms; undefined where there is none. */
+  givenAt(chatId: string): number | undefined {
+    return this.#isForbidden() ? undefined : this.#given.get(chatId)?.atMs
+  }
+
+  /** Whether a question of the chat may leave so that the proxy's owner could read it too. */
+  coversProxy(chatId: string): boolean {
+    return !this.#isForbidden() && this.#given.get(chatId)?.readers === 'proxy-too'
+  }
+
+  /**
+   * @param readers who could read
+   * @throws Failure `refused` when it is forbidden, `needs-consent` when it was not given, or for fewer readers.
+   */
+  demand(level: PrivacyLevel, chatId: string, readers: OpenReaders = 'worker'): void {
     if (level !== 'open') return
     this.#forbid()
     if (!this.#given.has(chatId))
       throw new Failure('needs-consent', 'The Open network needs your consent in this chat.', {
         advice: 'Nothing was sent.',
       })
+    if (readers === 'proxy-too' && !this.coversProxy(chatId))
+      throw new Failure(
+        'needs-consent',
+        'The question cannot be sealed past the proxy, so the proxy’s owner could read it too.',
+        {
+          advice: 'Nothing was sent. It needs your consent in this chat.',
+          words: { code: 'needs-consent-proxy' },
+        },
+      )
   }
 
   #forbid(): void {

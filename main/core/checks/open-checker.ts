@@ -53,7 +53,16 @@ export function openChecker(
             said('Who owns the worker and which file it answers with was not checked.', { code: 'check-worker-open' }),
           ),
         ],
-        evidence: [...connectionEvidence(used, root, used.peer.quote === undefined ? 'any' : 'tdx'), ...workerEvidence(workers)],
+        evidence: [
+          ...connectionEvidence(used, root, used.peer.quote === undefined ? 'any' : 'tdx'),
+          evidence(
+            'readers',
+            'text',
+            said('Who could read', { code: 'evidence-readers' }),
+            workers.length === 0 ? 'owner of the proxy, owner of the worker' : 'owner of the worker',
+          ),
+          ...workerEvidence(workers),
+        ],
       }
       return findings
     },

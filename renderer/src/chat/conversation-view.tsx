@@ -2,6 +2,7 @@ import { MessageSquare } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import type { Along, Conversation, PrivacyLevel, Turn } from '../../../preload/api/chat.ts'
 import { ApiError } from '../../../preload/api/contract.ts'
+import { type OpenReaders, openReadersOf } from '../../../preload/api/privacy.ts'
 import { useApi } from '../api/api-context.tsx'
 import { useCall } from '../api/use-call.ts'
 import { useStream } from '../api/use-stream.ts'
@@ -78,7 +79,7 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
     if (next !== level) void move(next)
   }
   /** The core knows what has to be asked: it refuses until it was. */
-  const move = async (to: PrivacyLevel, choice: { along?: Along; understood?: true } = {}): Promise<void> => {
+  const move = async (to: PrivacyLevel, choice: { along?: Along; understood?: OpenReaders } = {}): Promise<void> => {
     setRefused(null)
     setWidening(null)
     try {
@@ -186,6 +187,7 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
       />
       <WidenDialog
         widening={widening}
+        readers={openReadersOf(levels?.find((one) => one.level === 'open')?.seal)}
         onStay={() => setWidening(null)}
         onMove={(choice) => void move(widening?.to ?? level, choice)}
       />

@@ -1,11 +1,13 @@
 import { useRef, useState } from 'react'
 import type { PrivacyLevel } from '../../../preload/api/chat.ts'
 import { ApiError } from '../../../preload/api/contract.ts'
+import { type OpenReaders, openReadersOf } from '../../../preload/api/privacy.ts'
 import { useApi } from '../api/api-context.tsx'
 import { useStream } from '../api/use-stream.ts'
 import { go } from '../app/route.ts'
 import { Mark } from '../frame/mark.tsx'
 import { useTexts } from '../messages/texts.tsx'
+import { readingAt } from '../seal/level.ts'
 import { useLevelChoice } from '../seal/use-level-choice.ts'
 import { WidenDialog } from '../seal/widen-dialog.tsx'
 import { Button } from '../ui/button.tsx'
@@ -24,7 +26,7 @@ export function NewChat({ list }: { list: ListToggle }) {
   const [level, setChosen] = useState<PrivacyLevel>('computer')
   const [asking, setAsking] = useState(false)
   /** Given here for the one chat that is made from here. */
-  const understood = useRef(false)
+  const understood = useRef<OpenReaders>(undefined)
   const setLevel = (next: PrivacyLevel): void => {
     const isThere = levels?.find((one) => one.level === next)?.state !== 'unavailable'
     if (next === 'open' && level !== 'open' && isThere) setAsking(true)
@@ -59,7 +61,7 @@ export function NewChat({ list }: { list: ListToggle }) {
         : (
             await api.call('chat.create', {
               level,
-              ...(level === 'open' && understood.current && { understood: true as const }),
+              ...(level === 'open' && understood.current && { understood: understood.current }),
             })
           ).id
     waiting.current = id
@@ -86,7 +88,9 @@ export function NewChat({ list }: { list: ListToggle }) {
           <div className="chat-column">
             <Mark size={40} className="text-accent" />
             <h2 className="mt-4 text-2xl tracking-tight">{t('chat.emptyTitle')}</h2>
-            <p className="mt-1 text-ink-2">{state?.state !== 'ready' ? t('chat.emptyWaiting') : t(`chat.empty.${level}`)}</p>
+            <p className="mt-1 text-ink-2">
+              {state?.state !== 'ready' ? t('chat.emptyWaiting') : t(`chat.empty.${readingAt(level, state)}`)}
+            </p>
             <div className="mt-5 flex flex-wrap gap-2">
               {examples.map((name) => (
                 <Button
@@ -123,9 +127,10 @@ export function NewChat({ list }: { list: ListToggle }) {
       </div>
       <WidenDialog
         widening={asking ? { from: level, to: 'open', messages: 0 } : null}
+        readers={openReadersOf(levels?.find((one) => one.level === 'open')?.seal)}
         onStay={() => setAsking(false)}
         onMove={({ understood: ticked }) => {
-          understood.current = ticked === true
+          understood.current = ticked
           setAsking(false)
           setChosen('open')
         }}

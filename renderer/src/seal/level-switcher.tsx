@@ -8,7 +8,7 @@ import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { useCoreWords } from '../messages/use-core-words.ts'
 import { Icon } from '../ui/icon.tsx'
-import { isSetUp, levelName, levelOrder, sealTone, shortName } from './level.ts'
+import { isSetUp, levelName, levelOrder, readingAt, sealTone, shortName } from './level.ts'
 import { LevelGlyph } from './seal-glyph.tsx'
 
 interface LevelSwitcherProps {
@@ -111,7 +111,7 @@ function Option({ level, state, inUse, onChosen }: OptionProps) {
           <kbd>{shownKeys(`Alt+${levelOrder.indexOf(level) + 1}`)}</kbd>
         </span>
         <span className="block text-sm text-ink-2">
-          {(isReady ? undefined : saidReason(state)) ?? t(`level.${state?.engine ? 'external' : level}.who`)}
+          {(isReady ? undefined : saidReason(state)) ?? t(`level.${state?.engine ? 'external' : readingAt(level, state)}.who`)}
         </span>
       </span>
       <span className="num max-w-[13.25rem] text-end text-xs text-ink-3">

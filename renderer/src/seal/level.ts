@@ -1,4 +1,5 @@
 import type { LevelView, PrivacyLevel } from '../../../preload/api/chat.ts'
+import { openReadersOf } from '../../../preload/api/privacy.ts'
 import type { MessageId } from '../messages/texts.tsx'
 
 /**
@@ -20,6 +21,15 @@ export const levelName: Record<PrivacyLevel, MessageId> = {
   practice: 'level.practice.name',
   external: 'level.external.name',
 }
+
+/**
+ * Ends the names of messages about who could read: at the Open network there are two of each, by whether questions are sealed past the proxy. While that
+ * is not known, they tell of more readers.
+ */
+export type Reading = PrivacyLevel | 'openReadable'
+
+export const readingAt = (level: PrivacyLevel, state: Pick<LevelView, 'seal'> | undefined): Reading =>
+  level === 'open' && openReadersOf(state?.seal) === 'proxy-too' ? 'openReadable' : level
 
 /** Where the long name does not fit. */
 export const shortName: Record<PrivacyLevel, MessageId> = { ...levelName, practice: 'level.practice.short' }

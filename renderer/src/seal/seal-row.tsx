@@ -5,7 +5,7 @@ import { isolated } from '../format/plain-label.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { useCoreWords } from '../messages/use-core-words.ts'
-import { levelName, sealTone, shortName } from './level.ts'
+import { levelName, readingAt, sealTone, shortName } from './level.ts'
 import { LevelSwitcher } from './level-switcher.tsx'
 import { CheckingGlyph, FailedGlyph, LevelGlyph } from './seal-glyph.tsx'
 import { useAgo } from './use-ago.ts'
@@ -94,7 +94,7 @@ function useSealWords(level: PrivacyLevel, state: LevelView | undefined) {
               name: isolated(state.engine.name),
               host: isolated(state.engine.host),
             })
-          : t(`seal.${level}`, {
+          : t(`seal.${readingAt(level, state)}`, {
               ago: ago ?? '',
               device: isolated(state.device?.name ?? ''),
               name: '',

@@ -15,7 +15,7 @@ import { CopyButton } from '../ui/copy-button.tsx'
 import { Refusal } from '../ui/error-note.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { ScrollRegion } from '../ui/scroll-region.tsx'
-import { levelName, sealTone } from './level.ts'
+import { levelName, readingAt, sealTone } from './level.ts'
 import { Path } from './path.tsx'
 import { CheckingGlyph, FailedGlyph, LevelGlyph } from './seal-glyph.tsx'
 import { LastQuestion } from './turn-seal.tsx'
@@ -68,6 +68,7 @@ function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
   // Whose word it is who reads.
   const reader = state?.engine ? 'external' : level
   const seal = state?.seal
+  const reading = readingAt(level, state)
   const report = seal && 'report' in seal ? seal.report : undefined
   const ago = useAgo(report?.checkedAtMs)
   const again = useCall('chat.checkAgain')
@@ -78,9 +79,8 @@ function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
   const subtitle = !isReady
     ? (saidReason(state) ?? t('seal.checking'))
     : report && ago
-      ? tone === 'failed'
-        ? t('sheet.checkedAgo', { ago })
-        : t('sheet.verifiedAgo', { ago })
+      ? // Only where the promise is kept: elsewhere most rows say that nobody checked.
+        t(tone === 'earned' ? 'sheet.verifiedAgo' : 'sheet.checkedAgo', { ago })
       : t(isAsleep ? 'seal.asleep' : 'seal.checkingText')
 
   return (
@@ -127,14 +127,14 @@ function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
               ? t('seal.asleep')
               : tone === 'failed' && seal?.phase === 'failed'
                 ? `${t('seal.failedText')} ${said(seal.reason.text, seal.reason.words)}`
-                : t(`sheet.${reader}.summary`, {
+                : t(`sheet.${reader === 'open' ? reading : reader}.summary`, {
                     device: isolated(state?.device?.name ?? ''),
                     date: state?.device ? format.dateTime(state.device.pairedAtMs) : '',
                     name: isolated(state?.engine?.name ?? ''),
                     host: isolated(state?.engine?.host ?? ''),
                   })}
         </p>
-        <Path level={level} tone={tone} isServed={level === 'practice' && state?.engine !== undefined} />
+        <Path level={level} reading={reading} tone={tone} isServed={level === 'practice' && state?.engine !== undefined} />
         {report ? (
           <ul>
             {report.rows.map((row) => (

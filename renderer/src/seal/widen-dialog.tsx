@@ -1,6 +1,7 @@
 import { AlertDialog, RadioGroup } from 'radix-ui'
 import { useId, useRef, useState } from 'react'
 import type { Along, PrivacyLevel } from '../../../preload/api/chat.ts'
+import type { OpenReaders } from '../../../preload/api/privacy.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { Button } from '../ui/button.tsx'
 import { levelName } from './level.ts'
@@ -17,38 +18,44 @@ export interface Widening {
 interface WidenDialogProps {
   /** Null while nothing is asked. */
   widening: Widening | null
+  /** Who could read at the Open network now. */
+  readers: OpenReaders
   onStay(): void
-  onMove(choice: { along?: Along; understood?: true }): void
+  onMove(choice: { along?: Along; understood?: OpenReaders }): void
 }
 
 /** The question before more people could read (ui.md §3.5). The core asks it again: what is not chosen here is refused there. */
-export function WidenDialog({ widening, onStay, onMove }: WidenDialogProps) {
+export function WidenDialog({ widening, readers, onStay, onMove }: WidenDialogProps) {
   return (
     <AlertDialog.Root open={widening !== null} onOpenChange={(open) => open || onStay()}>
       <AlertDialog.Portal>
         {/* Below the dialog whichever of both comes into the page first: the question is made when it is asked. */}
         <AlertDialog.Overlay className="scrim z-40" />
-        {widening === null ? null : <Question key={widening.to} {...widening} onStay={onStay} onMove={onMove} />}
+        {/* What was ticked of fewer readers is not ticked of more. */}
+        {widening === null ? null : (
+          <Question key={`${widening.to} ${readers}`} {...widening} readers={readers} onStay={onStay} onMove={onMove} />
+        )}
       </AlertDialog.Portal>
     </AlertDialog.Root>
   )
 }
 
-type QuestionProps = Widening & Pick<WidenDialogProps, 'onStay' | 'onMove'>
+type QuestionProps = Widening & Pick<WidenDialogProps, 'readers' | 'onStay' | 'onMove'>
 
-function Question({ from, to, messages, onStay, onMove }: QuestionProps) {
+function Question({ from, to, messages, readers, onStay, onMove }: QuestionProps) {
   const { t } = useTexts()
   const stay = useRef<HTMLButtonElement>(null)
   const box = useId()
   const [along, setAlong] = useState<Along>('new-chat')
   const [understood, setUnderstood] = useState(false)
   const isOpen = to === 'open'
+  const isReadable = readers === 'proxy-too'
   /** At the same level another engine was chosen. */
   const isOther = from === to && !isOpen
   /** At the practice network it is asked about nothing else than a program that its worker serves with. */
   const isProgram = to === 'external' || to === 'practice'
   const asksAlong = messages > 0 && (from !== to || isOther)
-  const move = (): void => onMove({ ...(asksAlong && { along }), ...(isOpen && understood && { understood: true as const }) })
+  const move = (): void => onMove({ ...(asksAlong && { along }), ...(isOpen && understood && { understood: readers }) })
   return (
     <AlertDialog.Content
       className="dialog dialog-wide"
@@ -63,16 +70,18 @@ function Question({ from, to, messages, onStay, onMove }: QuestionProps) {
         </span>
         <div>
           <AlertDialog.Title className="text-xl font-semibold">
-            {isOpen ? t('widen.openTitle') : t('widen.title', { level: t(levelName[to]) })}
+            {isOpen
+              ? t(isReadable ? 'widen.openReadableTitle' : 'widen.openTitle')
+              : t('widen.title', { level: t(levelName[to]) })}
           </AlertDialog.Title>
           <p className="text-sm text-ink-2">
             {isOther ? t('widen.otherEngine') : t('widen.switching', { level: t(levelName[to]) })}
           </p>
         </div>
       </div>
-      {isOpen ? <Path level="open" tone="open" /> : null}
+      {isOpen ? <Path level="open" reading={isReadable ? 'openReadable' : 'open'} tone="open" /> : null}
       <AlertDialog.Description className="mt-3 text-ink-2">
-        {t(isOpen ? 'widen.openText' : isProgram ? 'widen.externalText' : 'widen.text')}
+        {t(isOpen ? (isReadable ? 'widen.openReadableText' : 'widen.openText') : isProgram ? 'widen.externalText' : 'widen.text')}
       </AlertDialog.Description>
       {asksAlong ? (
         <>
@@ -90,7 +99,15 @@ function Question({ from, to, messages, onStay, onMove }: QuestionProps) {
                 <span className="text-sm text-ink-2">
                   {one === 'new-chat'
                     ? t('widen.stayHere', { n: messages })
-                    : t(isOpen ? 'widen.readToo' : isProgram ? 'widen.externalToo' : 'widen.goToo')}
+                    : t(
+                        isOpen
+                          ? isReadable
+                            ? 'widen.readableToo'
+                            : 'widen.readToo'
+                          : isProgram
+                            ? 'widen.externalToo'
+                            : 'widen.goToo',
+                      )}
                 </span>
               </RadioGroup.Item>
             ))}
@@ -110,7 +127,7 @@ function Question({ from, to, messages, onStay, onMove }: QuestionProps) {
               if (event.key === 'Enter') event.preventDefault()
             }}
           />
-          {t('widen.understood')}
+          {t(isReadable ? 'widen.understoodReadable' : 'widen.understood')}
         </label>
       ) : null}
       <div className="mt-5 flex flex-wrap items-center justify-end gap-2">

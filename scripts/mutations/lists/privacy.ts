@@ -104,7 +104,29 @@ export const mutations = [
       'if (row === undefined) continue',
     ],
   ]),
+  ...of('main/chat/privacy/privacy.ts', 'main/core/hidden-keys.test.ts', [
+    [
+      'for whom consent was given',
+      'the seal of an opened network that was checked before any worker had announced a key lets no question leave readable but with the consent that names the proxy’s owner',
+      ', openReadersOf(keeper.state.value))',
+      ')',
+    ],
+  ]),
+  ...of('main/chat/privacy/privacy.ts', 'main/chat/chat-privacy.test.ts', [
+    [
+      'consents of before the settings forbade it',
+      'moving a chat to where more people could read is refused while the settings forbid the Open network, also to a chat that had consent',
+      'openNetworkForbidden && this.consent.endAll()',
+      'openNetworkForbidden',
+    ],
+  ]),
   ...of(widening, wideningTests, [
+    [
+      'the readers that were named',
+      'consent to the Open network counts for the readers that were named alone, and the newest word counts',
+      "readers === 'proxy-too' && !this.coversProxy(chatId)",
+      'readers !== readers',
+    ],
     [
       'the settings when consent is given',
       'consent to the Open network is worth nothing while the settings forbid it, and cannot be given then',

@@ -54,6 +54,24 @@ export const mutations: readonly Mutation[] = [
       "return { seal: 'offered' } || { seal: 'required', objectionTo:",
     ],
     [
+      'the consent that names the proxy’s owner',
+      'what a question of the Open network asks of its seal consent to the worker’s owner alone',
+      'if (mayBeReadable && ',
+      'if (',
+    ],
+    [
+      'a check that runs',
+      'what a question of the Open network asks of its seal consent to both, while it is checked anew',
+      ' && isJudged',
+      '',
+    ],
+    [
+      'the seal that was promised to whom would agree to less',
+      'what a question of the Open network asks of its seal consent to both, where the sheet promises a seal',
+      " && openReadersOf(seal) === 'proxy-too'",
+      '',
+    ],
+    [
       'the owners that it named',
       'a question of the level open, checked while a proxy told a worker’s key is sealed to nobody else when the proxy tells the good key of another owner in its place, and the next check finds that one',
       'owners.has(owner)',
