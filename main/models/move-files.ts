@@ -1,22 +1,9 @@
 import { createHash } from 'node:crypto'
-import {
-  type FileHandle,
-  link,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  readlink,
-  rename,
-  rm,
-  rmdir,
-  stat,
-  symlink,
-  utimes,
-} from 'node:fs/promises'
+import { type FileHandle, link, lstat, open, readdir, readlink, rename, rm, rmdir, stat, symlink, utimes } from 'node:fs/promises'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { writeFailure } from '../base/atomic-file.ts'
 import { checkRoom, sha256OfFile } from './download.ts'
+import { makeFolder } from './make-folder.ts'
 import type { LeftFile } from './models-place.ts'
 import { movedPath } from './moved-folder.ts'
 import { failing, writeWhole } from './whole-writes.ts'
@@ -72,7 +59,7 @@ export async function copyFiles(options: CopyOptions): Promise<readonly LeftFile
     const onBytes = (bytes: number): void => options.onProgress({ doneBytes: doneBytes + bytes, totalBytes, file: file.name })
     onBytes(0)
     if (!(await isThere(target, file, from, to))) {
-      await failing(target, mkdir(dirname(target), { recursive: true, mode: 0o700 }))
+      await failing(target, makeFolder(dirname(target)))
       options.onStep?.()
       if (file.target !== undefined) await failing(target, relink(movedPath(file.target, from, to), target))
       else if (before !== undefined && (await second(join(to, before), target))) onBytes(0)

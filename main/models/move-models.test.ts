@@ -310,6 +310,18 @@ describe('ModelMover', () => {
     await expectWhole(scene, opened, scene.to, scene.own)
   })
 
+  it.runIf(process.platform === 'linux')('is refused where the system makes no folder, and nothing is held then', async () => {
+    const scene = await newScene()
+    const { library, mover, place } = await open(scene)
+    for (const folder of ['/proc', '/proc/models', '/proc/none/models'])
+      await expect(mover.start(folder), folder).rejects.toMatchObject({ code: 'write-failed' })
+    expect(mover.state.value).toEqual({ status: 'idle' })
+    expect(place.value.move).toBeNull()
+    await expect(library.discardDownload('none')).rejects.toMatchObject({ code: 'unknown-model' })
+    await mover.start(join(scene.data, 'new', 'folder'))
+    await mover.stop()
+  })
+
   it('is refused before anything is touched', async () => {
     const { mover, place } = await open(scene, { freeBytes: async () => 100_000 })
     await expect(mover.start('models')).rejects.toMatchObject({ code: 'folder-bad' })

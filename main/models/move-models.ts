@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, realpath, rm, rmdir, writeFile } from 'node:fs/promises'
+import { realpath, rm, rmdir, writeFile } from 'node:fs/promises'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { ModelsMove } from '../../preload/api/model-fit.ts'
 import { writeFailure } from '../base/atomic-file.ts'
@@ -8,6 +8,7 @@ import { type Logger, silentLogger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import type { ModelLibrary } from './library.ts'
 import { recordsName } from './library-records.ts'
+import { makeFolder } from './make-folder.ts'
 import type { ModelsPlace } from './models-place.ts'
 import { areNested, type CopyOptions, checkRoomFor, copyFiles, isEmpty, removeCopies, removeFiles } from './move-files.ts'
 import { modelsMoving } from './moved-folder.ts'
@@ -162,7 +163,7 @@ export class ModelMover {
       if (!(await isEmpty(to))) to = join(to, ownName)
       if (!(await isEmpty(to)))
         throw new Failure('folder-taken', `${to} is not empty.`, { advice: 'Choose another folder.', values: { folder: to } })
-      await mkdir(to, { recursive: true, mode: 0o700 })
+      await makeFolder(to)
       const [real, from] = [await realpath(to), await realpath(this.#options.library.folder)]
       if (!areNested(real, from)) return real
       await rmdir(to)
