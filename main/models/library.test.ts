@@ -401,10 +401,16 @@ describe('ModelLibrary, files on disk', () => {
     await copyFile(await tinyGgufFile(), own)
     const library = await open(web('/good.gguf'))
     const { id } = await library.addFile(own)
-    // Not before its hash is known.
-    await library.verify(id)
+    const told = () => library.models.value.find((state) => state.id === id)
+    // Nothing is said of a hash that nobody reckoned.
+    expect(told()).toMatchObject({ sha256: null, own: { isInFolder: false } })
+    expect(told()?.own?.sameAs).toBeUndefined()
     server.stop()
     await library.download('tiny')
+    await library.verify(id)
+    expect(told()).toMatchObject({ sha256: sha256(model), own: { isInFolder: false, sameAs: 'Tiny' } })
+    const later = await open(web('/good.gguf'))
+    expect(later.models.value.find((state) => state.id === id)?.own).toEqual({ isInFolder: false, sameAs: 'Tiny' })
     expect(only(library)).toMatchObject({ status: 'installed', sha256: sha256(model), path: join(folder, 'tiny.gguf') })
     expect((await library.verify('tiny')).origin).toBe('catalog')
     await library.delete('tiny')
@@ -412,6 +418,45 @@ describe('ModelLibrary, files on disk', () => {
     // A file that changed since is not taken for it.
     await appendFile(own, 'x')
     await expect(library.download('tiny')).rejects.toMatchObject({ code: 'no-source' })
+  })
+
+  it('reads no own file that cannot be the model, and takes one of a size that nobody knew', async () => {
+    const [other, own] = [join(data, 'other.gguf'), join(data, 'own.gguf')]
+    await writeFile(other, Buffer.concat([model, Buffer.from('more')]))
+    const known = await open(web('/good.gguf'))
+    const { id } = await known.addFile(other)
+    server.stop()
+    await expect(known.download('tiny')).rejects.toMatchObject({ code: 'no-source' })
+    const hashOf = async (which: string): Promise<unknown> =>
+      JSON.parse(await readFile(join(folder, 'library.json'), 'utf8')).files[which]?.sha256
+    expect(await hashOf(id)).toBeNull()
+    await copyFile(await tinyGgufFile(), own)
+    const unknown = await open({ ...web('/good.gguf'), sizeBytes: null } as CatalogSource)
+    await unknown.addFile(own)
+    await unknown.download('tiny')
+    expect(unknown.models.value.find((state) => state.id === 'tiny')).toMatchObject({
+      status: 'installed',
+      sha256: sha256(model),
+    })
+    expect(await hashOf(id)).toMatch(/^[0-9a-f]{64}$/)
+    // Its hash is known now, and is none of the catalog.
+    expect((await open(web('/good.gguf'))).models.value.find((state) => state.id === id)?.own?.sameAs).toBeUndefined()
+  })
+
+  it('says of an own file whether it goes with its model', async () => {
+    await mkdir(folder, { recursive: true })
+    await copyFile(await tinyGgufFile(), join(data, 'elsewhere.gguf'))
+    await copyFile(await tinyGgufFile(), join(folder, 'inside.gguf'))
+    await symlink(join(data, 'elsewhere.gguf'), join(folder, 'linked.gguf'))
+    const library = await open(web('/good.gguf'))
+    const own = library.models.value.filter(({ origin }) => origin === 'own')
+    expect(own.map(({ name, own }) => [name, own?.isInFolder]).sort()).toEqual([
+      ['inside', true],
+      ['linked', false],
+    ])
+    for (const { id } of own) await library.delete(id)
+    expect(await readdir(folder)).toEqual(['library.json'])
+    expect((await stat(join(data, 'elsewhere.gguf'))).size).toBe(model.length)
   })
 
   it('leaves no copy of an own file behind that could not be taken', async () => {

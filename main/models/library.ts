@@ -265,13 +265,10 @@ export class ModelLibrary {
       this.#logger.warn('a model file is fetched again', { model: entry.id, reason: found.problem })
     try {
       const files = this.#files.records
-      const hashes = this.#files.hashesOf(entry)
       const here = await takeOwn({
-        entry,
-        path: this.#files.shippedPath(entry),
-        files,
-        hashes,
-        logger: this.#logger,
+        ...{ entry, files, signal, logger: this.#logger, path: this.#files.shippedPath(entry) },
+        ...{ hashes: this.#files.hashesOf(entry), mayBe: (id, size) => this.#files.mayBe(entry, id, size) },
+        onHashing: () => this.#put(shippedState(entry, { ...why, status: 'verifying' })),
         ...(freeBytes && { freeBytes }),
       })
       const got =
@@ -352,7 +349,8 @@ export class ModelLibrary {
       }
       this.#files.save()
       const { problem: _, problemWords: __, ...rest } = state
-      this.#put({ ...rest, status: 'installed', sha256, sizeBytes: size })
+      const own = state.own && { own: this.#files.ownFile(state.own.isInFolder, sha256) }
+      this.#put({ ...rest, ...own, status: 'installed', sha256, sizeBytes: size })
       this.#files.learn(id, header)
       const identity = modelIdentity(this.#files.originOf(id), basename(path), header.quantization, sha256)
       return { id, name: state.name, path, sha256, header, identity, sampling: entry?.sampling, origin }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readlink, stat } from 'node:fs/promises'
+import { lstat, mkdir, readdir, readlink, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
+import type { OwnFile } from '../../preload/api/model-fit.ts'
 import type { ModelState } from '../../preload/api/system.ts'
 import { Failure } from '../base/failure.ts'
 import type { CatalogEntry } from './catalog.ts'
@@ -179,6 +180,21 @@ export class ModelFiles {
     return new Set(pins.filter((hash) => hash !== undefined))
   }
 
+  /** What the hash of an own file says of it; null while it is not known. */
+  ownFile(isInFolder: boolean, sha256: string | null): OwnFile {
+    const same = sha256 === null ? undefined : this.#options.catalog.find((entry) => this.hashesOf(entry).has(sha256))
+    return { isInFolder, ...(same && { sameAs: same.name }) }
+  }
+
+  /** Whether an own file of this size may be the model, by what is known before its hash is. */
+  mayBe(entry: CatalogEntry, ownId: string, sizeBytes: number): boolean {
+    const sizes = entry.sources.flatMap((source) => {
+      const pinned = source.kind === 'huggingface' ? this.#records.pins[source.url]?.sizeBytes : undefined
+      return source.sizeBytes ?? pinned ?? []
+    })
+    return sizes.length > 0 ? sizes.includes(sizeBytes) : this.#quantizations.get(ownId) === entry.quantization
+  }
+
   /** Keeps what a header says of the model's shape. */
   learn(id: string, { layout, quantization }: GgufHeader): void {
     this.#quantizations.set(id, quantization)
@@ -222,7 +238,9 @@ export class ModelFiles {
     const found = record && (await stat(record.path).catch(() => undefined))
     if (record === undefined) return undefined
     if (found === undefined) return await this.#missingOwn(id, record)
-    const base = ownState(id, record)
+    const isLink = (await lstat(record.path)).isSymbolicLink()
+    const isInFolder = dirname(record.path) === this.#folder && !isLink
+    const base = { ...ownState(id, record), own: this.ownFile(isInFolder, null) }
     try {
       const header = await readGgufHeader(record.path)
       this.learn(id, header)
@@ -230,7 +248,18 @@ export class ModelFiles {
       const unchanged = record.mtimeMs === found.mtimeMs && record.sizeBytes === found.size
       const sha256 = unchanged ? record.sha256 : null
       const parameters = countText(header.parameters)
-      return { ...base, licence, parameters, quantization, contextTokens, sha256, sizeBytes: found.size, status: 'installed' }
+      const own = this.ownFile(isInFolder, sha256)
+      return {
+        ...base,
+        own,
+        licence,
+        parameters,
+        quantization,
+        contextTokens,
+        sha256,
+        sizeBytes: found.size,
+        status: 'installed',
+      }
     } catch (error) {
       return { ...base, sizeBytes: found.size, status: 'broken', ...problemOf(error) }
     }
@@ -244,7 +273,7 @@ export class ModelFiles {
     }
     const path = target === undefined ? record.path : resolve(dirname(record.path), target)
     const problem = { problem: `The file is no longer at ${path}.`, problemWords: [{ code: 'model-gone', values: { path } }] }
-    return { ...ownState(id, record), status: 'broken', ...problem }
+    return { ...ownState(id, record), own: this.ownFile(false, null), status: 'broken', ...problem }
   }
 }
 

@@ -4,7 +4,8 @@ import { basename } from 'node:path'
 import { asError } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import type { CatalogEntry } from './catalog.ts'
-import { checkRoom } from './download.ts'
+import { checkRoom, sha256OfFile } from './download.ts'
+import { cancelled } from './download-problem.ts'
 import type { FileRecord } from './library-records.ts'
 import type { Obtained } from './obtain.ts'
 
@@ -12,22 +13,27 @@ export interface TakeOwnOptions {
   readonly entry: CatalogEntry
   /** Where the model of the catalog belongs. */
   readonly path: string
+  /** By id. A hash that was not known is kept there. */
   readonly files: Readonly<Record<string, FileRecord>>
   /** Hashes under which a file is this model. */
   readonly hashes: ReadonlySet<string>
+  /** Whether a file whose hash is not known is worth reading. */
+  readonly mayBe: (id: string, sizeBytes: number) => boolean
+  /** Told before a file is read. */
+  readonly onHashing: () => void
+  readonly signal: AbortSignal
   readonly logger: Logger
   readonly freeBytes?: (folder: string) => Promise<number>
 }
 
 /**
- * An own file that was found to be this model is taken in place of a download: under a second name of the same file where the disk can do that.
- * Undefined when there is none, or it could not be taken.
+ * An own file that is this model is taken in place of a download: under a second name of the same file where the disk can do that.
+ * Undefined when there is none, or it could not be taken. Throws `Failure` `cancelled`.
  */
-export async function takeOwn({ entry, path, files, hashes, logger, freeBytes }: TakeOwnOptions): Promise<Obtained | undefined> {
-  const same = Object.values(files).find(({ origin, sha256 }) => origin === 'own' && sha256 && hashes.has(sha256))
+export async function takeOwn(options: TakeOwnOptions): Promise<Obtained | undefined> {
+  const { entry, path, logger, freeBytes } = options
+  const same = await findSame(options)
   if (!same?.sha256) return undefined
-  const found = await stat(same.path).catch(() => undefined)
-  if (found?.size !== same.sizeBytes || found.mtimeMs !== same.mtimeMs) return undefined
   const besides = `${path}.copy`
   try {
     await rm(besides, { force: true })
@@ -44,4 +50,27 @@ export async function takeOwn({ entry, path, files, hashes, logger, freeBytes }:
     return undefined
   }
   return { path, sha256: same.sha256, sizeBytes: same.sizeBytes, source: basename(same.path), learned: undefined }
+}
+
+async function findSame({ files, hashes, mayBe, onHashing, signal, logger }: TakeOwnOptions): Promise<FileRecord | undefined> {
+  for (const [id, record] of Object.entries(files)) {
+    if (record.origin !== 'own' || hashes.size === 0) continue
+    const found = await stat(record.path).catch(() => undefined)
+    if (!found?.isFile()) continue
+    if (found.size === record.sizeBytes && found.mtimeMs === record.mtimeMs && record.sha256 !== null) {
+      if (hashes.has(record.sha256)) return record
+      continue
+    }
+    if (!mayBe(id, found.size)) continue
+    onHashing()
+    try {
+      const sha256 = await sha256OfFile(record.path, signal)
+      Object.assign(record, { sha256, sizeBytes: found.size, mtimeMs: found.mtimeMs })
+      if (hashes.has(sha256)) return record
+    } catch (error) {
+      if (signal.aborted) throw cancelled()
+      logger.warn('an own file could not be read', { reason: asError(error).message })
+    }
+  }
+  return undefined
 }

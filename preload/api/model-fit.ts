@@ -28,6 +28,15 @@ export type ModelFit = z.infer<typeof modelFit>
 /** What a model can besides chat, as the catalog says it; null where nobody said. */
 export const modelAbilities = z.object({ reasoning: z.boolean().nullable(), tools: z.boolean().nullable() })
 
+/** A file that the user added. */
+export const ownFile = z.object({
+  /** It lies in the models folder, and goes with its model; else only the entry goes. */
+  isInFolder: z.boolean(),
+  /** Name of the model of the catalog that it is byte for byte; absent also while its hash is not known. */
+  sameAs: z.string().optional(),
+})
+export type OwnFile = z.infer<typeof ownFile>
+
 /** The disk under the models. */
 export const modelStorage = z.object({
   folder: z.string(),

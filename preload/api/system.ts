@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { prices } from './electricity.ts'
 import { limits } from './limits.ts'
-import { modelAbilities, modelFit, modelStorage, modelsMove } from './model-fit.ts'
+import { modelAbilities, modelFit, modelStorage, modelsMove, ownFile } from './model-fit.ts'
 import { addressText, nano, timeMs, words } from './scalars.ts'
 
 /** Whether a back end of the engine can use a card: its driver is here, it cannot, or (null) nothing says. The processor's can always be used. */
@@ -114,6 +114,8 @@ export const modelState = z.object({
   tokensPerSecond: z.number().nonnegative().optional(),
   /** Of a model of the catalog. */
   abilities: modelAbilities.optional(),
+  /** Of a model added by hand. */
+  own: ownFile.optional(),
   /** Of an unfinished download that waits to be continued. */
   receivedBytes: z.number().int().positive().optional(),
   /** Absent while neither size nor shape is known. */

@@ -17,6 +17,7 @@ import { Menu } from '../ui/menu.tsx'
 import { ScrollRegion } from '../ui/scroll-region.tsx'
 import { useToast } from '../ui/toasts.tsx'
 import { FitCell, useDeviceName } from './fit-cell.tsx'
+import { leavingWords, OwnChip } from './own-file.tsx'
 
 interface ModelsTableProps {
   models: readonly ModelState[]
@@ -79,8 +80,9 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
   const missing = model.status === 'absent' || model.status === 'broken'
   // Only what cannot be had again, or is at work, is asked about.
   const needsAsking = model.loaded || model.origin === 'own'
+  const leaving = leavingWords(model, t)
   const deleteNow = (): void => {
-    void remove.run({ id: model.id }).then((done) => done && toast(t('models.deleted', { model: model.name })))
+    void remove.run({ id: model.id }).then((done) => done && toast(leaving.done))
   }
   return (
     <>
@@ -95,7 +97,7 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
               <span className="chip">{t(`models.${engine}`)}</span>
             ) : null}
             {model.loadedForPrograms ? <span className="chip">{t('models.forPrograms')}</span> : null}
-            {model.origin === 'own' ? <span className="chip chip-outline">{t('models.own')}</span> : null}
+            <OwnChip model={model} />
             {model.status === 'broken' ? <span className="chip chip-danger">{t('model.broken')}</span> : null}
           </span>
           <span className="text-ink-2">{about.filter(Boolean).join(', ')}</span>
@@ -162,7 +164,7 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
                 entries={[
                   {
                     id: 'delete',
-                    label: t('models.delete'),
+                    label: leaving.action,
                     icon: Trash2,
                     danger: true,
                     run: needsAsking ? () => setAsking(true) : deleteNow,
@@ -174,9 +176,9 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
           <ConfirmDialog
             open={asking}
             onOpenChange={setAsking}
-            title={t('models.deleteTitle', { model: model.name })}
-            text={model.loaded ? t('models.deleteInUse') : t('models.deleteOwn')}
-            confirm={t('models.delete')}
+            title={leaving.title}
+            text={leaving.text}
+            confirm={leaving.action}
             cancel={t('action.cancel')}
             danger
             onConfirm={deleteNow}
@@ -193,12 +195,9 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
                 <Icon of={CircleAlert} size={18} className={model.status === 'broken' ? 'text-danger' : ''} />
                 <div className="min-w-0 flex-1">
                   <p>{saidProblem(model)}</p>
-                  <p>
-                    {t('models.byHand')}{' '}
-                    <button type="button" className="link py-1" onClick={onAdd}>
-                      {t('models.add')}
-                    </button>
-                  </p>
+                  <button type="button" className="link py-1" onClick={onAdd}>
+                    {t('models.add')}
+                  </button>
                 </div>
               </div>
             )}
