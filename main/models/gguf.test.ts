@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as after } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tinyGguf } from '../inference/testing/tiny-gguf.ts'
 import { parseGgufHeader, readGgufHeader } from './gguf.ts'
@@ -69,6 +72,27 @@ function withLists(count: number): Uint8Array {
     return pair
   })
   return Buffer.concat([head, ...pairs])
+}
+
+/** A head with one property: a list of `items` of a type, each of eight or twelve zero bytes. */
+function withItems(type: 8 | 9, items: number): Uint8Array {
+  const head = Buffer.from(whole.subarray(0, 24))
+  head.writeBigUInt64LE(1n, 16)
+  const pair = Buffer.alloc(8 + 1 + 4 + 4 + 8)
+  pair.writeBigUInt64LE(1n)
+  pair.write('a', 8)
+  pair.writeUInt32LE(9, 9)
+  pair.writeUInt32LE(type, 13)
+  pair.writeBigUInt64LE(BigInt(items), 17)
+  return Buffer.concat([head, pair, Buffer.alloc(items * (type === 8 ? 8 : 12))])
+}
+
+/** A head that says of itself that it has so many tensors, and no properties. */
+function withTensors(count: number): Uint8Array {
+  const head = Buffer.from(whole.subarray(0, 24))
+  head.writeBigUInt64LE(BigInt(count), 8)
+  head.writeBigUInt64LE(0n, 16)
+  return Buffer.concat([head, Buffer.alloc(count * 33)])
 }
 
 describe('readGgufHeader', () => {
@@ -164,9 +188,25 @@ describe('readGgufHeader', () => {
     ['a name that ends in its middle', changed('output_norm', (view, at) => view.setUint8(at - 1, 0)), 'impossible name'],
     ['a template without end', withText('tokenizer.chat_template', 'x'.repeat(1024 * 1024 + 1)), 'impossibly long'],
     ['more numbers than any model has', withLists(245), 'many numbers'],
+    ['lists of lists', withItems(9, 1000), 'list of lists'],
+    ['more texts than any model has', withItems(8, 3_000_001), 'many texts'],
+    ['more tensors than any model has', withTensors(65_537), 'many tensors'],
     ['a property twice', withText('general.name', 'Another'), 'twice'],
   ])('refuses %s with a clear sentence', async (_, contents, part) => {
     await expect(read(contents)).rejects.toMatchObject({ code: 'not-a-model', message: expect.stringContaining(part) })
+  })
+
+  it.skipIf(process.platform === 'win32')('does not wait for the other end of a pipe', async () => {
+    const pipe = join(folder, 'pipe.gguf')
+    await promisify(execFile)('mkfifo', [pipe])
+    const refused = readGgufHeader(pipe).then(
+      () => 'taken',
+      (error: unknown) => error,
+    )
+    // Without this the pipe would hold up the end of the test too.
+    const writer = setTimeout(() => void writeFile(pipe, 'x'), 2000)
+    expect(await Promise.race([refused, after(1000)])).toMatchObject({ code: 'not-a-model', message: 'This is not a file.' })
+    clearTimeout(writer)
   })
 
   it('refuses a folder and a missing file', async () => {

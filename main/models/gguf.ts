@@ -1,4 +1,5 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { asError, Failure } from '../base/failure.ts'
 import { checkExpectedTypes, checkTokenLists } from './gguf-expectations.ts'
 import { fileTypes, removedTensorTypes, tensorTypes } from './gguf-types.ts'
@@ -28,7 +29,10 @@ export interface GgufHeader {
 /** Larger headers do not occur: the biggest vocabularies with their merges take about 20 MB. */
 const mostHeaderBytes = 128 * 1024 * 1024
 const mostPairs = 100_000
-const mostTensors = 1_000_000
+/** Of the largest models some thousands. */
+const mostTensors = 65_536
+/** Texts in all lists together: the biggest vocabularies have about 800 000 tokens and merges. */
+const mostTexts = 3_000_000
 /** The native library keeps names in 64 bytes, the last of which ends them. */
 const mostTensorNameBytes = 63
 /** Templates of real models stay below 100 kB. */
@@ -45,19 +49,10 @@ const fixedSize: Record<number, number> = { 0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 
  * noticed without reading its weights. Throws `Failure` `not-a-model` with a sentence for the user.
  */
 export async function readGgufHeader(path: string): Promise<GgufHeader> {
-  let file: FileHandle
-  try {
-    file = await open(path, 'r')
-  } catch (error) {
-    throw new Failure('not-a-model', 'The file cannot be opened.', {
-      advice: 'Check that it exists and may be read.',
-      words: { code: 'file-not-opened' },
-      cause: error,
-    })
-  }
+  const file = await opened(path)
   try {
     const stat = await file.stat()
-    if (!stat.isFile()) throw new Failure('not-a-model', 'This is not a file.', { words: { code: 'file-not-opened' } })
+    if (!stat.isFile()) throw notAFile()
     for (let length = 1024 * 1024; ; length *= 4) {
       const bytes = new Uint8Array(Math.min(length, stat.size, mostHeaderBytes))
       let filled = 0
@@ -72,6 +67,26 @@ export async function readGgufHeader(path: string): Promise<GgufHeader> {
   } finally {
     await file.close()
   }
+}
+
+async function opened(path: string): Promise<FileHandle> {
+  try {
+    // A pipe waits for its other end, and a device may do something when it is opened.
+    if (!(await stat(path)).isFile()) throw notAFile()
+    // Should it have become a pipe since.
+    return await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+  } catch (error) {
+    if (error instanceof Failure) throw error
+    throw new Failure('not-a-model', 'The file cannot be opened.', {
+      advice: 'Check that it exists and may be read.',
+      words: { code: 'file-not-opened' },
+      cause: error,
+    })
+  }
+}
+
+function notAFile(): Failure<'not-a-model'> {
+  return new Failure('not-a-model', 'This is not a file.', { words: { code: 'file-not-opened' } })
 }
 
 function tryParse(bytes: Uint8Array, fileBytes: number, moreToCome: boolean): GgufHeader | undefined {
@@ -93,16 +108,17 @@ export function parseGgufHeader(bytes: Uint8Array, fileBytes: number): GgufHeade
   const version = start(reader, fileBytes)
   const tensorCount = reader.u64('The number of its tensors')
   const pairCount = reader.u64('The number of its properties')
-  if (pairCount > mostPairs || tensorCount > mostTensors) throw new BadHeader('Its header is damaged.')
+  if (pairCount > mostPairs) throw new BadHeader('Its header holds impossibly many properties.')
+  if (tensorCount > mostTensors) throw new BadHeader('It has impossibly many tensors.')
   const values = new Map<string, Value>()
-  const kept: Kept = { numbers: 0 }
+  const kept: Kept = { numbers: 0, texts: 0 }
   for (let i = 0; i < pairCount; i++) {
     const key = reader.text('A name in it', 65_535)
     if (key.includes('\0')) throw new BadHeader('It has a property with an impossible name.')
     if (values.has(key)) throw new BadHeader(`It has the property "${key.slice(0, 60)}" twice.`)
     const type = reader.u32()
     checkExpectedTypes(key, type)
-    values.set(key, value(reader, type, 0, key, kept))
+    values.set(key, value(reader, type, key, kept))
   }
   checkTokenLists(values)
   const weights = tensors(reader, tensorCount, alignment(values), fileBytes)
@@ -120,23 +136,27 @@ function start(reader: HeaderReader, fileBytes: number): number {
   throw new BadHeader(`Its GGUF version ${version} is not supported.`)
 }
 
+/** How much of lists was read until now: a header of small items by the million would hold up the whole app. */
 interface Kept {
   numbers: number
+  texts: number
 }
 
-function value(reader: HeaderReader, type: number, depth: number, key: string, kept: Kept): Value {
+function value(reader: HeaderReader, type: number, key: string, kept: Kept): Value {
   if (type === string) return reader.text('A text in it', key === 'tokenizer.chat_template' ? mostTemplateBytes : mostHeaderBytes)
   if (type === bool) return reader.u8() !== 0
   if (type !== array) return reader.number(type)
-  if (depth > 2) throw new BadHeader('Its lists are nested too deeply.')
   const itemType = reader.u32()
   checkExpectedTypes(key, type, itemType)
   const items = reader.u64('The length of a list in it')
   const size = fixedSize[itemType]
   if (size !== undefined) return { items, itemType, numbers: numbers(reader, itemType, items, size, kept) }
-  if (itemType === string) for (let i = 0; i < items; i++) reader.skip(reader.u64('A text in it'))
-  else if (itemType === array) for (let i = 0; i < items; i++) value(reader, array, depth + 1, key, kept)
-  else throw new BadHeader('It contains a list of an unknown type.')
+  // The engine reads none of lists either.
+  if (itemType === array) throw new BadHeader('It contains a list of lists.')
+  if (itemType !== string) throw new BadHeader('It contains a list of an unknown type.')
+  kept.texts += items
+  if (kept.texts > mostTexts) throw new BadHeader('Its header holds impossibly many texts.')
+  for (let i = 0; i < items; i++) reader.skip(reader.u64('A text in it'))
   return { items, itemType, numbers: null }
 }
 
