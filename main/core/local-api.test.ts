@@ -11,8 +11,12 @@ import { alive } from '../base/testing/alive.ts'
 import { canaryBelow, spelledIn } from '../base/testing/canary.ts'
 import { childEntries } from '../child-entries.ts'
 import { type Core, startCore } from '../core.ts'
+import { endpointPaths } from '../gateway/api-request.ts'
+import { names, wrongRequests } from '../gateway/testing/wrong-values.ts'
+import type { OpenAiBackend } from '../inference/openai-backend.ts'
 import { tinyGgufFile } from '../inference/testing/tiny-gguf.ts'
 import { intelRoots } from '../protocol/attestation/intel-chain.ts'
+import { engineServer } from './engines/testing/engine-server.ts'
 import { first } from './testing/streamed.ts'
 
 const busyMs = 200_000
@@ -165,6 +169,53 @@ describe(
       })
       expect((await key()).today.spent).toBe(before[0].today.spent)
       expect((await earn()).requests.length).toBe(before[1])
+    })
+
+    it('refuses every wrong value by its field at each place, and asks no engine and pays nothing for it', async () => {
+      const never: OpenAiBackend = { model: 'm', healthy: () => true, handle: () => Promise.reject(new Error('It was asked.')) }
+      const other = await engineServer(never)
+      other.list = (_, response) =>
+        response
+          .writeHead(200, { 'Content-Type': 'application/json' })
+          .end(JSON.stringify({ object: 'list', data: [{ id: 'm', owned_by: 'llamacpp' }] }))
+      const { id: engineId } = await calls()['engines.add']({ name: 'mine', url: other.url })
+      const terms: GatewayKeyTerms = { name: 'Wide', level: 'external', models: null, origins: [], dailyLimit: limit }
+      const wide = await calls()['gateway.createKey']({ ...terms, consent: true })
+      const { url } = await state(({ models }) => models.includes('external/mine/m'))
+      const authorization = `Bearer ${wide.secret}`
+      /** What was read, generated and paid until now. */
+      const used = async (): Promise<string> =>
+        (await (await fetch(url.replace(/v1$/, 'metrics'), { headers: { authorization } })).text())
+          .split('\n')
+          .filter((line) => /^cocoon_api_(tokens|spent).* [1-9]/.test(line))
+          .join('\n')
+      const before = [await used(), (await earn()).requests.length]
+      expect(before[0]).toContain('cocoon_api_tokens_total{level="computer",kind="completion"}')
+      for (const model of [localId, networkId, 'external/mine/m'])
+        for (const { endpoint, param, body } of wrongRequests) {
+          const reply = await fetch(url.replace(/\/v1$/, endpointPaths[endpoint]), {
+            method: 'POST',
+            headers: { authorization, 'content-type': 'application/json' },
+            body: JSON.stringify({ model, ...body }),
+          })
+          const { error } = (await reply.json()) as { error: Record<string, unknown> }
+          const asked = `${endpoint} ${JSON.stringify({ model, ...body })}: ${JSON.stringify(error)}`
+          expect(reply.status, asked).toBe(400)
+          expect(Object.keys(error).sort(), asked).toEqual(['code', 'message', 'param', 'type'])
+          expect([typeof error.message, error.type, typeof error.code], asked).toEqual([
+            'string',
+            'invalid_request_error',
+            'string',
+          ])
+          // The network has no path for embeddings, whatever they hold.
+          const isPathless = endpoint === 'embeddings' && model === networkId
+          expect(names(error.param, isPathless ? 'model' : param), asked).toBe(true)
+        }
+      expect([await used(), (await earn()).requests.length]).toEqual(before)
+      expect(other.asked.filter(({ path }) => path !== '/v1/models')).toEqual([])
+      await calls()['gateway.revokeKey']({ id: wide.id })
+      await calls()['engines.remove']({ id: engineId })
+      await other.close()
     })
 
     it('a caller that leaves stops the worker, and pays for what was generated', async () => {

@@ -237,7 +237,8 @@ export async function refusal(status: number, { body, end }: QueryHandle, contex
     ) {
       if ('message' in parsed.error && typeof parsed.error.message === 'string') message = parsed.error.message.slice(0, 300)
       if ('code' in parsed.error && parsed.error.code === 'context_length_exceeded') code = 'context-too-small'
-      notReady = status === 503 && 'code' in parsed.error && parsed.error.code === 'engine-not-ready'
+      // Workers before wrote it with hyphens.
+      notReady = status === 503 && 'code' in parsed.error && /^engine[-_]not[-_]ready$/.test(String(parsed.error.code))
     }
   } catch {
     // An engine that answers an error in another form has still refused; the status says so.

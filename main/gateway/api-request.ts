@@ -35,11 +35,15 @@ export function readApiRequest(endpoint: Endpoint, bytes: Uint8Array): ApiReques
   if (typeof model !== 'string' || model === '')
     throw new ApiRefusal(model === undefined ? 'You must name a model.' : "'model' must be a name.", {
       param: 'model',
-      ...(model === undefined && { code: 'missing_required_parameter' }),
+      code: model === undefined ? 'missing_required_parameter' : 'invalid_value',
     })
-  if (typeof stream !== 'boolean') throw new ApiRefusal("'stream' must be true or false.", { param: 'stream' })
+  if (typeof stream !== 'boolean')
+    throw new ApiRefusal("'stream' must be true or false.", { param: 'stream', code: 'invalid_value' })
   if (stream_options !== undefined && !stream)
-    throw new ApiRefusal("'stream_options' belongs to a request with 'stream': true.", { param: 'stream_options' })
+    throw new ApiRefusal("'stream_options' belongs to a request with 'stream': true.", {
+      param: 'stream_options',
+      code: 'invalid_value',
+    })
   return {
     endpoint,
     model,
@@ -99,6 +103,6 @@ function countOf(body: Record<string, unknown>, name: string): number | undefine
   const value = body[name]
   if (value === undefined) return undefined
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 0x7fff_ffff)
-    throw new ApiRefusal(`'${name}' must be a whole number from 1 to 2147483647.`, { param: name })
+    throw new ApiRefusal(`'${name}' must be a whole number from 1 to 2147483647.`, { param: name, code: 'invalid_value' })
   return value
 }

@@ -126,7 +126,7 @@ export class Desk {
     signal: AbortSignal,
   ): Promise<Choice> {
     const { backend, offer } = choice
-    if (offer.capabilities !== null) checkFields(read, offer.capabilities)
+    checkFields(read, offer.capabilities)
     if (backend.bring === undefined || offer.isLoaded !== false) return choice
     await backend.bring(offer, signal)
     if (signal.aborted) throw aborted(signal)

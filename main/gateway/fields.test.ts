@@ -1,15 +1,20 @@
 import { describe, expect, it } from 'vitest'
-import { noCapabilities } from '../inference/capabilities.ts'
+import { type EngineCapabilities, noCapabilities } from '../inference/capabilities.ts'
 import { type Endpoint, readApiRequest } from './api-request.ts'
 import { checkFields, withoutHints } from './fields.ts'
 import { ApiRefusal } from './refusal.ts'
 import { allCapabilities } from './testing/gateway-stage.ts'
+import { names, wrongRequests } from './testing/wrong-values.ts'
 
 const plain = { ...noCapabilities, chat: true, complete: true, stop: true, seed: true, penalties: true }
 const messages = [{ role: 'user', content: 'hi' }]
 
 /** What a request is refused with; null when it is taken. */
-function refusal(endpoint: Endpoint, body: object | string, can = plain): { param: string | null; code: string | null } | null {
+function refusal(
+  endpoint: Endpoint,
+  body: object | string,
+  can: EngineCapabilities | null = plain,
+): { param: string | null; code: string | null } | null {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   try {
     checkFields(readApiRequest(endpoint, new TextEncoder().encode(text)), can)
@@ -19,7 +24,7 @@ function refusal(endpoint: Endpoint, body: object | string, can = plain): { para
     return { param: thrown.param, code: thrown.code }
   }
 }
-const chat = (fields: object, can = plain) => refusal('chat', { model: 'm', messages, ...fields }, can)
+const chat = (fields: object, can: EngineCapabilities | null = plain) => refusal('chat', { model: 'm', messages, ...fields }, can)
 
 describe('a request that the model cannot serve', () => {
   const tool = { type: 'function', function: { name: 'f', parameters: {} } }
@@ -48,7 +53,10 @@ describe('a request that the model cannot serve', () => {
     [{ web_search_options: {} }, 'web_search_options'],
     [{ service_tier: 'priority' }, 'service_tier'],
     [{ messages: [{ role: 'tool', tool_call_id: '1', content: 'x' }] }, 'messages[0].role'],
-    [{ messages: [{ role: 'assistant', content: null, tool_calls: [{ id: '1' }] }] }, 'messages[0].tool_calls'],
+    [
+      { messages: [{ role: 'assistant', content: null, tool_calls: [{ id: '1', function: { name: 'f', arguments: '' } }] }] },
+      'messages[0].tool_calls',
+    ],
     [{ messages: [{ role: 'user', content: [{ type: 'text', text: 'x' }, picture] }] }, 'messages[0].content[1]'],
   ])('%o is refused by the name of its field', (fields, param) => {
     expect(chat(fields)).toEqual({ param, code: 'unsupported_parameter' })
@@ -148,6 +156,37 @@ describe('a request that the model cannot serve', () => {
     expect(withoutHints('chat', usual)).not.toHaveProperty('user')
     expect(withoutHints('chat', usual)).toHaveProperty('store')
     expect(refusal('completions', { model: 'm', prompt: 'x', echo: false, best_of: 1, suffix: '', logprobs: null })).toBeNull()
+  })
+})
+
+describe('a wrong value', () => {
+  it('is refused by its field, whatever the model can do, and also while that is not known', () => {
+    expect(wrongRequests.length).toBeGreaterThan(500)
+    for (const { endpoint, param, body } of wrongRequests)
+      for (const can of [allCapabilities, null]) {
+        const found = refusal(endpoint, { model: 'm', ...body }, can)
+        // What no model here takes, or only some do, is asked of one that is known.
+        if (found === null && can === null) continue
+        expect(names(found?.param, param), `${JSON.stringify(body)} of ${endpoint}: ${found?.param}`).toBe(true)
+        expect(found?.code).toMatch(/^(invalid_value|unsupported_parameter|unknown_parameter)$/)
+      }
+    const typed = { temperature: 'hot', user: 5, tools: 'str', stop: [''], messages: [{ role: 'tool', content: 'x' }] }
+    for (const [name, value] of Object.entries(typed)) expect(chat({ [name]: value }, null)?.code).toBe('invalid_value')
+  })
+
+  it('is none: everything that OpenAI’s reference gives as an example', () => {
+    for (const more of [
+      { temperature: 0, top_p: 1, presence_penalty: -2, frequency_penalty: 2, seed: -5, stop: '\n' },
+      { stop: ['a', 'b'], user: '', metadata: { a: 'b' }, prompt_cache_key: 'k', prompt_cache_retention: '24h' },
+      { logit_bias: { 50256: -100 }, parallel_tool_calls: true, modalities: ['text'], safety_identifier: 'id' },
+      { stop: [], top_k: 0, min_p: 0 },
+    ])
+      expect(chat(more, allCapabilities)).toBeNull()
+    for (const prompt of ['x', '', ['a', 'b'], [1, 2], [[1], [2]]])
+      expect(refusal('completions', { model: 'm', prompt, logprobs: 5 }, allCapabilities)).toBeNull()
+    for (const input of ['x', ['a', 'b'], [1, 2], [[1], [2]]])
+      expect(refusal('embeddings', { model: 'm', input, encoding_format: 'base64' }, allCapabilities)).toBeNull()
+    expect(refusal('embeddings', { model: 'm', input: Array(2049).fill('x') }, allCapabilities)?.param).toBe('input')
   })
 })
 

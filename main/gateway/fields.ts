@@ -1,6 +1,7 @@
 import type { EngineCapabilities } from '../inference/capabilities.ts'
 import type { ApiRequest, Endpoint } from './api-request.ts'
 import { isObject } from './api-request.ts'
+import { wrongValue } from './field-values.ts'
 import { checkFormat, checkTools } from './members.ts'
 import { checkMessages } from './messages.ts'
 import { ApiRefusal } from './refusal.ts'
@@ -36,8 +37,7 @@ const toolChoice: Rule = (value, can, body) => {
 }
 
 const responseFormat: Rule = (value, can) => {
-  if (!isObject(value)) return 'must be an object.'
-  switch (value.type) {
+  switch (isObject(value) ? value.type : undefined) {
     case 'text':
       return undefined
     case 'json_object':
@@ -45,7 +45,7 @@ const responseFormat: Rule = (value, can) => {
     case 'json_schema':
       return can.jsonSchema ? undefined : cannot
     default:
-      return "must have the type 'text', 'json_object' or 'json_schema'."
+      return cannot
   }
 }
 
@@ -129,20 +129,22 @@ const endpointCapability = { chat: 'chat', completions: 'complete', embeddings: 
 const endpointNames = { chat: 'chat completions', completions: 'plain completions', embeddings: 'embeddings' } as const
 
 /**
- * Judges a request by what its model can do at that place. A field is honoured, or refused by its name before anything is sent; none is dropped but
- * hints, which change nothing in an answer.
+ * Judges a request by its values, and by what its model can do at that place. A field is honoured, or refused by its name before anything is sent; none is
+ * dropped but hints, which change nothing in an answer.
+ * @param can null while that is not known: the values are judged alone
  * @throws ApiRefusal with `param`
  */
-export function checkFields(request: ApiRequest, can: EngineCapabilities): void {
-  const { endpoint, body } = request
-  if (!can[endpointCapability[endpoint]])
+export function checkFields({ endpoint, body }: ApiRequest, can: EngineCapabilities | null): void {
+  if (can !== null && !can[endpointCapability[endpoint]])
     throw new ApiRefusal(`This model gives no ${endpointNames[endpoint]} here.`, { param: 'model', code: 'unsupported_endpoint' })
   const known = fields[endpoint]
   for (const [name, value] of Object.entries(body)) {
     const rule = Object.hasOwn(known, name) ? known[name] : undefined
     if (rule === undefined)
       throw new ApiRefusal(`Unknown field: '${name.slice(0, 100)}'.`, { param: name.slice(0, 100), code: 'unknown_parameter' })
-    const wrong = typeof rule === 'string' ? undefined : rule(value, can, body)
+    const bad = wrongValue(endpoint, name, value)
+    if (bad !== undefined) throw new ApiRefusal(bad.message, { param: bad.param ?? name, code: 'invalid_value' })
+    const wrong = typeof rule === 'string' || can === null ? undefined : rule(value, can, body)
     if (wrong !== undefined)
       throw new ApiRefusal(`'${name}' ${wrong}`, {
         param: name,

@@ -14,7 +14,8 @@ export function chatHistory(messages: readonly ChatMessage[]): ChatHistoryItem[]
   const used = new Set<number>()
   for (const [index, { role, content, toolCalls = [], toolCallId }] of messages.entries()) {
     if (role === 'tool') {
-      if (!used.has(index)) throw bad(`The result of the call "${toolCallId ?? ''}" has no call before it.`)
+      if (!used.has(index))
+        throw bad(`messages[${index}].tool_call_id`, `The result of the call "${toolCallId ?? ''}" has no call before it.`)
       continue
     }
     if (role !== 'assistant') {
@@ -27,35 +28,41 @@ export function chatHistory(messages: readonly ChatMessage[]): ChatHistoryItem[]
       history.push({ type: 'model', response: turn })
     }
     if (content !== '' || toolCalls.length === 0) turn.push(content)
-    for (const [at, call] of toolCalls.entries()) turn.push(functionCall(call, at === 0, resultOf(call, messages, index, used)))
+    for (const [at, call] of toolCalls.entries()) {
+      const place = `messages[${index}].tool_calls[${at}]`
+      const result = resultOf(call, messages, index, used)
+      if (result === undefined) throw bad(place, `The call "${call.id}" has no result.`)
+      turn.push(functionCall(call, at === 0, result, place))
+    }
   }
   if (turn === undefined) history.push({ type: 'model', response: [] })
   return history
 }
 
-function functionCall(call: ToolCall, isFirst: boolean, result: string): ChatModelFunctionCall {
-  return { type: 'functionCall', name: call.name, params: json(call), result, ...(isFirst && { startsNewChunk: true }) }
+function functionCall(call: ToolCall, isFirst: boolean, result: string, place: string): ChatModelFunctionCall {
+  return { type: 'functionCall', name: call.name, params: json(call, place), result, ...(isFirst && { startsNewChunk: true }) }
 }
 
 /** Among the messages of role `tool` right after the one at `index`. */
-function resultOf(call: ToolCall, messages: readonly ChatMessage[], index: number, used: Set<number>): string {
+function resultOf(call: ToolCall, messages: readonly ChatMessage[], index: number, used: Set<number>): string | undefined {
   for (let at = index + 1; messages[at]?.role === 'tool'; at++) {
     if (messages[at]?.toolCallId !== call.id || used.has(at)) continue
     used.add(at)
     return messages[at]?.content ?? ''
   }
-  throw bad(`The call "${call.id}" has no result.`)
+  return undefined
 }
 
-function json({ id, arguments: text }: ToolCall): unknown {
+function json({ id, arguments: text }: ToolCall, place: string): unknown {
   if (text.trim() === '') return {}
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw bad(`The arguments of the call "${id}" are no JSON.`, cause)
+    throw bad(`${place}.function.arguments`, `The arguments of the call "${id}" are no JSON.`, cause)
   }
 }
 
-function bad(message: string, cause?: unknown): Failure<'bad-request'> {
-  return new Failure('bad-request', message, { cause })
+/** @param field what is wrong, as OpenAI's API calls its place */
+function bad(field: string, message: string, cause?: unknown): Failure<'bad-request'> {
+  return new Failure('bad-request', message, { values: { field }, cause })
 }

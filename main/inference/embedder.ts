@@ -50,7 +50,7 @@ export class Embedder {
         )
       const prompt = this.#model.tokenize(input)
       const { length } = prompt
-      if (length === 0) throw new Failure('bad-request', `The text ${index + 1} is empty.`)
+      if (length === 0) throw bad(`The text ${index + 1} is empty.`)
       // The library adds its marks of beginning and end, and keeps one free.
       if (length > this.#contextTokens - 3)
         throw new Failure(
@@ -58,7 +58,7 @@ export class Embedder {
           `The text ${index + 1} has ${length} tokens, but the model reads at most ${this.#contextTokens}.`,
         )
       total += length
-      if (total > mostTokens) throw new Failure('bad-request', `The texts have more than ${mostTokens} tokens together.`)
+      if (total > mostTokens) throw bad(`The texts have more than ${mostTokens} tokens together.`)
       return prompt
     })
   }
@@ -84,6 +84,8 @@ export class Embedder {
     }
   }
 }
+
+const bad = (message: string): Failure<'bad-request'> => new Failure('bad-request', message, { values: { field: 'input' } })
 
 /** Of length 1, so that a product of two vectors is their likeness. */
 function normal(vector: readonly number[]): number[] {

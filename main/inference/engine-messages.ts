@@ -175,7 +175,7 @@ export const fromEngine = z.discriminatedUnion('t', [
     id,
     code: z.union([requestFault, z.literal('generation-failed')]),
     message: z.string(),
-    /** Of `not-capable`: which field of the request. */
+    /** Of `not-capable` and `bad-request`: which field of the request, or which place in it. */
     field: z.string().optional(),
   }),
   z.object({ t: z.literal('log'), level: z.enum(['warn', 'error']), message: z.string() }),

@@ -1,5 +1,17 @@
 import { z } from 'zod'
 import type { ChatMessage, GenerationOptions, OutputForm, Tool } from './engine.ts'
+import {
+  calls,
+  flag,
+  readValue,
+  responseFormat,
+  text,
+  textContent,
+  type tool,
+  toolChoice,
+  tools,
+  values,
+} from './openai-values.ts'
 
 /** A request that cannot be served as it is; becomes an OpenAI error body. */
 export class BadRequest extends Error {
@@ -16,84 +28,79 @@ export class BadRequest extends Error {
   }
 }
 
-const textPart = z.object({ type: z.literal('text'), text: z.string() })
-const content = z.union([z.string(), z.array(textPart).transform((parts) => parts.map((part) => part.text).join(''))])
-const call = z.object({
-  id: z.string(),
-  type: z.literal('function').nullish(),
-  function: z.object({ name: z.string(), arguments: z.string() }),
-})
-const message = z.discriminatedUnion('role', [
-  z.object({ role: z.enum(['system', 'developer', 'user']), content }),
-  z.object({ role: z.literal('assistant'), content: content.nullish(), tool_calls: z.array(call).nullish() }),
-  z.object({ role: z.literal('tool'), content, tool_call_id: z.string() }),
-])
+const message = z.discriminatedUnion(
+  'role',
+  [
+    z.object({ role: z.enum(['system', 'developer', 'user']), content: textContent }),
+    z.object({ role: z.literal('assistant'), content: textContent.nullish(), tool_calls: calls.nullish() }),
+    z.object({ role: z.literal('tool'), content: textContent, tool_call_id: text }),
+  ],
+  'must be system, developer, user, assistant or tool.',
+)
 type Message = z.infer<typeof message>
 
-const tool = z.object({
-  type: z.literal('function', 'Only tools of the type "function" are supported.'),
-  function: z.object({ name: z.string(), description: z.string().nullish(), parameters: z.unknown().optional() }),
-})
-const toolChoice = z.union([
-  z.enum(['auto', 'none', 'required']),
-  z.object({ type: z.literal('function'), function: z.object({ name: z.string() }) }),
-])
-const responseFormat = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('text') }),
-  z.object({ type: z.literal('json_object') }),
-  z.object({ type: z.literal('json_schema'), json_schema: z.object({ schema: z.unknown() }) }),
-])
+const noFunctions = 'is not supported; tools are.'
+const oneAnswer = z.literal(1, 'can only be 1: one answer a request is supported.').nullish()
 
 const common = {
-  model: z.string(),
-  stream: z.boolean().nullish(),
-  stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
-  max_tokens: z.number().int().nonnegative().nullish(),
-  temperature: z.number().min(0).max(2).nullish(),
-  top_p: z.number().gt(0).max(1).nullish(),
-  frequency_penalty: z.number().min(-2).max(2).nullish(),
-  presence_penalty: z.number().min(-2).max(2).nullish(),
-  seed: z.number().int().nullish(),
-  stop: z.union([z.string(), z.array(z.string()).max(16)]).nullish(),
-  logit_bias: z
-    .record(z.string().regex(/^\d{1,9}$/, 'Names must be numbers of tokens.'), z.number().min(-100).max(100))
-    .nullish(),
+  model: text,
+  stream: flag.nullish(),
+  stream_options: z.object({ include_usage: flag.nullish() }, 'must be an object.').nullish(),
+  max_tokens: values.max_tokens.nullish(),
+  temperature: values.temperature.nullish(),
+  top_p: values.top_p.nullish(),
+  frequency_penalty: values.frequency_penalty.nullish(),
+  presence_penalty: values.presence_penalty.nullish(),
+  seed: values.seed.nullish(),
+  stop: values.stop.nullish(),
+  logit_bias: values.logit_bias.nullish(),
   // Not OpenAI's, but llama-server and vLLM have them.
-  top_k: z.number().int().nonnegative().nullish(),
-  min_p: z.number().min(0).max(1).nullish(),
-  // One answer a request: more would be charged, but the engine gives one.
-  n: z.literal(1, 'Only one answer a request is supported.').nullish(),
+  top_k: values.top_k.nullish(),
+  min_p: values.min_p.nullish(),
+  // More would be charged, but the engine gives one.
+  n: oneAnswer,
 }
+
+const messagesMust = 'must be a list of at least one message.'
 
 /** Fields whose silent omission would change what the caller gets are refused; hints such as `user` are ignored. */
 const chatBody = z.object({
   ...common,
-  messages: z.array(message).min(1),
-  max_completion_tokens: z.number().int().nonnegative().nullish(),
-  tools: z.array(tool).max(128).nullish(),
+  messages: z.array(message, messagesMust).min(1, messagesMust),
+  max_completion_tokens: values.max_completion_tokens.nullish(),
+  tools: tools.nullish(),
   tool_choice: toolChoice.nullish(),
-  functions: z.array(z.unknown()).max(0, 'Functions are not supported; tools are.').nullish(),
+  functions: z.array(z.unknown(), noFunctions).max(0, noFunctions).nullish(),
   response_format: responseFormat.nullish(),
-  logprobs: z.boolean().nullish(),
-  top_logprobs: z.number().int().min(0).max(20).nullish(),
+  logprobs: flag.nullish(),
+  top_logprobs: values.top_logprobs.nullish(),
   // As llama-server has it: `deepseek` puts thoughts into `reasoning_content`.
-  reasoning_format: z.enum(['none', 'deepseek']).nullish(),
+  reasoning_format: z.enum(['none', 'deepseek'], "must be 'none' or 'deepseek'.").nullish(),
 })
 
+const noTokens = 'lists of numbers of tokens are not supported'
+const prompt = z.string().min(1)
 const completionBody = z.object({
   ...common,
-  prompt: z.union([z.string(), z.array(z.string()).length(1, 'Only one prompt a request is supported.')]),
-  echo: z.literal(false, 'Echo is not supported.').nullish(),
-  best_of: z.literal(1, 'Only one answer a request is supported.').nullish(),
-  suffix: z.union([z.literal(''), z.literal(false)], 'A suffix is not supported.').nullish(),
-  logprobs: z.union([z.literal(false), z.number().int().min(0).max(20)]).nullish(),
+  prompt: z.union(
+    [prompt, z.array(prompt).length(1)],
+    `must be one text that is not empty: several in a request and ${noTokens}.`,
+  ),
+  echo: z.literal(false, 'can only be false.').nullish(),
+  best_of: oneAnswer,
+  suffix: z.union([z.literal(''), z.literal(false)], 'is not supported.').nullish(),
+  logprobs: z.union([z.literal(false), values.top_logprobs], 'must be a whole number from 0 to 20.').nullish(),
 })
 
+const mostInputs = 2048
 const embeddingBody = z.object({
-  model: z.string(),
-  input: z.union([z.string(), z.array(z.string()).min(1).max(2048)], 'The input must be a text or a list of texts.'),
-  encoding_format: z.enum(['float', 'base64']).nullish(),
-  dimensions: z.null('Vectors of another length are not supported.').optional(),
+  model: text,
+  input: z.union(
+    [z.string().min(1), z.array(z.string().min(1)).min(1).max(mostInputs)],
+    `must be a text or a list of at most ${mostInputs} texts, none of them empty: ${noTokens}.`,
+  ),
+  encoding_format: z.enum(['float', 'base64'], "must be 'float' or 'base64'.").nullish(),
+  dimensions: z.null('is not supported.').optional(),
 })
 
 /** What a request asks of the engine, and how it wants the answer. */
@@ -120,7 +127,7 @@ export function parseRequest(kind: 'chat' | 'complete', body: Uint8Array, served
     const parsed = settings(request, maxTokens, param)
     return {
       ...parsed,
-      input: { kind, messages: request.messages.map(chatMessage) },
+      input: { kind, messages: request.messages.map((one, index) => chatMessage(one, `messages[${index}]`)) },
       options: { ...parsed.options, ...chatOptions(request) },
     }
   }
@@ -139,13 +146,14 @@ export function parseEmbedding(body: Uint8Array, servedModel: string): ParsedEmb
   return { inputs: typeof input === 'string' ? [input] : input, encoding: encoding_format ?? 'float' }
 }
 
-function chatMessage(message: Message): ChatMessage {
+function chatMessage(message: Message, place: string): ChatMessage {
   if (message.role === 'tool') return { role: 'tool', content: message.content, toolCallId: message.tool_call_id }
   if (message.role !== 'assistant')
     return { role: message.role === 'developer' ? 'system' : message.role, content: message.content }
-  const calls = message.tool_calls ?? []
-  if (calls.length === 0 && message.content == null) throw new BadRequest('An answer needs its content or calls.', 'messages')
-  const toolCalls = calls.map(({ id, function: { name, arguments: text } }) => ({ id, name, arguments: text }))
+  const called = message.tool_calls ?? []
+  if (called.length === 0 && message.content == null)
+    throw new BadRequest('An answer needs its content or calls.', `${place}.content`, 'invalid_value')
+  const toolCalls = called.map(({ id, function: { name, arguments: text } }) => ({ id, name, arguments: text }))
   return { role: 'assistant', content: message.content ?? '', ...(toolCalls.length > 0 && { toolCalls }) }
 }
 
@@ -158,9 +166,10 @@ function chatOptions(request: z.infer<typeof chatBody>): GenerationOptions {
     top_logprobs: top,
     reasoning_format: reasoning,
   } = request
-  if (top != null && logprobs !== true) throw new BadRequest("'top_logprobs' needs 'logprobs': true.", 'top_logprobs')
+  if (top != null && logprobs !== true)
+    throw new BadRequest("'top_logprobs' needs 'logprobs': true.", 'top_logprobs', 'invalid_value')
   if (choice != null && choice !== 'none' && choice !== 'auto' && !tools?.length)
-    throw new BadRequest("'tool_choice' needs 'tools'.", 'tool_choice')
+    throw new BadRequest("'tool_choice' needs 'tools'.", 'tool_choice', 'invalid_value')
   const output = format == null ? undefined : outputForm(format)
   return {
     ...(tools?.length && { tools: tools.map(toolOf) }),
@@ -183,7 +192,7 @@ function outputForm(format: z.infer<typeof responseFormat>): OutputForm | undefi
 type Common = z.infer<z.ZodObject<typeof common>>
 
 function settings(request: Common, maxTokens: number | null | undefined, maxParam: string): Omit<ParsedRequest, 'input'> {
-  if (maxTokens === 0) throw new BadRequest('At least one token must be allowed.', maxParam)
+  if (maxTokens === 0) throw new BadRequest(`'${maxParam}' must be 1 at least.`, maxParam, 'invalid_value')
   const stop = typeof request.stop === 'string' ? [request.stop] : request.stop
   const options: GenerationOptions = {
     ...(maxTokens != null && { maxTokens }),
@@ -196,7 +205,7 @@ function settings(request: Common, maxTokens: number | null | undefined, maxPara
     ...(request.frequency_penalty != null && { frequencyPenalty: request.frequency_penalty }),
     ...(request.presence_penalty != null && { presencePenalty: request.presence_penalty }),
     ...(request.logit_bias != null && { logitBias: request.logit_bias }),
-    ...(stop != null && { stop: stop.filter((text) => text !== '') }),
+    ...(stop != null && { stop }),
   }
   return { options, stream: request.stream === true, includeUsage: request.stream_options?.include_usage === true }
 }
@@ -205,16 +214,14 @@ function json(body: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
   } catch {
-    throw new BadRequest('The body is not valid JSON.', null)
+    throw new BadRequest('The body is not valid JSON.', null, 'invalid_json')
   }
 }
 
 function parse<T>(schema: z.ZodType<T>, raw: unknown): T {
-  const result = schema.safeParse(raw)
-  if (result.success) return result.data
-  const [issue] = result.error.issues
-  const param = issue === undefined || issue.path.length === 0 ? null : issue.path.join('.')
-  throw new BadRequest(`Invalid value${param === null ? '' : ` for '${param}'`}: ${issue?.message ?? 'unknown'}`, param)
+  const read = readValue(schema, raw)
+  if (read.wrong !== undefined) throw new BadRequest(read.wrong.message, read.wrong.param, 'invalid_value')
+  return read.value
 }
 
 function checkModel(asked: string, served: string): void {

@@ -246,13 +246,18 @@ describe('createEngineBackend', () => {
       'an image',
       { ...hello, messages: [{ role: 'user', content: [{ type: 'image_url', image_url: {} }] }] },
       400,
-      'messages.0.content',
+      'messages[0].content',
     ],
-    ['a result without a call', { ...hello, messages: [{ role: 'tool', content: 'x', tool_call_id: 'c' }] }, 400, null],
-    ['a result of nothing', { ...hello, messages: [{ role: 'tool', content: 'x' }] }, 400, 'messages.0.tool_call_id'],
-    ['an empty answer', { ...hello, messages: [{ role: 'assistant' }] }, 400, 'messages'],
+    [
+      'a result without a call',
+      { ...hello, messages: [{ role: 'tool', content: 'x', tool_call_id: 'c' }] },
+      400,
+      'messages[0].tool_call_id',
+    ],
+    ['a result of nothing', { ...hello, messages: [{ role: 'tool', content: 'x' }] }, 400, 'messages[0].tool_call_id'],
+    ['an empty answer', { ...hello, messages: [{ role: 'assistant' }] }, 400, 'messages[0].content'],
     ['two answers', { ...hello, n: 2 }, 400, 'n'],
-    ['a tool of another type', { ...hello, tools: [{ type: 'web_search' }] }, 400, 'tools.0.type'],
+    ['a tool of another type', { ...hello, tools: [{ type: 'web_search' }] }, 400, 'tools[0].type'],
     ['a choice without tools', { ...hello, tool_choice: 'required' }, 400, 'tool_choice'],
     ['a form that it does not know', { ...hello, response_format: { type: 'xml' } }, 400, 'response_format.type'],
     [
@@ -317,7 +322,7 @@ describe('createEngineBackend', () => {
     const empty = createEngineBackend({ engine: new LocalEngine({ entryPath }), model: 'm' })
     const response = await post(empty, '/v1/chat/completions', { ...hello, model: 'm' })
     expect(response.status).toBe(503)
-    expect(JSON.parse(await text(response)).error.code).toBe('engine-not-ready')
+    expect(JSON.parse(await text(response)).error.code).toBe('engine_not_ready')
     expect(empty.healthy()).toBe(false)
   })
 })

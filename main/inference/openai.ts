@@ -29,7 +29,7 @@ export function createEngineBackend({ engine, model, lane = 'served', cacheScope
       try {
         return await route(request, signal)
       } catch (error) {
-        return errorResponse(error)
+        return errorResponse(error, request.path)
       }
     },
   }
@@ -137,6 +137,9 @@ const params: Readonly<Record<string, string>> = {
   minP: 'min_p',
   logitBias: 'logit_bias',
   reasoning: 'reasoning_format',
+  toolChoice: 'tool_choice',
+  maxTokens: 'max_tokens',
+  topP: 'top_p',
 }
 
 const unavailable: ReadonlySet<string> = new Set([
@@ -147,24 +150,28 @@ const unavailable: ReadonlySet<string> = new Set([
   'too-little-memory',
 ])
 
-function errorResponse(thrown: unknown): BackendResponse {
+/** What the text of a request is called, by path. */
+const texts: Readonly<Record<string, string>> = {
+  '/v1/chat/completions': 'messages',
+  '/v1/completions': 'prompt',
+  '/v1/embeddings': 'input',
+}
+
+function errorResponse(thrown: unknown, path: string): BackendResponse {
   const error = asError(thrown)
   if (error instanceof BadRequest)
     return jsonResponse(error.status, errorBody(error.message, 'invalid_request_error', error.param, error.code))
   if (error instanceof Failure) {
     if (error.code === 'cancelled') throw error
-    if (error.code === 'context-too-small')
-      return jsonResponse(400, errorBody(error.message, 'invalid_request_error', 'messages', 'context_length_exceeded'))
-    if (error.code === 'not-capable') {
-      const field = String(error.words.values?.field ?? '')
-      return jsonResponse(
-        400,
-        errorBody(error.message, 'invalid_request_error', params[field] ?? (field || null), 'unsupported_parameter'),
-      )
-    }
-    if (error.code === 'bad-request') return jsonResponse(400, errorBody(error.message, 'invalid_request_error', null, null))
+    const field = String(error.words.values?.field ?? '')
+    const param = params[field] ?? (field || null)
+    const bad = (param: string | null, code: string) =>
+      jsonResponse(400, errorBody(error.message, 'invalid_request_error', param, code))
+    if (error.code === 'context-too-small') return bad(texts[path] ?? null, 'context_length_exceeded')
+    if (error.code === 'not-capable') return bad(param, 'unsupported_parameter')
+    if (error.code === 'bad-request') return bad(param, 'invalid_value')
     const status = unavailable.has(error.code) ? 503 : 500
-    return jsonResponse(status, errorBody(error.message, 'server_error', null, error.code))
+    return jsonResponse(status, errorBody(error.message, 'server_error', null, error.code.replaceAll('-', '_')))
   }
   return jsonResponse(500, errorBody('The engine failed.', 'server_error', null, null))
 }

@@ -17,7 +17,7 @@ export interface PreparedRequest {
   readonly notice: (EngineEvent & { type: 'context' }) | undefined
 }
 
-/** @throws Failure `context-too-small`, `bad-request`, `bad-schema`, `not-capable`, `generation-failed` (an empty prompt) */
+/** @throws Failure `context-too-small`, `bad-request`, `bad-schema`, `not-capable` */
 export function prepare(
   model: LlamaModel,
   template: ChatWrapper,
@@ -27,10 +27,11 @@ export function prepare(
 ): PreparedRequest {
   const { output, tools = [] } = options
   if (output !== undefined && tools.length > 0)
-    throw new Failure('bad-request', 'An answer cannot be bound to a form and call tools too.')
+    throw new Failure('bad-request', 'An answer cannot be bound to a form and call tools too.', { values: { field: 'output' } })
   checkBias(model, options)
   const calls = input.kind === 'chat' ? callForms(template, options) : undefined
-  if (input.kind === 'complete' && tools.length > 0) throw new Failure('bad-request', 'Tools are for chats.')
+  if (input.kind === 'complete' && tools.length > 0)
+    throw new Failure('bad-request', 'Tools are for chats.', { values: { field: 'tools' } })
   // Schemas that cannot be held to are refused now, not in the middle of the answer.
   const written = calls === undefined ? undefined : callGrammar(calls, '')
   const call = written === undefined ? undefined : grammarState(model, written)
@@ -42,7 +43,8 @@ export function prepare(
       ? fittingChat(model, template, input.messages, options, contextTokens)
       : { prompt: completionTokens(model, readable(input.prompt, contextTokens)), dropped: 0 }
   const promptTokens = prompt.tokens.length
-  if (promptTokens === 0) throw new Failure('generation-failed', 'The prompt is empty.')
+  if (promptTokens === 0)
+    throw new Failure('bad-request', 'The prompt is empty.', { values: { field: input.kind === 'chat' ? 'messages' : 'prompt' } })
   if (promptTokens > most)
     throw new Failure(
       'context-too-small',

@@ -70,13 +70,18 @@ export function evaluateOptions(
   }
 }
 
-/** @throws Failure `not-capable` for a bias of a token that ends answers: the library passes over it */
+/** @throws Failure `bad-request` for a token that the model does not have, `not-capable` for one that ends answers: the library passes over both */
 export function checkBias(model: LlamaModel, { logitBias = {} }: GenerationOptions): void {
-  const ending = Object.keys(logitBias).find((token) => model.isEogToken(Number(token) as Token))
-  if (ending === undefined) return
-  throw new Failure('not-capable', `The token ${ending} ends answers: "logitBias" cannot make it likelier or less likely.`, {
-    values: { field: 'logitBias' },
-  })
+  const values = { field: 'logitBias' }
+  const vocabulary = model.fileInfo.metadata.tokenizer?.ggml?.tokens?.length ?? Number.POSITIVE_INFINITY
+  for (const token of Object.keys(logitBias)) {
+    if (Number(token) >= vocabulary)
+      throw new Failure('bad-request', `The model has no token ${token}: its last one is ${vocabulary - 1}.`, { values })
+    if (model.isEogToken(Number(token) as Token))
+      throw new Failure('not-capable', `The token ${token} ends answers: it cannot be made likelier or less likely.`, {
+        values,
+      })
+  }
 }
 
 function biasOf(model: LlamaModel, given: Readonly<Record<string, number>>): TokenBias | undefined {

@@ -50,12 +50,12 @@ export function functionsOf({ tools = [], toolChoice }: GenerationOptions): Chat
  * @throws Failure `bad-request` for two tools of one name, or a choice that is not among them; `not-capable`
  */
 export function callForms(template: ChatWrapper, { tools = [], toolChoice = 'auto' }: GenerationOptions): CallForms | undefined {
-  if (new Set(tools.map(({ name }) => name)).size !== tools.length) throw bad('Two tools have the same name.')
+  if (new Set(tools.map(({ name }) => name)).size !== tools.length) throw bad('tools', 'Two tools have the same name.')
   if (toolChoice === 'none') return undefined
   const chosen = typeof toolChoice === 'object' ? tools.filter(({ name }) => name === toolChoice.name) : tools
   if (chosen.length === 0) {
     if (toolChoice === 'auto') return undefined
-    throw bad('The tool that is to be called is not among the tools.')
+    throw bad('toolChoice', 'The tool that is to be called is not among the tools.')
   }
   const forms = chosen.map((tool) => formOf(template, tool))
   const known = forms.filter((form) => form !== undefined)
@@ -128,6 +128,6 @@ function isJson(text: string): boolean {
   }
 }
 
-function bad(message: string): Failure<'bad-request'> {
-  return new Failure('bad-request', message)
+function bad(field: 'tools' | 'toolChoice', message: string): Failure<'bad-request'> {
+  return new Failure('bad-request', message, { values: { field } })
 }
