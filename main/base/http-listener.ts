@@ -56,6 +56,8 @@ export async function listenHttp(options: ListenerOptions, handle: (asked: Asked
     noDelay: true,
     headersTimeout: limits.headMs,
     requestTimeout: limits.requestMs,
+    // One without a name for this host is refused below, in the form of the others.
+    requireHostHeader: false,
     // How often Node looks at these times.
     connectionsCheckingInterval: Math.min(5_000, limits.headMs),
   }
@@ -112,9 +114,11 @@ function listening(server: Server, { host, port }: HttpPlace): Promise<void> {
 }
 
 function refusalOf(
-  { headers }: IncomingMessage,
+  { headers, httpVersion }: IncomingMessage,
   { host, allowOrigin, judgesOrigins }: ListenerOptions,
 ): { status: number; text: string } | undefined {
+  // RFC 9112 §3.2.
+  if (headers.host === undefined && httpVersion !== '1.0') return { status: 400, text: 'the request has no header Host' }
   if (isLoopback(host) && !isLoopback((headers.host ?? host).replace(/:\d+$/, '').replace(/^\[|\]$/g, '')))
     return { status: 403, text: 'this address is for programs of this computer only' }
   const { origin } = headers

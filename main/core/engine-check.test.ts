@@ -18,10 +18,18 @@ const formed = (schema: unknown) => ({ messages, response_format: { type: 'json_
 describe('a request that would be paid for', () => {
   it.each([
     ['a schema that is none', 'chat', formed({ type: 'sand' }), 'response_format', 'invalid_json_schema'],
-    ['no schema', 'chat', formed(undefined), 'response_format.json_schema.schema', null],
-    ['a temperature of no model', 'chat', { messages, temperature: 9 }, 'temperature', null],
-    ['a tool that answers nobody', 'chat', { messages: [{ role: 'tool', content: 'x' }] }, 'messages.0.tool_call_id', null],
-    ['two prompts', 'completions', { prompt: ['a', 'b'] }, 'prompt', null],
+    ['no schema', 'chat', formed(undefined), 'response_format.json_schema.schema', 'invalid_value'],
+    ['a temperature of no model', 'chat', { messages, temperature: 9 }, 'temperature', 'invalid_value'],
+    [
+      'a tool that answers nobody',
+      'chat',
+      { messages: [{ role: 'tool', content: 'x' }] },
+      'messages[0].tool_call_id',
+      'invalid_value',
+    ],
+    ['two prompts', 'completions', { prompt: ['a', 'b'] }, 'prompt', 'invalid_value'],
+    ['an empty prompt', 'completions', { prompt: '' }, 'prompt', 'invalid_value'],
+    ['numbers of tokens', 'completions', { prompt: [1, 2] }, 'prompt', 'invalid_value'],
   ] as const)('is refused before: %s', (_name, endpoint, body, param, code) => {
     expect(refusal(endpoint, body)).toEqual({ status: 400, param, code })
   })

@@ -4,13 +4,15 @@ import type { Endpoint } from './api-request.ts'
 
 type Table = Readonly<Record<string, z.ZodType>>
 
-const list = 'must be a list.'
-const metadataMust = 'must be an object of at most 16 texts of at most 512 characters, with names of at most 64.'
+const metadataText = 'must be a text of at most 512 characters.'
+const metadataMust = 'must be an object of at most 16 texts with names of at most 64 characters.'
 const logprobsMust = 'must be a whole number from 0 to 20, or false.'
-const tokens = z.array(z.int().nonnegative()).min(1)
+const notEmpty = 'must not be empty.'
+const token = z.int('must be the number of a token.').nonnegative('must be the number of a token.')
+const tokens = z.array(token).min(1, notEmpty)
 const mostInputs = 2048
 const texts = z.union(
-  [z.string(), z.array(z.string()).min(1), tokens, z.array(tokens).min(1)],
+  [z.string(), z.array(z.string()).min(1, notEmpty), tokens, z.array(tokens).min(1, notEmpty)],
   'must be a text or a list of texts, or of numbers of tokens.',
 )
 
@@ -30,13 +32,15 @@ const tables: Readonly<Record<Endpoint, Table>> = {
     tools,
     tool_choice: toolChoice,
     parallel_tool_calls: flag,
-    functions: z.array(z.unknown(), list),
+    functions: z.array(z.unknown(), 'must be a list.'),
     response_format: responseFormat,
     logprobs: flag,
-    modalities: z.array(z.enum(['text', 'audio']), "must be a list of 'text' or 'audio'.").min(1, 'must not be empty.'),
+    modalities: z
+      .array(z.enum(['text', 'audio'], "must be 'text' or 'audio'."), "must be a list of 'text' or 'audio'.")
+      .min(1, notEmpty),
     store: flag,
     metadata: z
-      .record(z.string().max(64), z.string().max(512), metadataMust)
+      .record(z.string().max(64), z.string(metadataText).max(512, metadataText), metadataMust)
       .refine((held) => Object.keys(held).length <= 16, metadataMust),
     safety_identifier: text,
     prompt_cache_key: text,

@@ -9,6 +9,9 @@ import { names, wrongRequests } from './testing/wrong-values.ts'
 const plain = { ...noCapabilities, chat: true, complete: true, stop: true, seed: true, penalties: true }
 const messages = [{ role: 'user', content: 'hi' }]
 
+/** The sentences of all refusals. */
+const told: string[] = []
+
 /** What a request is refused with; null when it is taken. */
 function refusal(
   endpoint: Endpoint,
@@ -21,6 +24,7 @@ function refusal(
     return null
   } catch (thrown) {
     if (!(thrown instanceof ApiRefusal)) throw thrown
+    told.push(thrown.message)
     return { param: thrown.param, code: thrown.code }
   }
 }
@@ -170,6 +174,7 @@ describe('a wrong value', () => {
         expect(names(found?.param, param), `${JSON.stringify(body)} of ${endpoint}: ${found?.param}`).toBe(true)
         expect(found?.code).toMatch(/^(invalid_value|unsupported_parameter|unknown_parameter)$/)
       }
+    expect(told.filter((message) => /has a wrong value|undefined|invalid input/i.test(message))).toEqual([])
     const typed = { temperature: 'hot', user: 5, tools: 'str', stop: [''], messages: [{ role: 'tool', content: 'x' }] }
     for (const [name, value] of Object.entries(typed)) expect(chat({ [name]: value }, null)?.code).toBe('invalid_value')
   })

@@ -141,8 +141,8 @@ describe('a key', () => {
     expect(await asked(narrow.secret, 'paid')).toEqual([200, 'practice', undefined])
     expect(await asked(narrow.secret, 'local/paid')).toEqual([200, 'computer', undefined])
     expect(await asked(narrow.secret, 'paid', { 'X-Cocoon-Level': 'local' })).toEqual([200, 'computer', undefined])
-    expect(await asked(narrow.secret, 'local/paid', { 'X-Cocoon-Level': 'network' })).toEqual([400, undefined, null])
-    expect(await asked(narrow.secret, 'paid', { 'X-Cocoon-Level': 'moon' })).toEqual([400, undefined, null])
+    expect(await asked(narrow.secret, 'local/paid', { 'X-Cocoon-Level': 'network' })).toEqual([400, undefined, 'invalid_value'])
+    expect(await asked(narrow.secret, 'paid', { 'X-Cocoon-Level': 'moon' })).toEqual([400, undefined, 'invalid_value'])
     expect(await asked(narrow.secret, 'network/other')).toEqual([404, undefined, 'model_not_found'])
     // The agreement was given for this key once; it holds when the level goes back and forth.
     stage.gateway.changeKey({ id: narrow.id, ...terms, level: 'computer', consent: false })
@@ -445,9 +445,9 @@ describe('what is no request of a program', () => {
     ['GET', '/v1/models/%ff%', {}, 404, 'model_not_found'],
     ['POST', '/v1/chat/completions', { 'Content-Type': 'text/plain' }, 415, 'unsupported_media_type'],
     ['POST', '/v1/chat/completions', { 'Content-Encoding': 'gzip' }, 415, 'unsupported_media_type'],
-    ['GET', '/v1/models', { Host: 'evil.example' }, 403, null],
-    ['GET', '/health', { Host: 'evil.example:4811' }, 403, null],
-    ['GET', '/health', { Host: '127.0.0.1.evil.example' }, 403, null],
+    ['GET', '/v1/models', { Host: 'evil.example' }, 403, 'host_not_allowed'],
+    ['GET', '/health', { Host: 'evil.example:4811' }, 403, 'host_not_allowed'],
+    ['GET', '/health', { Host: '127.0.0.1.evil.example' }, 403, 'host_not_allowed'],
     ['GET', '/v1/models', { Origin: 'https://evil.example' }, 403, 'origin_not_allowed'],
     ['GET', '/v1/models', { Origin: 'null' }, 403, 'origin_not_allowed'],
   ])('%s %s with %o', async (method, path, headers, status, code) => {

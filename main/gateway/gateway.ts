@@ -45,6 +45,13 @@ const host = '127.0.0.1'
 const mostConnections = 256
 const mostRecent = 50
 const stopGraceMs = 3_000
+/** Of what is refused before it is a request of this API, by status. */
+const codes: Readonly<Record<number, string>> = {
+  403: 'host_not_allowed',
+  408: 'request_timeout',
+  431: 'headers_too_large',
+  500: 'internal_error',
+}
 
 /**
  * The OpenAI-compatible API of this computer for programs (docs/local-api.md). `apply` opens and closes it; the keys are kept whether it is open or not.
@@ -166,7 +173,13 @@ export class Gateway {
           port: wish.port,
           judgesOrigins: true,
           refusal: (status, text) =>
-            errorBody(new ApiRefusal(text, { status, ...(status >= 500 && { type: 'server_error', code: 'internal_error' }) })),
+            errorBody(
+              new ApiRefusal(text, {
+                status,
+                code: codes[status] ?? 'bad_request',
+                ...(status >= 500 && { type: 'server_error' }),
+              }),
+            ),
           mostConnections,
           ...(limits && { limits }),
           logger,

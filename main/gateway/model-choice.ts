@@ -46,7 +46,10 @@ export function chooseModel(name: string, header: string | undefined, key: ApiKe
   const named = backends.find(({ prefix }) => name.startsWith(`${prefix}/`))
   const wanted = header === undefined ? undefined : byHeader(header, backends)
   if (named !== undefined && wanted !== undefined && named !== wanted)
-    throw new ApiRefusal(`The model's name and the header ${levelHeader} name different places.`, { param: 'model' })
+    throw new ApiRefusal(`The model's name and the header ${levelHeader} name different places.`, {
+      param: 'model',
+      code: 'invalid_value',
+    })
   const backend = named ?? wanted ?? backends.find(({ level }) => level === key.level)
   if (backend === undefined)
     throw new ApiRefusal(`The level of this key, ${key.level}, is not open in the app now.`, {
@@ -89,5 +92,8 @@ function byHeader(header: string, backends: readonly GatewayBackend[]): GatewayB
   const found = backends.find(({ prefix, level }) => header === prefix || header === level)
   if (found !== undefined) return found
   const known = backends.flatMap(({ prefix, level }) => [prefix, level])
-  throw new ApiRefusal(`${levelHeader} must be one of: ${[...new Set(known)].join(', ')}.`, { param: levelHeader })
+  throw new ApiRefusal(`${levelHeader} must be one of: ${[...new Set(known)].join(', ')}.`, {
+    param: levelHeader,
+    code: 'invalid_value',
+  })
 }

@@ -5,6 +5,7 @@ import {
   flag,
   readValue,
   responseFormat,
+  someText,
   text,
   textContent,
   type tool,
@@ -79,13 +80,10 @@ const chatBody = z.object({
 })
 
 const noTokens = 'lists of numbers of tokens are not supported'
-const prompt = z.string().min(1)
+const promptMust = `must be one text: several in a request and ${noTokens}.`
 const completionBody = z.object({
   ...common,
-  prompt: z.union(
-    [prompt, z.array(prompt).length(1)],
-    `must be one text that is not empty: several in a request and ${noTokens}.`,
-  ),
+  prompt: z.union([someText, z.array(someText).length(1, promptMust)], promptMust),
   echo: z.literal(false, 'can only be false.').nullish(),
   best_of: oneAnswer,
   suffix: z.union([z.literal(''), z.literal(false)], 'is not supported.').nullish(),
@@ -93,12 +91,10 @@ const completionBody = z.object({
 })
 
 const mostInputs = 2048
+const inputMust = `must be a text or a list of at most ${mostInputs} texts: ${noTokens}.`
 const embeddingBody = z.object({
   model: text,
-  input: z.union(
-    [z.string().min(1), z.array(z.string().min(1)).min(1).max(mostInputs)],
-    `must be a text or a list of at most ${mostInputs} texts, none of them empty: ${noTokens}.`,
-  ),
+  input: z.union([someText, z.array(someText).min(1, inputMust).max(mostInputs, inputMust)], inputMust),
   encoding_format: z.enum(['float', 'base64'], "must be 'float' or 'base64'.").nullish(),
   dimensions: z.null('is not supported.').optional(),
 })

@@ -38,6 +38,8 @@ const whole = (least: number, most: number): z.ZodNumber => {
 const anObject = 'must be an object.'
 
 export const text = z.string('must be a text.')
+/** A text that says something. */
+export const someText = text.min(1, 'must not be empty.')
 export const flag = z.boolean('must be true or false.')
 /** JSON that is no list, text or number. */
 export const plainObject = z.record(z.string(), z.unknown(), anObject)
@@ -46,7 +48,6 @@ const count = whole(0, 2_147_483_647)
 /** 0 would leave nothing to choose from. */
 const topP = 'must be a number above 0, and 1 at most.'
 const mostStops = 16
-const stopText = z.string().min(1)
 const stopMust = `must be a text, or a list of at most ${mostStops} texts, none of them empty.`
 
 /** Fields of OpenAI's API, and two that other servers have, by the values that they may have wherever a request is answered. */
@@ -58,7 +59,7 @@ export const values = {
   frequency_penalty: number(-2, 2),
   presence_penalty: number(-2, 2),
   seed: z.int('must be a whole number.'),
-  stop: z.union([stopText, z.array(stopText).max(mostStops)], stopMust),
+  stop: z.union([someText, z.array(someText).max(mostStops, stopMust)], stopMust),
   logit_bias: z.record(z.string().regex(/^\d{1,9}$/), number(-100, 100), {
     error: ({ code }) => (code === 'invalid_key' ? 'is no number of a token.' : 'must be an object of numbers of tokens.'),
   }),
