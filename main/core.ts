@@ -168,7 +168,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   network.workerEvents.on((event) => recorder.record(event))
   const practice = new PracticeBackend()
   const opened = openedLevels(network, quotes, (level) => privacy.keeper(level))
-  const engines = new Engines({ secrets: secretStore, logger: logger.room('engines') })
+  const engines = new Engines({ secrets: secretStore, ownPort: () => api.gateway.port, logger: logger.room('engines') })
   const serving: Serving = new Serving({
     engine,
     engines,
@@ -278,7 +278,6 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     serving.open().catch(() => undefined)
   })
   models.start()
-  engines.start()
   const api = openAppGateway({
     path: books.gatewayDb,
     engine,
@@ -291,6 +290,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     room,
     logger: logger.room('api'),
   })
+  engines.start()
 
   const handlers = createHandlers({
     info: {

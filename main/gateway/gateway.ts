@@ -115,6 +115,11 @@ export class Gateway {
     return this.apply({ enabled, port })
   }
 
+  /** Where it listens; undefined while it does not. */
+  get port(): number | undefined {
+    return this.#listener?.port
+  }
+
   /** Opens, closes or moves it until the app ends. */
   apply(wish: GatewayWish): Promise<void> {
     this.#work = this.#work.then(() => this.#bring(wish))

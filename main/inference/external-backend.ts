@@ -15,6 +15,8 @@ export interface ExternalServerOptions {
   readonly healthIntervalMs?: number
   /** Default 10 s (protocol 40 §7). */
   readonly healthTimeoutMs?: number
+  /** Why the address is not to be asked now; it is not, while there is a reason. */
+  readonly objection?: () => Failure | undefined
   readonly logger?: Logger
 }
 
@@ -87,6 +89,8 @@ export class ExternalServer {
 
   /** Throws `Failure` `engine-unreachable`, `engine-answer-bad` for a redirection, or `cancelled` when aborted before the response. */
   async handle(request: BackendRequest, signal: AbortSignal): Promise<BackendResponse> {
+    const objection = this.#options.objection?.()
+    if (objection !== undefined) throw objection
     const headers = request.headers.filter(([name]) => !this.#isOwn(name.toLowerCase()))
     let response: EngineHttpResponse
     try {
@@ -118,6 +122,8 @@ export class ExternalServer {
   async check(): Promise<void> {
     const limit = AbortSignal.timeout(this.#options.healthTimeoutMs ?? 10_000)
     try {
+      const objection = this.#options.objection?.()
+      if (objection !== undefined) throw objection
       const signal = AbortSignal.any([limit, this.#stop.signal])
       const response = await this.#http.send(
         { method: 'GET', path: '/v1/models', headers: this.#authorization(), body: new Uint8Array(0) },

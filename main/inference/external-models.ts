@@ -25,6 +25,8 @@ const tokens = z.number().int().positive()
 const entry = z.looseObject({
   id: z.unknown(),
   owned_by: z.string().optional().catch(undefined),
+  /** Where another Cocoon Desktop would answer it. */
+  level: z.string().optional().catch(undefined),
   /** vLLM. */
   max_model_len: tokens.optional().catch(undefined),
   /** llama.cpp. */
@@ -36,6 +38,13 @@ const entry = z.looseObject({
 })
 const list = z.looseObject({ data: z.array(entry) })
 
+/**
+ * Another Cocoon Desktop lists what it gets elsewhere too: what its own engines are asked for would come back to whoever added it, through ever longer
+ * names, and its networks are paid by its owner. What its own computer answers is taken alone.
+ */
+const isPassedOn = ({ owned_by, level }: z.output<typeof entry>): boolean =>
+  owned_by === 'cocoon' && level !== undefined && level !== 'computer'
+
 export const isKeyRefused = (status: number): boolean => status === 401 || status === 403
 
 export const keyRefused = (): Failure =>
@@ -44,7 +53,7 @@ export const keyRefused = (): Failure =>
   })
 
 /**
- * The models of an answer to `GET /v1/models`. Entries without a usable name are left out.
+ * The models of an answer to `GET /v1/models`. Entries without a usable name are left out, and those that another Cocoon Desktop would get elsewhere.
  * @throws Failure `engine-key-refused`, `engine-unhealthy`, `engine-answer-bad`; an error of the connection
  */
 export async function readModels({ status, headers, body }: EngineHttpResponse): Promise<ExternalModel[]> {
@@ -61,7 +70,7 @@ export async function readModels({ status, headers, body }: EngineHttpResponse):
   return parsed.data.data
     .flatMap((one) => {
       const id = modelId.safeParse(one.id)
-      if (!id.success || seen.has(id.data)) return []
+      if (!id.success || seen.has(id.data) || isPassedOn(one)) return []
       seen.add(id.data)
       return [{ id: id.data, capabilities: capabilitiesOf(one) }]
     })

@@ -43,9 +43,9 @@ beforeEach(() => {
 /** A busy machine takes its time. */
 const soon = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 20_000, interval: 20 })
 
-const openEngines = (folder = temporaryFolder(), logger = silentLogger): Engines => {
+const openEngines = (folder = temporaryFolder(), logger = silentLogger, ownPort?: () => number | undefined): Engines => {
   const secrets = openSecretStore(join(folder, 'secrets.json'), testKey)
-  const engines = new Engines({ secrets, logger, lookEveryMs: 50 })
+  const engines = new Engines({ secrets, logger, lookEveryMs: 50, ...(ownPort && { ownPort }) })
   engines.start()
   onTestFinished(() => engines.stop())
   return engines
@@ -73,6 +73,65 @@ function openLevel(engines: Engines) {
   const { id } = chat.create({ level })
   return { backend, computer, keeper, chat, id, reader: new Reader(chat, id) }
 }
+
+describe('this app as its own engine', () => {
+  /** An install with a local model, engines of other programs, a paid network, and its local API. */
+  async function install() {
+    const engines: Engines = openEngines(temporaryFolder(), silentLogger, () => stage.gateway.port)
+    const paid = paidPlace(5n)
+    const stage = await openStage([engineBackend(engine), paid.backend, externalGateway(engines)])
+    onTestFinished(() => stage.close())
+    const key = stage.key({ level: 'external', dailyLimit: 100n })
+    const names = async (): Promise<string[]> =>
+      ((await stage.send('GET', '/v1/models', { key })).json() as { data: { id: string }[] }).data.map(({ id }) => id)
+    return { engines, stage, key, paid, names, url: `http://127.0.0.1:${stage.port}/v1` }
+  }
+
+  it('is refused under every name of its address', async () => {
+    const { engines, stage, key, names } = await install()
+    for (const host of ['127.0.0.1', 'localhost', '127.1', '0x7f000001', 'LOCALHOST'])
+      expect(() => engines.add({ name: 'loop', url: `http://${host}:${stage.port}/v1`, key })).toThrow(
+        expect.objectContaining({ code: 'engine-own-address', words: expect.objectContaining({ values: expect.anything() }) }),
+      )
+    expect(await names()).toEqual(['local/tiny-random', 'network/paid'])
+    // The same port of another address is another program's.
+    expect(engines.add({ name: 'other', url: `http://127.0.0.2:${stage.port}` }).id).toBeTruthy()
+  })
+
+  it('is asked nothing more once the local API was moved to the address of an engine', async () => {
+    const { engines, stage, key, names, url } = await install()
+    const { port } = stage
+    await stage.gateway.apply({ enabled: false, port })
+    engines.add({ name: 'loop', url, key })
+    await soon(() => expect(engines.view().engines[0]?.status).toBe('failed'))
+    await stage.gateway.apply({ enabled: true, port })
+    await soon(() => expect(engines.view().engines[0]?.problemWords?.code).toBe('engine-own-address'))
+    expect(await names()).toEqual(['local/tiny-random', 'network/paid'])
+  })
+
+  it('through another install is no growing list: of that only its own computer is taken, and nothing that is paid', async () => {
+    const [one, two] = [await install(), await install()]
+    one.engines.add({ name: 'two', url: two.url, key: two.key })
+    two.engines.add({ name: 'one', url: one.url, key: one.key })
+    for (const [{ names }, other] of [
+      [one, 'two'],
+      [two, 'one'],
+    ] as const)
+      await vi.waitFor(async () => expect(await names()).toContain(`external/${other}/local/tiny-random`), { timeout: 20_000 })
+    // Many looks later.
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    expect(await one.names()).toEqual(['local/tiny-random', 'network/paid', 'external/two/local/tiny-random'])
+    expect(await two.names()).toEqual(['local/tiny-random', 'network/paid', 'external/one/local/tiny-random'])
+    const ask = (name: string) =>
+      one.stage.send('POST', '/v1/chat/completions', {
+        key: one.key,
+        body: { model: name, messages: [{ role: 'user', content: 'hi' }], max_tokens: 3 },
+      })
+    expect((await ask('external/two/local/tiny-random')).json()).toMatchObject({ usage: { completion_tokens: 3 } })
+    expect((await ask('external/two/network/paid')).status).toBe(404)
+    expect(two.paid.asked).toEqual([])
+  })
+})
 
 describe('the list of engines', () => {
   it('asks first where messages would leave this computer, and sends nothing there', () => {

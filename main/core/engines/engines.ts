@@ -13,6 +13,8 @@ export interface EnginesOptions {
   /** Holds the list of engines and their keys. */
   readonly secrets: Pick<SecretStore, 'get' | 'put'>
   readonly logger: Logger
+  /** Where the local API of this app listens; undefined while it does not. */
+  readonly ownPort?: () => number | undefined
   /** Pause between two looks at each engine. Default 3 s. */
   readonly lookEveryMs?: number
 }
@@ -89,9 +91,11 @@ export class Engines {
     return serving === null || engine === undefined ? undefined : { engine, model: serving.model, atOnce: serving.atOnce }
   }
 
-  /** @throws Failure `bad-url`, `needs-consent`, `engine-known`, `too-many-engines`, `engines-unreadable`, `disk-full`, `write-failed` */
+  /** @throws Failure `bad-url`, `engine-own-address`, `needs-consent`, `engine-known`, `too-many-engines`, `engines-unreadable`, `disk-full`, `write-failed` */
   add({ name, key, understood, ...wish }: EngineWish): { id: string } {
     const address = engineAddress(wish.url)
+    const objection = this.#objection(address)
+    if (objection !== undefined) throw objection
     if (!understood) askFirst(address)
     const { engines } = this.#book.value
     if (engines.some((one) => one.name.toLowerCase() === name.toLowerCase()))
@@ -172,8 +176,10 @@ export class Engines {
 
   #open(record: EngineRecord): void {
     const { logger, lookEveryMs = 3_000 } = this.#options
+    const address = engineAddress(record.url)
     const server = new ExternalServer({
       baseUrl: record.url,
+      objection: () => this.#objection(address),
       ...(record.key !== undefined && { apiKey: record.key }),
       healthIntervalMs: lookEveryMs,
       logger: logger.room(record.name),
@@ -189,7 +195,7 @@ export class Engines {
     const end = (): void => {
       for (const stop of stops) stop()
     }
-    this.#live.set(record.id, { record, address: engineAddress(record.url), server, times: 0, end })
+    this.#live.set(record.id, { record, address, server, times: 0, end })
     void server.start()
     this.#changed()
   }
@@ -202,10 +208,23 @@ export class Engines {
     await live?.server.stop()
   }
 
+  /** The app is no engine for itself: each look would find the models of the one before again, under longer names. */
+  #objection({ url, host }: EngineAddress): Failure | undefined {
+    const port = this.#options.ownPort?.()
+    if (port === undefined || Number(url.port) !== port || !ownHosts.has(url.hostname)) return undefined
+    return new Failure('engine-own-address', `${host} is the local API of this app itself.`, {
+      advice: 'Its models are here already.',
+      values: { host },
+    })
+  }
+
   #changed(): void {
     if (!this.#stopped) this.#changes.set({})
   }
 }
+
+/** Names of the address that the local API listens on. */
+const ownHosts: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost'])
 
 /** A model that an engine lists now. */
 export const modelOf = ({ server }: LiveEngine, id: string): ExternalModel | undefined =>
