@@ -151,6 +151,10 @@ export function createHandlers(parts: ApiParts): Handlers {
         limits.anyway()
         return done
       },
+      'engine.loadAgain': () => {
+        models.loadAgain()
+        return done
+      },
       'engine.useAnyway': () => {
         limits.useAnyway()
         return done
@@ -280,7 +284,7 @@ export function createHandlers(parts: ApiParts): Handlers {
       'hardware.telemetry': (_input, signal) => readTelemetry(signal, systemTelemetry(parts.gpus)),
       'models.moving': (_input, signal) => parts.mover.state.values(signal),
       'models.list': (_input, signal) =>
-        modelStates({ library, catalog: parts.catalog, facts: parts.facts, engine, others }, signal),
+        modelStates({ library, catalog: parts.catalog, facts: parts.facts, engine, others, stopped: models.stopped }, signal),
       'wallet.state': (_input, signal) =>
         network.readOnly ? closedWallet(network, signal) : readWallets(() => walletSources(network), signal),
       'gateway.state': (_input, signal) => changes(() => api.gateway.view(), signal, { intervalMs: 300 }),

@@ -10,6 +10,7 @@ import type { DiskRoom } from '../storage/disk-room.ts'
 import { engineTrouble } from './engine-trouble.ts'
 import type { Engines } from './engines/engines.ts'
 import { externalGateway } from './engines/external-gateway.ts'
+import type { Stopped } from './load-again.ts'
 import type { ModelKeeper } from './model-keeper.ts'
 import { networkGateway, type ServingPlace } from './network-gateway.ts'
 import type { OtherModels } from './other-models.ts'
@@ -22,7 +23,7 @@ export interface AppGatewayOptions {
   /** Path of its book. */
   readonly path: string
   readonly engine: LocalEngine
-  readonly models: Pick<ModelKeeper, 'current'>
+  readonly models: Pick<ModelKeeper, 'current' | 'stopped'>
   /** Installed models beside it. */
   readonly others: OtherModels
   readonly practice: PracticeBackend
@@ -66,6 +67,7 @@ export function openAppGateway({
       localBackend({
         current: loaded,
         trouble: () => engineTrouble(engine.state.value),
+        retryAfterS: () => secondsTo(models.stopped.value),
         permission: privacy.gate('computer', sender),
         others,
       }),
@@ -82,4 +84,10 @@ export function openAppGateway({
       database.close()
     },
   }
+}
+
+/** A model that is on its way is there soon; one that the engine gave up comes with the next try, if there is one. */
+function secondsTo(stopped: Stopped | null): number | null {
+  if (stopped === null) return 1
+  return stopped.nextTryAtMs === null ? null : Math.max(1, Math.ceil((stopped.nextTryAtMs - Date.now()) / 1000))
 }

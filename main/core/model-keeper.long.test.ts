@@ -50,7 +50,11 @@ function slow(): CatalogEntry {
   return { id: 'slow', ...facts, ...more, ...origin, sources: [{ ...source, readAt: origin.readAt }] }
 }
 
-async function open(catalog: readonly CatalogEntry[], onReady: ModelKeeperOptions['onReady'] = async () => undefined) {
+async function open(
+  catalog: readonly CatalogEntry[],
+  onReady: ModelKeeperOptions['onReady'] = async () => undefined,
+  firstPauseMs = 60_000,
+) {
   const logger = silentLogger
   const library = new ModelLibrary({ folder: join(folder, 'models'), catalog })
   const beforeLoad = (): Promise<void> => keeper.checkFile()
@@ -60,7 +64,7 @@ async function open(catalog: readonly CatalogEntry[], onReady: ModelKeeperOption
   const served: string[] = []
   const onUnload = async (): Promise<void> => void served.push('none')
   const keeper: ModelKeeper = new ModelKeeper({
-    ...{ library, engine, settings, progress, logger, onUnload },
+    ...{ library, engine, settings, progress, logger, onUnload, firstPauseMs },
     onReady: async (ready, signal) => {
       await onReady(ready, signal)
       served.push(ready.name)
@@ -204,5 +208,53 @@ describe('the keeper of the model', () => {
     process.kill(engine.pid ?? expect.fail('no engine process'), 'SIGKILL')
     await soon(() => expect(keeper.trouble.value).toMatchObject({ words: { code: 'model-exchanged' } }))
     expect([keeper.current, served.at(-1), engine.pid]).toEqual([undefined, 'none', undefined])
+  })
+
+  /** Kills every process that begins to load, until it is stopped. */
+  const killing = (engine: LocalEngine): (() => void) => {
+    const kill = setInterval(() => {
+      if (engine.pid !== undefined && engine.state.value.status === 'loading') process.kill(engine.pid, 'SIGKILL')
+    }, 5)
+    return () => clearInterval(kill)
+  }
+
+  it('tries again by itself, after growing pauses, when the engine crashed each time that it loaded the model', async () => {
+    const { keeper, engine, own, served } = await open([], undefined, 300)
+    keeper.use(await own('mine.gguf'))
+    await soon(() => expect(served.at(-1)).toBe('mine'))
+    const stop = killing(engine)
+    const pauses: number[] = []
+    keeper.stopped.onChange((stopped) => {
+      if (stopped?.nextTryAtMs) pauses.push(stopped.nextTryAtMs - Date.now())
+    })
+    process.kill(engine.pid ?? expect.fail('no engine process'), 'SIGKILL')
+    await soon(() => expect(pauses.length).toBe(3))
+    expect(engine.state.value).toMatchObject({ status: 'failed', isCrash: true })
+    stop()
+    for (const [index, pauseMs] of pauses.entries()) expect(pauseMs).toBeCloseTo(300 * 2 ** index, -2)
+    await soon(() => expect([engine.state.value.status, served.at(-1)]).toEqual(['ready', 'mine']))
+    expect([keeper.stopped.value, keeper.trouble.value]).toEqual([null, null])
+  })
+
+  it('loads a model that the engine gave up when the user says so, in use before or not, and lets it be deleted', async () => {
+    const { keeper, library, engine, own, served } = await open([])
+    const id = await own('mine.gguf')
+    for (const wasInUse of [false, true]) {
+      const stop = killing(engine)
+      if (wasInUse) process.kill(engine.pid ?? expect.fail('no engine process'), 'SIGKILL')
+      else keeper.use(id)
+      await soon(() => expect(keeper.stopped.value).toMatchObject({ id, nextTryAtMs: expect.any(Number) }))
+      expect(keeper.current?.id).toBe(wasInUse ? id : undefined)
+      stop()
+      keeper.loadAgain()
+      await soon(() => expect([engine.state.value.status, served.at(-1), keeper.stopped.value]).toEqual(['ready', 'mine', null]))
+    }
+    const stop = killing(engine)
+    process.kill(engine.pid ?? expect.fail('no engine process'), 'SIGKILL')
+    await soon(() => expect(keeper.stopped.value).not.toBeNull())
+    stop()
+    await keeper.giveUp(id)
+    await library.delete(id)
+    expect([keeper.stopped.value, engine.state.value.status]).toEqual([null, 'no-model'])
   })
 })

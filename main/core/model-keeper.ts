@@ -1,9 +1,10 @@
 import { asError, Failure, toldOf } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
-import { Signal } from '../base/signal.ts'
+import { Signal, type Watchable } from '../base/signal.ts'
 import type { LocalEngine } from '../inference/local-engine.ts'
 import type { ModelLibrary, VerifiedModel } from '../models/library.ts'
 import type { SettingsStore } from '../storage/settings.ts'
+import { LoadAgain, type Stopped } from './load-again.ts'
 import type { StartProgress } from './start-progress.ts'
 
 export interface ModelKeeperOptions {
@@ -22,6 +23,8 @@ export interface ModelKeeperOptions {
   readonly onUnload: () => Promise<void>
   /** Called when another model is ready to serve. Ends early when `signal` aborts: the model is given up again. */
   readonly onReady: (model: VerifiedModel, signal: AbortSignal) => Promise<void>
+  /** See `LoadAgain`. */
+  readonly firstPauseMs?: number
 }
 
 /**
@@ -37,11 +40,26 @@ export class ModelKeeper {
   #current: VerifiedModel | undefined
   /** What the engine holds, or is to hold. */
   #given: VerifiedModel | undefined
+  /** What is to be in use. */
+  #id: string | undefined
+  readonly #again: LoadAgain
   /** Ends when the last asked-for change is done; never rejects. */
   #work: Promise<void> = Promise.resolve()
 
   constructor(options: ModelKeeperOptions) {
     this.#options = options
+    const { engine, firstPauseMs } = options
+    this.#again = new LoadAgain({
+      engine: engine.state,
+      id: () => this.#id,
+      again: () => this.#bringAgain(),
+      ...(firstPauseMs !== undefined && { firstPauseMs }),
+    })
+  }
+
+  /** See `LoadAgain`. */
+  get stopped(): Watchable<Stopped | null> {
+    return this.#again.stopped
   }
 
   get current(): VerifiedModel | undefined {
@@ -68,7 +86,19 @@ export class ModelKeeper {
     if (!library.models.value.some((model) => model.id === id))
       throw new Failure('not-found', 'There is no such model.', { values: { what: 'model' } })
     settings.change({ model: id })
+    this.#again.reset()
     this.#run(async () => id)
+  }
+
+  /** Loads the chosen model now, after the engine gave it up. */
+  loadAgain(): void {
+    this.#again.reset()
+    if (this.#again.stopped.value !== null) this.#bringAgain()
+  }
+
+  #bringAgain(): void {
+    const id = this.#id
+    if (id !== undefined) this.#run(async () => id)
   }
 
   /** A model came to be installed: it is loaded when nothing else is. */
@@ -79,7 +109,8 @@ export class ModelKeeper {
   /** Gives up a model that is in use, so that its file may go; nothing is in use then until another is chosen. */
   async giveUp(id: string): Promise<void> {
     await this.#options.onLeave?.(id)
-    if (this.#current?.id !== id) return
+    if (this.#current?.id !== id && this.#again.stopped.value?.id !== id) return
+    this.#id = undefined
     this.#turn.abort(new Failure('superseded', 'The model was given up.'))
     this.#work = this.#work.then(async () => {
       await this.#giveUp()
@@ -142,6 +173,7 @@ export class ModelKeeper {
       async (detail) => {
         const id = await choose()
         signal.throwIfAborted()
+        this.#id = id
         await this.#options.onTake?.(id)
         signal.throwIfAborted()
         const state = library.models.value.find((one) => one.id === id)
@@ -192,6 +224,7 @@ export class ModelKeeper {
 
   async stop(): Promise<void> {
     this.#turn.abort(new Error('The app stops.'))
+    this.#again.close()
     await this.#options.library.stop()
     await this.#work
   }

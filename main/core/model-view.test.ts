@@ -5,6 +5,7 @@ import type { EngineState } from '../inference/engine.ts'
 import { tinyGguf } from '../inference/testing/tiny-gguf.ts'
 import { shippedCatalog } from '../models/catalog.ts'
 import { parseGgufHeader } from '../models/gguf.ts'
+import type { Stopped } from './load-again.ts'
 import { fitOfModel, machineOf, modelStates } from './model-view.ts'
 
 const facts = (gpus: HardwareFacts['gpus']): HardwareFacts => ({
@@ -96,6 +97,7 @@ describe('modelStates', () => {
     facts: given,
     engine: { state: new Signal<EngineState>({ status: 'no-model' }), wanted },
     others: { loaded: new Signal<readonly string[]>([]) },
+    stopped: new Signal<Stopped | null>(null),
   })
   const first = async (given: () => Promise<HardwareFacts>): Promise<ModelState[]> => {
     for await (const states of modelStates(parts(given), new AbortController().signal)) return states
@@ -135,6 +137,27 @@ describe('modelStates', () => {
       else scene.others.loaded.set(told.length === 1 ? ['y', 'x'] : ['y'])
     }
     expect(told).toEqual([undefined, true, undefined])
+  })
+
+  it('tells of the chosen model that the engine gave it up, and when it is tried again', async () => {
+    const scene = parts(async () => facts([]))
+    scene.library.models.set([{ ...model('x', 9e9), status: 'installed' }, model('y', 9e9)])
+    const reason = 'The engine stopped.'
+    const stop = new AbortController()
+    const told: unknown[] = []
+    for await (const states of modelStates(scene, stop.signal)) {
+      told.push(states.map((state) => modelState.parse(state).stopped))
+      if (told.length === 3) stop.abort()
+      if (told.length === 2) scene.stopped.set(null)
+      scene.engine.state.set({ status: 'failed', reason, words: { code: 'engine-crashed' }, isCrash: true })
+      if (told.length === 1) scene.stopped.set({ id: 'x', nextTryAtMs: 5_000 })
+    }
+    const stopped = { reason, reasonWords: { code: 'engine-crashed' }, nextTryAtMs: 5_000 }
+    expect(told).toEqual([
+      [undefined, undefined],
+      [stopped, undefined],
+      [undefined, undefined],
+    ])
   })
 
   it('shows the models also when the hardware is not known', async () => {

@@ -6,6 +6,7 @@ import { roughWeights } from '../models/bits-per-weight.ts'
 import type { CatalogEntry } from '../models/catalog.ts'
 import { type Fit, type FitMachine, fitOf, roughFit } from '../models/fit.ts'
 import type { ModelLayout } from '../models/layout.ts'
+import type { Stopped } from './load-again.ts'
 
 export interface ModelViewParts {
   readonly library: {
@@ -17,6 +18,8 @@ export interface ModelViewParts {
   readonly engine: Pick<LocalEngine, 'state' | 'wanted'>
   /** Models beside the chosen one. */
   readonly others: { readonly loaded: Watchable<readonly string[]> }
+  /** The chosen model, when the engine gave it up. */
+  readonly stopped: Watchable<Stopped | null>
 }
 
 /**
@@ -46,7 +49,7 @@ export function fitOfModel(
 
 /** The models as the page sees them, with how they fit and which are loaded for programs. */
 export async function* modelStates(parts: ModelViewParts, signal: AbortSignal): AsyncGenerator<ModelState[]> {
-  const { library, others, engine } = parts
+  const { library, others, engine, stopped } = parts
   const facts = await parts.facts().catch(() => undefined)
   const view = new Signal(viewOf(parts, facts))
   const show = (): void => view.set(viewOf(parts, facts))
@@ -56,7 +59,12 @@ export async function* modelStates(parts: ModelViewParts, signal: AbortSignal): 
     if (status !== last) show()
     last = status
   }
-  const stops = [library.models.onChange(show), others.loaded.onChange(show), engine.state.onChange(showReady)]
+  const stops = [
+    library.models.onChange(show),
+    others.loaded.onChange(show),
+    stopped.onChange(show),
+    engine.state.onChange(showReady),
+  ]
   try {
     yield* view.values(signal)
   } finally {
@@ -64,7 +72,7 @@ export async function* modelStates(parts: ModelViewParts, signal: AbortSignal): 
   }
 }
 
-function viewOf({ library, catalog, engine, others }: ModelViewParts, facts: HardwareFacts | undefined): ModelState[] {
+function viewOf({ library, catalog, engine, others, stopped }: ModelViewParts, facts: HardwareFacts | undefined): ModelState[] {
   const state = engine.state.value
   const machine = facts && machineOf(facts, state)
   const gotLess = state.status === 'ready' ? (state.notices ?? []) : []
@@ -72,6 +80,19 @@ function viewOf({ library, catalog, engine, others }: ModelViewParts, facts: Har
     const entry = catalog.find(({ id }) => id === model.id)
     const fit = machine && fitOfModel(model, library.layoutOf(model.id), entry, machine, engine.wanted)
     const less = model.loaded && gotLess.length > 0 && { gotLess: [...gotLess] }
-    return { ...model, ...(fit && { fit }), ...less, ...(others.loaded.value.includes(model.id) && { loadedForPrograms: true }) }
+    const isStopped = stopped.value?.id === model.id && model.status === 'installed' && state.status === 'failed'
+    const failed = isStopped && { stopped: { ...toldState(state), nextTryAtMs: stopped.value?.nextTryAtMs ?? null } }
+    return {
+      ...model,
+      ...failed,
+      ...(fit && { fit }),
+      ...less,
+      ...(others.loaded.value.includes(model.id) && { loadedForPrograms: true }),
+    }
   })
 }
+
+const toldState = ({ reason, words }: Extract<EngineState, { status: 'failed' }>) => ({
+  reason,
+  ...(words && { reasonWords: { ...words } }),
+})

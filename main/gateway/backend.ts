@@ -62,10 +62,14 @@ export interface GatewayBackend {
   readAlsoAt?(): PrivacyLevel | undefined
   /** Empty while nothing answers there. */
   offers(): readonly Offer[]
+  /** Left out: while there are offers. */
+  isReady?(): boolean
   /** A sentence for callers: why `offers` is empty. */
   trouble(): string
   /** Why a model of this place that is no offer now cannot be asked; undefined where there is none of that name. */
   troubleOf?(model: string): string | undefined
+  /** In how many seconds such trouble may be over; null: not by itself. Default: in a second. */
+  retryAfterS?(model: string): number | null
   /**
    * Loads an offer that is not loaded; afterwards its capabilities are known. Resolves, with nothing done, when `signal` aborts.
    * @throws ApiRefusal, Failure

@@ -562,6 +562,33 @@ describe('an engine that is loading another model', () => {
   })
 })
 
+describe('an engine that gave its model up', () => {
+  it.each([
+    ['that is tried again', 42, 'true', '42'],
+    ['that is not', null, 'false', undefined],
+  ] as const)('is not ready, and says when trying again can help: a model %s', async (_name, afterS, should, after) => {
+    const others = {
+      offers: () => [{ model: 'other', capabilities: null, isLoaded: false }],
+      troubleOf: (model: string) => (model === 'm' ? 'The engine stopped.' : undefined),
+      bring: async () => undefined,
+      answering: () => undefined,
+    }
+    const local = localBackend({
+      current: () => undefined,
+      trouble: () => 'Not asked: there is another model.',
+      retryAfterS: () => afterS,
+      permission: async () => undefined,
+      others,
+    })
+    const stage = await openStage([local])
+    stages.push(stage)
+    const reply = await stage.send('POST', '/v1/chat/completions', { key: stage.key(), body: { ...question, model: 'local/m' } })
+    expect(reply.json()).toMatchObject({ error: { code: 'not_ready', message: 'The engine stopped.' } })
+    expect([reply.status, reply.headers['x-should-retry'], reply.headers['retry-after']]).toEqual([503, should, after])
+    expect((await stage.send('GET', '/health')).json()).toMatchObject({ backends: { local: 'not ready' } })
+  })
+})
+
 describe('a model that its first request loads', () => {
   async function loading(bring: (stage: Stage) => void) {
     let can: EngineCapabilities | null = null

@@ -29,6 +29,8 @@ export interface LocalBackendOptions {
   readonly current: () => CurrentModel | undefined
   /** Why there is none. */
   readonly trouble: () => string
+  /** In how many seconds it may be over; null: not by itself. Default: in a second. */
+  readonly retryAfterS?: () => number | null
   readonly permission: Permission
   readonly others?: OtherLocalModels
 }
@@ -39,7 +41,7 @@ const scopeHeader = 'X-Cocoon-Key-Id'
 export const keyScope = ({ headers }: BackendRequest): string | undefined => headers.find(([name]) => name === scopeHeader)?.[1]
 
 /** The model in this computer's own engine, and the other ones that are installed: nothing leaves it, nothing is paid. */
-export function localBackend({ current, trouble, permission, others }: LocalBackendOptions): GatewayBackend {
+export function localBackend({ current, trouble, retryAfterS, permission, others }: LocalBackendOptions): GatewayBackend {
   const ofCurrent = (): Offer[] => {
     const now = current()
     if (!now?.backend.healthy() || !canBeAsked(now.capabilities)) return []
@@ -56,8 +58,11 @@ export function localBackend({ current, trouble, permission, others }: LocalBack
     prefix: 'local',
     needsConsent: false,
     trouble,
+    // Others are loaded by their first request: that they may be asked says nothing of the engine.
+    isReady: () => ofCurrent().length > 0,
     offers: () => [...ofCurrent(), ...(others?.offers() ?? [])],
     troubleOf: (model) => others?.troubleOf(model),
+    ...(retryAfterS && { retryAfterS: () => retryAfterS() }),
     bring: async ({ model }, signal) => {
       if (current()?.backend.model !== model) await others?.bring(model, signal)
     },

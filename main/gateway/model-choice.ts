@@ -80,12 +80,17 @@ export function chooseModel(name: string, header: string | undefined, key: ApiKe
   const offer = offers.find((one) => one.model === model)
   if (offer !== undefined) return { backend, offer, id }
   const trouble = offers.length === 0 ? backend.trouble() : backend.troubleOf?.(model)
-  if (trouble !== undefined) throw new ApiRefusal(trouble, { status: 503, type: 'server_error', code: 'not_ready', retry: true })
+  if (trouble !== undefined) throw notReady(trouble, backend.retryAfterS === undefined ? 1 : backend.retryAfterS(model))
   throw new ApiRefusal(`The model '${name.slice(0, 200)}' is not offered here. /v1/models lists those that are.`, {
     param: 'model',
     code: 'model_not_found',
     status: 404,
   })
+}
+
+function notReady(trouble: string, retryAfterS: number | null): ApiRefusal {
+  const kind = { status: 503, type: 'server_error', code: 'not_ready' } as const
+  return new ApiRefusal(trouble, retryAfterS === null ? kind : { ...kind, retry: true, retryAfterS })
 }
 
 function byHeader(header: string, backends: readonly GatewayBackend[]): GatewayBackend {

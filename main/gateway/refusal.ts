@@ -16,6 +16,8 @@ export interface RefusalOptions {
   readonly type?: ApiErrorType
   /** Whether a client that repeats requests by itself should repeat this one. */
   readonly retry?: boolean
+  /** When that may help, in seconds from now. Default: in a second. */
+  readonly retryAfterS?: number
   readonly cause?: unknown
 }
 
@@ -26,6 +28,7 @@ export class ApiRefusal extends Error {
   readonly param: string | null
   readonly code: string | null
   readonly retry: boolean
+  readonly retryAfterS: number
 
   constructor(message: string, options: RefusalOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -35,6 +38,7 @@ export class ApiRefusal extends Error {
     this.param = options.param ?? null
     this.code = options.code ?? null
     this.retry = options.retry ?? false
+    this.retryAfterS = options.retryAfterS ?? 1
   }
 }
 

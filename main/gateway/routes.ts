@@ -40,7 +40,10 @@ export function gatewayRoutes(options: RoutesOptions): (asked: Asked) => Promise
     if (path === '/health') {
       only(asked, 'GET')
       const places = Object.fromEntries(
-        backends.map(({ prefix, offers }) => [prefix, offers().length > 0 ? 'ready' : 'not ready']),
+        backends.map((backend) => {
+          const isReady = backend.isReady?.() ?? backend.offers().length > 0
+          return [backend.prefix, isReady ? 'ready' : 'not ready']
+        }),
       )
       return sendJson(response, 200, { status: 'ok', backends: places })
     }
@@ -90,7 +93,7 @@ function refuse({ response }: Asked, refusal: ApiRefusal): void {
   if (response.headersSent || response.destroyed) return void response.destroy()
   // Clients repeat a status of 429 and above by themselves, unless they are told.
   response.setHeader('X-Should-Retry', String(refusal.retry))
-  if (refusal.retry) response.setHeader('Retry-After', '1')
+  if (refusal.retry) response.setHeader('Retry-After', String(refusal.retryAfterS))
   if (refusal.status === 401) response.setHeader('WWW-Authenticate', 'Bearer')
   sendJson(response, refusal.status, errorBody(refusal))
 }

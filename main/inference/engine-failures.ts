@@ -1,4 +1,4 @@
-import { Failure } from '../base/failure.ts'
+import { asError, Failure, wordsOf } from '../base/failure.ts'
 import type { EngineState } from './engine.ts'
 
 export function notReady(message: string, retryable: boolean): Failure<'engine-not-ready'> {
@@ -32,4 +32,12 @@ export function notReadyIn(state: EngineState): Failure<'engine-not-ready'> {
   if (state.status === 'restarting') return notReady('The engine is restarting.', true)
   if (state.status === 'failed') return notReady(`The engine is not running: ${state.reason}`, false)
   return new Failure('engine-not-ready', 'No model is loaded.', { advice: 'Choose a model on the Models screen.' })
+}
+
+/** The state of an engine that gave its model up. */
+export function failedBy(thrown: unknown): Extract<EngineState, { status: 'failed' }> {
+  if (!(thrown instanceof Failure) || thrown.code !== 'engine-crashed')
+    return { status: 'failed', reason: asError(thrown).message, words: wordsOf(thrown) }
+  const reason = 'The engine stopped each time that it loaded the model.'
+  return { status: 'failed', reason, words: { code: 'engine-gave-up' }, isCrash: true }
 }

@@ -138,7 +138,8 @@ export type EngineState =
   | { readonly status: 'asleep'; readonly model: string; readonly contextTokens: number; readonly why: 'idle' | 'yielded' }
   /** `words`: the reason for other languages; undefined for a defect. */
   | { readonly status: 'restarting'; readonly reason: string; readonly words?: Words | undefined }
-  | { readonly status: 'failed'; readonly reason: string; readonly words?: Words | undefined }
+  /** `isCrash`: the process ended each time that it loaded the model, so that the same may work later. Nothing is loaded until somebody says so. */
+  | { readonly status: 'failed'; readonly reason: string; readonly words?: Words | undefined; readonly isCrash?: boolean }
 
 type Able = Extract<EngineState, { status: 'ready' }> | (Extract<EngineState, { status: 'asleep' }> & { readonly why: 'idle' })
 

@@ -1,11 +1,11 @@
-import { asError, Failure, wordsOf } from '../base/failure.ts'
+import { asError, Failure } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import { type EngineCapabilities, noCapabilities } from './capabilities.ts'
 import { checkCapable } from './capable-check.ts'
 import type { CapableEngine, ChatMessage, Embeddings, EngineEvent, EngineState, GenerationOptions, ToolCall } from './engine.ts'
 import { EngineChild, type Loaded } from './engine-child.ts'
-import { type GivenTo, notReady, notReadyIn, replaced, yielded } from './engine-failures.ts'
+import { failedBy, type GivenTo, notReady, notReadyIn, replaced, yielded } from './engine-failures.ts'
 import type { GenerationInput, LoadOrder } from './engine-messages.ts'
 import { Grace } from './grace.ts'
 import { lighter, mostCrashesWhileLoading, withLess } from './load-plan.ts'
@@ -332,7 +332,7 @@ export class LocalEngine implements CapableEngine {
         logger: this.#logger,
       })
     } catch (error) {
-      if (turn === this.#turn) this.state.set({ status: 'failed', reason: asError(error).message, words: wordsOf(error) })
+      if (turn === this.#turn) this.state.set(failedBy(error))
       throw error
     }
   }
@@ -416,7 +416,7 @@ export class LocalEngine implements CapableEngine {
             whileLoading + 1,
             asError(error).message,
           )
-        else this.state.set({ status: 'failed', reason: asError(error).message, words: wordsOf(error) })
+        else this.state.set(failedBy(error))
       })
     }, pauseMs)
   }

@@ -90,6 +90,8 @@ export const limitsCalls = {
   'earn.anyway': { input: z.strictObject({}), output: z.object({}) },
   /** Lets own questions bring the model back while another program has the graphics card, until that program ends. */
   'engine.useAnyway': { input: z.strictObject({}), output: z.object({}) },
+  /** Loads the chosen model again that the engine gave up (`stopped` of the model); nothing happens otherwise. */
+  'engine.loadAgain': { input: z.strictObject({}), output: z.object({}) },
 } as const
 
 export const limitsStreams = {

@@ -108,6 +108,15 @@ export const modelState = z.object({
       }),
     )
     .optional(),
+  /** Of the chosen model: the engine failed with it and does not hold it. "Load again" (`engine.loadAgain`) tries at once. */
+  stopped: z
+    .object({
+      reason: z.string(),
+      reasonWords: words.optional(),
+      /** When the app tries by itself; null: it does not. */
+      nextTryAtMs: timeMs.nullable(),
+    })
+    .optional(),
   /** In memory beside the chosen one, because a program asked for it; absent: no. */
   loadedForPrograms: z.boolean().optional(),
   /** Measured here; absent before the first run. */

@@ -2,12 +2,14 @@ import { Box, CalendarClock, Gauge, Pause, Play } from 'lucide-react'
 import { useState } from 'react'
 import type { EarnState } from '../../../preload/api/earn.ts'
 import { useCall } from '../api/use-call.ts'
+import { useStream } from '../api/use-stream.ts'
 import { go } from '../app/route.ts'
 import { ScreenTitle } from '../app/screen-title.tsx'
 import { useFormat } from '../format/use-format.ts'
 import { TrayGlyph } from '../frame/mark.tsx'
 import { useTexts } from '../messages/texts.tsx'
 import { useCoreWords } from '../messages/use-core-words.ts'
+import { LoadAgainButton } from '../models/load-again.tsx'
 import { Bar } from '../ui/bar.tsx'
 import { Button } from '../ui/button.tsx'
 import { Refusal } from '../ui/error-note.tsx'
@@ -86,6 +88,8 @@ interface HeroActionProps {
 
 function HeroAction({ earn, busy, onPause, onResume, onAnyway }: HeroActionProps) {
   const { t } = useTexts()
+  const isStopped = useStream('models.list', {}).value?.some(({ stopped }) => stopped) === true
+  const { servedBy } = useStream('limits.state', {}).value ?? {}
   switch (earn.status) {
     case 'paused':
       if (earn.pause)
@@ -112,6 +116,7 @@ function HeroAction({ earn, busy, onPause, onResume, onAnyway }: HeroActionProps
         </Button>
       )
     case 'error':
+      return isStopped && !servedBy && !earn.diskFull ? <LoadAgainButton size="lg" /> : null
     case 'offline':
       return null
     default:

@@ -17,6 +17,7 @@ import { Menu } from '../ui/menu.tsx'
 import { ScrollRegion } from '../ui/scroll-region.tsx'
 import { useToast } from '../ui/toasts.tsx'
 import { FitCell, useDeviceName } from './fit-cell.tsx'
+import { LoadAgainButton, StoppedText } from './load-again.tsx'
 import { leavingWords, OwnChip } from './own-file.tsx'
 
 interface ModelsTableProps {
@@ -98,9 +99,16 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
             ) : null}
             {model.loadedForPrograms ? <span className="chip">{t('models.forPrograms')}</span> : null}
             <OwnChip model={model} />
+            {model.stopped ? <span className="chip chip-danger">{t('models.stopped')}</span> : null}
             {model.status === 'broken' ? <span className="chip chip-danger">{t('model.broken')}</span> : null}
           </span>
           <span className="text-ink-2">{about.filter(Boolean).join(', ')}</span>
+          {model.stopped ? (
+            <div className="num mt-1 flex items-start gap-1.5 text-xs text-ink-2">
+              <Icon of={CircleAlert} size={14} className="mt-px shrink-0" />
+              <StoppedText stopped={model.stopped} />
+            </div>
+          ) : null}
           {model.gotLess?.map(({ kind, asked, got }) => (
             <p key={kind} className="mt-1 flex items-start gap-1.5 text-xs text-ink-2">
               <Icon of={CircleAlert} size={14} className="mt-px shrink-0" />
@@ -144,12 +152,13 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
                     : t('models.resume')}
               </Button>
             ) : null}
-            {model.loaded ? (
+            {model.loaded && !model.stopped ? (
               <Button size="sm" onClick={() => go('chat')}>
                 {t('models.chat')}
               </Button>
             ) : null}
-            {model.status === 'installed' && !model.loaded ? (
+            {model.stopped ? <LoadAgainButton size="sm" /> : null}
+            {model.status === 'installed' && !model.loaded && !model.stopped ? (
               <Button size="sm" disabled={use.running} onClick={() => void use.run({ id: model.id })}>
                 {t('models.use')}
               </Button>
