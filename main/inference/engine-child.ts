@@ -7,6 +7,7 @@ import type { Embeddings, EngineEvent, GenerationOptions } from './engine.ts'
 import { type FromEngine, fromEngine, type GenerationInput, type LoadOrder, type ToEngine, toEngine } from './engine-messages.ts'
 import { Inbox } from './inbox.ts'
 import { lastWords } from './last-words.ts'
+import { SilenceWatch } from './silence-watch.ts'
 
 export interface EngineChildOptions {
   /** The file to run: `engine-process.ts` as source, or its bundle. */
@@ -16,10 +17,21 @@ export interface EngineChildOptions {
   readonly background: boolean
   readonly logger: Logger
   readonly onProgress: (progress: number) => void
+  readonly patience?: Patience
 }
 
+/** How long nothing may be heard of the process before it is ended, in milliseconds. */
+export interface Patience {
+  /** While weights are read, which tells of each step. */
+  readonly loadMs: number
+  /** While the chat template is run, on loading and for each chat, and the text is read into tokens. */
+  readonly readMs: number
+}
+
+const usualPatience: Patience = { loadMs: 180_000, readMs: 30_000 }
+
 export type Loaded = Omit<FromEngine & { t: 'loaded' }, 't'>
-type Answer = FromEngine & { t: 'event' | 'embeddings' | 'failed' }
+type Answer = FromEngine & { t: 'read' | 'event' | 'embeddings' | 'failed' }
 
 /** Of a process that is no more, whoever ended it. */
 const goneCodes: ReadonlySet<string> = new Set(['engine-crashed', 'engine-not-ready', 'engine-yielded'])
@@ -38,10 +50,15 @@ export class EngineChild {
   #stderr = ''
   #stopping: Failure | undefined
   #over = false
+  readonly #patience: Patience
+  /** While it loads. */
+  #silence: SilenceWatch
 
   constructor(options: EngineChildOptions) {
     this.#logger = options.logger
-    this.#child = fork(options.entryPath, [], { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    this.#patience = options.patience ?? usualPatience
+    this.#silence = new SilenceWatch(this.#patience.loadMs, () => this.#giveUpLoading(silentLoad()))
+    this.#child = fork(options.entryPath, [String(process.pid)], { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
     if (options.background) this.#yieldToOthers()
     this.#ready.promise.catch(() => undefined)
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -71,9 +88,11 @@ export class EngineChild {
     const id = this.#nextId++
     let tokens = 0
     let ended = false
+    const silence = new SilenceWatch(this.#patience.readMs, () => this.#giveUpReading(id))
     try {
       const order = { t: 'generate', id, input, options: withoutUndefined(options) }
       for await (const message of this.#answers(id, order, signal)) {
+        silence.stop()
         if (message.t !== 'event') continue
         ended = message.event.type === 'done'
         if ('tokens' in message.event) tokens += message.event.tokens
@@ -86,6 +105,8 @@ export class EngineChild {
       // The engine died after the stop: what was seen is the usage so far.
       const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: tokens, reasoningTokens: 0 }
       yield { type: 'done', reason: 'cancelled', usage }
+    } finally {
+      silence.stop()
     }
   }
 
@@ -115,7 +136,7 @@ export class EngineChild {
       else signal.addEventListener('abort', cancel, { once: true })
       for (;;) {
         const message = await inbox.take()
-        ended = message.t !== 'event' || message.event.type === 'done'
+        ended = message.t === 'event' ? message.event.type === 'done' : message.t !== 'read'
         if (message.t === 'failed') throw generationFailure(message)
         yield message
       }
@@ -136,6 +157,19 @@ export class EngineChild {
     await this.exited
   }
 
+  /** Nothing is heard of it, and it hears nothing. */
+  #giveUpLoading(failure: Failure): void {
+    this.#logger.error('engine process ended: it was silent while it loaded', { reason: failure.message })
+    this.#ready.reject(failure)
+    void this.stop(failure)
+  }
+
+  #giveUpReading(id: number): void {
+    this.#logger.error('engine process ended: it was silent while it read a request')
+    this.#open.get(id)?.fail(silentRead())
+    this.#child.kill('SIGKILL')
+  }
+
   #receive(raw: unknown, onProgress: (progress: number) => void): void {
     const parsed = fromEngine.safeParse(raw)
     if (!parsed.success) {
@@ -143,10 +177,16 @@ export class EngineChild {
       return
     }
     const message = parsed.data
+    this.#silence.heard()
     switch (message.t) {
       case 'progress':
         return onProgress(message.progress)
+      case 'reading-template':
+        this.#silence.stop()
+        this.#silence = new SilenceWatch(this.#patience.readMs, () => this.#giveUpLoading(slowTemplate()))
+        return
       case 'loaded':
+        this.#silence.stop()
         return this.#ready.resolve(message)
       case 'load-failed':
         this.#logger.warn('model not loaded', { reason: message.message })
@@ -168,6 +208,7 @@ export class EngineChild {
   #end(reason: string): void {
     if (this.#over) return
     this.#over = true
+    this.#silence.stop()
     if (this.#stopping === undefined) this.#logger.error('engine process ended', { reason, lastWords: lastWords(this.#stderr) })
     const failure = this.#stopping ?? this.#crash(reason)
     this.#ready.reject(failure)
@@ -220,4 +261,33 @@ function loadFailure({ message, wantOfMemory }: FromEngine & { t: 'load-failed' 
   return new Failure('model-load-failed', `The model could not be loaded: ${message}`, {
     advice: 'Choose another model, or delete this one and download it again.',
   })
+}
+
+function silentLoad(): Failure<'model-load-failed'> {
+  return new Failure('model-load-failed', 'The model could not be loaded: nothing was heard of it for too long.', {
+    advice: 'Load it again, or choose another model.',
+    words: { code: 'model-silent' },
+  })
+}
+
+function slowTemplate(): Failure<'model-load-failed'> {
+  return new Failure(
+    'model-load-failed',
+    'The model could not be loaded: its chat template, a part of the file, does not come to an end.',
+    {
+      advice: 'Choose another model.',
+      words: { code: 'model-template-slow' },
+    },
+  )
+}
+
+function silentRead(): Failure<'generation-failed'> {
+  return new Failure(
+    'generation-failed',
+    "The answer could not be generated: the model's chat template did not come to an end.",
+    {
+      advice: 'Ask otherwise, or choose another model.',
+      words: { code: 'template-slow' },
+    },
+  )
 }

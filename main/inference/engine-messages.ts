@@ -167,7 +167,11 @@ export const fromEngine = z.discriminatedUnion('t', [
     capabilities,
     notices: z.array(loadNotice),
   }),
+  /** The weights are here; the chat template comes next, a program of whoever made the file. */
+  z.object({ t: z.literal('reading-template') }),
   z.object({ t: z.literal('load-failed'), message: z.string(), wantOfMemory: z.boolean() }),
+  /** The prompt is read into tokens; the answer waits for its place. */
+  z.object({ t: z.literal('read'), id }),
   z.object({ t: z.literal('event'), id, event: engineEvent }),
   z.object({ t: z.literal('embeddings'), id, vectors: z.array(z.array(z.number())), promptTokens: count }),
   z.object({

@@ -89,6 +89,8 @@ export class LoadedModel {
     order: LoadOrder,
     onProgress: (progress: number) => void,
     onWarning: (line: string) => void,
+    /** Awaited before the template of the file is run for the first time. */
+    onTemplate: () => Promise<void>,
   ): Promise<LoadedModel> {
     const found = await library(order.gpu, onWarning)
     const { llama } = found
@@ -102,16 +104,23 @@ export class LoadedModel {
       // Flash attention is the library's default wherever the back end has it; a quantized cache needs it.
       ...(order.kvCache === 'q8_0' && { experimentalKvCacheKeyType: 'Q8_0', experimentalKvCacheValueType: 'Q8_0' }),
     })
+    await onTemplate()
     return new LoadedModel(found, model, context, order)
   }
 
   /**
    * Before anything is generated it throws `Failure` `not-capable`, and what `prepare` throws. An abort while the request waits for a place
-   * ends it with nothing used.
+   * ends it with nothing used. `onRead` is called when the prompt was read into tokens.
    */
-  async *answer(input: GenerationInput, options: GenerationOptions, signal: AbortSignal): AsyncGenerator<EngineEvent> {
+  async *answer(
+    input: GenerationInput,
+    options: GenerationOptions,
+    signal: AbortSignal,
+    onRead: () => void,
+  ): AsyncGenerator<EngineEvent> {
     checkCapable(this.capabilities, input.kind === 'chat' ? input.messages : [], options)
     const request = prepare(this.#model, this.#template, this.contextTokens, input, options)
+    onRead()
     if (request.notice !== undefined) yield request.notice
     const { tokens } = request.prompt
     const scope = scopeOf(options)

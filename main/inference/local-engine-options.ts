@@ -1,4 +1,5 @@
 import type { Logger } from '../base/logger.ts'
+import type { Patience } from './engine-child.ts'
 import type { GpuChoice, KvCacheType, LoadOrder, SamplingAdvice } from './engine-messages.ts'
 
 export interface LocalEngineOptions {
@@ -32,6 +33,7 @@ export interface LocalEngineOptions {
   readonly whereIs?: (path: string) => string
   /** Pause before the first restart after a crash; it doubles with each further crash. Default 250 ms. */
   readonly restartPauseMs?: number
+  readonly patience?: Patience
   readonly logger?: Logger
 }
 

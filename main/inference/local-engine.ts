@@ -350,7 +350,7 @@ export class LocalEngine implements CapableEngine {
   }
 
   async #start(model: ModelToLoad, order: LoadOrder, turn: number, crashes: number): Promise<void> {
-    const { entryPath, background = true, whereIs = (path) => path } = this.#options
+    const { entryPath, background = true, whereIs = (path) => path, patience } = this.#options
     this.state.set({ status: 'loading', model: model.name, progress: 0 })
     await this.#options.beforeLoad?.(model)
     if (turn !== this.#turn) throw this.#overtaken()
@@ -359,6 +359,7 @@ export class LocalEngine implements CapableEngine {
       order: { ...order, path: whereIs(order.path) },
       background,
       logger: this.#logger,
+      ...(patience && { patience }),
       onProgress: (progress) => {
         if (turn === this.#turn && this.state.value.status === 'loading')
           this.state.set({ status: 'loading', model: model.name, progress })

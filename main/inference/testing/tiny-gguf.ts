@@ -12,6 +12,8 @@ export interface TinyModel {
   readonly seed?: number
   /** Context length in the header. */
   readonly contextTokens?: number
+  /** Jinja; default: ChatML. */
+  readonly chatTemplate?: string
 }
 
 const width = 256
@@ -197,7 +199,7 @@ export function tinyGguf(model: TinyModel = {}): Uint8Array {
     key(`tokenizer.ggml.${name}`, valueType.bool)
     meta.add(new Uint8Array([0]))
   }
-  text('tokenizer.chat_template', chatMl)
+  text('tokenizer.chat_template', model.chatTemplate ?? chatMl)
 
   const file = new Bytes()
   file.add(new TextEncoder().encode('GGUF'))
@@ -225,7 +227,7 @@ export function tinyGguf(model: TinyModel = {}): Uint8Array {
 /** Path of the file, written once per seed into the temporary folder of the system and kept there. */
 export async function tinyGgufFile(model: TinyModel = {}): Promise<string> {
   const key = createHash('sha256')
-    .update(`7 ${model.seed ?? 1} ${model.contextTokens ?? 2048}`)
+    .update(`7 ${model.seed ?? 1} ${model.contextTokens ?? 2048} ${model.chatTemplate ?? ''}`)
     .digest('hex')
     .slice(0, 12)
   const path = join(tmpdir(), `cocoon-desktop-tiny-${key}.gguf`)
