@@ -7,6 +7,7 @@ import { checkPolicy, type Policy } from '../protocol/attestation/policy.ts'
 import { KeyRefused } from '../protocol/sealed/direct/seal-errors.ts'
 import { type ReadKey, readKey, verifyKey } from '../protocol/sealed/direct/worker-key.ts'
 import type { SealedWorker } from '../protocol/sealed/outcome.ts'
+import { sealedWorkerOf } from '../protocol/sealed/sealed-worker.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { KnownKeys } from './known-keys.ts'
 
@@ -137,16 +138,7 @@ export class WorkerKeys {
       verifyKey(key, { root, model, nowMs: now() })
       return {
         key,
-        worker: {
-          keyId: hex(key.id),
-          owner: key.owner.toRawString(),
-          ownerProof: key.wallet['@type'] === 'sealed.walletW5' ? 'w5' : 'cocoon-wallet',
-          model: key.model,
-          createdAtMs: key.createdAtMs,
-          expiresAtMs: key.expiresAtMs,
-          attestation: await this.#attestationOf(key),
-          signedKey: hex(key.signedKey),
-        },
+        worker: sealedWorkerOf(key, await this.#attestationOf(key)),
         coefficient: told.coefficient,
         hasRoom: told.active_requests < told.max_active_requests,
       }

@@ -1,108 +1,22 @@
 import { describe, expect, it } from 'vitest'
 import type { SealState } from '../../preload/api/privacy.ts'
 import type { Receipt } from '../../preload/api/receipt.ts'
-import { silentLogger } from '../base/logger.ts'
-import { Signal } from '../base/signal.ts'
-import { SealKeeper } from '../chat/privacy/seal-keeper.ts'
-import { clientMigrations } from '../client/account-store.ts'
-import { Client } from '../client/client.ts'
 import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
 import { syntheticQuote } from '../protocol/attestation/testing/manipulated-peers.ts'
-import { evidenceWith, syntheticNowMs } from '../protocol/attestation/testing/synthetic-intel.ts'
+import { evidenceWith } from '../protocol/attestation/testing/synthetic-intel.ts'
 import type { SealedWorker } from '../protocol/sealed/outcome.ts'
-import { goldenWallet } from '../proxy/testing/fixtures.ts'
-import { AttestedNetwork, beginning, type Flaws, image, otherImage, quoteFor } from '../roles/testing/attested-network.ts'
-import type { RootConfig } from '../ton/root-config.ts'
-import { PeerWatch } from './checks/seen-peer.ts'
-import { type CheckedNetwork, usedBy } from './checks/used-connection.ts'
-import { dialByContract, workerPolicyOf } from './network-attestation.ts'
-import type { OpenedNetwork } from './opened-backend.ts'
+import { beginning, type Flaws, image, otherImage, quoteFor } from '../roles/testing/attested-network.ts'
+import { usedBy } from './checks/used-connection.ts'
 import { openedLevels } from './opened-levels.ts'
 import { receiptAttestation } from './receipt-attestation.ts'
+import { AttestedScene } from './testing/attested-scene.ts'
 import { verifyEvidence } from './verify/evidence.ts'
 import { attestationLines, checkAttestation } from './verify/receipt-attestation.ts'
 
 const { roots } = evidenceWith()
 const oldSource = { endpoint: 'http://127.0.0.1:1', block: { seqno: 7, timeMs: Date.now() - 3_600_000 } }
 
-/** The app's level in such a network. */
-class Scene extends AttestedNetwork {
-  readonly network: OpenedNetwork & { readonly live: Signal<(CheckedNetwork & { topUps: { refill(): Promise<void> } }) | null> }
-  readonly levels: ReturnType<typeof openedLevels>
-  readonly keeper: SealKeeper
-
-  constructor() {
-    super()
-    this.network = {
-      name: 'Sealed',
-      failure: new Signal(null),
-      live: new Signal<(CheckedNetwork & { topUps: { refill(): Promise<void> } }) | null>(null),
-      seen: new Signal({ root: { config: this.root } }),
-    }
-    this.levels = openedLevels(this.network, this.quotes, () => undefined)
-    const [, checker] = this.levels.checkers
-    if (checker?.level !== 'attested') throw new Error('no checker of the attested level')
-    this.keeper = new SealKeeper({ checker })
-    this.closers.push(
-      () => this.levels.close(),
-      () => this.keeper.close(),
-    )
-  }
-
-  override async start(flaws: Flaws = {}): Promise<void> {
-    await super.start(flaws)
-    const peers = new PeerWatch()
-    const root = (): RootConfig | null => this.root.value
-    const client = new Client({
-      root: this.root,
-      owner: goldenWallet,
-      money: undefined,
-      masterSecret: new Uint8Array(32).fill(1),
-      database: this.database('client', clientMigrations),
-      dial: dialByContract({ powThread: this.entries.powThread, root: this.root, quotes: this.quotes, see: peers.see }),
-      dialChecksImageHashes: true,
-      workerPolicy: () => workerPolicyOf(root(), this.quotes),
-      logger: silentLogger,
-      reconnectMs: 50,
-    })
-    client.start()
-    this.closers.push(() => client.stop())
-    this.network.live.set({ client, peers, root: { config: this.root }, topUps: { refill: async () => undefined } })
-  }
-
-  get attested() {
-    const backend = this.levels.backends.find(({ level }) => level === 'attested')
-    return backend ?? expect.unreachable('no backend')
-  }
-
-  /** The seal once it is judged, of a worker whose key the proxy knows. */
-  async seal() {
-    await expect.poll(() => this.attested.state.value, { timeout: 20_000 }).toMatchObject({ state: 'ready' })
-    await expect
-      .poll(
-        async () => {
-          const { client } = this.network.live.value ?? expect.unreachable('not live')
-          const { workers, refused } = await client.toldWorkers('Qwen/Qwen3-8B')
-          return workers.length + refused.length
-        },
-        { timeout: 20_000 },
-      )
-      .toBe(this.workers)
-    this.keeper.checkAgain()
-    await expect.poll(() => this.keeper.state.value.phase, { timeout: 20_000 }).toMatch(/earned|failed/)
-    return this.keeper.state.value
-  }
-
-  async ask(backend = this.attested): Promise<string> {
-    let text = ''
-    const never = AbortSignal.timeout(30_000)
-    for await (const event of backend.answer([{ role: 'user', content: 'The canary sings' }], never, this.keeper.permit))
-      if (event.type === 'text') text += event.text
-    return text
-  }
-}
-
-const begin = beginning(() => new Scene())
+const begin = beginning(() => new AttestedScene())
 
 type Rows = readonly (readonly [string, 'passed' | 'failed' | 'not-checked'])[]
 const rowsOf = (seal: SealState): Rows => {
@@ -236,6 +150,7 @@ describe('the level Attested network', () => {
     expect(await scene.seal()).toMatchObject({ phase: 'earned' })
     const good = scene.root.value ?? expect.unreachable('no root')
     const signal = AbortSignal.timeout(30_000)
+    const verifiedAtMs = scene.nowMs
     let receipt: Promise<Receipt | undefined> | undefined
     for await (const event of scene.attested.answer([{ role: 'user', content: 'hi' }], signal, scene.keeper.permit)) {
       if (event.type === 'text' && scene.root.value === good) {
@@ -246,7 +161,7 @@ describe('the level Attested network', () => {
     }
     expect(scene.root.value?.source?.block?.seqno).toBe(99)
     expect((await receipt)?.attestation).toMatchObject({
-      worker: { imageHash: image, verifiedAtMs: syntheticNowMs },
+      worker: { imageHash: image, verifiedAtMs },
       listed: { block: 77, endpoints: ['http://127.0.0.1:1'] },
     })
   })

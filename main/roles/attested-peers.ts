@@ -6,7 +6,7 @@ import { readKeyHex } from '../protocol/sealed/direct/worker-key.ts'
 import type { SealedWorker } from '../protocol/sealed/outcome.ts'
 import type { Peer } from '../protocol/wire/peer.ts'
 import type { RootConfig } from '../ton/root-config.ts'
-import { listingOf } from './root-listing.ts'
+import { type ListingSource, listingOf } from './root-listing.ts'
 
 /**
  * Why something may not carry or read what is for attested machines alone: the level "Attested network" of the app, and `--seal attested` of a client of
@@ -17,12 +17,16 @@ export interface Objection {
   readonly sentence: Sentence
 }
 
+/** What of a network contract decides. */
+export type ListedRoot = ListingSource &
+  Pick<RootConfig, 'modelHashes'> & { readonly params: Pick<RootConfig['params'], 'isTest'> }
+
 type Rules = Pick<MembershipRules, 'nowMs' | 'mostAgeMs'>
 
 /** All reasons why a proxy may not carry it; empty when it may. Its quote was verified when it was dialled. */
 export function proxyObjections(
   { quote, imageHash }: Pick<Peer, 'imageHash'> & { readonly quote?: Peer['quote'] | undefined },
-  root: RootConfig | null,
+  root: ListedRoot | null,
   rules: Rules,
 ): readonly Objection[] {
   const test: readonly Objection[] = root?.params.isTest
@@ -42,7 +46,7 @@ export function proxyObjections(
  * All reasons why a worker may not read it; empty when it may. Its quote was verified when its key was told. What only attested software could say is no
  * matter of a worker that has none.
  */
-export function workerObjections(worker: SealedWorker, root: RootConfig | null, rules: Rules): readonly Objection[] {
+export function workerObjections(worker: SealedWorker, root: ListedRoot | null, rules: Rules): readonly Objection[] {
   const { attestation, model } = worker
   if (attestation.kind !== 'tdx') return [unattested]
   const isListed = root?.modelHashes.has(createHash('sha256').update(model).digest('hex')) ?? false
@@ -88,7 +92,7 @@ export const gpuOf = ({ signedKey }: SealedWorker) => readKeyHex(signedKey).gpu
 function listingObjections(
   imageHash: Uint8Array,
   part: MembershipRules['part'],
-  root: RootConfig | null,
+  root: ListedRoot | null,
   rules: Rules,
 ): readonly Objection[] {
   try {

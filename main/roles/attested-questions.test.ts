@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { createLogger } from '../base/logger.ts'
 import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
-import { syntheticQuote, syntheticVerifier } from '../protocol/attestation/testing/manipulated-peers.ts'
+import { syntheticQuote } from '../protocol/attestation/testing/manipulated-peers.ts'
 import type { VerifiedQuote } from '../protocol/attestation/verify-quote.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { type ClientSeal, startClientRole } from './client-role.ts'
-import { AttestedNetwork, beginning, type Flaws, image, isOfOtherProxy, otherImage } from './testing/attested-network.ts'
+import { AttestedNetwork, beginning, type Flaws, image, isOfOtherProxy, judgeAt, otherImage } from './testing/attested-network.ts'
 
 const model = 'Qwen/Qwen3-8B'
 const secret = 'The canary sings'
@@ -19,7 +19,7 @@ class Scene extends AttestedNetwork {
   #url = ''
   /** Clock by which the client judges the quote of its proxy. */
   proxyNowMs = this.nowMs
-  readonly #ofProxy = syntheticVerifier({ now: () => this.proxyNowMs })
+  readonly #ofProxy = judgeAt(() => this.proxyNowMs)
   #proxyQuote: Buffer | undefined
 
   constructor(seal: ClientSeal = 'attested') {

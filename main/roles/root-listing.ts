@@ -6,8 +6,14 @@ import type { RootConfig } from '../ton/root-config.ts'
 export const mostAgeOf = (root: RootConfig | null): Pick<MembershipRules, 'mostAgeMs'> =>
   root?.source === undefined ? { mostAgeMs: Number.POSITIVE_INFINITY } : {}
 
+/** What a listing is made of. */
+export type ListingSource = Pick<
+  RootConfig,
+  'proxyHashes' | 'workerHashes' | 'keyManager' | 'address' | 'readAtMs' | 'source' | 'disputed'
+>
+
 /** The lists of a network contract, as they were read. */
-export function listingOf(root: RootConfig): RootListing {
+export function listingOf(root: ListingSource): RootListing {
   const { proxyHashes, workerHashes, keyManager, address, readAtMs, source, disputed } = root
   return {
     proxyHashes,

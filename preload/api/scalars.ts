@@ -6,8 +6,8 @@ export const nano = z.codec(z.string().regex(/^-?\d{1,30}$/), z.bigint(), {
   encode: (value) => value.toString(),
 })
 
-/** Unix time in milliseconds. */
-export const timeMs = z.number().int().nonnegative()
+/** Unix time in milliseconds, up to the last that a `Date` knows (ECMAScript, "Time Values and Time Range"). */
+export const timeMs = z.number().int().nonnegative().max(8.64e15)
 
 /** A TON address in its user-friendly form, as shown to people. */
 export const addressText = z.string().min(1).max(80)

@@ -7,12 +7,15 @@ import { Signal, type Watchable } from '../../base/signal.ts'
 import type { Findings, LevelChecker } from './checker.ts'
 import { freshMs, newSeal, type Refusal, type SealEffect, type SealEvent, type SealMachine, step } from './seal-machine.ts'
 
+/** A check that takes longer has failed. */
+export const checkLimitMs = 30_000
+
 export interface SealKeeperOptions {
   readonly checker: LevelChecker
   readonly logger?: Logger
   /** Unix time in ms. */
   readonly now?: () => number
-  /** A check that takes longer has failed; 30 s. */
+  /** A check that takes longer has failed; `checkLimitMs`. */
   readonly mostCheckMs?: number
 }
 
@@ -51,7 +54,7 @@ export class SealKeeper {
   #ageTimer: NodeJS.Timeout | undefined
   #lastWish = 0
 
-  constructor({ checker, logger = silentLogger, now = Date.now, mostCheckMs = 30_000 }: SealKeeperOptions) {
+  constructor({ checker, logger = silentLogger, now = Date.now, mostCheckMs = checkLimitMs }: SealKeeperOptions) {
     this.level = checker.level
     this.#checker = checker
     this.#logger = logger

@@ -1,10 +1,19 @@
 import type { CheckRow, EvidenceItem, Sentence } from '../../../preload/api/privacy.ts'
 import type { ClientConnectionState } from '../../client/state.ts'
+import type { ListedRoot } from '../../roles/attested-peers.ts'
 import { type Dispute, disputeText, endpointsThat } from '../../ton/root-agreement.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import { evidence, passed, rowFailed, said } from './rows.ts'
 import type { SeenPeer } from './seen-peer.ts'
-import type { Used } from './used-connection.ts'
+
+/** What the rows and the evidence tell of a registry that was read. */
+export type ReadRoot = ListedRoot & Pick<RootConfig, 'version'>
+
+/** What they tell of a connection. */
+export interface UsedLink {
+  readonly link: Pick<ClientConnectionState, 'endpoint' | 'proxyContract' | 'clientContract'>
+  readonly peer: Pick<SeenPeer, 'key' | 'quote' | 'imageHash'>
+}
 
 /** Older readings of the registry say nothing about now. */
 const mostRootAgeMs = 600_000
@@ -18,7 +27,7 @@ export const statements = {
   worker: said('The worker and its model', { code: 'check-worker' }),
 } as const
 
-export function channelRow({ key, quote }: SeenPeer): CheckRow {
+export function channelRow({ key, quote }: UsedLink['peer']): CheckRow {
   if (key === undefined)
     return rowFailed('channel', statements.channel, said('The connection has no encryption.', { code: 'check-channel-plain' }))
   if (quote !== undefined)
@@ -88,7 +97,7 @@ export function readThrough(source: RootConfig['source']): {
 }
 
 /** Proxy and contracts of a connection, and the registry as it was read. */
-export function connectionEvidence(used: Used, root: RootConfig | null, policy: 'any' | 'tdx'): EvidenceItem[] {
+export function connectionEvidence(used: UsedLink, root: ReadRoot | null, policy: 'any' | 'tdx'): EvidenceItem[] {
   const { link, peer } = used
   return [
     evidence('proxy', 'mono', said('Proxy', { code: 'evidence-proxy' }), link.endpoint),
@@ -101,7 +110,7 @@ export function connectionEvidence(used: Used, root: RootConfig | null, policy: 
   ]
 }
 
-function contractEvidence({ proxyContract, clientContract }: ClientConnectionState): EvidenceItem[] {
+function contractEvidence({ proxyContract, clientContract }: UsedLink['link']): EvidenceItem[] {
   return [
     ...(proxyContract
       ? [
@@ -126,7 +135,7 @@ function contractEvidence({ proxyContract, clientContract }: ClientConnectionSta
   ]
 }
 
-function rootEvidence({ address, version, readAtMs, source, disputed }: RootConfig): EvidenceItem[] {
+function rootEvidence({ address, version, readAtMs, source, disputed }: ReadRoot): EvidenceItem[] {
   const block = source?.block
   return [
     evidence('registry', 'mono', said('Registry', { code: 'evidence-registry' }), address.toString()),

@@ -2,6 +2,7 @@ import { Failure } from '../../base/failure.ts'
 import { follow, Signal, type Watchable } from '../../base/signal.ts'
 import type { ClientConnectionState } from '../../client/state.ts'
 import type { PacketConnection } from '../../protocol/wire/connection.ts'
+import type { RootConfig } from '../../ton/root-config.ts'
 import type { LiveNetwork } from '../app-network.ts'
 import type { SeenPeer } from './seen-peer.ts'
 
@@ -21,9 +22,17 @@ export function usedBy(network: CheckedNetwork | null): Used | undefined {
   const peer = link?.wire && network?.peers.of(link.wire)
   if (link?.phase !== 'ready' || !peer) return undefined
   const root = network?.root.config.value
-  // What was checked before the contract's owner changed it, or endpoints disagreed about it, is not checked any more.
+  return { name: nameOf(link.endpoint, peer, root ?? null), link, peer }
+}
+
+/** Name of a connection. What was checked before the contract's owner changed it, or endpoints disagreed about it, is not checked any more. */
+export function nameOf(
+  endpoint: string,
+  { count, key }: Pick<SeenPeer, 'count' | 'key'>,
+  root: Pick<RootConfig, 'version' | 'disputed'> | null,
+): string {
   const contract = `v${root?.version ?? '?'}${root?.disputed === undefined ? '' : ' disputed'}`
-  return { name: `${link.endpoint} #${peer.count} ${peer.key ?? 'plain'} ${contract}`, link, peer }
+  return `${endpoint} #${count} ${key ?? 'plain'} ${contract}`
 }
 
 /**

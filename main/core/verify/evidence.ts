@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { z } from 'zod'
 import { Failure } from '../../base/failure.ts'
 import { type EvidenceFile, evidenceFile } from '../../chat/privacy/evidence-file.ts'
 import { objection } from '../../chat/privacy/judge.ts'
@@ -7,6 +6,7 @@ import { imageHash } from '../../protocol/attestation/image-hash.ts'
 import type { TrustedRoots } from '../../protocol/attestation/intel-chain.ts'
 import { verifyQuoteEvidence } from '../../protocol/attestation/quote-evidence.ts'
 import { type ReadKey, readKeyHex } from '../../protocol/sealed/direct/worker-key.ts'
+import { checkAttested } from './attested-evidence.ts'
 import { plain } from './plain.ts'
 
 /**
@@ -15,8 +15,7 @@ import { plain } from './plain.ts'
  * @param json from anywhere
  * @param roots trusted root keys; Intel's, unless given
  * @returns lines for a person
- * @throws Failure `evidence-malformed`, `verdict-differs`, or an `AttestationError`; where the attested level is earned, `quote-missing` without a quote for
- *   the proxy's key and for each key of a worker, and `image-unlisted` for one whose image is not in the lists of the file
+ * @throws Failure `evidence-malformed`, `verdict-differs`, or an `AttestationError`; where the attested level is earned, as `checkAttested`
  */
 export function verifyEvidence(json: unknown, roots?: TrustedRoots): string[] {
   if (kindOf(json) === 'tdx-quote') return quoteLines(json, [], roots)
@@ -28,17 +27,11 @@ export function verifyEvidence(json: unknown, roots?: TrustedRoots): string[] {
   const quotes = quotesIn(inputs)
   const workers = statementsIn(inputs)
   const keys = [...keysIn(report), ...workers]
-  if (level === 'attested' && verdict === 'earned') {
-    const proxies = keysIn({ ...report, evidence: report.evidence.filter(({ id }) => id === 'proxy-key') })
-    const lists = listsIn(inputs)
-    const proven = quotes.map((quote) => verifyQuoteEvidence(quote, roots).body.measured)
-    requireQuotes('proxy', proxies, proven, lists.proxyHashes)
-    requireQuotes('worker', workers, proven, lists.workerHashes)
-  }
+  const rows = level === 'attested' && verdict === 'earned' ? attestedRows(report, inputs, quotes, roots) : report.rows
   return [
     ...quotes.flatMap((quote) => quoteLines(quote, keys, roots)),
     `The verdict “${verdict}” of level “${level}” follows from the rows of the file, checked at ${new Date(report.checkedAtMs).toISOString()}:`,
-    ...report.rows.map(rowLine),
+    ...rows.map(rowLine),
     ...registryLines(report),
     ...(quotes.length === 0
       ? ['NOT PROVEN: there is no attestation in this evidence. The rows are the word of the computer that saved the file.']
@@ -46,36 +39,14 @@ export function verifyEvidence(json: unknown, roots?: TrustedRoots): string[] {
   ]
 }
 
+/** The level rests on both machines. */
+function attestedRows(report: EvidenceFile['report'], inputs: unknown, quotes: readonly unknown[], roots?: TrustedRoots) {
+  if (quotes.length === 0)
+    throw new Failure('quote-missing', 'Its level rests on attested hardware, and there is no attestation in it.')
+  return checkAttested(report, inputs, roots)
+}
+
 type Measured = ReturnType<typeof verifyQuoteEvidence>['body']['measured']
-
-/** The lists of the network contract that the file says it was compared with. */
-function listsIn(inputs: unknown): { readonly proxyHashes: readonly string[]; readonly workerHashes: readonly string[] } {
-  const parsed = z.object({ registry: lists }).safeParse(inputs)
-  return parsed.success ? parsed.data.registry : { proxyHashes: [], workerHashes: [] }
-}
-
-const lists = z.object({ proxyHashes: z.array(z.string()), workerHashes: z.array(z.string()) })
-
-/** The level rests on both machines: each key that the file names must have its own quote, of an image that the file lists. */
-function requireQuotes(
-  part: 'proxy' | 'worker',
-  keys: readonly BoundTo[],
-  quotes: readonly Measured[],
-  listed: readonly string[],
-): void {
-  if (keys.length === 0)
-    throw new Failure('quote-missing', `Its level rests on attested hardware, and it names no key of a ${part}.`)
-  for (const key of keys) {
-    const own = quotes.filter((quote) => isFor(key, quote))
-    if (own.length === 0)
-      throw new Failure(
-        'quote-missing',
-        `Its level rests on attested hardware, and it has no attestation for a key of its ${part}.`,
-      )
-    if (!own.some((quote) => listed.includes(Buffer.from(imageHash(quote)).toString('hex'))))
-      throw new Failure('image-unlisted', `What the ${part} runs is not in the lists of this evidence.`)
-  }
-}
 
 const isFor = ({ bytes }: BoundTo, { reportData }: Measured): boolean =>
   createHash('sha512').update(bytes).digest().equals(reportData)

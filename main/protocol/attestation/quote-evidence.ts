@@ -11,7 +11,7 @@ const schema = z.strictObject({
   quote: z.base64().max(64 * 1024),
   collateral: collateralSchema,
   /** Unix ms. */
-  verifiedAtMs: z.int().min(0),
+  verifiedAtMs: z.int().min(0).max(8.64e15),
 })
 
 export type QuoteEvidence = z.input<typeof schema>

@@ -10,6 +10,9 @@ export interface QuoteJudge {
   verify(quote: Uint8Array): Promise<VerifiedQuote>
 }
 
+/** No verification counts for longer: an hour. */
+export const rememberedMs = 3_600_000
+
 export interface QuoteVerifierOptions {
   readonly collateral: CollateralSource
   /** Trusted root keys; Intel's, unless given. */
@@ -18,7 +21,7 @@ export interface QuoteVerifierOptions {
   readonly now?: () => number
   /** Verified quotes that are remembered; 1000. */
   readonly mostRemembered?: number
-  /** How long one is remembered at most: a newer word of Intel's is heard after it. An hour. */
+  /** How long one is remembered at most: a newer word of Intel's is heard after it. `rememberedMs`. */
   readonly rememberMs?: number
 }
 
@@ -85,7 +88,7 @@ export class QuoteVerifier implements QuoteJudge {
   }
 
   #remember(verified: VerifiedQuote): void {
-    const { mostRemembered = 1_000, rememberMs = 3_600_000 } = this.#options
+    const { mostRemembered = 1_000, rememberMs = rememberedMs } = this.#options
     const untilMs = Math.min(verified.verifiedAtMs + rememberMs, verified.collateral.expiresAtMs)
     this.#remembered.set(verified.quoteDigest, { verified, untilMs })
     for (const oldest of this.#remembered.keys()) {

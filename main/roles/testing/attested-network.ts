@@ -13,7 +13,7 @@ import { imageHash } from '../../protocol/attestation/image-hash.ts'
 import { readQuote } from '../../protocol/attestation/quote.ts'
 import { QuoteVerifier } from '../../protocol/attestation/quote-verifier.ts'
 import { syntheticImageHash, syntheticQuote } from '../../protocol/attestation/testing/manipulated-peers.ts'
-import { evidenceWith, goodWorld, syntheticNowMs } from '../../protocol/attestation/testing/synthetic-intel.ts'
+import { evidenceWith, goodWorld } from '../../protocol/attestation/testing/synthetic-intel.ts'
 import type { GpuClaim, SealingIdentity } from '../../protocol/sealed/direct/worker-key.ts'
 import { identity, owner } from '../../protocol/sealed/testing/sealing-scene.ts'
 import { securePort } from '../../proxy/ports.ts'
@@ -26,7 +26,9 @@ import { modelName } from '../../worker/testing/worker-peer.ts'
 import { Worker } from '../../worker/worker.ts'
 import { sealingMachine } from '../attesting.ts'
 
-const { collateral, roots } = evidenceWith()
+/** Quotes, keys and readings of the contract are held against each other: all are of one clock. */
+const beganMs = Date.now()
+const { collateral, roots } = evidenceWith(undefined, beganMs)
 const entries = childEntries(new URL('./attested-network.ts', import.meta.url).href)
 /** What proxy and worker run. */
 export const image = Buffer.from(syntheticImageHash).toString('hex')
@@ -34,7 +36,7 @@ export const image = Buffer.from(syntheticImageHash).toString('hex')
 export const quoteFor = (reportData: Uint8Array): Uint8Array =>
   evidenceWith(({ quote }) => {
     quote.reportData = reportData
-  }).quote
+  }, beganMs).quote
 const register = new Uint8Array(48).fill(0x20)
 const otherRtmrs = [register, register, register, register] as const
 /** What another proxy runs: a quote for its key, and its image. */
@@ -42,13 +44,16 @@ export const otherProxyQuote = (publicKey: Uint8Array): Uint8Array =>
   evidenceWith(({ quote }) => {
     quote.reportData = new Uint8Array(createHash('sha512').update(publicKey).digest())
     quote.rtmrs = [...otherRtmrs]
-  }).quote
+  }, beganMs).quote
 export const otherImage = Buffer.from(
   imageHash({ ...goodWorld().quote, rtmrs: otherRtmrs, reportData: new Uint8Array(64) }),
 ).toString('hex')
 export const isOfOtherProxy = (quote: Uint8Array): boolean =>
   Buffer.compare(readQuote(quote).body.measured.rtmrs[0], register) === 0
 const otherSeed = Buffer.alloc(32, 9)
+/** Judges them, by a clock that starts at about now. */
+export const judgeAt = (now: () => number): QuoteVerifier =>
+  new QuoteVerifier({ collateral: { with: async (_platform, use) => use(collateral) }, roots, now })
 const tee = { kind: 'tdx-guest', sentence: '' } as const
 
 /** What is wrong with a network; nothing where left out. */
@@ -89,14 +94,8 @@ export class AttestedNetwork {
   readonly folder = mkdtempSync(join(tmpdir(), 'cocoon-attested-'))
   readonly entries = entries
   /** Clock of whoever judges quotes. */
-  nowMs = syntheticNowMs
-  readonly quotes = new QuoteVerifier({
-    collateral: {
-      with: async (_platform, use) => use(collateral),
-    },
-    roots,
-    now: () => this.nowMs,
-  })
+  nowMs = beganMs
+  readonly quotes = judgeAt(() => this.nowMs)
   /** What clients read. */
   readonly root = new Signal<RootConfig | null>(null)
   readonly backend = new ScriptedBackend()

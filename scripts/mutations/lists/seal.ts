@@ -8,6 +8,8 @@ const byWorker = (what: string): string => `a sealed answer by a worker that sen
 
 const moving =
   'a client with --seal attested leaves a proxy that is listed no more, and one whose quote holds no more, for another; without one it says why until there is one'
+const saved = (what: string): string => `saved evidence is refused when it earned the attested level ${what}`
+const saidOtherwise = 'saved evidence is refused when a row or a value says otherwise than its inputs'
 
 /** What stands between a wish and its sending, and what is believed of saved files: seals, pinned keys, sealed answers, evidence, receipts. */
 export const mutations: readonly Mutation[] = [
@@ -199,36 +201,6 @@ export const mutations: readonly Mutation[] = [
       'report.rows.length < 0',
     ],
     [
-      'no quote',
-      'saved evidence is refused when it earned the attested level without a quote, or hides one where nobody looks',
-      "if (level === 'attested' && verdict === 'earned') {",
-      'if (quotes.length < 0) {',
-    ],
-    [
-      'a key of a proxy',
-      'saved evidence is refused when it earned the attested level and names no key of a proxy',
-      'if (keys.length === 0)',
-      'if (keys.length < 0)',
-    ],
-    [
-      'a quote for each key',
-      'saved evidence is refused when it earned the attested level without a quote for the worker’s key',
-      'if (own.length === 0)',
-      'if (own.length < 0)',
-    ],
-    [
-      'a quote of its own',
-      'saved evidence is refused when it earned the attested level without a quote for the proxy’s key',
-      'quotes.filter((quote) => isFor(key, quote))',
-      'quotes.filter(() => key !== undefined)',
-    ],
-    [
-      'an image in its list',
-      'saved evidence is refused when it earned the attested level without the worker’s image in its list',
-      'if (!own.some(',
-      'if (listed === undefined && !own.some(',
-    ],
-    [
       'depth',
       'saved evidence is refused when it earned the attested level without a quote, or hides one where nobody looks',
       "throw new Failure('evidence-malformed', 'The inputs of this evidence are nested too deeply.')",
@@ -241,6 +213,70 @@ export const mutations: readonly Mutation[] = [
       '.equals(reportData) || bytes.length > 0',
     ],
     ['text', 'saved evidence cannot print lines of its own', 'plain(statement.text)', 'statement.text'],
+    [
+      'all of it',
+      saved('without a quote for the worker’s key'),
+      "level === 'attested' && verdict === 'earned' ? attestedRows",
+      "level === 'attested' && verdict !== 'earned' ? attestedRows",
+    ],
+    [
+      'no quote',
+      'saved evidence is refused when it earned the attested level without a quote, or hides one where nobody looks',
+      'if (quotes.length === 0)\n    throw',
+      'if (quotes.length < 0)\n    throw',
+    ],
+  ]),
+  ...of('main/core/verify/attested-evidence.ts', 'main/core/verify/evidence.test.ts', [
+    [
+      'a key of a proxy',
+      'saved evidence is refused when it earned the attested level and names no key of a proxy',
+      'if (key === undefined || !hash.safeParse(key).success)',
+      'if (key === null)',
+    ],
+    ['a key of a worker', saved('without a key of a worker'), 'if (workers.length === 0)', 'if (workers.length < 0)'],
+    [
+      'a quote of its own',
+      saved('without a quote for the proxy’s key'),
+      '.equals(quote.body.measured.reportData)) throw missing',
+      '.equals(quote.body.measured.reportData) && bytes.length === 0) throw missing',
+    ],
+    [
+      'the quote of the key',
+      'saved evidence is refused when its key was signed by another than its owner, or its quote is not the one that the key came with',
+      '!Buffer.from(key.quote).equals(quote.evidence.quote)',
+      'key.quote.length === 0',
+    ],
+    [
+      'signature of the owner',
+      'saved evidence is refused when its key was signed by another than its owner, or its quote is not the one that the key came with',
+      'verifyKey(key, {',
+      'void ({',
+    ],
+    [
+      'image of the proxy',
+      saved('without the proxy’s image in its list'),
+      'refuse(proxyObjections(peer, root, { nowMs: judgedAtMs }))',
+      '',
+    ],
+    [
+      'image and model of the worker',
+      saved('without the worker’s model in its list'),
+      'refuse(workerObjections(worker, root, { nowMs }))',
+      '',
+    ],
+    ['time of the check', saved('without the time of its check'), ' || checkedAtMs - judgedAtMs > checkLimitMs', ''],
+    ['time of the block', saved('without a block of that time'), '!within(judgedAtMs - blockTimeMs, mostRootAgeMs) || ', ''],
+    [
+      'time of the reading',
+      saved('without a reading of that time'),
+      ' || !within(judgedAtMs - readAtMs, mostRootAgeMs + clockMs)',
+      '',
+    ],
+    ['a time ahead', saved('without a reading of before'), 'ageMs >= -clockMs && ', ''],
+    ['time of a quote', saved('without the time of its quote'), 'if (!quotes.every(isOfThen))', 'if (quotes.length < 0)'],
+    ['rows', saidOtherwise, '!isDeepStrictEqual(report.rows.map(rowWithoutText),', 'isDeepStrictEqual([],'],
+    ['values', saidOtherwise, '!isDeepStrictEqual(items(report.evidence),', 'isDeepStrictEqual([0],'],
+    ['connection', saidOtherwise, '{ version: registry.version }))\n', '{ version: registry.version }) && count === 0)\n'],
   ]),
   ...of('main/core/verify/receipt.ts', 'main/core/verify/receipt.test.ts', [
     [
