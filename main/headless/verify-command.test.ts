@@ -2,11 +2,13 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { beginCell } from '@ton/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeEvidence } from '../chat/privacy/evidence-file.ts'
 import { goodFindings } from '../chat/testing/controlled-checker.ts'
 import { digestOf } from '../core/verify/receipt.ts'
-import { sampleReceipt } from '../core/verify/testing/sample-receipt.ts'
+import { contractFor, payment, sampleReceipt, seed } from '../core/verify/testing/sample-receipt.ts'
+import { localParams } from '../localnet/genesis.ts'
 import type { LocalChain } from '../localnet/local-chain.ts'
 import { startChain } from '../localnet/testing.ts'
 import { intelRoots } from '../protocol/attestation/intel-chain.ts'
@@ -50,6 +52,23 @@ describe('the status of cocoon-desktop verify', () => {
       status: 1,
       output: expect.stringContaining('shows no charge yet that covers it'),
     })
+  })
+
+  it('is 3 for a receipt whose contract has a code that nobody knows, and what the contract takes is not proven then', async () => {
+    const code = beginCell().storeUint(0xdeadbeef, 32).endCell()
+    const contract = contractFor(seed(7), { ...localParams, codes: { ...localParams.codes, client: code } })
+    const forged = { ...sampleReceipt, contract, signed: { tokens: '2500', boc: payment(2500n, seed(7), contract.address) } }
+    const { status, output } = await run(fileOf({ ...forged, digest: digestOf(forged) }))
+    expect(status).toBe(3)
+    const [proven, unproven] = output.split('NOT PROVEN by it:')
+    expect(proven).not.toContain('takes charges')
+    expect(unproven).toContain(
+      `takes charges signed by the key ${contract.proxyKey} alone: its code ${code.hash().toString('hex')}`,
+    )
+    expect(unproven).toContain(`belong to the network ${sampleReceipt.chain.root}`)
+    const known = (await run(fileOf(receipt))).output.split('NOT PROVEN by it:')
+    expect(known[0]).toContain('takes charges')
+    expect(known[1]).toContain(`belong to the network ${sampleReceipt.chain.root}`)
   })
 
   it('is the worst of all for receipts of one question, each judged for itself', async () => {

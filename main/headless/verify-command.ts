@@ -20,8 +20,12 @@ Verifies a file that the app saved. It needs neither the app nor, without --chai
   evidence    What a check of a level found; a TDX quote in it is verified again, as of its time.
 
 Exit code 0: everything that the file can prove is proven. 1: a failure, named on the first line of its answer; or the chain shows no charge.
-2: wrong use. 3: nothing is wrong with the file, and nothing is proven by it, as there is no attestation in it.
+2: wrong use. 3: nothing is wrong with the file, and it does not prove what it is for:
+there is no attestation in the evidence, or the code of the receipt's contract is not known.
 `
+
+/** Of the process, beside 0 (`help`). */
+const statuses = { refused: 1, misused: 2, unknown: 3 } as const
 
 const mostFileBytes = 4 << 20
 
@@ -38,20 +42,20 @@ export async function verifyCommand(
   const given = readArguments(args)
   if (given instanceof Error) {
     print(`${given.message}\n\n${help}`)
-    return 2
+    return statuses.misused
   }
   const { values, positionals } = given
   const [file] = positionals
   if (values.help || file === undefined || positionals.length > 1) {
     print(help)
-    return values.help ? 0 : 2
+    return values.help ? 0 : statuses.misused
   }
   try {
     const json = readJson(file)
     const all = receiptsIn(json)
     if (all === undefined && values.chain !== undefined) {
       print('Only a receipt has a charge that --chain could look for.')
-      return 2
+      return statuses.misused
     }
     const { lines, status } = all === undefined ? aboutEvidence(json, roots) : await aboutReceipts(all, values.chain)
     for (const line of lines) print(line)
@@ -91,7 +95,7 @@ interface Told {
 
 function aboutEvidence(json: unknown, roots: TrustedRoots): Told {
   const lines = verifyEvidence(json, roots)
-  return { lines, status: lines.some((line) => line.startsWith('PROVEN')) ? 0 : 3 }
+  return { lines, status: lines.some((line) => line.startsWith('PROVEN')) ? 0 : statuses.unknown }
 }
 
 /** Of a file with one receipt, or with those of all answers to one question; undefined for anything else. */
@@ -130,31 +134,38 @@ async function judged(receipt: unknown, endpoint: string | undefined): Promise<T
 
 function refusal(thrown: unknown): Told {
   const message = plain(asError(thrown).message)
-  return { lines: [thrown instanceof Failure ? `NOT PROVEN (${thrown.code}): ${message}` : `NOT PROVEN: ${message}`], status: 1 }
+  return {
+    lines: [thrown instanceof Failure ? `NOT PROVEN (${thrown.code}): ${message}` : `NOT PROVEN: ${message}`],
+    status: statuses.refused,
+  }
 }
 
 async function aboutReceipt(proven: ProvenReceipt, endpoint: string | undefined): Promise<Told> {
-  const { receipt, contract, signedTokens, totalAfter } = proven
+  const { receipt, contract, codeHash, isCodeKnown, signedTokens, totalAfter } = proven
   const seal = sealLines(receipt)
+  const taking = `he contract ${contract.toString()} takes charges signed by the key ${receipt.contract.proxyKey} alone`
   const lines = [
     'PROVEN from the file alone:',
-    `  The contract ${contract.toString()} takes charges signed by the key ${receipt.contract.proxyKey} alone.`,
-    `  That key signed a total of ${signedTokens} adjusted tokens, which covers the ${totalAfter} up to and with this answer.`,
+    ...(isCodeKnown ? [`  T${taking}.`] : []),
+    `  The key ${receipt.contract.proxyKey} signed a total of ${signedTokens} adjusted tokens, which covers the ${totalAfter} up to and with this answer.`,
     `  ${receipt.tokens.total} adjusted tokens at ${receipt.pricePerToken} nanoton are ${receipt.cost} nanoton; the price is that of the contract.`,
     ...seal.proven,
     'NOT PROVEN by it:',
+    ...(isCodeKnown ? [] : [`  That t${taking}: its code ${codeHash} is none that this version knows.`]),
+    `  That owner, proxy and terms of the contract belong to the network ${plain(receipt.chain.root)}: nothing that was signed names it.`,
     `  What was asked and answered: signature and chain cover totals only. Hashes, model, time and the ${receipt.tokens.total} tokens of this one`,
     '  answer are the word of the computer that saved the file.',
     ...seal.unproven,
     ...attestationLines(receipt),
   ]
   const notAsked = 'The chain was not asked; --chain <endpoint> looks for the charge.'
-  if (endpoint === undefined) return { lines: [...lines, notAsked], status: 0 }
+  const status = isCodeKnown ? 0 : statuses.unknown
+  if (endpoint === undefined) return { lines: [...lines, notAsked], status }
   const charge = await findCharge(httpChain({ kind: receipt.chain.network, endpoint, logger: silentLogger }), proven)
   if (charge === null) return { lines: [...lines, `The chain (${endpoint}) shows no charge yet that covers it.`], status: 1 }
   const found = [
     `The chain (${endpoint}, no block proof checked) shows the charge that covers it:`,
     `  transaction ${charge.transaction} of ${new Date(charge.timeMs).toISOString()}, total ${charge.tokens} adjusted tokens.`,
   ]
-  return { lines: [...lines, ...found], status: 0 }
+  return { lines: [...lines, ...found], status }
 }

@@ -1,6 +1,8 @@
+import { beginCell } from '@ton/core'
 import { describe, expect, it } from 'vitest'
 import { publicKeyOfSeed } from '../../../contracts/signed.ts'
 import type { Receipt } from '../../../preload/api/receipt.ts'
+import { localParams } from '../../localnet/genesis.ts'
 import { digestOf, verifyReceipt } from './receipt.ts'
 import { contractFor, payment, place, sampleReceipt, seed } from './testing/sample-receipt.ts'
 
@@ -90,6 +92,17 @@ describe('a receipt', () => {
     ],
   ])('with %s is refused as %s, whatever its digest', (_, name, change) => {
     expect(() => verifyReceipt(forged(change))).toThrow(code(name))
+  })
+
+  it('does not say what a contract takes whose code is not known: any code has an address', () => {
+    expect(verifyReceipt(forged())).toMatchObject({ isCodeKnown: true })
+    const code = beginCell().storeUint(0xdeadbeef, 32).endCell()
+    const contract = contractFor(seed(7), { ...localParams, codes: { ...localParams.codes, client: code } })
+    const signed = { tokens: '2500', boc: payment(2500n, seed(7), contract.address) }
+    expect(verifyReceipt(forged((one) => Object.assign(one, { contract, signed })))).toMatchObject({
+      isCodeKnown: false,
+      codeHash: code.hash().toString('hex'),
+    })
   })
 
   it('proves totals, not answers: what was asked and answered is not signed', () => {

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { Address, Cell, type Transaction } from '@ton/core'
 import { LayoutError } from '../../../contracts/cells.ts'
 import { clientInit, parseClientState } from '../../../contracts/client.ts'
-import { parseParams, storeParams } from '../../../contracts/params.ts'
+import { isKnownClientCode } from '../../../contracts/known-codes.ts'
+import { parseParams, requireCode, storeParams } from '../../../contracts/params.ts'
 import { parseSigned, refuseSigned } from '../../../contracts/signed.ts'
 import { type Receipt, receipt as receiptSchema } from '../../../preload/api/receipt.ts'
 import { Failure } from '../../base/failure.ts'
@@ -38,6 +39,10 @@ export interface ProvenReceipt {
   readonly contract: Address
   /** 32 bytes: the key whose charges the contract takes. */
   readonly proxyKey: Uint8Array
+  /** Hash of the contract's code, hex. */
+  readonly codeHash: string
+  /** False: the address follows from owner, proxy, key and terms, but what a contract of this code does is not known. */
+  readonly isCodeKnown: boolean
   readonly signedTokens: bigint
   readonly totalAfter: bigint
 }
@@ -58,8 +63,9 @@ function canonical(value: unknown): string {
 export const paramsText = (params: AccountRecord['params']): string => storeParams(params, 'root').toBoc().toString('base64')
 
 /**
- * Verifies a receipt without any network: that its sums are right, that the contract takes charges from this key and no other, that the key signed, and
- * that the signed total covers this answer. It does not prove what was asked or answered: only totals are signed.
+ * Verifies a receipt without any network: that its sums are right, that the contract is that of this key, that the key signed, and that the signed total
+ * covers this answer. That the contract takes charges from this key and no other follows where its code is known. It does not prove what was asked or
+ * answered: only totals are signed; nor that owner, proxy and terms belong to the network that the file names: no signature says so.
  * @param json from anywhere
  * @throws Failure with a `ReceiptFault`
  */
@@ -75,7 +81,7 @@ export function verifyReceipt(json: unknown): ProvenReceipt {
   if (parts !== total) throw fault('parts-differ', 'The tokens are not the sum of their parts.')
   if (total * BigInt(receipt.pricePerToken) !== BigInt(receipt.cost))
     throw fault('cost-differs', 'The cost is not tokens times price.')
-  const { contract, pricePerToken, multipliers } = contractOf(named)
+  const { contract, pricePerToken, multipliers, code } = contractOf(named)
   if (pricePerToken !== BigInt(receipt.pricePerToken))
     throw fault('price-differs', 'The price is not that of the contract’s terms.')
   checkSeal(receipt, multipliers)
@@ -95,11 +101,17 @@ export function verifyReceipt(json: unknown): ProvenReceipt {
     throw fault('signed-total-differs', 'The signed total is not the one that the receipt names.')
   if (check.tokens < totalAfter)
     throw fault('not-signed-yet', 'The signed total does not cover this answer yet. Save the receipt again later.')
-  return { receipt, contract, proxyKey, signedTokens: check.tokens, totalAfter }
+  const about = { codeHash: code.hash().toString('hex'), isCodeKnown: isKnownClientCode(code) }
+  return { receipt, contract, proxyKey, ...about, signedTokens: check.tokens, totalAfter }
 }
 
-/** The address follows from owner, proxy, key and terms: so the key is the one whose charges the contract takes. */
-function contractOf(named: Receipt['contract']): { contract: Address; pricePerToken: bigint; multipliers: Multipliers } {
+/** The address follows from owner, proxy, key and terms, the code among them. */
+function contractOf(named: Receipt['contract']): {
+  contract: Address
+  pricePerToken: bigint
+  multipliers: Multipliers
+  code: Cell
+} {
   try {
     const [cell] = Cell.fromBoc(Buffer.from(named.params, 'base64'))
     if (cell === undefined) throw new TypeError('no cell')
@@ -112,7 +124,8 @@ function contractOf(named: Receipt['contract']): { contract: Address; pricePerTo
     }
     const contract = Address.parse(named.address)
     if (!clientInit(identity).address.equals(contract)) throw new TypeError('another address')
-    return { contract, pricePerToken: params.pricePerToken, multipliers: params.multipliers }
+    const { pricePerToken, multipliers } = params
+    return { contract, pricePerToken, multipliers, code: requireCode(params, 'client') }
   } catch (thrown) {
     throw fault('contract-not-of-this-key', 'The contract is not that of this owner, proxy, key and terms.', thrown)
   }

@@ -233,6 +233,14 @@ export const mutations = [
       'adjusted < 0n',
     ],
   ]),
+  ...of('contracts/known-codes.ts', receiptTests, [
+    [
+      'code of the contract',
+      'a receipt does not say what a contract takes whose code is not known: any code has an address',
+      ".includes(code.hash().toString('hex'))",
+      '.length > 0 && code.bits.length > 0',
+    ],
+  ]),
   ...of('main/headless/sessions.ts', pageTests, [
     ['the key of a page', cookieAlone, ' && timingSafeEqual(known.pageKey, hashes.pageKey)', ''],
     [

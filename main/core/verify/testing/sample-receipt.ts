@@ -12,14 +12,14 @@ const owner = place(1)
 const proxy = place(2)
 
 /** The client contract of a proxy with this key. */
-export function contractFor(key: Uint8Array): Receipt['contract'] {
-  const { address } = clientInit({ owner, proxy, publicKey: publicKeyOfSeed(key), params: localParams })
+export function contractFor(key: Uint8Array, params = localParams): Receipt['contract'] {
+  const { address } = clientInit({ owner, proxy, publicKey: publicKeyOfSeed(key), params })
   return {
     address: address.toString(),
     owner: owner.toString(),
     proxy: proxy.toString(),
     proxyKey: Buffer.from(publicKeyOfSeed(key)).toString('hex'),
-    params: paramsText(localParams),
+    params: paramsText(params),
   }
 }
 
