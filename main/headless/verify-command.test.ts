@@ -45,11 +45,11 @@ const evidence = (): unknown => {
 }
 
 describe('the status of cocoon-desktop verify', () => {
-  it('is 0 for a receipt that proves what it can, and 1 where the chain shows no charge', async () => {
+  it('is 0 for a receipt that proves what it can, and 4 where the chain shows no charge', async () => {
     const path = fileOf(receipt)
     expect(await run(path)).toEqual({ status: 0, output: expect.stringMatching(/^PROVEN from the file alone:/) })
     expect(await run(path, '--chain', local.endpoint)).toEqual({
-      status: 1,
+      status: 4,
       output: expect.stringContaining('shows no charge yet that covers it'),
     })
   })
@@ -82,6 +82,9 @@ describe('the status of cocoon-desktop verify', () => {
       status: 1,
       output: expect.stringMatching(/NOT PROVEN \(cost-differs\)[\s\S]*Answer 2 of 2[\s\S]*\nPROVEN/),
     })
+    // A failure is worse than what may come yet.
+    expect(await run(all({ ...rest, digest: digestOf(rest) }, receipt), '--chain', local.endpoint)).toMatchObject({ status: 1 })
+    expect(await run(all(receipt, receipt), '--chain', local.endpoint)).toMatchObject({ status: 4 })
     expect(await run(all())).toEqual({ status: 1, output: expect.stringContaining('NOT PROVEN (receipt-malformed)') })
   })
 
@@ -97,7 +100,8 @@ describe('the status of cocoon-desktop verify', () => {
       status: 1,
       output: expect.stringMatching(/^NOT PROVEN \(digest-differs\)/),
     })
-    expect(await run(join(folder, 'nothing'))).toMatchObject({ status: 1 })
+    const nothing = join(folder, 'nothing')
+    expect(await run(nothing)).toEqual({ status: 1, output: `NOT PROVEN (file-unreadable): There is no file ${nothing}.` })
     expect(await run(folder)).toMatchObject({ status: 1 })
     if (process.platform === 'win32') return
     const pipe = join(folder, 'pipe')

@@ -19,13 +19,15 @@ Verifies a file that the app saved. It needs neither the app nor, without --chai
               --chain <endpoint>  also looks up the charge on chain that covers it (HTTP endpoint of toncenter's form).
   evidence    What a check of a level found; a TDX quote in it is verified again, as of its time.
 
-Exit code 0: everything that the file can prove is proven. 1: a failure, named on the first line of its answer; or the chain shows no charge.
+Exit code 0: everything that the file can prove is proven. 1: a failure, named on the first line of its answer.
 2: wrong use. 3: nothing is wrong with the file, and it does not prove what it is for:
-there is no attestation in the evidence, or the code of the receipt's contract is not known.
+there is no attestation in the evidence, or the code of the receipt's contract is not known. 4: the receipt is good, and the chain shows no charge that covers it yet.
 `
 
 /** Of the process, beside 0 (`help`). */
-const statuses = { refused: 1, misused: 2, unknown: 3 } as const
+const statuses = { refused: 1, misused: 2, unknown: 3, uncharged: 4 } as const
+/** The worst first. */
+const bySeverity = [statuses.refused, statuses.unknown, statuses.uncharged]
 
 const mostFileBytes = 4 << 20
 
@@ -75,13 +77,33 @@ function readArguments(args: string[]) {
   }
 }
 
+function aboutFile(file: string) {
+  try {
+    return statSync(file)
+  } catch (thrown) {
+    const error = asError(thrown)
+    const isMissing = 'code' in error && error.code === 'ENOENT'
+    throw new Failure(
+      'file-unreadable',
+      isMissing ? `There is no file ${file}.` : `The file ${file} cannot be read: ${error.message}`,
+      { cause: thrown },
+    )
+  }
+}
+
 function readJson(file: string): unknown {
-  const about = statSync(file)
+  const about = aboutFile(file)
   // A pipe has no size, and may have no end.
   if (!about.isFile()) throw new Failure('file-malformed', 'This is no plain file.')
   if (about.size > mostFileBytes) throw new Failure('file-too-large', 'No receipt or evidence is so large.')
+  let text: string
   try {
-    return JSON.parse(readFileSync(file, 'utf8'))
+    text = readFileSync(file, 'utf8')
+  } catch (thrown) {
+    throw new Failure('file-unreadable', `The file ${file} cannot be read: ${asError(thrown).message}`, { cause: thrown })
+  }
+  try {
+    return JSON.parse(text)
   } catch (thrown) {
     throw new Failure('file-malformed', 'The file is no JSON.', { cause: thrown })
   }
@@ -121,8 +143,10 @@ async function aboutReceipts(all: readonly unknown[], endpoint: string | undefin
     const which = index === all.length - 1 ? 'the newest' : 'an earlier one'
     told.push({ lines: [`Answer ${index + 1} of ${all.length}, ${which}:`, ...lines], status })
   }
-  return { lines: told.flatMap(({ lines }) => lines), status: Math.max(...told.map(({ status }) => status)) }
+  return { lines: told.flatMap(({ lines }) => lines), status: worst(told.map(({ status }) => status)) }
 }
+
+const worst = (all: readonly number[]): number => bySeverity.find((status) => all.includes(status)) ?? 0
 
 async function judged(receipt: unknown, endpoint: string | undefined): Promise<Told> {
   try {
@@ -162,7 +186,11 @@ async function aboutReceipt(proven: ProvenReceipt, endpoint: string | undefined)
   const status = isCodeKnown ? 0 : statuses.unknown
   if (endpoint === undefined) return { lines: [...lines, notAsked], status }
   const charge = await findCharge(httpChain({ kind: receipt.chain.network, endpoint, logger: silentLogger }), proven)
-  if (charge === null) return { lines: [...lines, `The chain (${endpoint}) shows no charge yet that covers it.`], status: 1 }
+  if (charge === null)
+    return {
+      lines: [...lines, `The chain (${endpoint}) shows no charge yet that covers it.`],
+      status: worst([status, statuses.uncharged]),
+    }
   const found = [
     `The chain (${endpoint}, no block proof checked) shows the charge that covers it:`,
     `  transaction ${charge.transaction} of ${new Date(charge.timeMs).toISOString()}, total ${charge.tokens} adjusted tokens.`,

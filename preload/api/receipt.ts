@@ -1,16 +1,18 @@
 import { z } from 'zod'
+import { timeMs } from './scalars.ts'
 import { receiptSeal } from './seal.ts'
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
 /** A whole number in decimal: adjusted tokens, or nanoton. */
-const whole = z.string().regex(/^\d{1,25}$/)
+const whole = z.string().regex(/^(0|[1-9]\d{0,24})$/)
+const number = z.int().nonnegative()
 const address = z.string().min(1).max(80)
 
 const machine = {
   imageHash: hash,
   /** When the quote was verified, and with which of Intel's statements: main/protocol/attestation/collateral.ts. */
-  verifiedAtMs: z.int().min(0),
-  collateral: z.strictObject({ digest: hash, expiresAtMs: z.int().min(0) }),
+  verifiedAtMs: timeMs,
+  collateral: z.strictObject({ digest: hash, expiresAtMs: timeMs }),
 }
 
 /** What was attested about proxy and worker of an answer; the worker's quote is in the key that the question was sealed to. */
@@ -22,10 +24,10 @@ const receiptAttestation = z.union([
     worker: z.strictObject(machine),
     /** The network contract as it listed both images. */
     listed: z.strictObject({
-      readAtMs: z.int().min(0),
+      readAtMs: timeMs,
       endpoints: z.array(z.string().max(400)).max(8),
-      block: z.int().optional(),
-      blockTimeMs: z.int().optional(),
+      block: number.optional(),
+      blockTimeMs: timeMs.optional(),
     }),
   }),
 ])
@@ -43,7 +45,7 @@ export const receipt = z.strictObject({
   requestSha256: hash,
   responseSha256: hash,
   model: z.string().max(400),
-  answeredAtMs: z.int().min(0),
+  answeredAtMs: timeMs,
   /** Adjusted tokens by the proxy's final word. */
   tokens: z.strictObject({ prompt: whole, cached: whole, completion: whole, reasoning: whole, total: whole }),
   /** nanoton per adjusted token, and what the answer cost. */
@@ -69,10 +71,10 @@ export const receipt = z.strictObject({
   chain: z.strictObject({
     network: z.enum(['local', 'testnet', 'mainnet']),
     root: address,
-    rootVersion: z.int(),
-    readAtMs: z.int().min(0),
+    rootVersion: number,
+    readAtMs: timeMs,
     endpoint: z.string().max(400).optional(),
-    block: z.int().optional(),
+    block: number.optional(),
   }),
   /** SHA-256 of all other fields: finds a slip, not a forger. */
   digest: hash,

@@ -6,7 +6,7 @@ const hex = z
   .regex(/^([0-9a-f]{2})+$/)
   .max(65_536)
 /** A whole number in decimal: adjusted tokens. */
-const whole = z.string().regex(/^\d{1,25}$/)
+const whole = z.string().regex(/^(0|[1-9]\d{0,24})$/)
 const count = z.int().nonnegative()
 const rawAddress = z.string().regex(/^(0|-1):[0-9a-f]{64}$/)
 

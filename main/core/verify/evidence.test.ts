@@ -103,7 +103,7 @@ describe('saved evidence', () => {
     expect(lines[0]).toBe(
       `PROVEN: a TDX quote that was good at ${new Date(nowMs).toISOString()}, up to the root key ${Buffer.from(roots[0] ?? []).toString('hex')}.`,
     )
-    expect(lines.join('\n')).toContain('The verdict “earned” of level “attested” follows')
+    expect(lines.join('\n')).toContain('The verdict “earned” of level “Attested network” follows')
     expect(verifyEvidence(saved().inputs.proxy, roots)[0]).toMatch(/^PROVEN/)
   })
 
@@ -290,7 +290,9 @@ describe('saved evidence', () => {
       { phase: 'earned', report: { ...report, rows: [...goodFindings('practice').rows] } },
       undefined,
     )
-    expect(verifyEvidence(JSON.parse(json)).at(-1)).toMatch(/^NOT PROVEN: there is no attestation/)
+    const lines = verifyEvidence(JSON.parse(json))
+    expect(lines.at(-1)).toMatch(/^NOT PROVEN: there is no attestation/)
+    expect(lines[0]).toContain('level “Practice network, all roles on this computer”')
     for (const wrong of [null, 7, {}, { kind: 'cocoon-evidence' }, { ...saved(), level: 'better' }])
       expect(() => verifyEvidence(wrong)).toThrow(expect.objectContaining({ code: 'evidence-malformed' }))
   })

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { Failure } from '../../base/failure.ts'
 import { type EvidenceFile, evidenceFile } from '../../chat/privacy/evidence-file.ts'
 import { objection } from '../../chat/privacy/judge.ts'
+import { levelNames } from '../../chat/privacy/levels.ts'
 import { imageHash } from '../../protocol/attestation/image-hash.ts'
 import type { TrustedRoots } from '../../protocol/attestation/intel-chain.ts'
 import { verifyQuoteEvidence } from '../../protocol/attestation/quote-evidence.ts'
@@ -30,7 +31,7 @@ export function verifyEvidence(json: unknown, roots?: TrustedRoots): string[] {
   const rows = level === 'attested' && verdict === 'earned' ? attestedRows(report, inputs, quotes, roots) : report.rows
   return [
     ...quotes.flatMap((quote) => quoteLines(quote, keys, roots)),
-    `The verdict “${verdict}” of level “${level}” follows from the rows of the file, checked at ${new Date(report.checkedAtMs).toISOString()}:`,
+    `The verdict “${verdict}” of level “${levelNames[level]}” follows from the rows of the file, checked at ${new Date(report.checkedAtMs).toISOString()}:`,
     ...rows.map(rowLine),
     ...registryLines(report),
     ...(quotes.length === 0

@@ -119,5 +119,11 @@ describe('a receipt', () => {
     { ...sampleReceipt },
     { ...forged(), more: 1 },
     { ...forged(), tokens: { ...sampleReceipt.tokens, total: '-1' } },
+    { ...forged(), tokens: { ...sampleReceipt.tokens, cached: '00' } },
+    { ...forged(), pricePerToken: `0${sampleReceipt.pricePerToken}` },
+    { ...forged(), chain: { ...sampleReceipt.chain, block: -1 } },
+    { ...forged(), chain: { ...sampleReceipt.chain, rootVersion: -1 } },
+    { ...forged(), chain: { ...sampleReceipt.chain, readAtMs: 9e15 } },
+    { ...forged(), answeredAtMs: 9e15 },
   ])('is not %j', (json) => expect(() => verifyReceipt(json)).toThrow(code('receipt-malformed')))
 })
