@@ -274,6 +274,27 @@ describe('exchange between scripted peers', () => {
     await w.expect('proxy.runQueryEx')
   })
 
+  it.each([
+    ['three hours ago', -10_800_000],
+    ['at a time that is still to come, as after a clock that jumped back', 600_000],
+  ])('brings nothing to workers by the lists of a contract that was read %s', async (_when, offMs) => {
+    await proxy.stop()
+    const modelHashes = new Set([createHash('sha256').update(`${model}@c:h`).digest('hex')])
+    const listed = goldenRoot({ readAtMs: Date.now(), workerHashes: new Set(['00'.repeat(32)]), modelHashes })
+    const root = new Signal<RootConfig | null>(listed)
+    proxy = pseudoProxy(folder.path, { checkHashes: true }, { root })
+    await proxy.start()
+    const [c, w] = [await client(), await worker()]
+    root.set({ ...listed, readAtMs: Date.now() + offMs })
+    await new Promise((resolve) => setImmediate(resolve))
+    c.send(runQuery())
+    expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 651, error: 'proxy is disabled' })
+    root.set({ ...listed, readAtMs: Date.now() })
+    await new Promise((resolve) => setImmediate(resolve))
+    c.send(runQuery())
+    await w.expect('proxy.runQueryEx')
+  })
+
   it('refuses a query that is too large to be passed on, and blames no worker for it', async () => {
     const [c, w] = [await client(), await worker()]
     const rest = encode(runQuery({ query: bodyOf(0) })).length

@@ -6,6 +6,7 @@ import { asError, Failure } from '../base/failure.ts'
 import type { Watchable } from '../base/signal.ts'
 import { checkVersions } from '../protocol/handshake/versions.ts'
 import { type Database, openDatabase } from '../storage/database.ts'
+import { rootAge } from '../ton/root-age.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import type { Account, AccountKind } from './account.ts'
 import { DisabledUntil } from './disabled-until.ts'
@@ -254,7 +255,7 @@ export class CocoonProxy {
   /** Old hash lists say nothing about who is genuine today (50 §1), and none do while endpoints disagree about the contract. */
   #listsHold(): boolean {
     const root = this.#root
-    return root !== undefined && root.disputed === undefined && this.#now() - root.readAtMs <= rootLimitMs
+    return root !== undefined && root.disputed === undefined && rootAge(root, this.#now(), rootLimitMs) === 'fresh'
   }
 
   /** Contracts of former params: their clients are refunded, their workers paid. */

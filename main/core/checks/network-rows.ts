@@ -1,6 +1,7 @@
 import type { CheckRow, EvidenceItem, Sentence } from '../../../preload/api/privacy.ts'
 import type { ClientConnectionState } from '../../client/state.ts'
 import type { ListedRoot } from '../../roles/attested-peers.ts'
+import { rootAge } from '../../ton/root-age.ts'
 import { type Dispute, disputeText, endpointsThat } from '../../ton/root-agreement.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
 import { evidence, passed, rowFailed, said } from './rows.ts'
@@ -50,7 +51,16 @@ export function channelRow({ key, quote }: UsedLink['peer']): CheckRow {
 }
 
 export function registryRow(endpoint: string, root: RootConfig | null, nowMs: number): CheckRow {
-  if (root === null || nowMs - root.readAtMs > mostRootAgeMs)
+  const age = root && rootAge(root, nowMs, mostRootAgeMs)
+  if (age === 'future')
+    return rowFailed(
+      'registry',
+      statements.registry,
+      said('The registry was read at a time that is still to come. Is this computer’s clock right?', {
+        code: 'check-registry-future',
+      }),
+    )
+  if (root === null || age === 'old')
     return rowFailed('registry', statements.registry, said('The registry was not read lately.', { code: 'check-registry-old' }))
   if (root.disputed !== undefined) return rowFailed('registry', statements.registry, disputed(root.disputed))
   const isListed = root.proxies.some(({ forClients: { host, port } }) => `${host}:${port}` === endpoint)

@@ -88,6 +88,7 @@ describe('the check of the practice network', () => {
   it.each<[string, Parameters<typeof scene>[0], string]>([
     ['a connection without encryption', { key: undefined }, 'channel'],
     ['a registry that was never read', { root: null }, 'registry'],
+    ['a registry that was read two minutes from now', { root: { ...listed, readAtMs: nowMs + 120_000 } }, 'registry'],
     ['a registry that was read 11 minutes ago', { root: { ...listed, readAtMs: nowMs - 660_000 } }, 'registry'],
     [
       'a registry of which endpoints tell different things',

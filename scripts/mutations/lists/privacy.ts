@@ -23,12 +23,13 @@ const of = (file: string, testFile: string, rows: readonly MutationRow[]) => mut
 export const mutations = [
   ...of('main/core/checks/network-rows.ts', practiceTests, [
     ['encryption', fails('a connection without encryption'), 'if (key === undefined)', 'if (key === "")'],
-    ['a registry that was read', fails('a registry that was never read'), 'root === null || nowMs', 'root !== null && nowMs'],
+    ['a registry that was read', fails('a registry that was never read'), 'root === null || age', 'root !== null && age'],
+    ['age of the registry', fails('a registry that was read 11 minutes ago'), " || age === 'old'", ''],
     [
-      'age of the registry',
-      fails('a registry that was read 11 minutes ago'),
-      'nowMs - root.readAtMs > mostRootAgeMs',
-      'nowMs < 0',
+      'a registry of the future',
+      fails('a registry that was read two minutes from now'),
+      "if (age === 'future')",
+      "if (age === 'old')",
     ],
     [
       'disagreement',
@@ -231,6 +232,14 @@ export const mutations = [
       'the bill of a sealed answer shows adjusted-wrongly',
       'adjusted !== 0n && adjustUsage(counts, coefficient, multipliers).total !== adjusted',
       'adjusted < 0n',
+    ],
+  ]),
+  ...of('main/proxy/proxy.ts', 'main/proxy/exchange.test.ts', [
+    [
+      'time of the lists',
+      'exchange between scripted peers brings nothing to workers by the lists of a contract that was read at a time that is still to come, as after a clock that jumped back',
+      "rootAge(root, this.#now(), rootLimitMs) === 'fresh'",
+      "rootAge(root, this.#now(), rootLimitMs) !== 'old'",
     ],
   ]),
   ...of('contracts/known-codes.ts', receiptTests, [
