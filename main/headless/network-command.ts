@@ -3,7 +3,14 @@ import { parseArgs } from 'node:util'
 import { asError, Failure } from '../base/failure.ts'
 import { createLogger } from '../base/logger.ts'
 import type { ChildEntries } from '../child-entries.ts'
-import { deployCommand, ownerCommands, type SigningContext, showCommand, wishCommand } from '../core/network-tool/commands.ts'
+import {
+  deployCommand,
+  ownerCommands,
+  type SigningContext,
+  showCommand,
+  testCoinsCommand,
+  wishCommand,
+} from '../core/network-tool/commands.ts'
 import { makeKeyCommand } from '../core/network-tool/make-key.ts'
 import type { SecretSource, SignerChoice } from '../core/network-tool/signer.ts'
 import { logFile } from '../log-file.ts'
@@ -110,6 +117,12 @@ async function run(args: readonly string[], entries: ChildEntries, progress: Pro
     const lists = { proxies: proxy, ...(config === undefined ? {} : { config }), ...(out === undefined ? {} : { out }) }
     return (await deployCommand(context, wordsOf(values), lists)) || values['dry-run'] ? 0 : 2
   }
+  if (command === 'test-coins') {
+    if (target === undefined || rest[0] === undefined)
+      throw new Failure('option-missing', 'test-coins needs an address and an amount, as in test-coins UQ… "20 TON".')
+    requireCount(command, rest.length, 1)
+    return (await testCoinsCommand(context, target, rest[0])) || values['dry-run'] ? 0 : 2
+  }
   const names = command === 'show' ? [] : ownerCommands.get(command)
   if (names === undefined) throw new Failure('unknown-command', `There is no such command.\n\n${networkHelp}`)
   if (target === undefined)
@@ -144,6 +157,7 @@ const own: Readonly<Record<string, readonly string[]>> = {
 
 function allowedFor(command: string): readonly string[] {
   if (command === 'show') return place
+  if (command === 'test-coins') return ['on', 'data-dir', 'help', 'dry-run', 'yes']
   if (command === 'make-key')
     return ['out', 'data-dir', 'help', 'phrase', 'phrase-file', 'phrase-env', 'password-file', 'password-env']
   return [...place, ...signing, ...(own[command] ?? [])]
@@ -165,7 +179,7 @@ function read(args: readonly string[]) {
   const given = parsed.tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []))
   const repeated = given.find((name, index) => given.indexOf(name) < index && !repeatable.includes(name))
   if (repeated !== undefined) throw misused(`--${repeated} is given twice.`)
-  const known = command === 'show' || command === 'make-key' || command === 'deploy' || ownerCommands.has(command ?? '')
+  const known = ['show', 'make-key', 'deploy', 'test-coins'].includes(command ?? '') || ownerCommands.has(command ?? '')
   const foreign = known ? given.find((name) => !allowedFor(command ?? '').includes(name)) : undefined
   if (foreign !== undefined) throw misused(`${command} does not take --${foreign}.`)
   return parsed

@@ -20,6 +20,7 @@ export const networkHelp = `Usage: cocoon-desktop network <command> [options]
   change-key-manager <key> --image-hash <hash> [--addresses "<ip:port …>"]
   change-owner     <address>          Asks twice: it cannot be taken back.
 
+  test-coins <address> "<amount>"     Gives test coins of the local chain, e.g. to the wallet of a role.
   make-key --out <file>               Seals a new wallet key, or that of a phrase, into a key file.
 
 Where:    --on local|testnet|mainnet   --endpoint <url> (repeatable)   --data-dir <path> (local chain)

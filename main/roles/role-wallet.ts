@@ -114,6 +114,7 @@ export async function waitForMoney(
         address: wallet.address.toString({ bounceable: false }),
         holds: `${fromNano(balance)} TON`,
         needs: `${fromNano(least)} TON`,
+        ...(wallet.money.chain.kind === 'local' && { from: 'cocoon-desktop network test-coins <address> "<amount>"' }),
       })
       told = true
     }

@@ -6,9 +6,11 @@ import { parseBy } from '../../network/json-file.ts'
 import { chainEndpoints, readChainNetwork } from '../../network/network-file.ts'
 import { termsFromWords, type Words, wishFromWords, wishPositionals } from '../../network/operator-words.ts'
 import type { OwnerWish } from '../../network/owner-wish.ts'
+import { amount } from '../../network/quantities.ts'
 import { tonAddress } from '../../network/scalars.ts'
 import type { Chain } from '../../ton/chain.ts'
 import { deployNetwork } from './deploy.ts'
+import { giveCoins } from './give-coins.ts'
 import type { Operator } from './operator.ts'
 import { carryOutWish } from './owner-order.ts'
 import { showNetwork } from './show.ts'
@@ -62,6 +64,24 @@ export async function showCommand(context: CommandContext, target: string): Prom
   const tool = await openPlace(context, place)
   try {
     await showNetwork(tool, place.root, context.operator)
+  } finally {
+    await tool.close()
+  }
+}
+
+/** `network test-coins`, on the local chain. Resolves with false when nothing was to be sent by the operator's will. */
+export async function testCoinsCommand(
+  context: CommandContext & Pick<SigningContext, 'dryRun'>,
+  address: string,
+  words: string,
+): Promise<boolean> {
+  if (context.on !== undefined && context.on !== 'local')
+    throw new Failure('no-test-coins', 'Test coins are given on the local chain alone.', { money: 'Nothing was sent.' })
+  const { address: to } = parseBy(tonAddress, address, 'The address')
+  const nano = parseBy(amount, words, 'The amount')
+  const tool = await openPlace(context, { on: 'local' })
+  try {
+    return await giveCoins(tool, { to, amount: nano, dryRun: context.dryRun }, context.operator)
   } finally {
     await tool.close()
   }
