@@ -157,7 +157,9 @@ function isCovered(dialog: Locator): Promise<boolean> {
 async function consentToOpen(): Promise<void> {
   const use = consent().getByRole('button', { name: 'Use Open network' })
   await expect(use).toBeDisabled()
-  await consent().getByRole('checkbox', { name: /^I understand that .*the worker’s owner could read what I send\.$/ }).check()
+  await consent()
+    .getByRole('checkbox', { name: /^I understand that .*the worker’s owner could read what I send\.$/ })
+    .check()
   await use.click()
   await expect(consent()).toBeHidden()
   await expect(seal()).toHaveAccessibleName(/^Privacy: Open network\. The worker’s owner could read this/)

@@ -34,6 +34,41 @@ export function forgetLocalEndpoint(path: string): void {
   rmSync(path, { force: true })
 }
 
+/**
+ * Follows one chain over restarts of the app, each of which has another port.
+ * @param first as `localEndpoint` told it
+ * @param onOther called once when the app runs another chain now; what is known of the first says nothing of that one, so it is not followed there
+ * @returns where that chain was found last
+ */
+export function followLocalEndpoint(path: string, first: LocalPlace, onOther: () => void): () => string {
+  let { endpoint } = first
+  let told = false
+  return () => {
+    const now = placeNow(path)
+    if (now === undefined || now.endpoint === endpoint) return endpoint
+    if (isSameChain(now, first)) endpoint = now.endpoint
+    else if (!told) {
+      told = true
+      onOther()
+    }
+    return endpoint
+  }
+}
+
+/** Chains that were made before chains had numbers all have 0. */
+const isSameChain = (one: LocalPlace, other: LocalPlace): boolean =>
+  one.chainId !== undefined && one.chainId === other.chainId && (one.chainId !== 0 || one.root.equals(other.root))
+
+/** Undefined while no app runs. */
+function placeNow(path: string): LocalPlace | undefined {
+  try {
+    return localEndpoint(path)
+  } catch (thrown) {
+    if (thrown instanceof Failure && thrown.code === 'app-not-running') return undefined
+    throw thrown
+  }
+}
+
 /** @throws Failure `app-not-running` when there is no such file, or its writer is gone */
 export function localEndpoint(path: string): LocalPlace {
   try {

@@ -7,8 +7,10 @@ import { Address, type Cell } from '@ton/core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { rootData } from '../../contracts/root.ts'
 import { silentLogger } from '../base/logger.ts'
-import { tellLocalEndpoint } from '../core/local-endpoint.ts'
+import { forgetLocalEndpoint, tellLocalEndpoint } from '../core/local-endpoint.ts'
 import { localParams } from '../localnet/genesis.ts'
+import type { LocalChain } from '../localnet/local-chain.ts'
+import { newFolder, startChain } from '../localnet/testing.ts'
 import { readChainNetwork } from '../network/network-file.ts'
 import { dataPaths } from '../storage/files.ts'
 import { openNetwork } from './open-network.ts'
@@ -115,6 +117,43 @@ describe('a network file given to a role', () => {
     const network = openNetwork(write('own.json', own), options)
     await vi.waitFor(() => expect(network.root.value?.source).toMatchObject({ endpoint: first, others: [] }), { timeout: 10_000 })
     await network.close()
+  })
+
+  it('on the local chain finds it again where the app’s next start puts it, and no other chain', async () => {
+    const chain = newFolder()
+    const place = dataPaths(folder).localEndpoint
+    const root = Address.parse(`0:${'ab'.repeat(32)}`)
+    const told = (local: LocalChain, chainId = 7): void => tellLocalEndpoint(place, { endpoint: local.endpoint, root, chainId })
+    const rich = { address: anyRoot, balance: 5n }
+    let local = await startChain(chain.path, { genesis: [rich] })
+    told(local)
+    const other = await startChain(join(chain.path, 'other'), { genesis: [{ ...rich, balance: 9n }] })
+    const { chain: found, close } = openNetwork('local', options)
+    try {
+      expect(await found?.account(anyRoot)).toMatchObject({ balance: 5n })
+      const before = local.endpoint
+      await local.close()
+      // As long as the app is away a read is tried again; then it is at another port.
+      forgetLocalEndpoint(place)
+      const reading = found?.account(anyRoot)
+      local = await startChain(chain.path, { genesis: [rich] })
+      told(local)
+      expect(await reading).toMatchObject({ balance: 5n })
+      expect(local.endpoint).not.toBe(before)
+      expect(found?.endpoint).toBe(local.endpoint)
+      // The same chain with another network of the app on it is still the same chain.
+      tellLocalEndpoint(place, { endpoint: other.endpoint, root: anyRoot, chainId: 7 })
+      expect(await found?.account(anyRoot)).toMatchObject({ balance: 9n })
+      told(local)
+      expect(await found?.account(anyRoot)).toMatchObject({ balance: 5n })
+      // Another chain of the app: money there is not this role's.
+      told(other, 8)
+      expect(await found?.account(anyRoot)).toMatchObject({ balance: 5n })
+    } finally {
+      await close()
+      await Promise.all([local.close(), other.close()])
+      chain.remove()
+    }
   })
 
   it('that is none is refused by its fault', () => {

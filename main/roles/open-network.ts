@@ -4,7 +4,7 @@ import type { Address } from '@ton/core'
 import { Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
-import { localEndpoint } from '../core/local-endpoint.ts'
+import { followLocalEndpoint, type LocalPlace, localEndpoint } from '../core/local-endpoint.ts'
 import { type ChainNetwork, readNetworkFile } from '../network/network-file.ts'
 import { dataPaths } from '../storage/files.ts'
 import { apiKeyFor } from '../ton/api-key.ts'
@@ -55,13 +55,25 @@ function openFile({ chain: place, root }: ChainNetwork, { dataDir, logger }: { d
   const local = kind === 'local' ? localEndpoint(dataPaths(dataDir).localEndpoint) : undefined
   const [endpoint, ...others] = [...(local === undefined ? [] : [local.endpoint]), ...(place.endpoints ?? [])]
   if (endpoint === undefined) throw new Failure('network-unknown', 'The network file names no endpoint.')
-  const chain = httpChain({ kind, endpoint, logger: logger.room('chain'), ...apiKeyFor(endpoint) })
+  const chain =
+    local === undefined
+      ? httpChain({ kind, endpoint, logger: logger.room('chain'), ...apiKeyFor(endpoint) })
+      : localChain(local, dataDir, logger)
   return { ...onChain(`${kind}-${root.hash.toString('hex').slice(0, 16)}`, chain, root, logger, others), chainId: local?.chainId }
 }
 
 function openLocal({ dataDir, logger }: { readonly dataDir: string; readonly logger: Logger }): RoleNetwork {
-  const { endpoint, root, chainId } = localEndpoint(dataPaths(dataDir).localEndpoint)
-  return { ...onChain('local', httpChain({ kind: 'local', endpoint, logger: logger.room('chain') }), root, logger), chainId }
+  const place = localEndpoint(dataPaths(dataDir).localEndpoint)
+  return { ...onChain('local', localChain(place, dataDir, logger), place.root, logger), chainId: place.chainId }
+}
+
+/** The chain of the app, found again when the app was started again. */
+function localChain(place: LocalPlace, dataDir: string, logger: Logger): Chain {
+  const room = logger.room('chain')
+  const endpointNow = followLocalEndpoint(dataPaths(dataDir).localEndpoint, place, () =>
+    room.error('the app runs another local chain now, on which this role has nothing: start the role again'),
+  )
+  return httpChain({ kind: 'local', endpoint: place.endpoint, endpointNow, logger: room })
 }
 
 function onChain(name: string, chain: Chain, root: Address, logger: Logger, endpoints: readonly string[] = []): RoleNetwork {

@@ -11,6 +11,8 @@ export interface HttpChainOptions {
   readonly kind: Chain['kind']
   /** Full address of the JSON-RPC endpoint, e.g. `http://127.0.0.1:4480/api/v2/jsonRPC`. */
   readonly endpoint: string
+  /** Where it answers now, asked before each call: for a chain whose port differs between starts. `endpoint`, unless given. */
+  readonly endpointNow?: () => string
   /** Pause between looks of `watch`; 250 ms on the local network, 2 s elsewhere by default. */
   readonly pollIntervalMs?: number
   /** How long one call may take. Default 15 s. */
@@ -27,10 +29,11 @@ export interface HttpChainOptions {
  * another account.
  */
 export function httpChain(options: HttpChainOptions): Chain {
+  const { endpointNow = () => options.endpoint } = options
   const client = new TonClient({
     endpoint: options.endpoint,
     timeout: options.timeoutMs ?? 15_000,
-    httpAdapter: postByFetch,
+    httpAdapter: (config) => postByFetch({ ...config, url: endpointNow() }),
     ...(options.apiKey === undefined ? {} : { apiKey: options.apiKey }),
   })
   const pollIntervalMs = options.pollIntervalMs ?? (options.kind === 'local' ? 250 : 2000)
@@ -51,7 +54,9 @@ export function httpChain(options: HttpChainOptions): Chain {
 
   const chain: Chain = {
     kind: options.kind,
-    endpoint: options.endpoint,
+    get endpoint() {
+      return endpointNow()
+    },
     account: (address) => reading(() => readAccount(client, address)),
     runGetter: (address, name, args) => reading(() => runGetter(client, address, name, args ?? [])),
     transactions,

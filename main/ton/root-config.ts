@@ -71,7 +71,8 @@ export async function readAgreedRoot(
 export function watchRoot(chain: Chain, address: Address, options: WatchRootOptions): RootWatcher {
   const now = options.now ?? Date.now
   const logger = options.logger ?? silentLogger
-  const others = besides(chain, options.others ?? [])
+  // Looked at anew each time: the local chain's own endpoint may be another by then.
+  const others = () => besides(chain, options.others ?? [])
   const config = new Signal<RootConfig | null>(null)
   const failure = new Signal<Failure | null>(null)
   /** Beside `config`, for a disagreement at the first reading counts as any later one. */
@@ -81,7 +82,7 @@ export function watchRoot(chain: Chain, address: Address, options: WatchRootOpti
 
   const refresh = async (signal?: AbortSignal): Promise<RootConfig> => {
     try {
-      const answer = read(chain, address, { now, others, pausesMs: options.pausesMs, signal, contradicting })
+      const answer = read(chain, address, { now, others: others(), pausesMs: options.pausesMs, signal, contradicting })
       const reading = await (signal === undefined ? answer : untilAborted(answer, signal))
       const present = config.value
       // Endpoints with several servers answer from older blocks at times; what is older than known is not news.

@@ -27,6 +27,7 @@ afterAll(async () => {
 
 const tool = (change: Partial<ToolChain> = {}): ToolChain => ({
   chain: local.chain,
+  others: [],
   source: 'the test',
   faucet,
   close: async () => undefined,
