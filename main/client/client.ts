@@ -42,7 +42,8 @@ export interface ChatRequest {
   readonly publicKey?: Uint8Array
   /**
    * What is asked of the seal (docs/protocol-extensions.md). `offered`, the default: sealed to a worker where proxy and worker take part, else
-   * readable on its way; which of both it was is in the handle's `seal`. `required`: sealed to a worker, or not sent. `attested`: to one whose
+   * readable on its way; which of both it was is in the handle's `seal`; a worker whose key was told before is waited for. `agreed`: as `offered`, and nobody is waited for, because
+   * a person has agreed that it may leave readable. `required`: sealed to a worker, or not sent. `attested`: to one whose
    * quote was verified by `workerPolicy`, or not sent. `none`: readable. A body with `publicKey` is never sealed again.
    */
   readonly seal?: SealWish

@@ -137,7 +137,9 @@ export class LinkPool {
     if (lists.length === 0 && refused !== undefined) throw refused.reason
     return {
       workers: lists.flatMap(({ workers }) =>
-        workers.filter(({ coefficient }) => coefficient <= maxCoefficient).map(({ worker }) => worker),
+        workers
+          .filter(({ coefficient, takesQuestions }) => takesQuestions && coefficient <= maxCoefficient)
+          .map(({ worker }) => worker),
       ),
       refused: lists.flatMap(({ refused }) => refused),
     }

@@ -69,7 +69,7 @@ export interface ModelOffer {
   readonly workers: ReadonlyArray<{ readonly coefficient: number; readonly running: number; readonly mostRunning: number }>
 }
 
-export type SealWish = 'offered' | 'required' | 'attested' | 'none'
+export type SealWish = 'offered' | 'agreed' | 'required' | 'attested' | 'none'
 
 export interface ClientLinkContext {
   readonly root: Address
@@ -371,11 +371,13 @@ export class ProxyLink {
       const limits = { attested: query.seal === 'attested', objectionTo }
       const chosen = this.#keys.choose(model, workers, { maxCoefficient, ...limits })
       if (chosen === undefined) {
-        const isHeldBack = this.#keys.holdsBack(model, maxCoefficient)
-        if (workers.length === 0 && refused.length === 0 && isHeldBack)
+        const mayLeave = query.seal === 'agreed'
+        const isHeldBack = !mayLeave && this.#keys.holdsBack(model, maxCoefficient)
+        const isResting = !mayLeave && this.#keys.isOnlyResting(workers, { maxCoefficient, ...limits })
+        if (isResting || (workers.length === 0 && refused.length === 0 && isHeldBack))
           return running.fail(remoteFailure(peerErrorCodes.notReady, `no workers for model ${model}`))
         // A key that is false is no want of keys: that proxy is not to be told anything.
-        if (query.seal !== 'offered' || objectionTo !== undefined || refused.length > 0 || isHeldBack) {
+        if ((query.seal !== 'offered' && !mayLeave) || objectionTo !== undefined || refused.length > 0 || isHeldBack) {
           const dearer = this.#keys.choose(model, workers, { maxCoefficient: mostCoefficient, ...limits })
           const objections = [...new Set(workers.flatMap(({ worker }) => objectionTo?.(worker) ?? []))]
           if (objections.length > 0) this.#context.logger.warn('no worker may read a question', { reasons: objections.join(' ') })

@@ -18,6 +18,8 @@ export interface SealableWorker {
   /** Thousandths. */
   readonly coefficient: number
   readonly hasRoom: boolean
+  /** Neither paused, nor without its engine. One that is full takes questions soon. */
+  readonly takesQuestions: boolean
 }
 
 /** What a question asks of the worker that it is sealed to. */
@@ -112,6 +114,16 @@ export class WorkerKeys {
     return chooseKey(willing, limits) ?? chooseKey(workers, limits)
   }
 
+  /** Whether a worker would do if it took questions now. */
+  isOnlyResting(workers: readonly SealableWorker[], limits: KeyLimits): boolean {
+    return (
+      chooseKey(
+        workers.map((one) => ({ ...one, takesQuestions: true })),
+        limits,
+      ) !== undefined
+    )
+  }
+
   /** Whether the proxy has told a key before that a question of this price was to be sealed to: it may only have left for a moment, or is hidden. */
   holdsBack(model: string, maxCoefficient: number): boolean {
     const { known, proxy, now } = this.#context
@@ -141,6 +153,7 @@ export class WorkerKeys {
         worker: sealedWorkerOf(key, await this.#attestationOf(key)),
         coefficient: told.coefficient,
         hasRoom: told.active_requests < told.max_active_requests,
+        takesQuestions: told.max_active_requests > 0,
       }
     } catch (thrown) {
       const reason = thrown instanceof KeyRefused ? thrown.reason : thrown instanceof AttestationError ? thrown.code : 'unknown'
@@ -160,12 +173,13 @@ export class WorkerKeys {
 }
 
 /**
- * The worker that a question goes to: one with room if there is any, the cheapest of them, and among equals any. Undefined when none is within
- * the price limit.
+ * The worker that a question goes to: one with room if there is any, the cheapest of them, and among equals any. Undefined when none that
+ * takes questions is within the price limit.
  */
 export function chooseKey(workers: readonly SealableWorker[], limits: KeyLimits): SealableWorker | undefined {
   const able = workers.filter(
-    ({ coefficient, worker }) =>
+    ({ coefficient, worker, takesQuestions }) =>
+      takesQuestions &&
       coefficient <= limits.maxCoefficient &&
       (!limits.attested || worker.attestation.kind === 'tdx') &&
       limits.objectionTo?.(worker) === undefined,

@@ -257,7 +257,7 @@ describe('what a question of the Open network asks of its seal', () => {
     ['consent to the worker’s owner alone', permit, { phase: 'earned', report: report('not-checked') }, 'required'],
     ['consent to both, where the sheet promises a seal', readable, { phase: 'earned', report: report('passed') }, 'required'],
     ['consent to both, while it is checked anew', readable, { phase: 'checking' }, 'required'],
-    ['consent to both, where nobody can be sealed to', readable, { phase: 'earned', report: report('not-checked') }, 'offered'],
+    ['consent to both, where nobody can be sealed to', readable, { phase: 'earned', report: report('not-checked') }, 'agreed'],
   ])('%s', (_name, given, seal, wish) => {
     expect(openWish(given, seal, new Set()).seal).toBe(wish)
   })

@@ -94,6 +94,6 @@ const unjudged = 'It is none of those that the check found.'
  */
 export function openWish({ mayBeReadable = false }: Permit, seal: SealState | undefined, owners: ReadonlySet<string>): Wish {
   const isJudged = seal?.phase === 'earned' || seal?.phase === 'aging'
-  if (mayBeReadable && isJudged && openReadersOf(seal) === 'proxy-too') return { seal: 'offered' }
+  if (mayBeReadable && isJudged && openReadersOf(seal) === 'proxy-too') return { seal: 'agreed' }
   return { seal: 'required', objectionTo: ({ owner }) => (owners.has(owner) ? undefined : unjudged) }
 }

@@ -51,6 +51,21 @@ describe('the keys of workers at a proxy', () => {
     }
   })
 
+  it('of a worker that takes no queries now come last and without a place, whatever room it has', async () => {
+    const [paused, full] = [seat(8), seat(1)]
+    for (const one of [paused, full]) acceptKey(one, (await ringOf().current()).signedKey, at())
+    paused.enabled = false
+    full.running.set('a', {} as never)
+    const places = workerKeys([paused, full], Date.now()).keys.map(({ active_requests, max_active_requests }) => [
+      active_requests,
+      max_active_requests,
+    ])
+    expect(places).toEqual([
+      [1, 1],
+      [0, 0],
+    ])
+  })
+
   it('belong to the connection that announced them first, as long as it is here', async () => {
     const { id, signedKey } = await ringOf().current()
     const [early, late] = [seat(1), seat(100)]

@@ -50,30 +50,32 @@ function holders(seats: Iterable<WorkerSeat>): Map<string, { readonly seat: Work
 }
 
 /**
- * Answer to `client.getWorkerKeys`: the newest key of each worker of a model, those with most room first. One that takes no queries now is told as
- * full: a client that found no key would send its question readable.
+ * Answer to `client.getWorkerKeys`: the newest key of each worker of a model, those with most room first. One that takes no queries now is told with
+ * no place at all: a client that found no key would send its question readable.
  */
 export function workerKeys(seats: Iterable<WorkerSeat>, nowMs: number): TlObject<'client.workerKeys'> {
   const all = [...seats]
   const holderOf = holders(all)
   const offers = all.flatMap((seat) => {
     const held = seat.sealingKeys.findLast(({ key }) => key.expiresAtMs > nowMs && holderOf.get(hexKey(key.id))?.seat === seat)
-    return held === undefined ? [] : [{ seat, key: held.key, active: seat.enabled ? seat.running.size : seat.limit }]
+    return held === undefined ? [] : [{ seat, key: held.key, places: seat.enabled ? seat.limit : 0 }]
   })
   return {
     '@type': 'client.workerKeys',
     keys: offers
       .sort(
         (one, other) =>
-          one.active / one.seat.limit - other.active / other.seat.limit || one.seat.coefficient - other.seat.coefficient,
+          Number(one.places === 0) - Number(other.places === 0) ||
+          one.seat.running.size / one.seat.limit - other.seat.running.size / other.seat.limit ||
+          one.seat.coefficient - other.seat.coefficient,
       )
       .slice(0, mostKeysTold)
-      .map(({ seat, key, active }) => ({
+      .map(({ seat, key, places }) => ({
         '@type': 'client.workerKey',
         signed_key: key.signedKey,
         coefficient: seat.coefficient,
-        active_requests: active,
-        max_active_requests: seat.limit,
+        active_requests: seat.running.size,
+        max_active_requests: places,
       })),
   }
 }

@@ -340,6 +340,30 @@ describe('sealed queries through a whole network', () => {
     expect(passedThrough().includes(secret)).toBe(false)
   })
 
+  it('a worker that pauses is not asked while another is there, nor named as one that could read; who agreed to that is answered readable', async () => {
+    await start()
+    const { worker: paused, backend: ofPaused } = await startWorker()
+    const { worker: other, backend } = await startWorker()
+    const { backend: unsealed } = await startWorker({ sealing: undefined } as unknown as Partial<WorkerOptions>)
+    // Until both keys are known: what a client was told once it believes for a while.
+    await expect.poll(async () => (await (await startClient({}, false)).sealableWorkers(model)).length).toBe(2)
+    paused.pause()
+    await expect.poll(() => proxy.status.value.models[0]?.enabledWorkers).toBe(2)
+    const asked = await startClient({}, false)
+    expect(await asked.sealableWorkers(model)).toHaveLength(1)
+    for (let left = 3; left > 0; left--) await textOf(asked.runChat(request(secret, { seal: 'required' }), never))
+    expect([ofPaused.requests.length, backend.requests.length, unsealed.requests.length]).toEqual([0, 3, 0])
+    other.pause()
+    await expect.poll(() => proxy.status.value.models[0]?.enabledWorkers).toBe(1)
+    const last = await startClient({}, false)
+    expect(await last.sealableWorkers(model)).toEqual([])
+    for (const seal of ['required', 'offered'] as const)
+      await expect(last.runChat(request(secret, { seal }), never).end).rejects.toMatchObject({ code: 'no-worker' })
+    expect(passedThrough().includes(secret)).toBe(false)
+    expect(await textOf(last.runChat(request(secret, { seal: 'agreed' }), never))).toContain('Hello')
+    expect([ofPaused.requests.length, backend.requests.length, unsealed.requests.length]).toEqual([0, 3, 1])
+  })
+
   /** The role with its HTTP address, as the command starts it. */
   async function startRole(seal: ClientSeal) {
     const role = await startClientRole({

@@ -78,7 +78,9 @@ function sealRow(workers: readonly SealedWorker[]): CheckRow {
     return notChecked(
       'sealed',
       sealStatement,
-      said('No worker offers a key to seal to, so the proxy could read this too.', { code: 'check-sealed-none' }),
+      said('No worker that takes questions offers a key to seal to, so the proxy could read this too.', {
+        code: 'check-sealed-none',
+      }),
     )
   if (others.length > 0)
     return passed(
