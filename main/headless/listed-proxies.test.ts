@@ -6,6 +6,7 @@ import { keyPairFromSeed } from '@ton/crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { cocoonWalletInit } from '../../contracts/cocoon-wallet.ts'
+import { linkProtocols, pageKeyInHash } from '../../preload/api/link.ts'
 import { silentLogger } from '../base/logger.ts'
 import { childEntries } from '../child-entries.ts'
 import { openToolChain } from '../core/network-tool/tool-chain.ts'
@@ -43,8 +44,10 @@ interface Message {
 /** The page's link, opened by the one-time link that the terminal shows. */
 async function openPage(link: string) {
   const { origin } = new URL(link)
-  const cookie = (await fetch(link, { redirect: 'manual' })).headers.get('set-cookie')?.split(';')[0] ?? ''
-  const socket = new WebSocket(`${origin.replace('http', 'ws')}/api`, { headers: { cookie }, origin })
+  const { headers } = await fetch(link, { redirect: 'manual' })
+  const cookie = headers.get('set-cookie')?.split(';')[0] ?? ''
+  const pageKey = pageKeyInHash(new URL(headers.get('location') ?? '', origin).hash)
+  const socket = new WebSocket(`${origin.replace('http', 'ws')}/api`, linkProtocols(pageKey), { headers: { cookie }, origin })
   const listeners = new Map<number, (message: Message) => void>()
   socket.on('message', (data) => {
     const message = JSON.parse(String(data)) as Message
