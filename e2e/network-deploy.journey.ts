@@ -191,6 +191,7 @@ test('the Open network answers after consent, for money, and says who can read',
   await seal().click()
   const sheet = page.getByRole('dialog', { name: 'Open network' })
   await expect(sheet.getByText(/^The worker’s owner could read this conversation\./)).toBeVisible()
+  await expect(sheet.getByText(/^Checked (just now|\d)/)).toBeVisible()
   const row = (statement: string): Locator => sheet.getByRole('listitem').filter({ hasText: statement })
   for (const statement of ['The way to the proxy is encrypted', 'The proxy is listed in the registry', 'Sealed past the proxy'])
     await expect(row(statement)).toContainText('Checked here')

@@ -134,6 +134,9 @@ test('practice network: neutral, checked as far as it goes, with evidence and a 
   await expect(seal()).toHaveAccessibleName(/^Privacy: Practice network/)
   await expect(page.locator('.seal-row')).toHaveClass(/tone-neutral/)
   await seal().click()
+  // Nearly every row says that nobody checked: that is no "Verified".
+  await expect(sheet().getByText(/^Checked (just now|\d)/)).toBeVisible()
+  await expect(row('Own proxy and worker')).toContainText('sealed to the key of this app’s worker')
   await expect(row('The way to the proxy is encrypted')).toContainText('Checked here')
   await expect(row('The proxy is listed in the registry')).toContainText('no block proof was checked')
   for (const statement of ['Sealed hardware', 'Published software', 'The worker and its model'])

@@ -120,9 +120,7 @@ export function Composer(props: ComposerProps) {
           </ErrorNote>
         </div>
       ) : null}
-      {state?.seal.phase === 'failed' ? (
-        <FailedNote state={state} onWhy={() => setSheetOpen(true)} onThisComputer={() => onLevel('computer')} />
-      ) : null}
+      {state ? <FailedNote state={state} onWhy={() => setSheetOpen(true)} onThisComputer={() => onLevel('computer')} /> : null}
       <SecretDialog
         held={held}
         onEdit={() => {

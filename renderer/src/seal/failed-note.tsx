@@ -6,6 +6,7 @@ import { useCoreWords } from '../messages/use-core-words.ts'
 import { Button } from '../ui/button.tsx'
 import { ErrorNote } from '../ui/error-note.tsx'
 import { Icon } from '../ui/icon.tsx'
+import { sealTone } from './level.ts'
 
 interface FailedNoteProps {
   state: LevelView
@@ -18,7 +19,8 @@ export function FailedNote({ state, onWhy, onThisComputer }: FailedNoteProps) {
   const { t } = useTexts()
   const { said } = useCoreWords()
   const again = useCall('chat.checkAgain')
-  if (state.seal.phase !== 'failed') return null
+  // A level that cannot be used says why by itself, and no check of it matters: note and seal must not tell two things.
+  if (state.seal.phase !== 'failed' || sealTone(state.level, state) !== 'failed') return null
   const { text, words } = state.seal.reason
   return (
     <div className="mb-3">

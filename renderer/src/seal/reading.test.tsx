@@ -1,0 +1,60 @@
+import { renderToStaticMarkup } from 'react-dom/server'
+import { describe, expect, it } from 'vitest'
+import type { LevelView } from '../../../preload/api/chat.ts'
+import type { CheckRow, SealState } from '../../../preload/api/privacy.ts'
+import { ApiProvider } from '../api/api-context.tsx'
+import type { ApiClient } from '../api/client.ts'
+import { TextsProvider } from '../messages/texts.tsx'
+import { FailedNote } from './failed-note.tsx'
+import { readingAt } from './level.ts'
+import { Path } from './path.tsx'
+
+const sealed = (result: CheckRow['result']): SealState => ({
+  phase: 'earned',
+  report: {
+    ...{ connection: 'c', checkedAtMs: 1, evidence: [] },
+    rows: [{ id: 'sealed', result, statement: { text: '' }, sentence: { text: '' } }],
+  },
+})
+
+describe('who could read at the Open network', () => {
+  it.each<[string, SealState | undefined, RegExp]>([
+    ['the worker’s owner alone where questions are sealed past the proxy', sealed('passed'), /Passes it on.*Owner could read it/],
+    [
+      'both where they are not',
+      sealed('not-checked'),
+      /a proxy whose owner could read it.*Owner could read it.*Owner could read it/,
+    ],
+    ['both while nothing is known', { phase: 'checking' }, /a proxy whose owner could read it/],
+    ['both before anything is known', undefined, /a proxy whose owner could read it/],
+  ])('%s', (_name, seal, words) => {
+    const reading = readingAt('open', seal && { seal })
+    const html = renderToStaticMarkup(
+      <TextsProvider language="en">
+        <Path level="open" reading={reading} tone="open" />
+      </TextsProvider>,
+    )
+    expect(html).toMatch(words)
+  })
+})
+
+describe('the note of a check that failed', () => {
+  const failed: SealState = { phase: 'failed', reason: { text: 'No quote.' } }
+  const drawn = (state: LevelView['state']): string =>
+    renderToStaticMarkup(
+      <TextsProvider language="en">
+        <ApiProvider client={{} as ApiClient}>
+          <FailedNote
+            state={{ level: 'attested', state, seal: failed } as LevelView}
+            onWhy={() => undefined}
+            onThisComputer={() => undefined}
+          />
+        </ApiProvider>
+      </TextsProvider>,
+    )
+
+  it('is there where the level could be used, and not where it cannot be used at all', () => {
+    expect(drawn('ready')).toContain('No quote.')
+    for (const state of ['unavailable', 'starting'] as const) expect(drawn(state)).toBe('')
+  })
+})
