@@ -180,6 +180,21 @@ describe('the keys of a worker', () => {
     expect(await refusalOf(ring.open(again.bytes, old.through))).toBe('unknown-key')
   })
 
+  it('are held by the ring that made them alone, until their end', async () => {
+    let now = Date.now()
+    const ring = ringOf({ now: () => now, lifeMs: 1_000_000, overlapMs: 100_000 })
+    const idOf = ({ id }: { readonly id: Uint8Array }): string => Buffer.from(id).toString('hex')
+    const first = idOf(await ring.current())
+    const stranger = idOf(await ringOf().current())
+    expect([ring.holds(first), ring.holds(stranger), ring.holds('')]).toEqual([true, false, false])
+    now += 950_000
+    const second = idOf(await ring.current())
+    expect(second).not.toBe(first)
+    expect([ring.holds(first), ring.holds(second)]).toEqual([true, true])
+    now += 50_000
+    expect([ring.holds(first), ring.holds(second)]).toEqual([false, true])
+  })
+
   it('are made once for all who ask at the same moment', async () => {
     const ring = ringOf()
     const keys = await Promise.all([ring.current(), ring.current(), ring.current()])
