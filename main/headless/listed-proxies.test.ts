@@ -146,26 +146,49 @@ describe('serve --listed-proxies', () => {
     await app.says('Not part of this app')
     const page = await openPage(/http:\S+\/open\?token=\S+/.exec(app.output)?.[0] ?? '')
     const proxy = start(...roles.proxy)
-    const worker = start(...roles.worker)
+    // A worker that takes no part in sealing: nothing says then that the worker's owner alone could read.
+    const plain = start(...roles.worker.filter((one) => one !== '--seal'))
     await proxy.says('Running.')
-    await worker.says('Running.')
+    await plain.says('Running.')
     await app.says('✓ Client')
 
-    type Levels = readonly { level: string; state: string; model?: string }[]
-    const levels = await page.until<Levels>('chat.levels', {}, (all) =>
-      all.some(({ level, state }) => level === 'open' && state === 'ready'),
-    )
-    expect(levels.find(({ level }) => level === 'open')).toMatchObject({ model: 'test/model' })
-    const { id } = await page.call<{ id: string }>('chat.create', { level: 'open', understood: 'proxy-too' })
-    const { id: turnId } = await page.call<{ id: string }>('chat.send', { id, text: 'Who answers here?' })
+    type Row = { id: string; result: string }
+    type Levels = readonly { level: string; state: string; model?: string; seal?: { report?: { rows: Row[] } } }[]
+    const openWhen = async (sealed: string): Promise<Levels[number] | undefined> => {
+      const isOpen = ({ level, state, seal }: Levels[number]): boolean =>
+        level === 'open' &&
+        state === 'ready' &&
+        (seal?.report?.rows ?? []).some(({ id, result }) => id === 'sealed' && result === sealed)
+      return (await page.until<Levels>('chat.levels', {}, (all) => all.some(isOpen))).find(isOpen)
+    }
     type Event = { type: string; turn?: Turn; conversation?: { turns: Turn[] } }
     type Turn = { id: string; status: string; answer: string; usage?: { cost?: string; adjustedTokens?: number } }
-    const turnOf = ({ turn, conversation }: Event): Turn | undefined =>
-      [turn, ...(conversation?.turns ?? [])].find((one) => one?.id === turnId)
-    const ended = await page.until<Event>('chat.conversation', { id }, (event) =>
-      ['done', 'failed', 'stopped'].includes(turnOf(event)?.status ?? ''),
-    )
-    const turn = turnOf(ended)
+    const ask = async (id: string, text: string): Promise<Turn | undefined> => {
+      const { id: turnId } = await page.call<{ id: string }>('chat.send', { id, text })
+      const turnOf = ({ turn, conversation }: Event): Turn | undefined =>
+        [turn, ...(conversation?.turns ?? [])].find((one) => one?.id === turnId)
+      const hasEnded = (event: Event): boolean => ['done', 'failed', 'stopped'].includes(turnOf(event)?.status ?? '')
+      return turnOf(await page.until<Event>('chat.conversation', { id }, hasEnded))
+    }
+    const chat = (understood: string): Promise<{ id: string }> => page.call('chat.create', { level: 'open', understood })
+
+    expect(await openWhen('not-checked')).toMatchObject({ model: 'test/model' })
+    const { id } = await chat('worker')
+    await expect(ask(id, 'Who reads this on the way?')).rejects.toThrow('the proxy’s owner could read it too')
+    expect(engine.asked).toEqual([])
+    const agreed = await chat('proxy-too')
+    expect(await ask(agreed.id, 'Who reads this on the way?')).toMatchObject({
+      status: 'done',
+      seal: { scheme: 'none', reason: 'no-keys' },
+    })
+
+    plain.signal('SIGTERM')
+    await plain.exit()
+    const worker = start(...roles.worker)
+    await worker.says('Running.')
+    // The sheet learns of the key by itself.
+    await openWhen('passed')
+    const turn = await ask(id, 'Who answers here?')
     expect(turn).toMatchObject({
       status: 'done',
       level: 'open',
