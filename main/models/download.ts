@@ -10,6 +10,7 @@ import { cancelled, diskFull, refusedPieces, unreachable } from './download-prob
 import { type DonePieces, downloadPieces, PiecesRefused, strongEtag } from './parallel-download.ts'
 import { coversSize, hashOfRange, type PieceList } from './piece-list.ts'
 import { RateLimit } from './rate-limit.ts'
+import { askSource, unusable } from './source-request.ts'
 import { failing, writeWhole } from './whole-writes.ts'
 
 export interface DownloadProgress {
@@ -33,6 +34,8 @@ export interface DownloadOptions {
    */
   readonly partPath: string
   readonly sizeBytes: number | null
+  /** A file of more is refused where its size is not known. */
+  readonly mostBytes?: number
   /** True when the caller compares the hash of the whole with a known one. Only then is a part kept and continued. */
   readonly hashKnown: boolean
   readonly signal: AbortSignal
@@ -131,7 +134,7 @@ export async function removePart(partPath: string): Promise<void> {
 }
 
 async function attempt(options: DownloadOptions, statePath: string, known: PartState | undefined, have: number): Promise<number> {
-  const { url, source, partPath, sizeBytes, signal, onProgress } = options
+  const { url, source, partPath, sizeBytes, signal, onProgress, mostBytes = Number.MAX_SAFE_INTEGER } = options
   if (known?.pieces !== undefined && have === known.totalBytes) return inPieces(options, statePath, known, known.pieces)
   const sameSource = known?.url === undefined || known.url === sourceOf(options)
   const goingOn = known !== undefined && have > 0 && known.pieces === undefined
@@ -140,15 +143,16 @@ async function attempt(options: DownloadOptions, statePath: string, known: PartS
   const timer = new Watchdog(() => connection.abort(new Error('no answer in time')))
   timer.wind(options.connectTimeoutMs ?? 3000)
   try {
-    const headers: Record<string, string> = { ...options.headers, 'Accept-Encoding': 'identity' }
+    const headers: Record<string, string> = { ...options.headers }
     if (goingOn) {
       headers.Range = `bytes=${have}-`
       if (known.etag !== null && sameSource) headers['If-Range'] = known.etag
     }
     let response: Response
     try {
-      response = await fetch(url, { headers, signal: AbortSignal.any([signal, connection.signal]) })
+      response = await askSource(url, { headers, source, signal: AbortSignal.any([signal, connection.signal]) })
     } catch (error) {
+      if (error instanceof Failure) throw error
       // Nobody there: no use in trying again now.
       if (!goingOn && !signal.aborted) throw unreachable(source, error)
       throw error
@@ -166,10 +170,15 @@ async function attempt(options: DownloadOptions, statePath: string, known: PartS
       })
     }
     const from = startOf(response)
-    if (from !== 0 && from !== have) throw new Error('the server sent another range than asked')
+    if (from !== 0 && from !== have) {
+      await response.body?.cancel()
+      throw unusable(source, 'it sends another part of the file than asked for')
+    }
     const total = totalOf(response, from)
     if (sizeBytes !== null && total !== null && total !== sizeBytes)
       throw new Failure('wrong-size', `${source} offers a file of ${total} bytes instead of ${sizeBytes}.`)
+    if (sizeBytes === null && total !== null && total > mostBytes)
+      throw new Failure('wrong-size', `${source} offers a file of ${total} bytes, which is too much for this model.`)
     const expected = total ?? sizeBytes
     await checkRoom(options, (expected ?? 0) - from)
     // Before the new state is written: the old bytes must never lie beside the tag of another version.
@@ -185,7 +194,7 @@ async function attempt(options: DownloadOptions, statePath: string, known: PartS
     }
     writeFileAtomic(statePath, JSON.stringify(state))
     timer.wind(options.stallTimeoutMs ?? 20_000)
-    const received = await receive(options, response, from, expected, (bytes) => {
+    const received = await receive(options, response, from, expected ?? mostBytes, (bytes) => {
       timer.wind(options.stallTimeoutMs ?? 20_000)
       onProgress({ receivedBytes: bytes, totalBytes: expected })
     })
@@ -321,10 +330,10 @@ function sourceOf({ url, partKey, urlIsStable = partKey === undefined }: Downloa
 }
 
 async function receive(
-  { partPath: path, signal, rate = unlimited }: DownloadOptions,
+  { partPath: path, source, signal, rate = unlimited }: DownloadOptions,
   response: Response,
   from: number,
-  most: number | null,
+  most: number,
   onBytes: (received: number) => void,
 ): Promise<number> {
   let file: FileHandle
@@ -337,8 +346,11 @@ async function receive(
   try {
     onBytes(at)
     for await (const chunk of response.body ?? []) {
-      if (most !== null && at + chunk.length > most)
-        throw new Failure('wrong-size', `The source sent more than the ${most} bytes of the file.`)
+      if (at + chunk.length > most) {
+        // What another source gave before stays.
+        await failing(path, file.truncate(from))
+        throw new Failure('wrong-size', `${source} sends more than the ${most} bytes that the file can have.`)
+      }
       await rate.take(chunk.length, signal)
       await writeWhole(file, path, chunk, at)
       at += chunk.length

@@ -13,6 +13,8 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -129,6 +131,22 @@ describe('ModelLibrary, getting a model', () => {
     expect(server.requests.map(({ path }) => path)).toEqual(['/missing.gguf', '/wrong.gguf', '/text', '/good.gguf'])
     expect(only(library)).toMatchObject({ status: 'installed', sha256: sha256(model) })
     expect((await readdir(folder)).sort()).toEqual(['library.json', 'tiny.gguf'])
+  })
+
+  it('takes the next source after one that offers more than the model can have, not a fuller disk', async () => {
+    const boaster = createServer((_, response) => response.writeHead(200, { 'Content-Length': '9000000000000000' }).end())
+    await new Promise<void>((resolve) => boaster.listen(0, '127.0.0.1', resolve))
+    const { port } = boaster.address() as AddressInfo
+    const open9e15: CatalogSource = {
+      ...web('/good.gguf'),
+      url: `http://127.0.0.1:${port}/good.gguf`,
+      sizeBytes: null,
+    } as CatalogSource
+    const library = await open(open9e15, web('/good.gguf'))
+    await library.download('tiny')
+    expect(only(library)).toMatchObject({ status: 'installed', sha256: sha256(model) })
+    boaster.closeAllConnections()
+    boaster.close()
   })
 
   it('pins the hash of an unpinned source at its first download', async () => {

@@ -2,6 +2,7 @@ import { open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
+import { roughWeights } from './bits-per-weight.ts'
 import { type CatalogEntry, type CatalogSource, sourceName } from './catalog.ts'
 import {
   type DownloadOptions,
@@ -151,7 +152,7 @@ async function fromSource(options: ObtainOptions, way: Way, anew: boolean): Prom
         logger.info('a damaged file is repaired by its pieces', { model: entry.id })
       }
     await downloadHttp({
-      ...{ ...common, url: way.url, source: name, sizeBytes, hashKnown: sha256 !== null },
+      ...{ ...common, url: way.url, source: name, sizeBytes, mostBytes: mostOf(entry), hashKnown: sha256 !== null },
       ...(partKey !== undefined && { partKey, urlIsStable: true, pieces }),
     })
   }
@@ -186,6 +187,11 @@ async function fromSource(options: ObtainOptions, way: Way, anew: boolean): Prom
     logger.warn('a continued file was wrong and is loaded again', { model: entry.id, source: name })
     return fromSource(options, way, true)
   }
+}
+
+/** A file of a model that is larger than this is not the one, whatever its quantization and its header are. */
+function mostOf(entry: CatalogEntry): number {
+  return 2 * (roughWeights(entry) ?? 4 * entry.parameterCount) + 128 * 1024 * 1024
 }
 
 /** Removes what downloads of a model left unfinished, from any of its sources. */

@@ -4,6 +4,7 @@ import { writeFailure } from '../base/atomic-file.ts'
 import { asError, Failure } from '../base/failure.ts'
 import { pause } from '../base/pause.ts'
 import type { RateLimit } from './rate-limit.ts'
+import { askSource } from './source-request.ts'
 import { failing, writeWhole } from './whole-writes.ts'
 
 export type DonePieces = ReadonlyMap<number, string | undefined>
@@ -42,7 +43,7 @@ const mostFruitlessTries = 3
 
 /**
  * Loads the missing pieces of a file over several connections. Each piece counts only when it has its full length and lies on the disk. Throws
- * `Error` when a piece cannot be had, `Failure` `wrong-hash`, `disk-full` or `write-failed`, or the signal's reason.
+ * `Error` when a piece cannot be had, `Failure` `wrong-hash`, `source-refused`, `disk-full` or `write-failed`, or the signal's reason.
  */
 export async function downloadPieces(options: PiecesOptions): Promise<void> {
   const { totalBytes, pieceBytes, path, connections, signal } = options
@@ -163,14 +164,14 @@ async function* rangeOf(
   }
   wind(options.connectTimeoutMs)
   try {
-    const response = await fetch(options.url, {
+    const response = await askSource(options.url, {
       headers: {
         ...options.headers,
         Range: `bytes=${from}-${to}`,
         ...(version.etag !== null && { 'If-Range': version.etag }),
-        'Accept-Encoding': 'identity',
       },
       signal: AbortSignal.any([signal, connection.signal]),
+      source: options.source,
     })
     // A server in trouble says nothing about the pieces that are there.
     if (![200, 206, 416].includes(response.status)) {

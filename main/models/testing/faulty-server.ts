@@ -14,6 +14,12 @@ export class FaultyServer {
   bytesPerSecond: number | undefined
   /** Sent with each answer, e.g. what a hub says of the file. */
   headers: Record<string, string> = {}
+  /** Where paths lead. */
+  readonly redirects = new Map<string, string>()
+  /** Sends so many bytes later than asked for. */
+  shiftBytes = 0
+  /** Does not say how long a file is. */
+  lengthless = false
   /** Told of each request, with a promise of its end. */
   onRequest: ((ended: Promise<unknown>) => void) | undefined
   /** What `Authorization` must be. */
@@ -56,6 +62,11 @@ export class FaultyServer {
     this.requests.push({ path: url, range: sent.range, headers: sent })
     this.onRequest?.(once(response, 'close'))
     if (this.silent) return
+    const location = this.redirects.get(url)
+    if (location !== undefined) {
+      response.writeHead(302, { Location: location }).end()
+      return
+    }
     const file = this.#files.get(url)
     const refused = this.authorization !== undefined && sent.authorization !== this.authorization
     if (this.status !== undefined || refused || file === undefined) {
@@ -65,11 +76,12 @@ export class FaultyServer {
     const { bytes, type } = file
     const asked = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')
     const sameVersion = request.headers['if-range'] === undefined || request.headers['if-range'] === this.etag
-    const from = this.ranges && asked !== null && sameVersion ? Number(asked[1]) : 0
+    const from = this.ranges && asked !== null && sameVersion ? Number(asked[1]) + this.shiftBytes : 0
     const partial = this.ranges && asked !== null && sameVersion && (from > 0 || asked[2] !== '')
     const to = partial && asked?.[2] ? Math.min(Number(asked[2]), bytes.length - 1) : bytes.length - 1
     const part = bytes.subarray(from, to + 1)
     const headers: Record<string, string> = { ...this.headers, 'Content-Length': String(part.length), 'Content-Type': type }
+    if (this.lengthless) delete headers['Content-Length']
     if (this.etag !== undefined) headers.ETag = this.etag
     if (this.ranges) headers['Accept-Ranges'] = 'bytes'
     if (partial) headers['Content-Range'] = `bytes ${from}-${to}/${bytes.length}`

@@ -16,19 +16,14 @@ export function Downloads({ models }: { models: readonly ModelState[] }) {
 
 function Download({ model }: { model: ModelState }) {
   const { t } = useTexts()
-  const format = useFormat()
   const cancel = useCall('models.cancelDownload')
   const pause = useCall('models.pauseDownload')
   const resume = useCall('models.download')
   const { id, progress, receivedBytes } = model
-  const isPaused = receivedBytes !== undefined && model.status !== 'downloading' && model.status !== 'verifying'
+  const isPaused = waits(model)
   const total = progress?.totalBytes ?? (isPaused ? model.sizeBytes : null)
   const received = progress?.receivedBytes ?? receivedBytes ?? 0
   const share = total ? (100 * received) / total : 0
-  const leftMs =
-    progress && total !== null && progress.bytesPerSecond > 0
-      ? (1_000 * (total - progress.receivedBytes)) / progress.bytesPerSecond
-      : null
   return (
     <section
       className="card flex items-center gap-4 px-[1.125rem] py-4"
@@ -43,20 +38,7 @@ function Download({ model }: { model: ModelState }) {
             <bdi>{model.name}</bdi>
           </b>
           <span className="text-ink-2">
-            {model.status === 'verifying'
-              ? t('models.verifying')
-              : isPaused
-                ? t('models.paused', { done: format.bytes(received) })
-                : progress && total !== null
-                  ? [
-                      t('models.progress', {
-                        done: format.bytes(progress.receivedBytes),
-                        total: format.bytes(total),
-                        rate: format.rate(progress.bytesPerSecond),
-                      }),
-                      ...(leftMs === null ? [] : [t('models.left', { time: format.duration(leftMs) })]),
-                    ].join(', ')
-                  : t('models.connecting')}
+            <DownloadWords model={model} />
           </span>
         </p>
         <div
@@ -90,4 +72,24 @@ function Download({ model }: { model: ModelState }) {
       )}
     </section>
   )
+}
+
+/** How far it is; a source that does not say how much it sends shows what came. */
+export function DownloadWords({ model }: { model: ModelState }) {
+  const { t } = useTexts()
+  const format = useFormat()
+  const { progress, status } = model
+  if (status === 'verifying') return t('models.verifying')
+  if (waits(model)) return t('models.paused', { done: format.bytes(model.receivedBytes ?? 0) })
+  if (!progress || (progress.totalBytes === null && progress.receivedBytes === 0)) return t('models.connecting')
+  const { totalBytes, receivedBytes, bytesPerSecond } = progress
+  const [done, rate] = [format.bytes(receivedBytes), format.rate(bytesPerSecond)]
+  if (totalBytes === null) return t('models.progressOpen', { done, rate })
+  const leftMs = bytesPerSecond > 0 ? (1_000 * (totalBytes - receivedBytes)) / bytesPerSecond : null
+  const left = leftMs === null ? [] : [t('models.left', { time: format.duration(leftMs) })]
+  return [t('models.progress', { done, total: format.bytes(totalBytes), rate }), ...left].join(', ')
+}
+
+function waits({ status, receivedBytes }: ModelState): boolean {
+  return receivedBytes !== undefined && status !== 'downloading' && status !== 'verifying'
 }

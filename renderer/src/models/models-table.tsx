@@ -19,6 +19,7 @@ import { useToast } from '../ui/toasts.tsx'
 import { FitCell, useDeviceName } from './fit-cell.tsx'
 import { LoadAgainButton, StoppedText } from './load-again.tsx'
 import { leavingWords, OwnChip } from './own-file.tsx'
+import { RowDownload } from './row-download.tsx'
 
 interface ModelsTableProps {
   models: readonly ModelState[]
@@ -138,6 +139,7 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
         </td>
         <td>
           <span className="flex items-center justify-end gap-1">
+            <RowDownload model={model} />
             {missing && model.origin === 'catalog' ? (
               <Button
                 size="sm"
