@@ -15,6 +15,7 @@ import { Icon } from '../ui/icon.tsx'
 import { Money } from '../ui/money.tsx'
 import { ScrollRegion } from '../ui/scroll-region.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
+import { isAllHere } from './all-here.ts'
 
 export function NetworkScreen() {
   const { t } = useTexts()
@@ -96,7 +97,7 @@ function Counts({ network }: { network: NetworkState }) {
       {cell(
         t('network.name'),
         <bdi className="text-xl">{network.name ?? t('network.local')}</bdi>,
-        network.chain === 'local' ? t('network.onThisComputer') : t(`network.on.${network.chain}`),
+        isAllHere(network) ? t('network.onThisComputer') : t(`network.on.${network.chain}`),
       )}
       {cell(
         t('network.proxies'),
