@@ -95,7 +95,13 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const readOnly = chosen !== null && chosen.chain.kind !== 'local'
   const paths = dataPaths(dataDir)
   makeDataDir(dataDir)
-  const lock = lockInstance(paths.lock)
+  const lock =
+    chosen === null || readOnly
+      ? lockInstance(paths.lock)
+      : lockInstance(
+          paths.lock,
+          'Stop it first: a network on the local chain opens only with the data folder whose chain has it.',
+        )
   const undoProxy = applyEnvProxy(logger, await withSystemProxy())
   const progress = new StartProgress(logger, { readOnly })
   progress.set('storage', 'working')

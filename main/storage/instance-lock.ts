@@ -8,18 +8,21 @@ export interface InstanceLock {
   release(): void
 }
 
+const usualAdvice = 'Use the running one, or stop it first. Another folder can be chosen with COCOON_DATA_DIR.'
+
 const holder = z.object({ pid: z.number().int().positive(), sinceMs: z.number() })
 
 /**
  * Makes sure that one data folder is used by one core. The lock is SQLite's exclusive file lock, which the operating system drops with the
  * process: nothing stale is left after a kill, and a process number that was given to another program cannot be taken for ours.
  * The file `<path>.json` names the holder, for the message only.
+ * @param advice what to do while another one uses the folder
  * @throws Failure `already-running`, `disk-full`, `lock-failed`
  */
-export function lockInstance(path: string, now: () => number = Date.now): InstanceLock {
+export function lockInstance(path: string, advice: string = usualAdvice): InstanceLock {
   const note = `${path}.json`
-  const raw = acquire(path, note)
-  writeFileAtomic(note, JSON.stringify({ pid: process.pid, sinceMs: now() }))
+  const raw = acquire(path, note, advice)
+  writeFileAtomic(note, JSON.stringify({ pid: process.pid, sinceMs: Date.now() }))
   return {
     release: () => {
       if (!raw.isOpen) return
@@ -29,7 +32,7 @@ export function lockInstance(path: string, now: () => number = Date.now): Instan
   }
 }
 
-function acquire(path: string, note: string): DatabaseSync {
+function acquire(path: string, note: string, advice: string): DatabaseSync {
   const raw = new DatabaseSync(path, { timeout: 0 })
   try {
     raw.exec('BEGIN EXCLUSIVE')
@@ -50,7 +53,7 @@ function acquire(path: string, note: string): DatabaseSync {
         cause,
       })
     throw new Failure('already-running', `Cocoon is already running with this data folder${describeHolder(note)}.`, {
-      advice: 'Use the running one, or stop it first. Another folder can be chosen with COCOON_DATA_DIR.',
+      advice,
     })
   }
 }
