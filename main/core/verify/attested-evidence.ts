@@ -224,7 +224,7 @@ function candidateOf(key: ReadKey, quote: VerifiedQuote | undefined, root: ReadR
 function refusedIn({ evidence }: CheckReport): string[] {
   const { value } = evidence.find(({ id }) => id === 'workers-refused') ?? {}
   if (value === undefined) return []
-  if (!/^[a-z-]+(, [a-z-]+)*$/.test(value)) throw fault('evidence-malformed', 'The reasons in this evidence are none.')
+  if (!/^[a-z0-9-]+(, [a-z0-9-]+)*$/.test(value)) throw fault('evidence-malformed', 'The reasons in this evidence are none.')
   return value.split(', ')
 }
 
