@@ -36,7 +36,8 @@ describe('a chat on this computer', () => {
       expect(done).toMatchObject({ status: 'done', cut: true })
       expect(done.usage?.completionTokens).toBe(200)
       expect(done.tokensPerSecond).toBeGreaterThan(1)
-      expect(done.usage?.promptTokens).toBeLessThan(1_400)
+      // What is left of the context beside an answer of 200 tokens.
+      expect(done.usage?.promptTokens).toBeLessThan(1_850)
       expect(done.answer.length).toBeGreaterThan(0)
     }
     await chat.send({ id, text: 'c '.repeat(3_000) })
