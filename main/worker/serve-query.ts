@@ -53,7 +53,7 @@ export interface QueryOutcome {
 /** Header by which an engine may tell the exact prompt tokens before it generates; it does not travel on (docs/protocol-extensions.md). */
 const promptTokensHeader = 'x-cocoon-prompt-tokens'
 /** How long a cancelled engine may take to end its stream, so that its own usage event still counts. */
-const cancelGraceMs = 150
+const cancelGraceMs = 500
 const longestTimeoutMs = 3_600_000
 const unpaid = { tokens: noTokens, counts: noCounts }
 
