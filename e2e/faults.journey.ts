@@ -54,6 +54,15 @@ async function begin(browser: Browser, dataDir: string, options: Parameters<type
   await openByLink(page, app)
 }
 
+/** Also one that has just ended by itself. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It is gone.
+  }
+}
+
 async function end(): Promise<void> {
   await window?.close()
   await app?.stop()
@@ -152,6 +161,32 @@ test.describe('while the app runs', () => {
     const states = await network()
     expect(states.length).toBeGreaterThan(0)
     for (const { proxies } of states) expect(proxies).toMatchObject([{ state: 'connected', workers: 1 }])
+  })
+
+  test('an engine killed each time that it loads the model: the app says so, and it comes back by the button', async () => {
+    const killing = setInterval(() => {
+      for (const pid of app.children('engine-process')) if (pid > 1) kill(pid)
+    }, 100)
+    try {
+      await goTo(page, 'Models')
+      await expect(page.getByRole('row').filter({ hasText: 'Stopped' })).toContainText('The app tries again at', {
+        timeout: 60_000,
+      })
+    } finally {
+      clearInterval(killing)
+    }
+    await expect(page.getByRole('row').filter({ hasText: 'Stopped' }).getByRole('button', { name: 'Load again' })).toBeVisible()
+    await goTo(page, 'Earn')
+    await expect(page.getByRole('heading', { name: 'The engine stopped' })).toBeVisible()
+    await expect(page.getByRole('button', { name: 'Load again' })).toBeVisible()
+    await goTo(page, 'Chat')
+    const notice = page.getByRole('status').filter({ has: page.getByRole('button', { name: 'Load again' }) })
+    await expect(notice).toContainText('each time that it loaded the model')
+    await notice.getByRole('button', { name: 'Load again' }).click()
+    await expect(notice).toBeHidden({ timeout: 30_000 })
+    await goTo(page, 'Network')
+    await expect(page.getByRole('listitem').filter({ hasText: 'Model loaded, done' })).toBeVisible({ timeout: 60_000 })
+    await page.goBack()
   })
 
   test('the chain process killed: it starts again, and a payout still settles', async () => {
