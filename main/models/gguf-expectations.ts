@@ -1,3 +1,4 @@
+import { architectures, pairTokenizers, preTokenizers, tokenizers } from './gguf-known.ts'
 import { type List, type Values, valueTypes } from './gguf-values.ts'
 import { BadHeader } from './header-reader.ts'
 
@@ -50,3 +51,37 @@ export function checkTokenLists(values: Values): void {
       throw new BadHeader(`It has ${tokens?.items ?? 0} tokens, but ${found.items} entries in "${key}".`)
   }
 }
+
+/**
+ * What the native library would refuse with a word in its log only, or end its process at: kinds of models and tokenizers that it does not know, numbers
+ * that are none, heads that do not share the width of the model. Throws `BadHeader` with the reason.
+ */
+export function checkKnown(architecture: string, values: Values): void {
+  if (!architectures.has(architecture))
+    throw new BadHeader(`The engine does not know this kind of model ("${shown(architecture)}").`)
+  const [tokenizer, before] = [values.get('tokenizer.ggml.model'), values.get('tokenizer.ggml.pre')]
+  if (typeof tokenizer === 'string' && !tokenizers.has(tokenizer))
+    throw new BadHeader(`The engine does not know its kind of tokenizer ("${shown(tokenizer)}").`)
+  const isRead = typeof tokenizer === 'string' && pairTokenizers.has(tokenizer)
+  if (isRead && typeof before === 'string' && before !== '' && !preTokenizers.has(before))
+    throw new BadHeader(`The engine does not know how its tokenizer splits text ("${shown(before)}").`)
+  for (const [key, value] of values) {
+    if (!key.startsWith(`${architecture}.`) || typeof value !== 'number') continue
+    const isSmall = /norm(_rms)?_epsilon$/.test(key)
+    if (!Number.isFinite(value) || (isSmall && (value < 0 || value > 1)))
+      throw new BadHeader(`Its "${shown(key)}" is impossible.`)
+  }
+  checkHeads((key) => values.get(`${architecture}.${key}`))
+}
+
+/** Of models with as many heads in each layer, which most are. */
+function checkHeads(of: (key: string) => ReturnType<Values['get']>): void {
+  const [heads, shared, width] = [of('attention.head_count'), of('attention.head_count_kv'), of('embedding_length')]
+  if (typeof heads !== 'number' || heads === 0) return
+  if (typeof shared === 'number' && shared !== 0 && heads % shared !== 0)
+    throw new BadHeader(`Its "attention.head_count_kv" of ${shared} does not divide its ${heads} heads.`)
+  if (typeof width === 'number' && of('attention.key_length') === undefined && width % heads !== 0)
+    throw new BadHeader(`Its width of ${width} cannot be shared by ${heads} heads.`)
+}
+
+const shown = (text: string): string => text.slice(0, 60)

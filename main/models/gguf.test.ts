@@ -1,12 +1,14 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tinyGguf } from '../inference/testing/tiny-gguf.ts'
 import { parseGgufHeader, readGgufHeader } from './gguf.ts'
+import { architectures, readIn } from './gguf-known.ts'
 import { BadHeader, NeedMoreBytes } from './header-reader.ts'
 
 const whole = tinyGguf({ contextTokens: 2048 })
@@ -56,6 +58,16 @@ function withText(key: string, text: string): Uint8Array {
   const head = Buffer.from(whole.subarray(0, 24))
   head.writeBigUInt64LE(head.readBigUInt64LE(16) + 1n, 16)
   return Buffer.concat([head, pair, whole.subarray(24)])
+}
+
+/** A copy of `of` in which the text under `key` is another one. */
+function instead(key: string, text: string, of: Uint8Array = whole): Uint8Array {
+  const at = Buffer.from(of).indexOf(key) + key.length + 4
+  expect(at).toBeGreaterThan(key.length + 4)
+  const before = Number(new DataView(of.buffer, of.byteOffset).getBigUint64(at, true))
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(text.length))
+  return Buffer.concat([of.subarray(0, at), length, Buffer.from(text), of.subarray(at + 8 + before), new Uint8Array(64)])
 }
 
 /** A head with `count` lists of 4,096 truth values, as many as are kept of one list. */
@@ -178,6 +190,25 @@ describe('readGgufHeader', () => {
     ['fewer kinds than tokens', fewer('tokenizer.ggml.token_type', 4), '454 tokens, but 453'],
     ['no layers', changed('llama.block_count', (view, at) => view.setUint32(at + 4, 0, true)), 'number of layers'],
     ['a billion layers', changed('llama.block_count', (view, at) => view.setUint32(at + 4, 1e9, true)), 'number of layers'],
+    [
+      'seven heads',
+      changed('attention.head_count', (view, at) => view.setUint32(at + 4, 7, true)),
+      'does not divide its 7 heads',
+    ],
+    [
+      'sixty heads',
+      changed('attention.head_count', (view, at) => view.setUint32(at + 4, 60, true)),
+      'width of 256 cannot be shared',
+    ],
+    ['no number', changed('norm_rms_epsilon', (view, at) => view.setFloat32(at + 4, Number.NaN, true)), 'norm_rms_epsilon'],
+    ['a huge share', changed('norm_rms_epsilon', (view, at) => view.setFloat32(at + 4, 7, true)), 'norm_rms_epsilon'],
+    ['a kind that is none', instead('general.architecture', 'evil'), 'kind of model ("evil")'],
+    ['a tokenizer that is none', instead('tokenizer.ggml.model', 'evil'), 'kind of tokenizer ("evil")'],
+    [
+      'a splitting that is none',
+      instead('tokenizer.ggml.model', 'gpt2', withText('tokenizer.ggml.pre', 'evil')),
+      'splits text ("evil")',
+    ],
     ['heads beyond number', changed('head_count_kv', (view, at) => view.setUint32(at + 4, 0xffff_ffff, true)), 'head_count_kv'],
     ['a tensor of a type that is no more', changed('output.weight', (view, at) => view.setUint32(at + 20, 4, true)), 'any more'],
     [
@@ -207,6 +238,26 @@ describe('readGgufHeader', () => {
     const writer = setTimeout(() => void writeFile(pipe, 'x'), 2000)
     expect(await Promise.race([refused, after(1000)])).toMatchObject({ code: 'not-a-model', message: 'This is not a file.' })
     clearTimeout(writer)
+  })
+
+  it('takes a way to split text that the tokenizer does not read', () => {
+    const file = withText('tokenizer.ggml.pre', 'evil')
+    expect(parseGgufHeader(file, file.length + 64).tokenizer).toBe('llama')
+  })
+
+  it('knows the kinds of the engine that is there', async () => {
+    const modules = fileURLToPath(new URL('../../node_modules/', import.meta.url))
+    const info = await readFile(join(modules, 'node-llama-cpp/llama/llama.cpp.info.json'), 'utf8')
+    expect(JSON.parse(info)).toMatchObject({ tag: readIn })
+    const folder = join(modules, '@node-llama-cpp')
+    const libraries = (await readdir(folder, { recursive: true })).filter((path) =>
+      /libllama\.[^/]*$|[\\/]llama\.dll$/.test(path),
+    )
+    expect(libraries).not.toEqual([])
+    const [library = ''] = libraries
+    const bytes = await readFile(join(folder, library))
+    for (const kind of architectures) expect([kind, bytes.includes(`${kind}\0`)]).toEqual([kind, true])
+    expect(bytes.includes('evil\0')).toBe(false)
   })
 
   it('refuses a folder and a missing file', async () => {
