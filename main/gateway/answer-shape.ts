@@ -1,5 +1,6 @@
 import { Failure } from '../base/failure.ts'
-import { isObject } from './api-request.ts'
+import { isAnswer } from './answer-forms.ts'
+import { type Endpoint, isObject } from './api-request.ts'
 import type { Counts } from './spending.ts'
 
 /** What the shaping of one answer notes on its way. */
@@ -10,6 +11,8 @@ export interface Shaped {
 }
 
 export interface ShapeOptions {
+  readonly endpoint: Endpoint
+  readonly stream: boolean
   /** The model as the caller may name it again. */
   readonly model: string
   readonly includeUsage: boolean
@@ -25,12 +28,13 @@ const foreignCosts = ['prompt_total_cost', 'completion_total_cost', 'total_cost'
  */
 export function shaped(
   value: unknown,
-  { model, includeUsage }: ShapeOptions,
+  { endpoint, stream, model, includeUsage }: ShapeOptions,
   notes: Shaped,
 ): Record<string, unknown> | undefined {
   if (!isObject(value)) throw malformed()
   const { error, usage, choices } = value
   if (error !== undefined && error !== null) throw engineRefused(error)
+  if (!isAnswer(value, endpoint, stream)) throw malformed()
   if (isObject(usage)) {
     notes.counts = { promptTokens: countOf(usage.prompt_tokens), completionTokens: countOf(usage.completion_tokens) }
     for (const name of foreignCosts) delete usage[name]
@@ -45,7 +49,7 @@ export function shaped(
 }
 
 export const malformed = (cause?: unknown): Failure<'answer-malformed'> =>
-  new Failure('answer-malformed', 'The answer is not a chat completion.', {
+  new Failure('answer-malformed', 'The answer has not the form of OpenAI’s API.', {
     advice: 'Try again, or choose another model.',
     retryable: true,
     ...(cause !== undefined && { cause }),

@@ -177,10 +177,10 @@ export class Desk {
     })
     response.setHeader('X-Cocoon-Level', backend.level)
     try {
-      const { stream, includeUsage } = read
+      const { endpoint, stream, includeUsage } = read
       const isForeign = backend.level !== 'computer'
       const { worstCaseNano } = prepared
-      await passAnswer(answer, response, { model: id, stream, includeUsage, signal, isForeign, worstCaseNano }, notes)
+      await passAnswer(answer, response, { model: id, endpoint, stream, includeUsage, signal, isForeign, worstCaseNano }, notes)
     } catch (thrown) {
       const told = signal.aborted ? aborted(signal) : thrown
       // Nobody reads the rest.

@@ -36,6 +36,7 @@ async function stageOf(place: PaidPlace, options: Parameters<typeof openStage>[1
 }
 const messages = [{ role: 'user', content: 'a question of the utmost secrecy' }]
 const question = { model: 'network/paid', messages }
+const choices = [{ index: 0, message: { role: 'assistant', content: 'Hello' }, finish_reason: 'stop' }]
 const usage = { prompt_tokens: 3, completion_tokens: 4 }
 const chunk = (content: string, more: object = {}) =>
   `data: ${JSON.stringify({ id: 'c', model: 'foreign', choices: [{ index: 0, delta: { content } }], ...more })}\n\n`
@@ -220,7 +221,7 @@ describe('money', () => {
     place.answer = () => {
       const gate = new Promise<void>((resolve) => held.push(resolve))
       return {
-        ...documentAnswer({ choices: [], usage }, 20n),
+        ...documentAnswer({ choices, usage }, 20n),
         head: gate.then(() => ({ status: 200, contentType: 'application/json' })),
         end: gate.then(() => ({ costNano: 20n })),
       }
@@ -337,19 +338,19 @@ describe('an answer', () => {
     const stage = await stageOf(place)
     const key = stage.key({ level: 'practice', dailyLimit: 100n })
     const ask = (more: object) => stage.send('POST', '/v1/chat/completions', { key, body: { ...question, ...more } })
-    place.answer = () => documentAnswer({ choices: [], usage }, 6n)
+    place.answer = () => documentAnswer({ choices, usage }, 6n)
     const { headers } = await ask({})
     expect([headers['x-cocoon-cost-nano'], headers['x-cocoon-put-aside-nano']]).toEqual(['6', '5'])
     place.answer = () => textAnswer([chunk('a'), 'data: [DONE]\n\n'], 7n, stream)
     const { text } = await ask({ stream: true })
     expect(eventsOf(text).slice(1)).toEqual([': cocoon-cost-nano 7', ': cocoon-put-aside-nano 5', '[DONE]'])
-    place.answer = () => documentAnswer({ choices: [], usage }, 5n)
+    place.answer = () => documentAnswer({ choices, usage }, 5n)
     expect((await ask({})).headers).not.toHaveProperty('x-cocoon-put-aside-nano')
     expect(stage.gateway.view().keys[0]?.today.spent).toBe(18n)
   })
 
   it('in one document may be as long as it is from this computer, but not from a network', async () => {
-    const long = JSON.stringify({ object: 'list', data: 'x'.repeat(33 << 20) })
+    const long = JSON.stringify({ object: 'list', data: [{ index: 0, embedding: 'x'.repeat(33 << 20) }] })
     const places = [paidPlace(0n), paidPlace(0n)] as const
     for (const place of places) place.answer = () => documentAnswer(long, 0n)
     const local = { ...places[0].backend, level: 'computer', prefix: 'local', needsConsent: false } as const
@@ -385,6 +386,8 @@ describe('an answer', () => {
     ['is no JSON', [chunk('a'), 'data: {oops\n\n'], 'answer_malformed'],
     ['is no object', [chunk('a'), 'data: 5\n\n'], 'answer_malformed'],
     ['tells an error', [chunk('a'), 'data: {"error":{"message":"out of memory"}}\n\n'], 'engine_refused'],
+    ['tells an error in the same packet', [`${chunk('a')}data: {"error":{"message":"out of memory"}}\n\n`], 'engine_refused'],
+    ['is no answer in the same packet', [`${chunk('a')}data: {"choices":[null]}\n\n`], 'answer_malformed'],
     ['never ends an event', [chunk('a'), `data: ${'x'.repeat(3 << 20)}`], 'answer_malformed'],
   ] as const)('that %s in the middle ends with an error in the stream, not as if it were whole', async (_name, parts, code) => {
     const place = paidPlace(5n)
@@ -420,6 +423,56 @@ describe('an answer', () => {
     const reply = await stage.send('POST', '/v1/chat/completions', { key, body: question })
     expect(reply.status).toBe(told)
     expect(reply.json()).toMatchObject({ error })
+  })
+
+  const good = { index: 0, message: { role: 'assistant', content: 'a' }, finish_reason: 'stop' }
+  const bad: readonly [name: string, answer: object][] = [
+    ['nothing', {}],
+    ['no choice', { choices: [] }],
+    ['choices that are none', { choices: [null] }],
+    ['choices in no list', { choices: { 0: good } }],
+    ['a choice without a message', { choices: [{ index: 0, finish_reason: 'stop' }] }],
+    ['words that are no text', { choices: [{ ...good, message: { role: 'assistant', content: 5 } }] }],
+    ['another role', { choices: [{ ...good, message: { role: 'system', content: 'a' } }] }],
+    ['another reason for its end', { choices: [{ ...good, finish_reason: 'whatever' }] }],
+    ['a negative place', { choices: [{ ...good, index: -1 }] }],
+    ['calls that are none', { choices: [{ ...good, message: { role: 'assistant', content: null, tool_calls: ['f'] } }] }],
+    ...[-1, 0.5, '3', 1e300, [3]].map(
+      (tokens) => [`a usage of ${tokens}`, { choices: [good], usage: { prompt_tokens: 1, completion_tokens: tokens } }] as const,
+    ),
+    ['a usage that is none', { choices: [good], usage: 'much' }],
+  ].map(([name, answer]) => [name as string, answer as object])
+  it.each(bad)('with %s is refused, whole and streamed', async (_name, answer) => {
+    const place = paidPlace(5n)
+    const stage = await stageOf(place)
+    const key = stage.key({ level: 'practice', dailyLimit: 100n })
+    const ask = (more: object = {}) => stage.send('POST', '/v1/chat/completions', { key, body: { ...question, ...more } })
+    place.answer = () => documentAnswer(answer, 1n)
+    const whole = await ask()
+    expect([whole.status, whole.json()]).toMatchObject([502, { error: { code: 'answer_malformed' } }])
+    // As events: what is a message there is a piece of one.
+    const event = JSON.stringify(answer).replaceAll('"message"', '"delta"')
+    place.answer = () => textAnswer([`data: ${event}\n\n`, 'data: [DONE]\n\n'], 1n, stream)
+    const events = eventsOf((await ask({ stream: true, stream_options: { include_usage: true } })).text)
+    // The event that tells the usage has no choice.
+    if (event === '{"choices":[]}') return
+    expect(events).toMatchObject([{ error: { code: 'answer_malformed' } }])
+  })
+
+  it.each([
+    ['completions', { choices: [{ index: 0, finish_reason: 'stop' }] }],
+    ['completions', { choices: [{ index: 0, text: null, finish_reason: 'stop' }] }],
+    ['embeddings', { data: 'x' }],
+    ['embeddings', { data: [{ index: 0, embedding: [1, '2'] }] }],
+    ['embeddings', '{"data":[{"index":0,"embedding":[1e999]}]}'],
+  ])('of %s with %j is refused', async (endpoint, answer) => {
+    const place = paidPlace(5n)
+    place.answer = () => documentAnswer(answer, 1n)
+    const stage = await stageOf(place)
+    const key = stage.key({ level: 'practice', dailyLimit: 100n })
+    const body = { model: question.model, ...(endpoint === 'completions' ? { prompt: 'x' } : { input: 'x' }) }
+    const reply = await stage.send('POST', `/v1/${endpoint}`, { key, body })
+    expect([reply.status, reply.json()]).toMatchObject([502, { error: { code: 'answer_malformed' } }])
   })
 
   it('by a defect tells nothing of itself', async () => {
@@ -603,7 +656,7 @@ describe('a model that its first request loads', () => {
       },
       prepare: ({ body }) => {
         asked.push(body)
-        return { worstCaseNano: 0n, run: () => documentAnswer({ choices: [], usage: {} }, 0n) }
+        return { worstCaseNano: 0n, run: () => documentAnswer({ choices, usage: {} }, 0n) }
       },
     }
     const stage = await openStage([backend])

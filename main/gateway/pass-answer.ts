@@ -38,7 +38,7 @@ const decoder = new TextDecoder()
 export async function passAnswer(
   answer: RunningAnswer,
   response: ServerResponse,
-  options: PassOptions & { readonly stream: boolean },
+  options: PassOptions,
   notes: Passed,
 ): Promise<void> {
   const { status, contentType } = await answer.head
@@ -75,11 +75,13 @@ async function passStream(answer: RunningAnswer, response: ServerResponse, optio
   response.flushHeaders()
   try {
     for await (const chunk of answer.body) {
-      const text = textOf(splitter.push(chunk), options, notes)
+      const { text, broken } = textOf(splitter.push(chunk), options, notes)
       // After the caller left, what still comes is read for its usage alone.
       if (text !== '' && !response.destroyed && !response.write(text)) await patiently(response)
+      if (broken !== undefined) throw broken
     }
-    const rest = textOf([splitter.rest()], options, notes)
+    const { text: rest, broken } = textOf([splitter.rest()], options, notes)
+    if (broken !== undefined) throw broken
     notes.end = await answer.end
     // An answer that was ended from outside must not look whole.
     if (options.signal.aborted) throw aborted(options.signal)
@@ -98,18 +100,23 @@ function costComments({ costNano }: AnswerEnd, worstCaseNano: bigint): string {
   return `: cocoon-cost-nano ${costNano}\n\n${aside}`
 }
 
-function textOf(events: readonly Uint8Array[], options: ShapeOptions, notes: Passed): string {
+/** Events for the caller, up to one that is none: the words before it are the caller's. */
+function textOf(events: readonly Uint8Array[], options: ShapeOptions, notes: Passed): { text: string; broken?: unknown } {
   let text = ''
-  for (const event of events) {
-    const data = sseData(event)?.trim()
-    if (data === '[DONE]') notes.isWhole = true
-    if (data === undefined || data === '' || data === '[DONE]') continue
-    const value = shaped(parsed(data), options, notes)
-    if (value === undefined) continue
-    if (notes.firstWordAtMs === undefined && hasContent(value)) notes.firstWordAtMs = performance.now()
-    text += `data: ${JSON.stringify(value)}\n\n`
+  try {
+    for (const event of events) {
+      const data = sseData(event)?.trim()
+      if (data === '[DONE]') notes.isWhole = true
+      if (data === undefined || data === '' || data === '[DONE]') continue
+      const value = shaped(parsed(data), options, notes)
+      if (value === undefined) continue
+      if (notes.firstWordAtMs === undefined && hasContent(value)) notes.firstWordAtMs = performance.now()
+      text += `data: ${JSON.stringify(value)}\n\n`
+    }
+    return { text }
+  } catch (broken) {
+    return { text, broken }
   }
-  return text
 }
 
 /** The chunk that opens an answer only names its role. */

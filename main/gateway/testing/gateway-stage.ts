@@ -69,7 +69,14 @@ export interface PaidPlace {
 export function paidPlace(worstCaseNano: bigint): PaidPlace {
   const place: PaidPlace = {
     asked: [],
-    answer: () => documentAnswer({ choices: [], usage: { prompt_tokens: 3, completion_tokens: 4 } }, 1n),
+    answer: () =>
+      documentAnswer(
+        {
+          choices: [{ index: 0, message: { role: 'assistant', content: 'Hello' }, finish_reason: 'stop' }],
+          usage: { prompt_tokens: 3, completion_tokens: 4 },
+        },
+        1n,
+      ),
     backend: {
       level: 'practice',
       prefix: 'network',
