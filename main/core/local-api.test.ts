@@ -243,9 +243,21 @@ describe(
         status: 429,
         code: 'daily_limit_reached',
       })
+      // The smallest request there is: a limit of what is told to be put aside for it lets it through, one below that does not.
+      const { leastAside = 0n } = (await state()).levels.find((one) => one.level === 'practice') ?? {}
+      expect(leastAside).toBeGreaterThan(0n)
+      const smallest = { model: networkId, messages: [{ role: 'user' as const, content: '' }], max_tokens: 1 }
+      const limited = (more: bigint) =>
+        calls()['gateway.changeKey']({ id, name, level, models, origins, dailyLimit: today.spent + more, consent: false })
+      await limited(leastAside - 1n)
+      await expect(client.chat.completions.create(smallest)).rejects.toMatchObject({ code: 'daily_limit_reached' })
+      expect((await earn()).requests.length).toBe(served)
+      await limited(leastAside)
+      expect((await client.chat.completions.create(smallest)).usage?.completion_tokens).toBe(1)
+      await limited(1n)
       // What is free goes on.
       await client.chat.completions.create({ model: localId, messages, max_tokens: 2 })
-      expect((await earn()).requests.length).toBe(served)
+      await earn(({ requests }) => requests.length === served + 1)
       await calls()['gateway.changeKey']({ id, name, level, models, origins, dailyLimit: limit, consent: false })
     })
 

@@ -63,6 +63,13 @@ export function networkGateway(practice: PracticeBackend, engine: ServingPlace, 
       practice.link === undefined
         ? (practice.state.value.reason ?? 'The practice network is not ready.')
         : engineTrouble(engine.state.value),
+    leastAside: () => {
+      const { link } = practice
+      const root = link?.root() ?? null
+      if (link === undefined || root === null) return undefined
+      const smallest = JSON.stringify({ messages: [{ role: 'user', content: '' }], max_tokens: 1, model: link.model })
+      return worstCase({ answers: 1 }, Buffer.byteLength(smallest) + envelopeBytes, 1, root)
+    },
     offers: () => {
       const { link } = practice
       const capabilities = overNetwork(engine.capabilities)
@@ -130,7 +137,7 @@ function mostBytes({ body: { logprobs, top_logprobs: top }, answers }: ApiReques
  * In nanoton: what prompt and answer cost at most within the limit of tokens, for every answer that was asked for. No more can be put aside than that, but
  * a proxy may state more: it is believed a token for each byte that came (usage-plausible.ts). Such a cost is counted in full and marked (spending.ts).
  */
-function worstCase({ answers }: ApiRequest, queryBytes: number, limit: number, { params }: RootConfig): bigint {
+function worstCase({ answers }: Pick<ApiRequest, 'answers'>, queryBytes: number, limit: number, { params }: RootConfig): bigint {
   const asked = { queryBytes, maxTokens: limit, maxCoefficient, multipliers: params.multipliers }
   const { prompt, answer } = mostUsage(asked, limit * answers)
   return (prompt + answer) * params.pricePerToken

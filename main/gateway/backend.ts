@@ -60,6 +60,8 @@ export interface GatewayBackend {
   readonly needsConsent: boolean
   /** A wider level whose readers read what is asked here now, so that a key needs the user's word for that too; undefined: none, as when left out. */
   readAlsoAt?(): PrivacyLevel | undefined
+  /** Most that the smallest request there may cost, in nanoton; undefined where nothing is paid, or it is not known now. */
+  leastAside?(): bigint | undefined
   /** Empty while nothing answers there. */
   offers(): readonly Offer[]
   /** Left out: while there are offers. */

@@ -243,13 +243,19 @@ export class Gateway {
       port,
       ...this.#condition,
       url: `http://${host}:${port}/v1`,
-      levels: backends.map(({ level, needsConsent }) => ({ level, needsConsent })),
+      levels: backends.map(levelOf),
       models: backends.flatMap((backend) => backend.offers().map((offer) => idOf(backend, offer))),
       keys: this.#keys.list().map((key): GatewayKey => withToday(key, this.#spending)),
       running: this.#running.size,
       recent: [...this.#recent],
     }
   }
+}
+
+function levelOf(backend: GatewayBackend): GatewayState['levels'][number] {
+  const { level, needsConsent } = backend
+  const leastAside = backend.leastAside?.()
+  return { level, needsConsent, ...(leastAside !== undefined && { leastAside }) }
 }
 
 function withToday(key: ApiKey, spending: Spending): GatewayKey {

@@ -44,7 +44,7 @@ describe('the spending of a key', () => {
     const { keys, spending } = start()
     const { key } = keys.create({ ...usualTerms, dailyLimit: 100n }, false)
     const first = spending.reserve(key, 60n)
-    expect(() => spending.reserve(key, 41n)).toThrow(/up to 41 nanoton.*100 nanoton a day 40 are left/)
+    expect(() => spending.reserve(key, 41n)).toThrow(/up to 0\.000000041\sTON.*0\.0000001\sTON a day 0\.00000004\sTON are left/)
     first.settle(10n)
     first.settle(90n)
     expect(spending.today(key.id)).toMatchObject({ spent: 10n, unsure: 0n, reserved: 0n })
@@ -71,7 +71,7 @@ describe('the spending of a key', () => {
     spending.reserve(key, 30n).settle(70n)
     expect(lines.join()).toMatch(/cost more than was put aside.*70.*30/)
     expect(spending.today(key.id)).toMatchObject({ spent: 130n, reserved: 0n })
-    expect(() => spending.reserve(key, 1n)).toThrow(/ 0 are left/)
+    expect(() => spending.reserve(key, 1n)).toThrow(/ 0\sTON are left/)
   })
 
   it('knows nothing of other keys', () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { GatewayDay } from '../../preload/api/gateway.ts'
+import { exactTon } from '../base/exact-ton.ts'
 import { asError } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Database } from '../storage/database.ts'
@@ -178,7 +179,7 @@ export function dayOf(atMs: number): string {
 function limitReached(amount: bigint, free: bigint, limit: bigint): ApiRefusal {
   const left = free > 0n ? free : 0n
   return new ApiRefusal(
-    `This request may cost up to ${amount} nanoton, and of this key's ${limit} nanoton a day ${left} are left. Nothing was sent.`,
+    `This request may cost up to ${exactTon(amount)}, which is put aside before it is sent, and of this key's ${exactTon(limit)} a day ${exactTon(left)} are left. Nothing was sent. Ask for fewer tokens (max_tokens), or let the key spend more in Settings, Local API.`,
     { status: 429, type: 'insufficient_quota', code: 'daily_limit_reached' },
   )
 }

@@ -87,7 +87,14 @@ export const gatewayState = z.object({
   /** For clients: `http://127.0.0.1:<port>/v1`. */
   url: z.string(),
   /** Levels that requests can be answered at on this network, narrowest first, and which of them a key needs an agreement for. */
-  levels: z.array(z.object({ level: privacyLevel, needsConsent: z.boolean() })),
+  levels: z.array(
+    z.object({
+      level: privacyLevel,
+      needsConsent: z.boolean(),
+      /** Most that even the smallest request there may cost, in nanoton: a limit of the day below it lets none through. */
+      leastAside: nano.optional(),
+    }),
+  ),
   /** Names of the models that can be asked now. */
   models: z.array(z.string()),
   keys: z.array(gatewayKey),

@@ -9,6 +9,7 @@ import { CopyButton } from '../../ui/copy-button.tsx'
 import { FormDialog } from '../../ui/dialog.tsx'
 import { Refusal } from '../../ui/error-note.tsx'
 import { Segmented } from '../../ui/segmented.tsx'
+import { LimitHint, UnknownModels } from './key-hints.tsx'
 import { parseTon } from './ton-input.ts'
 
 const usualLimit = '10'
@@ -40,6 +41,7 @@ export function KeyDialog({ api, edited, onClose }: KeyDialogProps) {
   const needsConsent = api.levels.some((one) => one.level === level && one.needsConsent) && !agreedBefore
   const paid = !isFree(level)
   const dailyLimit = parseTon(limit)
+  const least = api.levels.find((one) => one.level === level)?.leastAside
   const allOrigins = listOf(origins)
   const badOrigin = allOrigins.find((origin) => !pageOrigin.safeParse(origin).success)
   const ready = name.trim() !== '' && dailyLimit !== null && badOrigin === undefined && (!needsConsent || agreed)
@@ -109,6 +111,7 @@ export function KeyDialog({ api, edited, onClose }: KeyDialogProps) {
               <input inputMode="decimal" value={limit} onChange={(event) => setLimit(event.target.value)} />
               <span className="text-ink-3">TON</span>
             </span>
+            <LimitHint limit={dailyLimit} least={least} />
           </Labelled>
         ) : null}
         <details className="text-sm" open={models !== '' || origins !== ''}>
@@ -121,6 +124,7 @@ export function KeyDialog({ api, edited, onClose }: KeyDialogProps) {
                 placeholder={api.models.join('\n')}
                 onChange={(event) => setModels(event.target.value)}
               />
+              <UnknownModels names={listOf(models)} known={api.models} />
             </Labelled>
             <Labelled
               text={t('api.origins')}

@@ -10,6 +10,7 @@ import { Refusal } from '../../ui/error-note.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Menu } from '../../ui/menu.tsx'
 import { ScrollRegion } from '../../ui/scroll-region.tsx'
+import { Spent } from './spent.tsx'
 
 export function KeysTable({ keys, onChange }: { keys: readonly GatewayKey[]; onChange(key: GatewayKey): void }) {
   const { t } = useTexts()
@@ -43,7 +44,7 @@ function KeyRow({ of: key, onChange }: { of: GatewayKey; onChange(key: GatewayKe
   const format = useFormat()
   const revoke = useCall('gateway.revokeKey')
   const [asking, setAsking] = useState(false)
-  const { requests, spent, unsure, reserved } = key.today
+  const { requests } = key.today
   return (
     <tr>
       <td>
@@ -54,15 +55,7 @@ function KeyRow({ of: key, onChange }: { of: GatewayKey; onChange(key: GatewayKe
       <td>{t(`api.place.${key.level}`)}</td>
       <td className="end">{t('api.requests', { n: requests, count: format.count(requests) })}</td>
       <td className="end">
-        <span title={t('api.spentExact', { spent: format.exact(spent), limit: format.exact(key.dailyLimit) })}>
-          {t('api.spentOf', { spent: format.figure(spent, 'up'), limit: format.figure(key.dailyLimit) })}
-        </span>
-        {reserved > 0n ? (
-          <div className="text-xs text-ink-3">{t('api.reserved', { amount: format.figure(reserved, 'up') })}</div>
-        ) : null}
-        {unsure > 0n ? (
-          <div className="text-xs text-ink-3">{t('api.unsure', { amount: format.figure(unsure, 'up') })}</div>
-        ) : null}
+        <Spent of={key} />
       </td>
       <td className="optional">{key.lastUsedAtMs === null ? t('api.never') : format.dateTime(key.lastUsedAtMs)}</td>
       <td className="end">

@@ -5,6 +5,7 @@ import { useTexts } from '../../messages/texts.tsx'
 import { EmptyState } from '../../ui/empty-state.tsx'
 import { Money } from '../../ui/money.tsx'
 import { ScrollRegion } from '../../ui/scroll-region.tsx'
+import { shortModel } from './short-model.ts'
 
 /** Counts of the last requests; of what was asked and answered nothing is kept. */
 export function RecentRequests({ requests }: { requests: readonly GatewayRequest[] }) {
@@ -52,10 +53,4 @@ export function RecentRequests({ requests }: { requests: readonly GatewayRequest
       )}
     </section>
   )
-}
-
-/** `network/maker/series/model` as `network/model`: the whole name is in the tooltip. */
-function shortModel(name: string | null): string {
-  const parts = name?.split('/') ?? []
-  return parts.length > 2 ? `${parts[0]}/${parts.at(-1)}` : parts.join('/')
 }
