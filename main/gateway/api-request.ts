@@ -18,19 +18,22 @@ export interface ApiRequest {
   readonly stream: boolean
   /** Whether the caller wants the usage in the stream. */
   readonly includeUsage: boolean
-  /** Limit of one answer, in tokens; undefined where the caller set none. */
+  /** Limit of one answer, in tokens; undefined where the caller set none and there is no usual one. */
   readonly mostTokens: number | undefined
   /** How many answers are generated at most for each prompt (`n`, `best_of`). */
   readonly answers: number
 }
 
+/** Of `/v1/completions` alone, in OpenAI's reference: an answer there has no turn that would end it. */
+const usualCompletionTokens = 16
 /** Deeper ones are no honest request, and would exhaust the stack of whoever walks through them. */
 const deepest = 100
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** @throws ApiRefusal with the field that is wrong */
 export function readApiRequest(endpoint: Endpoint, bytes: Uint8Array): ApiRequest {
-  const body = withoutNulls(objectOf(bytes))
+  const given = withoutNulls(objectOf(bytes))
+  const body = endpoint === 'completions' ? { max_tokens: usualCompletionTokens, ...given } : given
   const { model, stream = false, stream_options } = body
   if (typeof model !== 'string' || model === '')
     throw new ApiRefusal(model === undefined ? 'You must name a model.' : "'model' must be a name.", {

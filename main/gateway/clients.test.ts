@@ -82,6 +82,9 @@ describe('the openai client', () => {
     const [one, other] = [await client.completions.create(options), await client.completions.create(options)]
     expect(one.choices[0]?.text).toBe(other.choices[0]?.text)
     expect(one).toMatchObject({ object: 'text_completion', model })
+    // As OpenAI's reference has it where nobody says how long.
+    const unsaid = await client.completions.create({ model, prompt: 'the first', temperature: 0 })
+    expect(unsaid).toMatchObject({ choices: [{ finish_reason: 'length' }], usage: { completion_tokens: 16 } })
     const [, second] = (one.choices[0]?.text ?? '').trim().split(' ')
     const stopped = await client.completions.create({ ...options, stop: ` ${second}` })
     expect(stopped.choices[0]).toMatchObject({ finish_reason: 'stop', text: expect.not.stringContaining(` ${second}`) })

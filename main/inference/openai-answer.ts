@@ -2,6 +2,10 @@ import { randomUUID } from 'node:crypto'
 import type { Embeddings, EngineEvent, EngineUsage, TokenLogprob, ToolCall } from './engine.ts'
 import type { ParsedEmbedding, ParsedRequest } from './openai-request.ts'
 
+interface PlacedLogprob extends TokenLogprob {
+  readonly offset: number
+}
+
 type Piece = Exclude<EngineEvent, { type: 'done' | 'context' }>
 
 /** The JSON objects of one answer, whole or in chunks. */
@@ -9,8 +13,10 @@ export class AnswerShape {
   readonly #chat: boolean
   readonly #head: { id: string; created: number; model: string }
   readonly #usageLater: boolean
-  readonly #logprobs: TokenLogprob[] = []
+  readonly #logprobs: PlacedLogprob[] = []
   readonly #calls: ToolCall[] = []
+  /** Of the piece that was added last. */
+  #placed: readonly PlacedLogprob[] = []
   #text = ''
   #reasoning = ''
 
@@ -25,8 +31,9 @@ export class AnswerShape {
     if (piece.type === 'tool-call') this.#calls.push(piece.call)
     else if (piece.type === 'reasoning') this.#reasoning += piece.text
     else {
+      this.#placed = placed(piece.logprobs ?? [], this.#text)
+      this.#logprobs.push(...this.#placed)
       this.#text += piece.text
-      this.#logprobs.push(...(piece.logprobs ?? []))
     }
   }
 
@@ -34,8 +41,9 @@ export class AnswerShape {
     return this.#chat ? this.#chunk({ role: 'assistant', content: '' }, null, []) : undefined
   }
 
+  /** A piece that was added last, as an event. */
   piece(piece: Piece): object {
-    if (piece.type === 'text') return this.#chunk({ content: piece.text }, null, piece.logprobs ?? [])
+    if (piece.type === 'text') return this.#chunk({ content: piece.text }, null, this.#placed)
     if (piece.type === 'reasoning') return this.#chunk({ reasoning_content: piece.text }, null, [])
     // Calls come whole; the one before was counted by `add`.
     return this.#chunk({ tool_calls: [{ index: this.#calls.length - 1, ...callBody(piece.call) }] }, null, [])
@@ -78,7 +86,7 @@ export class AnswerShape {
   #chunk(
     delta: { content?: string; [field: string]: unknown },
     finish_reason: string | null,
-    logprobs: readonly TokenLogprob[],
+    logprobs: readonly PlacedLogprob[],
   ): object {
     const choice = this.#chat ? { delta } : { text: delta.content ?? '' }
     return {
@@ -89,17 +97,29 @@ export class AnswerShape {
     }
   }
 
-  #logprobsBody(tokens: readonly TokenLogprob[]): object | null {
+  #logprobsBody(tokens: readonly PlacedLogprob[]): object | null {
     if (tokens.length === 0) return null
     if (!this.#chat)
       return {
         tokens: tokens.map(({ text }) => text),
         token_logprobs: tokens.map(({ logprob }) => logprob),
+        text_offset: tokens.map(({ offset }) => offset),
         top_logprobs: tokens.map(({ top }) => Object.fromEntries(top.map(({ text, logprob }) => [text, logprob]))),
       }
     const body = ({ text, logprob, bytes }: TokenLogprob['top'][number]) => ({ token: text, logprob, bytes })
     return { content: tokens.map((one) => ({ ...body(one), top_logprobs: one.top.map(body) })), refusal: null }
   }
+}
+
+/** Where in the answer each token begins, in characters of Unicode; those that make one character together begin where it does not end yet. */
+function placed(tokens: readonly TokenLogprob[], before: string): PlacedLogprob[] {
+  if (tokens.length === 0) return []
+  let offset = [...before].length
+  return tokens.map((token) => {
+    const at = { ...token, offset }
+    offset += [...token.text].length
+    return at
+  })
 }
 
 export function embeddingsBody({ encoding }: ParsedEmbedding, { vectors, promptTokens }: Embeddings, model: string): object {

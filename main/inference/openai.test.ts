@@ -39,6 +39,7 @@ interface Chunk {
   choices: {
     delta: { role?: string; content?: string; tool_calls?: { function: { arguments: string } }[] }
     text?: string
+    logprobs?: unknown
     finish_reason: string | null
   }[]
   usage?: { prompt_tokens: number; completion_tokens: number } | null
@@ -199,6 +200,18 @@ describe('createEngineBackend', () => {
     const plain = { model: hello.model, prompt: 'the day', max_tokens: 4, temperature: 0, logprobs: 2 }
     const old = JSON.parse(await text(await post(backend, '/v1/completions', plain))).choices[0].logprobs
     expect([old.tokens.length, old.token_logprobs.length, old.top_logprobs.length]).toEqual([4, 4, 4])
+    // Each token stands in the answer where it is said to.
+    const whole = JSON.parse(await text(await post(backend, '/v1/completions', { ...plain, max_tokens: 40 }))).choices[0]
+    const streamed = events(await text(await post(backend, '/v1/completions', { ...plain, max_tokens: 40, stream: true })))
+    const ofStream = streamed.flatMap(({ choices }) => (choices[0]?.logprobs as typeof whole.logprobs)?.text_offset ?? [])
+    expect(whole.logprobs.text_offset).toHaveLength(40)
+    expect(new Set(whole.logprobs.text_offset).size).toBeGreaterThan(20)
+    expect(ofStream).toEqual(whole.logprobs.text_offset)
+    const letters = [...whole.text]
+    for (const [index, token] of whole.logprobs.tokens.entries()) {
+      const at = whole.logprobs.text_offset[index]
+      if (!token.includes('\ufffd')) expect(letters.slice(at, at + [...token].length).join('')).toBe(token)
+    }
   })
 
   it('gives embeddings in both encodings', async () => {
