@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { ConnectionPlaces } from './connection-places.ts'
 import { asError, Failure } from './failure.ts'
 import type { Logger } from './logger.ts'
 
@@ -16,7 +17,7 @@ export interface ListenerOptions extends HttpPlace {
   readonly judgesOrigins?: boolean
   /** What a refusal that is made here looks like as JSON. Default `{"error": text}`. */
   readonly refusal?: (status: number, text: string) => unknown
-  /** Connections at once; more are closed. Default: no limit. */
+  /** Connections at once; beyond that the oldest gives way that the handler did not vouch for. Default: no limit. */
   readonly mostConnections?: number
   /** How long the head and the whole of a request may take to come. Default 20 s and 60 s. */
   readonly limits?: { readonly headMs: number; readonly requestMs: number }
@@ -30,6 +31,8 @@ export interface Asked {
   readonly search: URLSearchParams
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  /** Says that the request is from somebody who may use the server: its connection then gives way to no other. */
+  vouch(): void
 }
 
 export interface Listener extends HttpPlace {
@@ -52,6 +55,7 @@ export function isLoopback(host: string): boolean {
  */
 export async function listenHttp(options: ListenerOptions, handle: (asked: Asked) => Promise<void>): Promise<Listener> {
   const { logger, limits = { headMs: 20_000, requestMs: 60_000 }, refusal = (_status, text) => ({ error: text }) } = options
+  const places = options.mostConnections === undefined ? undefined : new ConnectionPlaces(options.mostConnections)
   const settings = {
     noDelay: true,
     headersTimeout: limits.headMs,
@@ -73,6 +77,7 @@ export async function listenHttp(options: ListenerOptions, handle: (asked: Asked
       search: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)),
       request,
       response,
+      vouch: () => places?.vouch(request.socket),
     }
     handle(asked).catch((thrown: unknown) => {
       logger.error('a request could not be handled', { reason: asError(thrown).message })
@@ -80,7 +85,7 @@ export async function listenHttp(options: ListenerOptions, handle: (asked: Asked
       else sendJson(response, 500, refusal(500, 'internal error'))
     })
   })
-  if (options.mostConnections !== undefined) server.maxConnections = options.mostConnections
+  if (places !== undefined) server.on('connection', (socket: Socket) => places.admit(socket))
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuseBroken(error, socket, refusal))
   await listening(server, options)
   const { port } = server.address() as AddressInfo

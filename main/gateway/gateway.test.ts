@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
 import { Failure } from '../base/failure.ts'
 import { createLogger, silentLogger } from '../base/logger.ts'
 import { pause } from '../base/pause.ts'
@@ -589,6 +589,54 @@ describe('what is no request of a program', () => {
       /^HTTP\/1.1 431 [\s\S]*"error"/,
     )
     expect(stage.gateway.view().running).toBe(0)
+  })
+})
+
+describe('more connections than there are places', () => {
+  const places = 256
+  /** Connections that were opened and stay as they are. */
+  async function opened(port: number, count: number, words: string) {
+    const all = Array.from({ length: count }, () => {
+      const socket = connect(port, '127.0.0.1')
+      socket.on('error', () => undefined)
+      socket.on('data', () => undefined)
+      socket.write(words)
+      return socket
+    })
+    await Promise.all(all.map((socket) => new Promise((resolve) => socket.once('connect', resolve).once('close', resolve))))
+    onTestFinished(() => {
+      for (const socket of all) socket.destroy()
+    })
+    return all
+  }
+
+  it.each([
+    ['say nothing', ''],
+    ['say half a head', 'GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A:'],
+    ['send a body by drops', 'POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{'],
+  ])('and without a key keep nobody out: those that %s', async (_name, words) => {
+    const stage = await stageOf(paidPlace(1n))
+    const key = stage.key({ level: 'practice', dailyLimit: 100n })
+    const before = performance.now()
+    const waiting = await opened(stage.port, 4 * places, words)
+    expect((await stage.send('POST', '/v1/chat/completions', { key, body: question })).status).toBe(200)
+    // Not only once the slow ones have run into their own limit of 20 s.
+    expect(performance.now() - before).toBeLessThan(10_000)
+    await expect.poll(() => waiting.filter(({ destroyed }) => !destroyed).length).toBeLessThanOrEqual(places)
+  })
+
+  it('and with a request of a key under way give way to no other', async () => {
+    const place = paidPlace(5n)
+    place.answer = endless(2n)
+    const stage = await stageOf(place)
+    const key = stage.key({ level: 'practice', dailyLimit: 100n })
+    const running = stage.send('POST', '/v1/chat/completions', { key, body: { ...question, stream: true } })
+    await expect.poll(() => stage.gateway.view().running).toBe(1)
+    const waiting = await opened(stage.port, 2 * places, '')
+    await expect.poll(() => waiting.filter(({ destroyed }) => !destroyed).length).toBeLessThan(places)
+    expect(stage.gateway.view().running).toBe(1)
+    stage.gateway.revokeKey({ id: stage.gateway.view().keys[0]?.id ?? '' })
+    expect(eventsOf((await running).text).at(-1)).toMatchObject({ error: { code: 'invalid_api_key' } })
   })
 })
 

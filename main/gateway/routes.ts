@@ -48,6 +48,7 @@ export function gatewayRoutes(options: RoutesOptions): (asked: Asked) => Promise
       return sendJson(response, 200, { status: 'ok', backends: places })
     }
     const key = authenticate(asked, keys)
+    asked.vouch()
     checkOrigin(request, key)
     if (request.headers.origin !== undefined) allowOrigin(response, request.headers.origin)
     const endpoint = endpoints.get(path)
