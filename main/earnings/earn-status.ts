@@ -139,7 +139,7 @@ const yielded: StatusText = {
 function diskIsFull(folder: string): StatusText {
   return error(
     'The disk is full',
-    `Free some space where ${folder} lies: the app goes on by itself. Until then no new request is taken. Nothing that was signed is lost, and what was just answered is counted as soon as there is room.`,
+    `Free some space where ${folder} lies: the app goes on by itself. Until then no new request of the network is taken. Nothing that was signed is lost, and what was just answered is counted as soon as there is room.`,
     undefined,
   )
 }

@@ -292,6 +292,23 @@ const looks: readonly Look[] = [
   { name: 'network-disagree-rules', path: '#/network', scene: withEndpoints(true), act: toRules },
   { name: 'network-disagree-ru', path: '#/network', language: 'ru', scene: withEndpoints(true), act: toRules },
   { name: 'settings', path: '#/settings' },
+  { name: 'settings-storage', path: '#/settings/storage' },
+  { name: 'settings-storage-ru', path: '#/settings/storage', language: 'ru' },
+  {
+    name: 'settings-storage-moving',
+    path: '#/settings/storage',
+    scene: (scene) => {
+      const bytes = { doneBytes: 3.2e9, totalBytes: 9.1e9, bytesPerSecond: 140e6 }
+      scene.move = { status: 'moving', to: '/media/alex/large disk/Cocoon models', file: 'Qwen3-8B.Q4_K_M.gguf', ...bytes }
+    },
+  },
+  {
+    name: 'settings-storage-away',
+    path: '#/settings/storage',
+    scene: (scene) => {
+      scene.move = { status: 'away', folder: '/media/alex/large disk/Cocoon models' }
+    },
+  },
   { name: 'about', path: '#/settings/about' },
   {
     name: 'refused',

@@ -309,6 +309,17 @@ export const models: readonly ModelState[] = [
     path: '/home/user/.local/share/cocoon/models/smollm2-135m-instruct-q4_1.gguf',
     loaded: true,
     tokensPerSecond: 38.4,
+    fit: {
+      word: 'well',
+      device: 'cpu',
+      deviceBytes: 16e9,
+      weightsBytes: 98e6,
+      contextBytes: 0.77e9,
+      needBytes: 0.868e9,
+      contextTokens: 8192,
+      split: null,
+      rough: false,
+    },
   },
   {
     id: 'qwen',
@@ -338,6 +349,17 @@ export const models: readonly ModelState[] = [
     problem: 'No source answered: the model hub could not be reached within 5 seconds, and no other source has this model.',
     sha256: null,
     path: null,
+    fit: {
+      word: 'well',
+      device: 'cpu',
+      deviceBytes: 16e9,
+      weightsBytes: 0.75e9,
+      contextBytes: 1.17e9,
+      needBytes: 1.92e9,
+      contextTokens: 8192,
+      split: null,
+      rough: true,
+    },
     loaded: false,
   },
   {
@@ -353,6 +375,7 @@ export const models: readonly ModelState[] = [
     problem: 'The file is shorter than its header says. Copy it again, or remove it.',
     sha256: '51b8f3a2c96e04d7be9913a8',
     path: '/home/user/models/my-finetune.gguf',
+    own: { isInFolder: false },
     loaded: false,
   },
 ]

@@ -8,6 +8,7 @@ import { type StreamName, streams } from '../../preload/api/contract.ts'
 import type { EarnState } from '../../preload/api/earn.ts'
 import { defaultLimits, type LimitsState } from '../../preload/api/limits.ts'
 import { type ToCore, toCore } from '../../preload/api/link.ts'
+import type { ModelsMove } from '../../preload/api/model-fit.ts'
 import type { HardwareFacts, ModelState, NetworkState, Settings, StartState, WalletState } from '../../preload/api/system.ts'
 import * as sample from './sample-data.ts'
 
@@ -21,6 +22,7 @@ export interface Scene {
   facts: HardwareFacts
   limits: LimitsState
   models: readonly ModelState[]
+  move: ModelsMove
   network: NetworkState
   wallet: WalletState
   start: StartState
@@ -38,6 +40,7 @@ export const plainScene = (theme: Settings['theme'], language: Settings['languag
   facts: sample.facts,
   limits: sample.limits,
   models: sample.models,
+  move: { status: 'idle' },
   network: sample.network,
   wallet: sample.wallet,
   start: sample.started,
@@ -103,7 +106,7 @@ function serve(socket: WebSocket, scene: Scene): void {
     'app.start': () => scene.start,
     settings: () => scene.settings,
     'models.list': () => scene.models,
-    'models.moving': () => ({ status: 'idle' }),
+    'models.moving': () => scene.move,
     'wallet.state': () => scene.wallet,
     'network.state': () => scene.network,
     'chat.list': () => (scene.empty ? [] : sample.chats),

@@ -57,7 +57,7 @@ function Idle({ leftIn }: { leftIn: string | undefined }) {
   const [folder, setFolder] = useState('')
   return (
     <form
-      className="mt-4"
+      className="p-[1.125rem]"
       onSubmit={(event) => {
         event.preventDefault()
         void start.run({ folder: folder.trim() }).then((begun) => begun && setFolder(''))
@@ -92,7 +92,7 @@ function Moving({ move }: { move: ModelsMove & { status: 'moving' } }) {
   const { to, doneBytes, totalBytes, bytesPerSecond, file } = move
   const share = totalBytes > 0 ? (doneBytes / totalBytes) * 100 : 0
   return (
-    <div className="mt-4">
+    <div className="p-[1.125rem]">
       <p className="num mb-1.5 text-sm">
         {t('folder.moving', { folder: to })}{' '}
         {totalBytes > 0
@@ -129,7 +129,7 @@ function Stopped({ move }: { move: ModelsMove & { status: 'stopped' } }) {
   const cancel = useCall('models.cancelMove')
   const resume = useCall('models.continueMove')
   return (
-    <div className="mt-4 flex flex-col gap-3">
+    <div className="flex flex-col gap-3 p-[1.125rem]">
       <ErrorNote title={t('folder.stopped', { folder: move.to })}>
         <p>{said(move.problem, move.problemWords)}</p>
       </ErrorNote>
@@ -149,7 +149,7 @@ function Away({ folder }: { folder: string }) {
   const { t } = useTexts()
   const find = useCall('models.findFolder')
   return (
-    <div className="flex flex-col gap-3">
+    <div className="flex flex-col gap-3 p-[1.125rem]">
       <ErrorNote title={t('folder.away', { folder })}>
         <p>{t('folder.awayText')}</p>
       </ErrorNote>

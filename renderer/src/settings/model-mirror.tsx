@@ -13,6 +13,7 @@ export function ModelMirror({ mirror }: { mirror: string | null }) {
   return (
     <section className="card">
       <form
+        className="p-[1.125rem]"
         onSubmit={(event) => {
           event.preventDefault()
           void set.run({ modelMirror: text === '' ? null : text })
