@@ -9,6 +9,7 @@ import { type RunningApp, startApp } from './support/app.ts'
 import { findingsOfAxe } from './support/axe.ts'
 import { nanoOf } from './support/money.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
+import { relayTo } from './support/relay.ts'
 import { answeredInPart, answerOf, ask, chooseLevel, computer, goTo, newWindow, openByLink, practice } from './support/screens.ts'
 
 /** A person gives programs the local API, and sees what they use. */
@@ -23,6 +24,7 @@ let page: Page
 let url: string
 let secret: string
 let client: OpenAI
+let relay: Awaited<ReturnType<typeof relayTo>> | undefined
 
 test.beforeAll(async ({ browser }) => {
   app = await startApp(await dataDirWithModel())
@@ -32,6 +34,7 @@ test.beforeAll(async ({ browser }) => {
   mkdirSync(pictures, { recursive: true })
 })
 test.afterAll(async () => {
+  relay?.close()
   await window?.close()
   await app?.stop()
 })
@@ -175,10 +178,15 @@ test('an engine of another program answers chats, at a level that promises nothi
   await away.getByRole('button', { name: 'Cancel' }).click()
   await expect(page.getByText('No engine is added yet.')).toBeVisible()
 
-  // Any server of that kind will do: the local API is one.
-  await add('mine', url, secret)
+  await add('loop', url, secret)
+  await expect(page.getByText('is the local API of this app itself. Its models are here already.')).toBeVisible()
+  await expect(page.getByText('No engine is added yet.')).toBeVisible()
+
+  // Any server of that kind will do: one that asks the local API in its turn. What is paid for there is not listed.
+  relay = await relayTo(url)
+  await add('mine', relay.url, secret)
   const engine = page.getByRole('listitem', { name: 'mine' })
-  await expect(engine.getByText('It lists 2 models.')).toBeVisible()
+  await expect(engine.getByText('It lists 1 model.')).toBeVisible()
   await expect(engine).toContainText('On this computer, by another program. Its key is kept in the vault.')
   const model = await engine.getByRole('option', { name: /^local\// }).innerText()
   await engine.getByRole('combobox', { name: 'Model for chats' }).selectOption(model)
