@@ -305,7 +305,7 @@ test.describe('without any source of models', () => {
     await goTo(page, 'Models')
     await expect(page.getByText(/could not be downloaded/).first()).toBeVisible()
     // The way out is told once, and is at hand.
-    await expect(page.getByText(/GGUF file of a chat model by other means/)).toHaveCount(1)
+    await expect(page.getByRole('cell').getByText(/a GGUF file of a chat model|a model file that you have/)).toHaveCount(1)
     await expect(page.getByRole('cell').getByRole('button', { name: 'Add a GGUF file' })).toHaveCount(1)
     await goTo(page, 'Wallet')
     await expect(page.getByText('You can spend')).toBeVisible({ timeout: 60_000 })

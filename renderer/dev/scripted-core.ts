@@ -179,6 +179,8 @@ function serve(socket: WebSocket, scene: Scene): void {
         return ok(sample.info)
       case 'hardware.facts':
         return ok(scene.facts)
+      case 'models.storage':
+        return ok({ folder: '/home/alex/.local/share/cocoon-desktop/models', usedBytes: 9.2e9, freeBytes: 214e9 })
       case 'settings.set':
         scene.settings = { ...scene.settings, ...values }
         tell('settings', scene.settings)
