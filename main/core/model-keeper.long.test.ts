@@ -54,6 +54,7 @@ async function open(
   catalog: readonly CatalogEntry[],
   onReady: ModelKeeperOptions['onReady'] = async () => undefined,
   firstPauseMs = 60_000,
+  leave: () => Promise<void> = async () => undefined,
 ) {
   const logger = silentLogger
   const library = new ModelLibrary({ folder: join(folder, 'models'), catalog })
@@ -62,7 +63,10 @@ async function open(
   const settings = openSettings(join(folder, 'settings.json'), { logger })
   const progress = new StartProgress(logger)
   const served: string[] = []
-  const onUnload = async (): Promise<void> => void served.push('none')
+  const onUnload = async (): Promise<void> => {
+    served.push('none')
+    await leave()
+  }
   const keeper: ModelKeeper = new ModelKeeper({
     ...{ library, engine, settings, progress, logger, onUnload, firstPauseMs },
     onReady: async (ready, signal) => {
@@ -177,10 +181,19 @@ describe('the keeper of the model', () => {
     expect(library.models.value.find(({ name }) => name === 'good')?.loaded).toBe(true)
   })
 
-  it.each(['a crash', 'a sleep'])(
-    'gives up a model whose file was altered before it is loaded again after %s, and takes it again once it is mended',
-    async (after) => {
-      const { keeper, library, engine, served, status } = await open([pinned()])
+  it.each([
+    ['a crash', 'nothing else happens'],
+    ['a sleep', 'nothing else happens'],
+    ['a crash', 'a game begins while the file is read'],
+    ['a sleep', 'a game begins while the file is read'],
+  ])(
+    'gives up a model whose file was altered before it is loaded again after %s, when %s, and takes it again once it is mended',
+    async (after, meanwhile) => {
+      const backWhileLeaving: unknown[] = []
+      const { keeper, library, engine, served, status } = await open([pinned()], undefined, undefined, async () => {
+        // The game ends while nothing is to be answered in the name of the model any more.
+        if (engine.state.value.status === 'asleep') await engine.resume().catch((thrown) => backWhileLeaving.push(thrown.code))
+      })
       await soon(() => expect(served.at(-1)).toBe('Slow'))
       const path = join(folder, 'models', 'slow.gguf')
       const altered = Uint8Array.from(model)
@@ -188,12 +201,29 @@ describe('the keeper of the model', () => {
       const { pid = expect.fail('no engine process') } = engine
       if (after === 'a sleep') expect(await engine.sleep()).toBe(true)
       await writeFile(path, altered)
+      const games: Promise<void>[] = []
+      if (meanwhile !== 'nothing else happens')
+        library.models.onChange(() => {
+          if (status('slow') === 'verifying' && games.length === 0) games.push(engine.release({ graceMs: 0 }))
+        })
+      const loads: string[] = []
+      engine.state.onChange((state) => loads.push(state.status))
       if (after === 'a crash') process.kill(pid, 'SIGKILL')
       else await expect(engine.wake(new AbortController().signal)).rejects.toMatchObject({ code: 'model-broken' })
-      await soon(() => expect([keeper.current, served.at(-1)]).toEqual([undefined, 'none']))
-      expect(keeper.trouble.value).toMatchObject({ code: 'model-broken' })
-      expect(engine.state.value).toMatchObject({ status: 'failed', words: { code: 'model-broken', values: { model: 'Slow' } } })
-      expect([status('slow'), engine.pid]).toEqual(['broken', undefined])
+      const isGivenUp = (): void => {
+        expect([keeper.current, served.at(-1), engine.state.value.status]).toEqual([undefined, 'none', 'failed'])
+        expect(keeper.trouble.value).toMatchObject({ code: 'model-broken' })
+        expect(engine.state.value).toMatchObject({ words: { code: 'model-broken', values: { model: 'Slow' } } })
+        expect([status('slow'), engine.pid]).toEqual(['broken', undefined])
+      }
+      await soon(isGivenUp)
+      await Promise.all(games)
+      // A game begins and ends: nothing brings the altered file into an engine.
+      await engine.release({ graceMs: 0 })
+      await engine.resume()
+      isGivenUp()
+      expect(loads).not.toContain('ready')
+      if (meanwhile !== 'nothing else happens') expect([games.length, backWhileLeaving]).toEqual([1, ['engine-not-ready']])
       await library.download('slow')
       keeper.installed('slow')
       await soon(() => expect([served.at(-1), engine.state.value.status]).toEqual(['Slow', 'ready']))

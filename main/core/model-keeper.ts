@@ -1,6 +1,7 @@
 import { asError, Failure, toldOf } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
+import { notReady } from '../inference/engine-failures.ts'
 import type { LocalEngine } from '../inference/local-engine.ts'
 import type { ModelLibrary, VerifiedModel } from '../models/library.ts'
 import type { SettingsStore } from '../storage/settings.ts'
@@ -121,12 +122,13 @@ export class ModelKeeper {
 
   /**
    * Before each load, also when the engine comes back after a crash or a sleep: the file is still the one that was checked when it was chosen. Where it
-   * is not, the model is given up, and nothing is answered in its name. Throws as `ModelLibrary.verify`.
+   * is not, the model is given up, and nothing is answered in its name. Throws as `ModelLibrary.verify`, and `engine-not-ready` while no model is to be
+   * in the engine.
    */
   async checkFile(): Promise<void> {
     const { library } = this.#options
     const model = this.#given
-    if (model === undefined) return
+    if (model === undefined) throw notReady('The model was given up.', true)
     const { signal } = this.#turn
     try {
       const { sha256 } = await library.verify(model.id, signal)
@@ -138,13 +140,15 @@ export class ModelKeeper {
   }
 
   #drop(model: VerifiedModel, why: Error): void {
-    const { progress, logger } = this.#options
+    const { engine, progress, logger } = this.#options
     logger.error('the chosen model was given up', { reason: why.message })
     progress.set('engine', 'failed', toldOf(why))
     this.#work = this.#work
       .then(async () => {
         if (this.#current !== model) return
         await this.#giveUp()
+        // A release that came in between left it asleep, and `resume` would bring it back.
+        await engine.unload(why)
         this.trouble.set(why)
       })
       .catch((thrown: unknown) => logger.error('the model was not given up in peace', { reason: asError(thrown).message }))

@@ -117,12 +117,15 @@ export class LocalEngine implements CapableEngine {
     })
   }
 
-  /** Ends the engine process, which gives back all its memory. Running answers fail with `engine-not-ready`. */
-  async unload(): Promise<void> {
+  /**
+   * Ends the engine process, which gives back all its memory, and forgets the model: nothing but `load` brings it back. Running answers fail with
+   * `engine-not-ready`. With `because` the state says that the model failed, and why.
+   */
+  async unload(because?: Error): Promise<void> {
     this.#capabilities = noCapabilities
     this.#model = undefined
     const turn = await this.#reset(notReady('The model was unloaded.', true))
-    if (turn === this.#turn) this.state.set({ status: 'no-model' })
+    if (turn === this.#turn) this.state.set(because === undefined ? { status: 'no-model' } : failedBy(because))
   }
 
   async dispose(): Promise<void> {
