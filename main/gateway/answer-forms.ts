@@ -7,7 +7,8 @@ const count = z.int().nonnegative()
 const index = optional(count)
 const text = optional(z.string())
 
-const reason = optional(z.enum(['stop', 'length', 'tool_calls', 'content_filter', 'function_call']))
+/** Engines have words of their own beside OpenAI's, e.g. `abort`; none of them makes an answer worthless. */
+const reason = optional(z.string().regex(/^[a-z_]{1,40}$/))
 const usage = optional(
   z.looseObject({ prompt_tokens: optional(count), completion_tokens: optional(count), total_tokens: optional(count) }),
 )

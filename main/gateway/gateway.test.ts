@@ -434,7 +434,7 @@ describe('an answer', () => {
     ['a choice without a message', { choices: [{ index: 0, finish_reason: 'stop' }] }],
     ['words that are no text', { choices: [{ ...good, message: { role: 'assistant', content: 5 } }] }],
     ['another role', { choices: [{ ...good, message: { role: 'system', content: 'a' } }] }],
-    ['another reason for its end', { choices: [{ ...good, finish_reason: 'whatever' }] }],
+    ['no word as the reason for its end', { choices: [{ ...good, finish_reason: 'What ever!' }] }],
     ['a negative place', { choices: [{ ...good, index: -1 }] }],
     ['calls that are none', { choices: [{ ...good, message: { role: 'assistant', content: null, tool_calls: ['f'] } }] }],
     ...[-1, 0.5, '3', 1e300, [3]].map(
