@@ -40,6 +40,19 @@ export function readRecords(path: string): Records {
   }
 }
 
+/**
+ * Writes nothing where the file says the same already: also a disk that is full, or takes no write, lets models be used that are known.
+ * @throws Failure as `writeFileAtomic`
+ */
 export function writeRecords(path: string, value: Records): void {
-  writeFileAtomic(path, JSON.stringify(value, null, 1))
+  const text = JSON.stringify(value, null, 1)
+  if (textOf(path) !== text) writeFileAtomic(path, text)
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
 }

@@ -387,6 +387,35 @@ describe('ModelLibrary, files on disk', () => {
     await expect(library.verify('tiny')).rejects.toMatchObject({ code: 'model-broken' })
   })
 
+  it('writes nothing of a check that found nothing new', async () => {
+    const library = await open(web('/good.gguf'))
+    await library.download('tiny')
+    const written = async () => (await stat(join(folder, 'library.json'), { bigint: true })).mtimeNs
+    const before = await written()
+    await library.verify('tiny')
+    await (await open(web('/good.gguf'))).verify('tiny')
+    expect(await written()).toBe(before)
+    await utimes(join(folder, 'tiny.gguf'), new Date(), new Date('2026-01-01T00:00:00Z'))
+    await library.verify('tiny')
+    expect(await written()).not.toBe(before)
+  })
+
+  it('does not call a model broken because what was found out of it cannot be written', async () => {
+    const library = await open(web('/good.gguf'))
+    await library.download('tiny')
+    const path = join(folder, 'tiny.gguf')
+    await utimes(path, new Date(), new Date('2026-01-01T00:00:00Z'))
+    // Nobody can write a file where a folder is that is not empty.
+    await rm(join(folder, 'library.json'))
+    await mkdir(join(folder, 'library.json', 'in the way'), { recursive: true })
+    expect((await library.verify('tiny')).sha256).toBe(sha256(model))
+    expect(only(library)).toMatchObject({ status: 'installed', sha256: sha256(model) })
+    // An altered one is broken also then.
+    await writeFile(path, Uint8Array.from(model).fill(1, -100))
+    await expect(library.verify('tiny')).rejects.toMatchObject({ code: 'model-broken' })
+    expect(only(library)).toMatchObject({ status: 'broken', problem: expect.stringContaining('checksum') })
+  })
+
   it('adds an own file where it lies, and forgets it without deleting it', async () => {
     const own = join(data, 'My Model.gguf')
     await copyFile(await tinyGgufFile(), own)

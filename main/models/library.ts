@@ -327,6 +327,7 @@ export class ModelLibrary {
         advice: 'Download it on the Models screen.',
         values: { model: state.name },
       })
+    let found: { readonly header: GgufHeader; readonly size: number; readonly mtimeMs: number; readonly sha256: string }
     try {
       const header = await readGgufHeader(path)
       const { size, mtimeMs } = await stat(path)
@@ -340,20 +341,7 @@ export class ModelLibrary {
         throw new Failure('model-broken', 'The file was changed or is damaged: its checksum is wrong.', {
           words: { code: 'model-changed' },
         })
-      const speed = record?.tokensPerSecond
-      const origin = entry === undefined ? 'own' : 'catalog'
-      const source = record?.source ?? null
-      this.#files.records[id] = {
-        ...{ path, origin, sizeBytes: size, mtimeMs, sha256, source },
-        ...(speed !== undefined && { tokensPerSecond: speed }),
-      }
-      this.#files.save()
-      const { problem: _, problemWords: __, ...rest } = state
-      const own = state.own && { own: this.#files.ownFile(state.own.isInFolder, sha256) }
-      this.#put({ ...rest, ...own, status: 'installed', sha256, sizeBytes: size })
-      this.#files.learn(id, header)
-      const identity = modelIdentity(this.#files.originOf(id), basename(path), header.quantization, sha256)
-      return { id, name: state.name, path, sha256, header, identity, sampling: entry?.sampling, origin }
+      found = { header, size, mtimeMs, sha256 }
     } catch (error) {
       if (signal?.aborted) {
         this.#put(state)
@@ -367,6 +355,29 @@ export class ModelLibrary {
         advice: entry === undefined ? 'Add the file again, or choose another model.' : 'Download it again on the Models screen.',
         cause: error,
       })
+    }
+    const { header, size, mtimeMs, sha256 } = found
+    const { source = null, tokensPerSecond: speed } = this.#files.records[id] ?? {}
+    const origin = entry === undefined ? 'own' : 'catalog'
+    this.#files.records[id] = {
+      ...{ path, origin, sizeBytes: size, mtimeMs, sha256, source },
+      ...(speed !== undefined && { tokensPerSecond: speed }),
+    }
+    this.#remember()
+    const { problem: _, problemWords: __, ...rest } = state
+    const own = state.own && { own: this.#files.ownFile(state.own.isInFolder, sha256) }
+    this.#put({ ...rest, ...own, status: 'installed', sha256, sizeBytes: size })
+    this.#files.learn(id, header)
+    const identity = modelIdentity(this.#files.originOf(id), basename(path), header.quantization, sha256)
+    return { id, name: state.name, path, sha256, header, identity, sampling: entry?.sampling, origin }
+  }
+
+  /** A file is judged by what is in it: what cannot be remembered of it is found out again after the next start. */
+  #remember(): void {
+    try {
+      this.#files.save()
+    } catch (thrown) {
+      this.#logger.warn('what is known of the models could not be kept', { reason: asError(thrown).message })
     }
   }
 
