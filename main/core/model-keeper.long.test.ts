@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { copyFile, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, rm, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -238,6 +238,29 @@ describe('the keeper of the model', () => {
     process.kill(engine.pid ?? expect.fail('no engine process'), 'SIGKILL')
     await soon(() => expect(keeper.trouble.value).toMatchObject({ words: { code: 'model-exchanged' } }))
     expect([keeper.current, served.at(-1), engine.pid]).toEqual([undefined, 'none', undefined])
+  })
+
+  it('keeps the model that serves until the next one is there, whatever is chosen while its file is read again', async () => {
+    const { keeper, library, engine, own, served, status } = await open([slow()])
+    const id = await own('mine.gguf')
+    keeper.use(id)
+    await soon(() => expect(served.at(-1)).toBe('mine'))
+    keeper.use('slow')
+    await soon(() => expect(status('slow')).toBe('downloading'))
+    const time = new Date('2026-01-01T00:00:00Z')
+    await utimes(join(folder, 'mine.gguf'), time, time)
+    const chosen: string[] = []
+    library.models.onChange(() => {
+      if (status(id) !== 'verifying' || chosen.length > 0) return
+      chosen.push('slow')
+      keeper.use('slow')
+    })
+    const states: string[] = []
+    engine.state.onChange((state) => states.push(state.status))
+    process.kill(engine.pid ?? expect.fail('no engine process'), 'SIGKILL')
+    await soon(() => expect(states).toContain('ready'))
+    expect(states).not.toContain('failed')
+    expect([chosen, keeper.current?.name, served.at(-1)]).toEqual([['slow'], 'mine', 'mine'])
   })
 
   /** Kills every process that begins to load, until it is stopped. */

@@ -28,6 +28,15 @@ export interface ModelKeeperOptions {
   readonly firstPauseMs?: number
 }
 
+interface Given {
+  readonly model: VerifiedModel
+  /**
+   * Ends what is done for the model in the engine: when it is given up, or the app ends. A newer choice alone does not: the model serves on until the
+   * next one is proven.
+   */
+  readonly leave: AbortController
+}
+
 /**
  * Brings the chosen model into the engine: downloads it if it is missing, checks its hash, loads it, and hands it to the worker.
  * One model at a time; a newer choice replaces what is under way.
@@ -40,7 +49,7 @@ export class ModelKeeper {
   #turn = new AbortController()
   #current: VerifiedModel | undefined
   /** What the engine holds, or is to hold. */
-  #given: VerifiedModel | undefined
+  #given: Given | undefined
   /** What is to be in use. */
   #id: string | undefined
   readonly #again: LoadAgain
@@ -127,9 +136,9 @@ export class ModelKeeper {
    */
   async checkFile(): Promise<void> {
     const { library } = this.#options
-    const model = this.#given
-    if (model === undefined) throw notReady('The model was given up.', true)
-    const { signal } = this.#turn
+    if (this.#given === undefined) throw notReady('The model was given up.', true)
+    const { model, leave } = this.#given
+    const { signal } = leave
     try {
       const { sha256 } = await library.verify(model.id, signal)
       if (sha256 !== model.sha256) throw changed(model)
@@ -197,9 +206,13 @@ export class ModelKeeper {
 
   async #load(model: VerifiedModel, signal: AbortSignal): Promise<void> {
     const { library, engine, progress, onReady } = this.#options
-    const unload = (): void => void engine.unload()
+    const leave = new AbortController()
+    const unload = (): void => {
+      leave.abort(signal.reason)
+      void engine.unload()
+    }
     signal.addEventListener('abort', unload, { once: true })
-    this.#given = model
+    this.#given = { model, leave }
     try {
       await progress.run('engine', (detail) => {
         detail({ text: `Loading ${model.name}`, words: { code: 'model-loading-now', values: { model: model.name } } })
@@ -222,12 +235,16 @@ export class ModelKeeper {
   async #giveUp(): Promise<void> {
     this.#options.library.setLoaded(undefined)
     this.#current = undefined
+    const given = this.#given
     this.#given = undefined
     await this.#options.onUnload()
+    given?.leave.abort(new Failure('superseded', 'The model was given up.'))
   }
 
   async stop(): Promise<void> {
-    this.#turn.abort(new Error('The app stops.'))
+    const why = new Error('The app stops.')
+    this.#turn.abort(why)
+    this.#given?.leave.abort(why)
     this.#again.close()
     await this.#options.library.stop()
     await this.#work

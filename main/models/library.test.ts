@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import {
   appendFile,
   copyFile,
@@ -385,6 +386,40 @@ describe('ModelLibrary, files on disk', () => {
     expect((await library.verify('tiny')).sha256).toBe(sha256(model))
     await utimes(path, time, new Date('2026-01-02T00:00:00Z'))
     await expect(library.verify('tiny')).rejects.toMatchObject({ code: 'model-broken' })
+  })
+
+  it('goes on with a check while anybody waits for it, and ends it when nobody does', async () => {
+    const library = await open()
+    const path = join(data, 'large.gguf')
+    await copyFile(await tinyGgufFile(), path)
+    const { id } = await library.addFile(path)
+    const status = () => library.models.value.find((one) => one.id === id)?.status
+    const [one, two] = [new AbortController(), new AbortController()]
+    await truncate(path, 200_000_000)
+    const first = expect(library.verify(id, one.signal)).rejects.toThrow('the first leaves')
+    const second = library.verify(id, two.signal)
+    const third = library.verify(id)
+    while (status() !== 'verifying') await new Promise((resolve) => setTimeout(resolve, 1))
+    one.abort(new Error('the first leaves'))
+    await first
+    expect(status()).toBe('verifying')
+    const whole = createHash('sha256')
+      .update(model)
+      .update(Buffer.alloc(200_000_000 - model.length))
+      .digest('hex')
+    expect((await second).sha256).toBe(whole)
+    expect((await third).sha256).toBe(whole)
+    // So large that it would be read for minutes.
+    await truncate(path, 200_000_000_000)
+    const alone = [one, two].map(() => new AbortController())
+    const all = alone.map(({ signal }) => expect(library.verify(id, signal)).rejects.toThrow('all leave'))
+    while (status() !== 'verifying') await new Promise((resolve) => setTimeout(resolve, 5))
+    for (const control of alone) control.abort(new Error('all leave'))
+    await Promise.all(all)
+    expect(status()).toBe('installed')
+    // Who comes after that gets a check of its own.
+    await truncate(path, 200_000_000)
+    expect((await library.verify(id)).sha256).toBe(whole)
   })
 
   it('writes nothing of a check that found nothing new', async () => {

@@ -3,6 +3,7 @@ import { basename, dirname } from 'node:path'
 import type { ModelState } from '../../preload/api/system.ts'
 import { asError, Failure } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
+import { SharedWork } from '../base/shared-work.ts'
 import { Signal, type Watchable } from '../base/signal.ts'
 import { untilAborted } from '../base/until-aborted.ts'
 import type { CatalogEntry } from './catalog.ts'
@@ -60,7 +61,7 @@ export class ModelLibrary {
   #isHeld = false
   readonly #states = new Signal<readonly ModelState[]>([])
   readonly #downloads = new Map<string, Download>()
-  readonly #checks = new Map<string, Promise<VerifiedModel>>()
+  readonly #checks = new SharedWork<VerifiedModel>()
 
   constructor(options: ModelLibraryOptions) {
     this.#options = options
@@ -100,10 +101,7 @@ export class ModelLibrary {
   async relocate(to: string, commit: () => void): Promise<void> {
     const from = this.folder
     // What is being read is read to its end: its path goes to those who asked for it.
-    const idle = async (): Promise<void> => {
-      while (this.#checks.size > 0) await Promise.allSettled(this.#checks.values())
-    }
-    await this.#files.relocate(to, idle, commit)
+    await this.#files.relocate(to, () => this.#checks.idle(), commit)
     this.#states.update((states) =>
       states.map((state) => (state.path === null ? state : { ...state, path: movedPath(state.path, from, to) })),
     )
@@ -230,14 +228,11 @@ export class ModelLibrary {
 
   /**
    * Checks a model before it is loaded: header, and SHA-256 unless size and time are those of the last check. Throws `Failure`
-   * `unknown-model`, `model-missing` or `model-broken`; the state says the same. Throws the reason of `signal` when that aborts.
+   * `unknown-model`, `model-missing` or `model-broken`; the state says the same. Throws the reason of `signal` when that aborts; a check that somebody
+   * else waits for goes on.
    */
   verify(id: string, signal?: AbortSignal): Promise<VerifiedModel> {
-    const running = this.#checks.get(id)
-    if (running !== undefined) return running
-    const check = this.#verify(id, signal).finally(() => this.#checks.delete(id))
-    this.#checks.set(id, check)
-    return check
+    return this.#checks.join(id, (leave) => this.#verify(id, leave), signal)
   }
 
   /** Says which model the engine holds, if any. */
@@ -317,7 +312,7 @@ export class ModelLibrary {
     }
   }
 
-  async #verify(id: string, signal: AbortSignal | undefined): Promise<VerifiedModel> {
+  async #verify(id: string, signal: AbortSignal): Promise<VerifiedModel> {
     const state = this.#state(id)
     if (state === undefined) throw unknownModel()
     const entry = this.#files.entryOf(id)
@@ -343,7 +338,7 @@ export class ModelLibrary {
         })
       found = { header, size, mtimeMs, sha256 }
     } catch (error) {
-      if (signal?.aborted) {
+      if (signal.aborted) {
         this.#put(state)
         throw signal.reason
       }
