@@ -55,7 +55,7 @@ describe('fitOfModel', () => {
     })
     const rough = fitOfModel(model('qwen3-14b-q4_k_m', null), undefined, named('qwen3-14b-q4_k_m'), big, wanted)
     const embedding = 151_936 * 5120
-    expect(rough?.weightsBytes).toBe(Math.round(((14.8e9 - embedding) * 4.8944 + embedding * 8.5008) / 8))
+    expect(rough?.roughFileBytes).toBe(Math.round(((14.8e9 - embedding) * 4.8944 + embedding * 8.5008) / 8))
     expect(fitOfModel(model('llama', null), undefined, named('llama-3.3-70b-instruct-q4_k_m'), big, wanted)?.word).toBe('too-big')
   })
 

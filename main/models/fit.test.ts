@@ -92,6 +92,12 @@ describe('roughFit', () => {
       roughFit({ ...known, ...more }, gpu(64), options).needBytes
     expect(need({ ...wanted, sequences: 3 }) - need({ ...wanted, sequences: 2 })).toBeGreaterThan(2 * GB)
     expect(need(wanted, { isSizeKnown: false }) - need(wanted)).toBeGreaterThan(0.1 * GB)
+    const [sure, unsure] = [true, false].map((isSizeKnown) => roughFit({ ...known, isSizeKnown }, gpu(64), wanted))
+    // What is put on top of the weights is weights: the context is hardly another one.
+    expect([sure?.weightsBytes, sure?.roughFileBytes]).toEqual([GB, undefined])
+    expect([unsure?.weightsBytes, unsure?.roughFileBytes]).toEqual([Math.ceil(1.1 * GB), GB])
+    for (const fit of [sure, unsure]) expect((fit?.weightsBytes ?? 0) + (fit?.contextBytes ?? 0)).toBe(fit?.needBytes)
+    expect((unsure?.contextBytes ?? 0) / (sure?.contextBytes ?? 1)).toBeLessThan(1.06)
     expect(need(wanted, { contextTokens: 4096 })).toBe(need({ ...wanted, contextTokens: 4096 }))
   })
 })

@@ -28,6 +28,8 @@ export interface Fit {
   readonly split: { readonly onGpu: number; readonly of: number } | null
   /** True before the header is known: reckoned from what is published of the model, or from its size alone. */
   readonly rough: boolean
+  /** What the file will probably have, where that is not known; `weightsBytes` has a reserve then. */
+  readonly roughFileBytes?: number
 }
 
 /** Shorter than this no context is offered to make a model fit. */
@@ -131,8 +133,9 @@ export function roughFit(
   machine: FitMachine,
   wanted: MemoryOptions,
 ): Fit {
-  const most = isSizeKnown ? weightsBytes : weightsBytes * (1 + roughExtra)
+  const most = isSizeKnown ? weightsBytes : Math.ceil(weightsBytes * (1 + roughExtra))
   const fit = fitOf(roughLayout(most, shape, contextTokens), machine, wanted)
   const split = shape === null ? null : fit.split
-  return { ...fit, weightsBytes, contextBytes: fit.needBytes - weightsBytes, split, rough: true }
+  const parts = { weightsBytes: most, contextBytes: fit.needBytes - most }
+  return { ...fit, ...parts, split, rough: true, ...(!isSizeKnown && { roughFileBytes: weightsBytes }) }
 }

@@ -22,6 +22,8 @@ export const modelFit = z.object({
   split: z.object({ onGpu: z.number().int(), of: z.number().int() }).nullable(),
   /** The header is not here yet: reckoned from what is published of the model, rather too much than too little. */
   rough: z.boolean(),
+  /** What the file will probably have, where that is not known; `weightsBytes` has a reserve then. */
+  roughFileBytes: bytes.optional(),
 })
 export type ModelFit = z.infer<typeof modelFit>
 

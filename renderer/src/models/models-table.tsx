@@ -120,8 +120,8 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
         <td className="end text-ink-2">
           {model.sizeBytes !== null
             ? format.bytes(model.sizeBytes)
-            : model.fit
-              ? `~${format.bytes(model.fit.weightsBytes)}`
+            : model.fit?.roughFileBytes !== undefined
+              ? `~${format.bytes(model.fit.roughFileBytes)}`
               : '–'}
         </td>
         <td>
