@@ -1,4 +1,5 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type BrowserContext, expect, type Page, test } from '@playwright/test'
@@ -106,6 +107,24 @@ test('a chat over the practice network is paid, and Ctrl-C ends every process', 
   await expect.poll(() => children.filter(isAlive), { timeout: 2_000 }).toEqual([])
 })
 
+/** A page that a stranger served on the port of the first run, left open in this browser. */
+let left: Page
+let former: string
+const pageKey = `localStorage.getItem('cocoon.pageKey')`
+
+test('who takes the port of the first run reads what the browser kept there', async () => {
+  const { origin, port } = new URL(app.link)
+  former = await page.evaluate<string>(pageKey)
+  expect(former).toMatch(/^[\w-]{43}$/)
+  const stranger = createServer((_request, response) => response.end('<title>Another</title>'))
+  await new Promise<void>((resolve) => stranger.listen(Number(port), '127.0.0.1', resolve))
+  left = await window.newPage()
+  await left.goto(`${origin}/`)
+  expect(await left.evaluate(pageKey)).toBe(former)
+  stranger.closeAllConnections()
+  await new Promise((resolve) => stranger.close(resolve))
+})
+
 test('the second start is quick and has the chats and the money of before', async () => {
   app = await startApp(dataDir)
   test.info().annotations.push({ type: 'second start, link printed', description: `${(app.linkAfterMs / 1000).toFixed(1)} s` })
@@ -128,6 +147,15 @@ test('the second start is quick and has the chats and the money of before', asyn
   expect(await readBalances()).toEqual(balances)
   await goTo(page, 'Earn')
   await expect.poll(async () => (await newestRequest(page))?.Money).toMatch(/settled/i)
+})
+
+test('the second start is elsewhere, so that who had the port of the first has no share in it', async () => {
+  const { port } = new URL(left.url())
+  expect(new URL(page.url()).port).not.toBe(port)
+  expect(await page.evaluate(pageKey)).toMatch(/^[\w-]{43}$/)
+  expect(await page.evaluate(pageKey)).not.toBe(former)
+  expect(await left.evaluate(pageKey)).toBe(former)
+  await left.close()
 })
 
 test('the chat goes on after the restart', async () => {

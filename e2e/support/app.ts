@@ -16,7 +16,7 @@ const linkText = /http:\/\/127\.0\.0\.1:\d+\/open\?token=\S+/
 const stopGraceMs = 30_000
 
 export interface StartOptions {
-  /** Wanted port; 0 lets the system choose. */
+  /** Wanted port; without it the app chooses. */
   readonly port?: number
   /** More options of `cocoon-desktop serve`. */
   readonly args?: readonly string[]
@@ -61,8 +61,8 @@ interface Started {
   onOutput(look: () => void): () => void
 }
 
-function spawnApp(dataDir: string, { port = 0, args: more = [], env = {}, entry = builtEntry }: StartOptions): Started {
-  const args = [...entry, 'serve', '--port', String(port), '--data-dir', dataDir, ...more]
+function spawnApp(dataDir: string, { port, args: more = [], env = {}, entry = builtEntry }: StartOptions): Started {
+  const args = [...entry, 'serve', ...(port === undefined ? [] : ['--port', String(port)]), '--data-dir', dataDir, ...more]
   const child = spawn(appNode, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
   let output = ''
   const waiting = new Set<() => void>()

@@ -10,7 +10,8 @@ Usage: cocoon-desktop serve [options]
 
   serve                Runs the app and serves its page to a browser on this computer.
     --open             Opens the default browser.
-    --port <n>         Port on 127.0.0.1 (default 4810; another is chosen when it is taken).
+    --port <n>         Port on 127.0.0.1 (default: by chance at each start). A page that another program served on a port that
+                       it could foresee may share what this browser keeps for the app.
     --data-dir <path>  Where chats, wallets, models and the local network are kept.
     --network <file>   Network to open in place of the computer's own: a file of "cocoon-desktop network deploy".
     --listed-proxies   Runs no proxy in it: the app is a client, and a worker, of those that the network lists.
@@ -54,7 +55,7 @@ async function main(): Promise<void> {
     allowPositionals: true,
     options: {
       open: { type: 'boolean', default: false },
-      port: { type: 'string', default: '4810' },
+      port: { type: 'string' },
       'data-dir': { type: 'string' },
       network: { type: 'string' },
       'listed-proxies': { type: 'boolean', default: false },
@@ -68,8 +69,8 @@ async function main(): Promise<void> {
   if (values.help || positionals.length === 0) return console.log(help)
   if (positionals[0] !== 'serve' || positionals.length > 1)
     throw new Error(`Unknown command: ${positionals.join(' ')}\n\n${help}`)
-  const port = Number(values.port)
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+  const port = values.port === undefined ? undefined : Number(values.port)
+  if (port !== undefined && (!Number.isInteger(port) || port < 0 || port > 65_535))
     throw new Error(`--port must be a number from 0 to 65535, not ${values.port}.`)
   const networkFile = values.network ?? process.env.COCOON_NETWORK
   // A role of the command line does without the app, its memory and its start.
@@ -77,7 +78,7 @@ async function main(): Promise<void> {
   const { parsePccsUrl } = await import('../protocol/attestation/collateral-service.ts')
   const { intelRoots } = await import('../protocol/attestation/intel-chain.ts')
   await serve({
-    port,
+    ...(port === undefined ? {} : { port }),
     open: values.open,
     verbose: values.verbose,
     entries: childEntries(import.meta.url),

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { get, type IncomingMessage } from 'node:http'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -14,12 +14,15 @@ import { type Session, Sessions } from './sessions.ts'
 const root = mkdtempSync(join(tmpdir(), 'cocoon-page-'))
 writeFileSync(join(root, 'index.html'), '<title>Cocoon</title>')
 writeFileSync(join(root, 'secret.pem'), 'not a page')
+mkdirSync(join(root, 'assets'))
+writeFileSync(join(root, 'assets', 'app-5f1c.js'), 'start()')
 
 const handlers = { calls: {}, streams: {} } as unknown as Handlers
 
 let server: PageServer
-const start = async (port = 0): Promise<PageServer> => {
-  server = await startPageServer({ root, sessions: new Sessions(), handlers, logger: silentLogger, port })
+const start = async (port?: number): Promise<PageServer> => {
+  const wanted = port === undefined ? {} : { port }
+  server = await startPageServer({ root, sessions: new Sessions(), handlers, logger: silentLogger, ...wanted })
   return server
 }
 afterEach(() => server.close())
@@ -181,6 +184,25 @@ describe('page server', () => {
     })
     page.on('open', () => page.send('{'))
     expect(await new Promise((resolve) => page.on('close', resolve))).toBe(1007)
+  })
+
+  it('is at a port by chance that nobody can know beforehand, and leaves nothing there for after it', async () => {
+    const ports = new Set<number>()
+    for (let n = 0; n < 12; n++) {
+      await start()
+      ports.add(server.port)
+      expect(server.moved).toBe(false)
+      if (n < 11) await server.close()
+    }
+    // Twelve free ports in order or close together would be the system's choice, or a fixed one. (By chance: less than once in 10^15.)
+    expect(Math.max(...ports) - Math.min(...ports)).toBeGreaterThan(500)
+    expect(Math.min(...ports)).toBeGreaterThanOrEqual(49_152)
+    const { cookie } = await signIn()
+    for (const path of ['/', '/assets/app-5f1c.js']) {
+      const { statusCode, headers } = await request(path, { cookie })
+      expect({ statusCode, cached: headers['cache-control'] }, path).toEqual({ statusCode: 200, cached: 'no-store' })
+      expect(headers['content-security-policy'], path).toContain("worker-src 'none'")
+    }
   })
 
   it('takes another port when the wanted one is taken, and says so', async () => {

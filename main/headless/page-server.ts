@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { extname, join, normalize, sep } from 'node:path'
@@ -32,8 +33,8 @@ export interface PageServerOptions {
   readonly sessions: Sessions
   readonly handlers: Handlers
   readonly logger: Logger
-  /** Wanted port; another is chosen when it is taken. 0 chooses at once. */
-  readonly port: number
+  /** Wanted port; another is chosen when it is taken. Without one, nobody can know the port beforehand. */
+  readonly port?: number
 }
 
 export interface PageServer {
@@ -44,6 +45,10 @@ export interface PageServer {
   newLink(): string
   close(): Promise<void>
 }
+
+/** Ports that are no service's (RFC 6335, section 6): dynamic ones. */
+const firstDynamicPort = 49_152
+const portTries = 100
 
 const cookieName = (port: number): string => `cocoon_session_${port}`
 
@@ -62,6 +67,8 @@ const securityHeaders = (port: number): Record<string, string> => ({
   'content-security-policy': [
     "default-src 'none'",
     "script-src 'self'",
+    // Else script-src would allow them: what is kept by a service worker outlives its server.
+    "worker-src 'none'",
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data: blob:",
     "font-src 'self'",
@@ -91,6 +98,22 @@ async function listen(server: Server, port: number): Promise<number> {
 
 const isTaken = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'EADDRINUSE' || error.code === 'EACCES')
+
+/**
+ * Listens on a port by chance. The port is part of the page's origin: whoever served a page on it before, while the app was off, can have left there an open
+ * tab, a service worker or a cached file, all of which share the page's storage. Systems may hand out free ports in order, so the choice is not left to them.
+ * @returns the port
+ * @throws when a hundred ports were taken
+ */
+async function listenAnywhere(server: Server): Promise<number> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await listen(server, randomInt(firstDynamicPort, 65_536))
+    } catch (error) {
+      if (!isTaken(error) || tries === portTries) throw error
+    }
+  }
+}
 
 /**
  * Serves the renderer and its WebSocket on 127.0.0.1. Requests must name this host (against DNS rebinding), WebSockets must come
@@ -139,12 +162,7 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
       return
     }
     const body = await readFile(file)
-    const isAsset = path.startsWith('/assets/')
-    response.writeHead(200, {
-      ...securityHeaders(port),
-      'content-type': type,
-      'cache-control': isAsset ? 'private, max-age=31536000, immutable' : 'no-store',
-    })
+    response.writeHead(200, { ...securityHeaders(port), 'content-type': type, 'cache-control': 'no-store' })
     response.end(body)
   }
 
@@ -224,11 +242,11 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
 
   let moved = false
   try {
-    port = await listen(server, options.port)
+    port = options.port === undefined ? await listenAnywhere(server) : await listen(server, options.port)
   } catch (error) {
-    if (!isTaken(error) || options.port === 0) throw error
+    if (!isTaken(error) || options.port === undefined) throw error
     moved = true
-    port = await listen(server, 0)
+    port = await listenAnywhere(server)
   }
 
   return {

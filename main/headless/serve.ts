@@ -15,7 +15,7 @@ import { showProgress } from './terminal-progress.ts'
 import { vaultPassword } from './vault-password.ts'
 
 export interface ServeOptions {
-  readonly port: number
+  readonly port?: number
   readonly open: boolean
   readonly verbose: boolean
   readonly entries: ChildEntries
@@ -49,7 +49,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     sessions,
     handlers: core.handlers,
     logger: logger.room('page'),
-    port: options.port,
+    ...(options.port === undefined ? {} : { port: options.port }),
   })
 
   let stopping = false
