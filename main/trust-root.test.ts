@@ -21,9 +21,11 @@ const handedOn: Readonly<Record<string, readonly string[]>> = {
   // What is started says Intel's, and nothing else.
   'core-process.ts': ['roots: intelRoots,'],
   'headless/cli.ts': ['process.exit(await verifyCommand(process.argv.slice(3), intelRoots))', 'roots: intelRoots,'],
+  'headless/role-commands/common.ts': ['roots: intelRoots,'],
+  'headless/role-commands/router.ts': ['roots: intelRoots,'],
   'roles/attesting.ts': [
-    'readonly roots?: TrustedRoots',
-    'export function quoteJudge({ dataDir, pccs = intelServiceUrl, roots = intelRoots, logger }: AttestingOptions): QuoteJudge {',
+    'readonly roots: TrustedRoots',
+    'export function quoteJudge({ dataDir, pccs = intelServiceUrl, roots, logger }: AttestingOptions): QuoteJudge {',
     "const key = [folder, pccs, ...roots.map((root) => Buffer.from(root).toString('hex'))].join(' ')",
     'const verifier = new QuoteVerifier({ collateral, roots })',
   ],
@@ -39,11 +41,43 @@ const handedOn: Readonly<Record<string, readonly string[]>> = {
     'function aboutEvidence(json: unknown, roots: TrustedRoots): Told {',
     'const lines = verifyEvidence(json, roots)',
   ],
-  'roles/role-options.ts': ['readonly roots?: TrustedRoots'],
+  'roles/role-options.ts': ['readonly roots: TrustedRoots'],
   'roles/network-keys.ts': [
     "role: Pick<RoleOptions, 'network' | 'entries' | 'dataDir' | 'pccs' | 'roots' | 'hardware' | 'logger'>,",
   ],
 }
+
+/** Who makes a judge of quotes, and who gives one on under a name: another one would set aside all root keys. */
+const judges: Readonly<Record<string, readonly string[]>> = {
+  'core.ts': ['const quotes = quoteJudge({ dataDir, ...(pccs === undefined ? {} : { pccs }), roots, logger })'],
+  // The one that refuses all.
+  'core/local-network.ts': ['const { quotes = noQuoteJudge } = options', 'const { quotes = noQuoteJudge } = this.#options'],
+  'roles/attesting.ts': [
+    'const verifiers = new Map<string, QuoteVerifier>()',
+    'export function quoteJudge({ dataDir, pccs = intelServiceUrl, roots, logger }: AttestingOptions): QuoteJudge {',
+    'const verifier = new QuoteVerifier({ collateral, roots })',
+    "return name === 'tdx' ? { kind: name, quotes: options.quotes ?? quoteJudge(options) } : { kind: name }",
+  ],
+  'roles/client-role.ts': [
+    "const attested = seal === 'attested' ? new AttestedQuestions(network.root, options.quotes ?? quoteJudge(options)) : undefined",
+  ],
+  'roles/router-role.ts': [
+    'policies: policiesOf(policyFile === undefined ? undefined : readPolicies(policyFile), quoteJudge(options)),',
+  ],
+  'roles/standing-proxies.ts': ['this.#quotes = quotes'],
+  'router/policies.ts': [
+    'export function policiesOf(fileText?: string, quotes: QuoteJudge = noQuoteJudge): ReadonlyMap<string, Policy> {',
+  ],
+  'protocol/attestation/quote-verifier.ts': [
+    'export class QuoteVerifier implements QuoteJudge {',
+    'export const noQuoteJudge: QuoteJudge = {',
+    'verify: async () => {',
+  ],
+}
+/** What its type alone says, gives nobody anything. */
+const declared = /\bquotes\??: QuoteJudge( \| undefined)?(?! =)/g
+const givesJudge =
+  /\bquotes\s*(?::|=(?!=))|\b(?:noQuoteJudge|QuoteVerifier)\b|\bquoteJudge\(|: QuoteJudge =|implements QuoteJudge|(?<!\()\bverify: /
 
 describe('the root key that attestation rests on', () => {
   it('is Intel’s', () => {
@@ -62,6 +96,13 @@ describe('the root key that attestation rests on', () => {
       if (lines.length > 0) found[path] = lines
     }
     expect(found).toEqual(handedOn)
+    const judging: Record<string, string[]> = {}
+    // A file that was saved is verified by root keys alone, there `quotes` are quotes.
+    for (const path of sources.filter((source) => !source.startsWith('core/verify/'))) {
+      const lines = linesOf(path).filter((line) => givesJudge.test(line.replaceAll(declared, '')) && !/\bimport\b/.test(line))
+      if (lines.length > 0) judging[path] = lines
+    }
+    expect(judging).toEqual(judges)
     // Those that use them read nothing of their own.
     const users = sources.filter((path) => /^(protocol\/attestation|core\/verify)\//.test(path))
     expect(users.length).toBeGreaterThan(20)

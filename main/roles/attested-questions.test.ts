@@ -59,6 +59,7 @@ class Scene extends AttestedNetwork {
       policy: 'tdx',
       proxies: 1,
       seal: this.#seal,
+      roots: [],
       quotes: { verify: (quote) => this.#verify(quote) },
     })
     this.closers.push(async () => void (await role.stop(0)))

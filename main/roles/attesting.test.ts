@@ -8,6 +8,7 @@ import { silentLogger } from '../base/logger.ts'
 import { fakeTsm } from '../hardware/testing/fake-tsm.ts'
 import { createIdentity } from '../protocol/attestation/certificate.ts'
 import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
+import { intelRoots } from '../protocol/attestation/intel-chain.ts'
 import { readQuote } from '../protocol/attestation/quote.ts'
 import { syntheticImageHash, syntheticPolicy } from '../protocol/attestation/testing/manipulated-peers.ts'
 import { evidenceWith } from '../protocol/attestation/testing/synthetic-intel.ts'
@@ -68,8 +69,8 @@ describe('the quote of the own certificate', () => {
 })
 
 describe('policies of a role', () => {
-  it('share one verifier, which trusts Intel alone', async () => {
-    const options = { dataDir: '/nowhere', pccs: 'http://127.0.0.1:9', logger: silentLogger }
+  it('share one verifier, which trusts the root keys given alone', async () => {
+    const options = { dataDir: '/nowhere', pccs: 'http://127.0.0.1:9', roots: intelRoots, logger: silentLogger }
     expect(policyNamedOf('any', options)).toEqual({ kind: 'any' })
     expect(policyNamedOf('tdx', options)).toEqual({ kind: 'tdx', quotes: quoteJudge(options) })
     await expect(quoteJudge(options).verify(evidenceWith().quote)).rejects.toMatchObject({ code: 'root-not-trusted' })

@@ -11,7 +11,7 @@ import type { IdentityOptions } from '../protocol/attestation/certificate.ts'
 import { CollateralCache } from '../protocol/attestation/collateral-cache.ts'
 import { CollateralService, intelServiceUrl } from '../protocol/attestation/collateral-service.ts'
 import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
-import { intelRoots, type TrustedRoots } from '../protocol/attestation/intel-chain.ts'
+import type { TrustedRoots } from '../protocol/attestation/intel-chain.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
 import { readQuote } from '../protocol/attestation/quote.ts'
 import { type QuoteJudge, QuoteVerifier } from '../protocol/attestation/quote-verifier.ts'
@@ -26,9 +26,9 @@ export interface AttestingOptions {
   readonly dataDir: string
   /** Base address of a collateral service, as `parsePccsUrl` gives it; Intel's, unless given. */
   readonly pccs?: string
-  /** Root keys that quotes have to hold up to; Intel's alone, unless given. Nothing that ships gives others. */
-  readonly roots?: TrustedRoots
-  /** In place of one that trusts Intel's root key alone. */
+  /** Root keys that quotes have to hold up to: `intelRoots` in all that ships. */
+  readonly roots: TrustedRoots
+  /** In place of one that trusts `roots`; nothing that ships gives another (`trust-root.test.ts`). */
   readonly quotes?: QuoteJudge
   readonly logger: Logger
 }
@@ -36,7 +36,7 @@ export interface AttestingOptions {
 const verifiers = new Map<string, QuoteVerifier>()
 
 /** The verifier of real quotes, one for all ports of the process that want the same. */
-export function quoteJudge({ dataDir, pccs = intelServiceUrl, roots = intelRoots, logger }: AttestingOptions): QuoteJudge {
+export function quoteJudge({ dataDir, pccs = intelServiceUrl, roots, logger }: AttestingOptions): QuoteJudge {
   const folder = join(dataDir, 'attestation', 'collateral')
   const key = [folder, pccs, ...roots.map((root) => Buffer.from(root).toString('hex'))].join(' ')
   const known = verifiers.get(key)

@@ -37,7 +37,7 @@ export interface ClientRoleOptions extends RoleOptions {
   readonly dial?: Dial
   /** A router on this computer by which proxies are reached. */
   readonly proxyVia?: RouterAddress
-  /** Judges real quotes; up to Intel's root key, unless given. */
+  /** In place of a judge that trusts `roots`; nothing that ships gives another (`trust-root.test.ts`). */
   readonly quotes?: QuoteJudge
 }
 

@@ -7,6 +7,7 @@ import type { KeyManager, RegisteredPublicKey } from '../../contracts/root.ts'
 import { createLogger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import { childEntries } from '../child-entries.ts'
+import { intelRoots } from '../protocol/attestation/intel-chain.ts'
 import { dialDirect } from '../protocol/wire/dial.ts'
 import { goldenOwner, goldenRoot } from '../proxy/testing/fixtures.ts'
 import type { RootConfig } from '../ton/root-config.ts'
@@ -44,7 +45,7 @@ beforeAll(async () => {
   root = new Signal<RootConfig | null>({ ...goldenRoot(), proxies })
   const shared = {
     network: { name: 'test', root, chain: undefined, close: async () => undefined },
-    ...{ dataDir, owner: goldenOwner, entries: childEntries(import.meta.url), signal: never },
+    ...{ dataDir, owner: goldenOwner, entries: childEntries(import.meta.url), roots: intelRoots, signal: never },
     logger: createLogger((line) => log.push(line), 'debug', 'role'),
   }
   const manager = await startKeyManagerRole({ ...shared, ...at(managerPort), policy: 'any', plain: true, difficulty: 0 })

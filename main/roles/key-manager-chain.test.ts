@@ -9,6 +9,7 @@ import { childEntries } from '../child-entries.ts'
 import { localParams } from '../localnet/genesis.ts'
 import type { LocalChain } from '../localnet/local-chain.ts'
 import { eventually, newFolder, startChain, testKey } from '../localnet/testing.ts'
+import { intelRoots } from '../protocol/attestation/intel-chain.ts'
 import { dialDirect } from '../protocol/wire/dial.ts'
 import { type RootWatcher, watchRoot } from '../ton/root-config.ts'
 import { deployRoot, orderToRoot } from '../ton/root-orders.ts'
@@ -48,7 +49,7 @@ afterAll(async () => {
 it('a new key manager waits for money, tells its key, and lists keys as soon as the owner has named it', async () => {
   const options = {
     network: { name: 'test', root: root.config, chain: local.chain, close: async () => undefined },
-    ...{ dataDir, owner, entries: childEntries(import.meta.url), signal: new AbortController().signal },
+    ...{ dataDir, owner, entries: childEntries(import.meta.url), roots: intelRoots, signal: new AbortController().signal },
     logger: createLogger((line) => log.push(line), 'debug', 'role'),
   }
   const rotation = { everyMs: 3_600_000, validMs: 86_400_000, leadMs: 100, tickMs: 100, retryMs: 300 }

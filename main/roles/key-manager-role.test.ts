@@ -6,6 +6,7 @@ import type { KeyManager } from '../../contracts/root.ts'
 import { createLogger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import { childEntries } from '../child-entries.ts'
+import { intelRoots } from '../protocol/attestation/intel-chain.ts'
 import { goldenOwner, goldenRoot } from '../proxy/testing/fixtures.ts'
 import { firstAnswer, lastPart, readyClient, readyWorker, runQuery } from '../proxy/testing/scripted.ts'
 import type { RootConfig } from '../ton/root-config.ts'
@@ -46,6 +47,7 @@ const roleOptions = (signal = new AbortController().signal) => ({
   dataDir,
   owner: goldenOwner,
   entries,
+  roots: intelRoots,
   logger: createLogger((line) => log.push(line), 'debug', 'role'),
   signal,
 })

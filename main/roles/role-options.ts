@@ -26,8 +26,8 @@ export interface RoleOptions {
   readonly entries: ChildEntries
   /** Base address of a collateral service, for the policy `tdx`; Intel's, unless given. */
   readonly pccs?: string
-  /** Root keys that quotes have to hold up to; Intel's alone, unless given. */
-  readonly roots?: TrustedRoots
+  /** Root keys that quotes have to hold up to: `intelRoots` in all that ships. */
+  readonly roots: TrustedRoots
   /** Where the role runs; as the kernel says, unless given. */
   readonly hardware?: Machine
   readonly logger: Logger

@@ -10,6 +10,7 @@ import { clientMigrations } from '../client/account-store.ts'
 import { type ChatRequest, Client } from '../client/client.ts'
 import type { QueryHandle } from '../client/running-query.ts'
 import type { OpenAiBackend } from '../inference/openai-backend.ts'
+import { intelRoots } from '../protocol/attestation/intel-chain.ts'
 import { recordingPort } from '../protocol/sealed/testing/recording-port.ts'
 import { identity, owner } from '../protocol/sealed/testing/sealing-scene.ts'
 import type { CocoonProxy } from '../proxy/proxy.ts'
@@ -370,6 +371,7 @@ describe('sealed queries through a whole network', () => {
       network: { name: `seal-${seal}`, root, chain: undefined, close: async () => undefined },
       dataDir: folder,
       entries: {} as ChildEntries,
+      roots: intelRoots,
       logger: silentLogger,
       signal: never,
       http: { host: '127.0.0.1', port: 0 },

@@ -1,6 +1,7 @@
 import { DEFAULT_CIPHERS, type TLSSocket, connect as tlsConnect } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Identity } from '../protocol/attestation/certificate.ts'
+import { intelRoots } from '../protocol/attestation/intel-chain.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
 import { QuoteVerifier } from '../protocol/attestation/quote-verifier.ts'
 import { readVectors } from '../protocol/testing/vector-cases.ts'
@@ -77,6 +78,7 @@ describe('two routers decide, and tell their runners, as two reference routers d
   /** No run holds a real quote, so nobody may ask for collateral. */
   const quotes = new QuoteVerifier({
     collateral: { with: () => Promise.reject(new Error('collateral was asked for')) },
+    roots: intelRoots,
   })
 
   it.each(known)('$i $case: server $server_cert/$server_policy, client $client_cert/$client_policy', async (run) => {

@@ -69,7 +69,7 @@ const clockMs = 60_000
  * @returns the rows as they follow from the inputs; the wording of the file may be that of another version
  * @throws Failure with an `AttestedFault`, or an `AttestationError`
  */
-export function checkAttested(report: CheckReport, inputs: unknown, roots?: TrustedRoots): readonly CheckRow[] {
+export function checkAttested(report: CheckReport, inputs: unknown, roots: TrustedRoots): readonly CheckRow[] {
   const parsed = attestedInputs.safeParse(inputs)
   if (!parsed.success) throw fault('evidence-malformed', 'The inputs of this evidence are not those of a check.', parsed.error)
   const { judgedAtMs, proxy, workers, registry } = parsed.data
@@ -130,7 +130,7 @@ function addressOf(text: string): Address {
 }
 
 /** The quote of a part, which must be made for these bytes. */
-function quoteFor(part: 'proxy' | 'worker', bytes: Uint8Array, json: unknown, roots: TrustedRoots | undefined): VerifiedQuote {
+function quoteFor(part: 'proxy' | 'worker', bytes: Uint8Array, json: unknown, roots: TrustedRoots): VerifiedQuote {
   const missing = fault(
     'quote-missing',
     `Its level rests on attested hardware, and it has no attestation for a key of its ${part}.`,
@@ -141,7 +141,7 @@ function quoteFor(part: 'proxy' | 'worker', bytes: Uint8Array, json: unknown, ro
   return quote
 }
 
-function workerQuote(key: ReadKey | undefined, json: unknown, roots: TrustedRoots | undefined): VerifiedQuote {
+function workerQuote(key: ReadKey | undefined, json: unknown, roots: TrustedRoots): VerifiedQuote {
   const quote = quoteFor('worker', key?.statement ?? new Uint8Array(), json, roots)
   if (key?.quote === undefined || !Buffer.from(key.quote).equals(quote.evidence.quote))
     throw fault('worker-key-differs', 'The quote of a worker is not the one that its key came with.')

@@ -5,6 +5,7 @@ import type { Findings } from '../../chat/privacy/checker.ts'
 import { writeEvidence } from '../../chat/privacy/evidence-file.ts'
 import { goodFindings, row } from '../../chat/testing/controlled-checker.ts'
 import { imageHash } from '../../protocol/attestation/image-hash.ts'
+import { intelRoots } from '../../protocol/attestation/intel-chain.ts'
 import { type QuoteEvidence, quoteEvidence } from '../../protocol/attestation/quote-evidence.ts'
 import { evidenceWith } from '../../protocol/attestation/testing/synthetic-intel.ts'
 import { verifyQuote } from '../../protocol/attestation/verify-quote.ts'
@@ -135,7 +136,7 @@ describe('saved evidence', () => {
     bytes[200] = (bytes[200] ?? 0) ^ 1
     changed.inputs.proxy.quote = bytes.toString('base64')
     expect(() => verifyEvidence(changed, roots)).toThrow(expect.objectContaining({ name: 'AttestationError' }))
-    expect(() => verifyEvidence(saved())).toThrow(expect.objectContaining({ name: 'AttestationError' }))
+    expect(() => verifyEvidence(saved(), intelRoots)).toThrow(expect.objectContaining({ name: 'AttestationError' }))
     const later = saved()
     later.inputs.proxy.verifiedAtMs += 400 * 86_400_000
     expect(() => verifyEvidence(later, roots)).toThrow(expect.objectContaining({ name: 'AttestationError' }))
@@ -165,7 +166,7 @@ describe('saved evidence', () => {
       expect(() => verifyEvidence({ ...file, inputs: { ...inputs, more: nested(4, { ...proxy, quote: '' }) } }, roots)).toThrow(
         expect.objectContaining({ code: 'evidence-malformed' }),
       )
-    expect(verifyEvidence({ ...saved(), verdict: 'not-verified', report: failed, inputs: undefined }).at(-1)).toMatch(
+    expect(verifyEvidence({ ...saved(), verdict: 'not-verified', report: failed, inputs: undefined }, intelRoots).at(-1)).toMatch(
       /^NOT PROVEN: there is no attestation/,
     )
   })
@@ -290,11 +291,11 @@ describe('saved evidence', () => {
       { phase: 'earned', report: { ...report, rows: [...goodFindings('practice').rows] } },
       undefined,
     )
-    const lines = verifyEvidence(JSON.parse(json))
+    const lines = verifyEvidence(JSON.parse(json), intelRoots)
     expect(lines.at(-1)).toMatch(/^NOT PROVEN: there is no attestation/)
     expect(lines[0]).toContain('level “Practice network, all roles on this computer”')
     for (const wrong of [null, 7, {}, { kind: 'cocoon-evidence' }, { ...saved(), level: 'better' }])
-      expect(() => verifyEvidence(wrong)).toThrow(expect.objectContaining({ code: 'evidence-malformed' }))
+      expect(() => verifyEvidence(wrong, intelRoots)).toThrow(expect.objectContaining({ code: 'evidence-malformed' }))
   })
 
   it('is not written while no check has ended', () => {

@@ -14,11 +14,11 @@ import { plain } from './plain.ts'
  * Verifies saved evidence as far as a file allows: that its verdict follows from its rows, and each quote in its inputs, as of the time that it names.
  * Also takes the bare evidence of one quote.
  * @param json from anywhere
- * @param roots trusted root keys; Intel's, unless given
+ * @param roots trusted root keys
  * @returns lines for a person
  * @throws Failure `evidence-malformed`, `verdict-differs`, or an `AttestationError`; where the attested level is earned, as `checkAttested`
  */
-export function verifyEvidence(json: unknown, roots?: TrustedRoots): string[] {
+export function verifyEvidence(json: unknown, roots: TrustedRoots): string[] {
   if (kindOf(json) === 'tdx-quote') return quoteLines(json, [], roots)
   const parsed = evidenceFile.safeParse(json)
   if (!parsed.success) throw new Failure('evidence-malformed', 'This is neither a receipt nor evidence.', { cause: parsed.error })
@@ -41,7 +41,7 @@ export function verifyEvidence(json: unknown, roots?: TrustedRoots): string[] {
 }
 
 /** The level rests on both machines. */
-function attestedRows(report: EvidenceFile['report'], inputs: unknown, quotes: readonly unknown[], roots?: TrustedRoots) {
+function attestedRows(report: EvidenceFile['report'], inputs: unknown, quotes: readonly unknown[], roots: TrustedRoots) {
   if (quotes.length === 0)
     throw new Failure('quote-missing', 'Its level rests on attested hardware, and there is no attestation in it.')
   return checkAttested(report, inputs, roots)
@@ -128,7 +128,7 @@ function quotesIn(inputs: unknown, depth = 0): unknown[] {
   return Object.values(inputs).flatMap((one) => quotesIn(one, depth + 1))
 }
 
-function quoteLines(json: unknown, keys: readonly BoundTo[], roots: TrustedRoots | undefined): string[] {
+function quoteLines(json: unknown, keys: readonly BoundTo[], roots: TrustedRoots): string[] {
   const { body, rootKeyHash, verifiedAtMs } = verifyQuoteEvidence(json, roots)
   const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
   const { reportData } = body.measured

@@ -1,6 +1,7 @@
 import { createLogger, type Logger } from '../../base/logger.ts'
 import type { ChildEntries } from '../../child-entries.ts'
 import { parsePccsUrl } from '../../protocol/attestation/collateral-service.ts'
+import { intelRoots } from '../../protocol/attestation/intel-chain.ts'
 import { type PolicyName, policyNames } from '../../roles/attesting.ts'
 import { openNetwork } from '../../roles/open-network.ts'
 import { parseOwner, type RoleOptions } from '../../roles/role-options.ts'
@@ -60,6 +61,7 @@ export function readCommon(name: string, values: CommonValues, entries: ChildEnt
     ...(values.owner === undefined ? {} : { owner: parseOwner(values.owner) }),
     ...(values.pccs === undefined ? {} : { pccs: parsePccsUrl(values.pccs) }),
     entries,
+    roots: intelRoots,
     logger,
   }
   return {

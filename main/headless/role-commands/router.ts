@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { createLogger } from '../../base/logger.ts'
 import type { ChildEntries } from '../../child-entries.ts'
 import { parsePccsUrl } from '../../protocol/attestation/collateral-service.ts'
+import { intelRoots } from '../../protocol/attestation/intel-chain.ts'
 import { startRouterRole } from '../../roles/router-role.ts'
 import { defaultDataDir } from '../../storage/files.ts'
 import { UsageError, wholeNumber } from './arguments.ts'
@@ -53,6 +54,7 @@ export async function routerCommand(args: readonly string[], entries: ChildEntri
     fakeQuote: values['fake-quote'],
     entries,
     dataDir: values['data-dir'] ?? defaultDataDir(),
+    roots: intelRoots,
     logger,
     ...(values.pccs === undefined ? {} : { pccs: parsePccsUrl(values.pccs) }),
     ...(values.policies === undefined ? {} : { policyFile: values.policies }),

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { CollateralCache } from './collateral-cache.ts'
 import { CollateralService, parsePccsUrl } from './collateral-service.ts'
+import { intelRoots } from './intel-chain.ts'
 import { QuoteVerifier } from './quote-verifier.ts'
 import { type Pccs, startPccs } from './testing/pccs.ts'
 import { evidenceWith, iso, syntheticNowMs, type World } from './testing/synthetic-intel.ts'
@@ -272,7 +273,7 @@ describe('verified quotes', () => {
 
   it('of strangers lead to no question to the service', async () => {
     const { judge, seen } = verifier()
-    const strange = new QuoteVerifier({ collateral: { with: () => Promise.reject(new Error('asked')) } })
+    const strange = new QuoteVerifier({ collateral: { with: () => Promise.reject(new Error('asked')) }, roots: intelRoots })
     await expect(strange.verify(good.quote)).rejects.toMatchObject({ code: 'root-not-trusted' })
     await expect(judge.verify(new Uint8Array(100))).rejects.toMatchObject({ name: 'AttestationError' })
     expect(seen.asked).toBe(0)

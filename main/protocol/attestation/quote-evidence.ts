@@ -29,10 +29,10 @@ export function quoteEvidence({ evidence, verifiedAtMs }: VerifiedQuote): QuoteE
 /**
  * Verifies what `quoteEvidence` wrote, as of the time that it names. Who says so is not proven by it: only that such a quote was good then.
  * @param json from anywhere
- * @param roots trusted root keys; Intel's, unless given
+ * @param roots trusted root keys
  * @throws AttestationError
  */
-export function verifyQuoteEvidence(json: unknown, roots?: TrustedRoots): VerifiedQuote {
+export function verifyQuoteEvidence(json: unknown, roots: TrustedRoots): VerifiedQuote {
   const parsed = schema.safeParse(json)
   if (!parsed.success) throw new AttestationError('quote-malformed', 'This is no evidence of a quote', { cause: parsed.error })
   const { quote, collateral, verifiedAtMs } = parsed.data

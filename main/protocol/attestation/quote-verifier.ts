@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { AttestationError } from './attestation-error.ts'
 import type { CollateralSource } from './collateral-cache.ts'
-import { chainNames, intelRoots, type TrustedRoots, verifyChain } from './intel-chain.ts'
+import { chainNames, type TrustedRoots, verifyChain } from './intel-chain.ts'
 import { openQuote, type VerifiedQuote, verifyQuote } from './verify-quote.ts'
 
 /** Verifies quotes, whichever way it gets what it needs. */
@@ -15,8 +15,8 @@ export const rememberedMs = 3_600_000
 
 export interface QuoteVerifierOptions {
   readonly collateral: CollateralSource
-  /** Trusted root keys; Intel's, unless given. */
-  readonly roots?: TrustedRoots
+  /** Trusted root keys. */
+  readonly roots: TrustedRoots
   /** Unix ms. */
   readonly now?: () => number
   /** Verified quotes that are remembered; 1000. */
@@ -43,7 +43,7 @@ export class QuoteVerifier implements QuoteJudge {
 
   constructor(options: QuoteVerifierOptions) {
     this.#options = options
-    this.#roots = options.roots ?? intelRoots
+    this.#roots = options.roots
     this.#now = options.now ?? Date.now
   }
 

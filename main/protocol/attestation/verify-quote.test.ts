@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { QuoteVerifier as SecondOpinion } from '@phala/dcap-qvl'
 import { describe, expect, it } from 'vitest'
 import { readIntelCertificate } from './intel-certificate.ts'
-import { intelRootKeyHash } from './intel-chain.ts'
+import { intelRootKeyHash, intelRoots } from './intel-chain.ts'
 import { quoteEvidence, verifyQuoteEvidence } from './quote-evidence.ts'
 import { type Evidence, evidenceWith } from './testing/synthetic-intel.ts'
 import { verifyQuote } from './verify-quote.ts'
@@ -88,7 +88,7 @@ describe('a good quote', () => {
 
   it('does not pass with Intel’s root, which is another one', () => {
     const { quote, collateral, nowMs } = evidenceWith()
-    expect(() => verifyQuote(quote, collateral, nowMs)).toThrow(expect.objectContaining({ code: 'root-not-trusted' }))
+    expect(() => verifyQuote(quote, collateral, nowMs, intelRoots)).toThrow(expect.objectContaining({ code: 'root-not-trusted' }))
     expect(Buffer.from(intelRootKeyHash).toString('hex')).toMatch(/^46e403bd.*200993$/)
   })
 })
@@ -101,7 +101,7 @@ describe('the evidence of a quote', () => {
     const again = verifyQuoteEvidence(JSON.parse(json), roots)
     expect(again).toEqual(verifyQuote(quote, collateral, nowMs, roots))
     // Who trusts Intel alone does not take the synthetic root.
-    expect(() => verifyQuoteEvidence(JSON.parse(json))).toThrow(expect.objectContaining({ code: 'root-not-trusted' }))
+    expect(() => verifyQuoteEvidence(JSON.parse(json), intelRoots)).toThrow(expect.objectContaining({ code: 'root-not-trusted' }))
   })
 
   it.each<[string, (text: string) => string, string]>([

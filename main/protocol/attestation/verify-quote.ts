@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { AttestationError } from './attestation-error.ts'
 import { type Collateral, collateralDigest } from './collateral.ts'
 import { type IntelCertificate, isSignedRaw, p256Key, rootKeyHash } from './intel-certificate.ts'
-import { intelRoots, readPemChain, type TrustedRoots } from './intel-chain.ts'
+import { readPemChain, type TrustedRoots } from './intel-chain.ts'
 import { type Platform, readPlatform } from './pck-extension.ts'
 import { checkPlatform, checkQuotingEnclave, checkTdxModule, type FoundLevel } from './platform-tcb.ts'
 import { readQeReport } from './qe-report.ts'
@@ -50,15 +50,10 @@ export function openQuote(bytes: Uint8Array): OpenedQuote {
 /**
  * Verifies a TDX quote in full (10 §9.1): everything that Intel's library checks, and nothing but "up to date" passes.
  * @param nowMs Unix ms
- * @param roots trusted root keys; Intel's, unless given
+ * @param roots trusted root keys
  * @throws AttestationError
  */
-export function verifyQuote(
-  bytes: Uint8Array,
-  collateral: Collateral,
-  nowMs: number,
-  roots: TrustedRoots = intelRoots,
-): VerifiedQuote {
+export function verifyQuote(bytes: Uint8Array, collateral: Collateral, nowMs: number, roots: TrustedRoots): VerifiedQuote {
   const { quote, pckChain, platform } = openQuote(bytes)
   const verified = verifyCollateral(collateral, pckChain, roots, nowMs)
   checkSignatures(quote, pckChain)
