@@ -10,7 +10,7 @@ const facts = (...gpus: HardwareFacts['gpus']): HardwareFacts => ({
   cpu: { name: 'x', vendor: 'x', physicalCores: 1, threads: 1, speedGHz: null },
   memoryBytes: 1,
   os: { platform: 'linux', name: 'x', version: 'x', arch: 'x64' },
-  tee: { kind: 'none', sentence: 'x' },
+  tee: { kind: 'none', canQuote: false, sentence: 'x' },
   gpus,
 })
 const ready = (backend: string, ...devices: string[]) =>

@@ -13,7 +13,7 @@ const facts = (gpus: HardwareFacts['gpus']): HardwareFacts => ({
   memoryBytes: 32e9,
   gpus,
   os: { platform: 'linux', name: 'Test', version: '1', arch: 'x64' },
-  tee: { kind: 'none', sentence: 'No.' },
+  tee: { kind: 'none', canQuote: false, sentence: 'No.' },
 })
 const card = (name: string, memoryBytes: number | null) => ({
   ...{ name, memoryBytes, driver: null, pciId: null },

@@ -1,4 +1,9 @@
-import { describe, expect, it } from 'vitest'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { detectTee } from '../hardware/tee.ts'
+import { tsmFolder } from '../hardware/tsm-report.ts'
 import { goldenRoot } from '../proxy/testing/fixtures.ts'
 import { noWorkerThere } from './network-attestation.ts'
 
@@ -7,14 +12,21 @@ describe('an app as worker of a network that it opened', () => {
   const attesting = { ...rest, params: { ...params, isTest: false } }
 
   it('is none where the contract demands an attestation that this machine cannot make, and says so', () => {
-    expect(noWorkerThere(attesting, false)).toMatchObject({
+    const guest = mkdtempSync(join(tmpdir(), 'cocoon-guest-'))
+    onTestFinished(() => rmSync(guest, { recursive: true }))
+    expect(noWorkerThere(attesting, detectTee(guest))).not.toBeNull()
+    // A confidential machine whose kernel makes no quotes would be refused as well, each time after a proof of work.
+    mkdirSync(join(guest, 'dev'))
+    writeFileSync(join(guest, 'dev/tdx_guest'), '')
+    expect(noWorkerThere(attesting, detectTee(guest))).toMatchObject({
       text: 'This network takes only workers that prove what they run, which this computer cannot.',
     })
-    expect(noWorkerThere(attesting, true)).toBeNull()
+    mkdirSync(join(guest, tsmFolder), { recursive: true })
+    expect(noWorkerThere(attesting, detectTee(guest))).toBeNull()
   })
 
   it('may be one where nothing is demanded, and before that is known', () => {
-    expect(noWorkerThere({ ...rest, params: { ...params, isTest: true } }, false)).toBeNull()
-    expect(noWorkerThere(null, false)).toBeNull()
+    expect(noWorkerThere({ ...rest, params: { ...params, isTest: true } }, { canQuote: false })).toBeNull()
+    expect(noWorkerThere(null, { canQuote: false })).toBeNull()
   })
 })

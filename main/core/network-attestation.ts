@@ -1,8 +1,8 @@
 import type { Told } from '../base/failure.ts'
 import type { Watchable } from '../base/signal.ts'
+import { detectTee } from '../hardware/tee.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
 import type { QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
-import { ownQuote } from '../roles/attesting.ts'
 import { dialerOptions } from '../roles/role-options.ts'
 import { StandingProxies } from '../roles/standing-proxies.ts'
 import type { RootConfig } from '../ton/root-config.ts'
@@ -40,10 +40,10 @@ export function dialByContract({ powThread, root, quotes, see }: NetworkPeersOpt
 
 /**
  * Why this computer can be no worker of a network; null when it can, or the contract was not read yet. A proxy would refuse it, after a proof of work each time.
- * @param attests whether this machine can make a quote
+ * @param machine what the app runs in
  */
-export function noWorkerThere(root: RootConfig | null, attests = ownQuote('tdx') !== undefined): Told | null {
-  if (root === null || !demandsAttestation(root) || attests) return null
+export function noWorkerThere(root: RootConfig | null, machine: { readonly canQuote: boolean } = detectTee()): Told | null {
+  if (root === null || !demandsAttestation(root) || machine.canQuote) return null
   return {
     text: 'This network takes only workers that prove what they run, which this computer cannot.',
     words: { code: 'worker-cannot-attest' },

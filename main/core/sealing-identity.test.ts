@@ -15,7 +15,7 @@ it.each(['mainnet', 'testnet', 'local'] as const)('the wallet of %s is the one t
 })
 
 it('attests nothing of a worker whose engine is another program, in a confidential machine either', () => {
-  const machine = { tee: { kind: 'tdx-guest' as const, sentence: '' }, gpu: async () => 'none' as const }
+  const machine = { tee: { kind: 'tdx-guest' as const, canQuote: true, sentence: '' }, gpu: async () => 'none' as const }
   expect(workerSealing(pair, 'local', 'builtin', machine)).toMatchObject({
     quote: expect.any(Function),
     gpu: expect.any(Function),

@@ -87,13 +87,17 @@ describe('facts', () => {
   it('claim a confidential VM only where the guest device is', () => {
     const root = mkdtempSync(join(tmpdir(), 'cocoon-tee-'))
     mkdirSync(join(root, 'dev'))
-    expect(detectTee(root).kind).toBe('none')
+    expect(detectTee(root)).toMatchObject({ kind: 'none', canQuote: false })
     writeFileSync(join(root, 'dev/sev-guest'), '')
-    expect(detectTee(root).kind).toBe('sev-snp-guest')
+    expect(detectTee(root)).toMatchObject({ kind: 'sev-snp-guest', canQuote: false })
     writeFileSync(join(root, 'dev/tdx_guest'), '')
-    expect(detectTee(root)).toMatchObject({ kind: 'tdx-guest', sentence: expect.stringContaining('cannot prove') })
+    expect(detectTee(root)).toMatchObject({
+      kind: 'tdx-guest',
+      canQuote: false,
+      sentence: expect.stringContaining('cannot prove'),
+    })
     mkdirSync(join(root, 'sys/kernel/config/tsm/report'), { recursive: true })
-    expect(detectTee(root)).toMatchObject({ kind: 'tdx-guest', sentence: expect.stringContaining('can prove') })
+    expect(detectTee(root)).toMatchObject({ kind: 'tdx-guest', canQuote: true, sentence: expect.stringContaining('can prove') })
   })
 })
 

@@ -20,7 +20,7 @@ import { gpuClaim, machineQuote, ownQuote, policyNamedOf, quoteJudge, sealingMac
 import { openRoleWallet } from './role-wallet.ts'
 import { walletSealing } from './worker-role.ts'
 
-const inTdx = { kind: 'tdx-guest', sentence: '' } as const
+const inTdx = { kind: 'tdx-guest', canQuote: true, sentence: '' } as const
 const quoteFor = (reportData: Uint8Array): Uint8Array =>
   evidenceWith(({ quote }) => {
     quote.reportData = reportData
@@ -44,8 +44,9 @@ describe('the quote of the own certificate', () => {
 
   it('is left out where there is none, and fake only for test networks', () => {
     expect(ownQuote('any', { tee: inTdx })).toBeUndefined()
-    expect(ownQuote('tdx', { tee: { kind: 'none', sentence: '' } })).toBeUndefined()
-    expect(ownQuote('tdx', { tee: { kind: 'sev-snp-guest', sentence: '' } })).toBeUndefined()
+    expect(ownQuote('tdx', { tee: { kind: 'none', canQuote: false, sentence: '' } })).toBeUndefined()
+    expect(ownQuote('tdx', { tee: { kind: 'sev-snp-guest', canQuote: false, sentence: '' } })).toBeUndefined()
+    expect(ownQuote('tdx', { tee: { ...inTdx, canQuote: false } })).toBeUndefined()
     expect(ownQuote('fake_tdx', { tee: inTdx })).toBe(fakeQuote)
   })
 
@@ -106,8 +107,9 @@ describe('the keys that a worker of the command line offers', () => {
   })
 
   it('have no quote outside of a confidential machine', () => {
-    expect(sealingMachine('builtin', { tee: { kind: 'none', sentence: '' } })).toBeUndefined()
-    expect(sealingMachine('builtin', { tee: { kind: 'sev-snp-guest', sentence: '' } })).toBeUndefined()
+    expect(sealingMachine('builtin', { tee: { kind: 'none', canQuote: false, sentence: '' } })).toBeUndefined()
+    expect(sealingMachine('builtin', { tee: { ...inTdx, canQuote: false } })).toBeUndefined()
+    expect(sealingMachine('builtin', { tee: { kind: 'sev-snp-guest', canQuote: false, sentence: '' } })).toBeUndefined()
   })
 
   it('have no quote and say nothing of cards where the engine is another program: it may answer elsewhere', async () => {

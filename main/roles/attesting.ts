@@ -66,7 +66,7 @@ export interface Machine {
  */
 export function ownQuote(name: PolicyName, { tee = detectTee(), files }: Machine = {}): IdentityOptions['quote'] {
   if (name === 'fake_tdx') return fakeQuote
-  return name === 'tdx' && tee.kind === 'tdx-guest' ? (publicKey) => machineQuote(publicKey, files) : undefined
+  return name === 'tdx' && tee.kind === 'tdx-guest' && tee.canQuote ? (publicKey) => machineQuote(publicKey, files) : undefined
 }
 
 /** A quote of this machine for a key. @throws Failure `tsm-unavailable`, `tsm-conflict`, `tsm-failed`; AttestationError `quote-…` */
@@ -84,7 +84,7 @@ export function sealingMachine(
   engine: string,
   { tee = detectTee(), files, gpu = gpuClaim }: Machine = {},
 ): Required<Pick<SealingIdentity, 'quote' | 'gpu'>> | undefined {
-  if (engine !== 'builtin' || tee.kind !== 'tdx-guest') return undefined
+  if (engine !== 'builtin' || tee.kind !== 'tdx-guest' || !tee.canQuote) return undefined
   return { quote: async (reportData) => quoteWith(reportData, files), gpu }
 }
 

@@ -37,7 +37,12 @@ export const hardwareFacts = z.object({
   gpus: z.array(gpu),
   os: z.object({ platform: z.string(), name: z.string(), version: z.string(), arch: z.string() }),
   /** Honest verdict on confidential computing, in one sentence. */
-  tee: z.object({ kind: z.enum(['none', 'tdx-guest', 'sev-snp-guest']), sentence: z.string() }),
+  tee: z.object({
+    kind: z.enum(['none', 'tdx-guest', 'sev-snp-guest']),
+    /** Whether the app can have quotes of this machine that others verify. */
+    canQuote: z.boolean(),
+    sentence: z.string(),
+  }),
   /** Confidential computing of NVIDIA GPUs as their driver tells it; left out without such a GPU. */
   gpuConfidential: z
     .object({

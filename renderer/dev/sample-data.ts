@@ -282,6 +282,7 @@ export const facts: HardwareFacts = {
   os: { platform: 'linux', name: 'Debian GNU/Linux', version: '12', arch: 'x64' },
   tee: {
     kind: 'none',
+    canQuote: false,
     sentence: 'This computer has no sealed hardware (Intel TDX or AMD SEV-SNP), so it cannot join an attested network.',
   },
 }

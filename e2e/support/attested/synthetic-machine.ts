@@ -27,6 +27,6 @@ export function syntheticMachine(firstByte: number): SyntheticMachine {
   })
   const { quote } = goodWorld()
   const image = Buffer.from(imageHash({ ...quote, mrTd, reportData: new Uint8Array(64) })).toString('hex')
-  const tee = { kind: 'tdx-guest', sentence: 'Runs inside a machine of the test.' } as const
+  const tee = { kind: 'tdx-guest', canQuote: true, sentence: 'Runs inside a machine of the test.' } as const
   return { hardware: { tee, files, gpu: async () => 'none' }, image, folder: files.folder }
 }

@@ -54,7 +54,7 @@ const otherSeed = Buffer.alloc(32, 9)
 /** Judges them, by a clock that starts at about now. */
 export const judgeAt = (now: () => number): QuoteVerifier =>
   new QuoteVerifier({ collateral: { with: async (_platform, use) => use(collateral) }, roots, now })
-const tee = { kind: 'tdx-guest', sentence: '' } as const
+const tee = { kind: 'tdx-guest', canQuote: true, sentence: '' } as const
 
 /** What is wrong with a network; nothing where left out. */
 export interface Flaws {
