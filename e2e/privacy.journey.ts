@@ -136,6 +136,11 @@ test('practice network: neutral, checked as far as it goes, with evidence and a 
   await seal().click()
   // Nearly every row says that nobody checked: that is no "Verified".
   await expect(sheet().getByText(/^Checked (just now|\d)/)).toBeVisible()
+  // Others may be in the network; they take no part in this.
+  await expect(
+    sheet().getByText('Only this app’s own proxy and worker carry and read the question', { exact: false }),
+  ).toBeVisible()
+  await expect(sheet().getByText('Only this computer')).toHaveCount(0)
   await expect(row('Own proxy and worker')).toContainText('sealed to the key of this app’s worker')
   await expect(row('The way to the proxy is encrypted')).toContainText('Checked here')
   await expect(row('The proxy is listed in the registry')).toContainText('no block proof was checked')
