@@ -246,6 +246,22 @@ describe('the seal of an opened network that was checked before any worker had a
   })
 })
 
+describe('a consent that names the proxy’s owner, given before a check was made', () => {
+  it('lets nothing leave readable once a check has promised a seal, though the proxy hides all keys after it', async () => {
+    const { checkedWith, keeper, consent, refused, sent } = await openedBefore('open')
+    consent.give('a chat', 'proxy-too', 2)
+    await checkedWith([await keyOf(3, 1, oneMinuteMs)], [], oneMinuteMs + 1_000)
+    const sealed = () => {
+      const { value } = keeper.state
+      return value.phase === 'earned' ? value.report.rows.find(({ id }) => id === 'sealed')?.result : undefined
+    }
+    keeper.checkAgain()
+    await expect.poll(sealed).toBe('not-checked')
+    expect(await refused()).toMatchObject({ code: 'needs-consent', words: { code: 'needs-consent-proxy' } })
+    expect(sent).toEqual([])
+  })
+})
+
 describe('what a question of the Open network asks of its seal', () => {
   const report = (result: 'passed' | 'not-checked') => ({
     ...{ connection: 'c', checkedAtMs: 1, evidence: [] },

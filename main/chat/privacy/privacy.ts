@@ -25,9 +25,14 @@ export class Privacy {
   readonly #seals: Signal<Seals>
 
   constructor({ keepers, settings = new Signal({ openNetworkForbidden: false }) }: PrivacyOptions) {
-    this.consent = new OpenConsent(() => settings.value.openNetworkForbidden)
-    settings.onChange(({ openNetworkForbidden }) => openNetworkForbidden && this.consent.endAll())
     this.#keepers = new Map(keepers.map((keeper) => [keeper.level, keeper]))
+    const open = this.#keepers.get('open')?.state
+    this.consent = new OpenConsent(
+      () => settings.value.openNetworkForbidden,
+      () => openReadersOf(open?.value),
+    )
+    open?.onChange(() => this.consent.narrow())
+    settings.onChange(({ openNetworkForbidden }) => openNetworkForbidden && this.consent.endAll())
     const seals = (): Seals => Object.fromEntries(keepers.map(({ level, state }) => [level, state.value]))
     this.#seals = new Signal(seals())
     for (const keeper of keepers) keeper.state.onChange(() => this.#seals.set(seals()))

@@ -1,6 +1,7 @@
 import { mnemonicNew } from '@ton/crypto'
 import { describe, expect, it } from 'vitest'
 import { privacyLevel } from '../../../preload/api/chat.ts'
+import type { OpenReaders } from '../../../preload/api/privacy.ts'
 import { holdSecrets, secretIn } from './sensitive-text.ts'
 import { OpenConsent, resolveMove } from './widening.ts'
 
@@ -68,6 +69,23 @@ describe('consent to the Open network', () => {
     expect([consent.coversProxy('a'), consent.coversProxy('b')]).toEqual([true, false])
     consent.give('a', 'worker', 7)
     expect(forProxy).toThrow(expect.objectContaining({ code: 'needs-consent' }))
+  })
+
+  it('counts for fewer readers once a check has found somebody to seal to, also when that goes again', () => {
+    let readers: OpenReaders = 'proxy-too'
+    const consent = new OpenConsent(
+      () => false,
+      () => readers,
+    )
+    consent.give('before', 'proxy-too', 5)
+    readers = 'worker'
+    consent.narrow()
+    consent.give('after', 'proxy-too', 6)
+    readers = 'proxy-too'
+    consent.narrow()
+    expect([consent.coversProxy('before'), consent.coversProxy('after')]).toEqual([false, false])
+    consent.give('after', 'proxy-too', 7)
+    expect(consent.coversProxy('after')).toBe(true)
   })
 
   it('is worth nothing while the settings forbid it, and cannot be given then', () => {

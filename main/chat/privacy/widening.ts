@@ -49,16 +49,31 @@ interface Given {
 export class OpenConsent {
   readonly #given = new Map<string, Given>()
   readonly #isForbidden: () => boolean
+  readonly #readersNow: () => OpenReaders
 
-  /** @param isForbidden whether the settings forbid the Open network altogether; read each time */
-  constructor(isForbidden: () => boolean) {
+  /**
+   * @param isForbidden whether the settings forbid the Open network altogether; read each time
+   * @param readersNow who could read, by the check that stands; read each time
+   */
+  constructor(isForbidden: () => boolean, readersNow: () => OpenReaders = () => 'proxy-too') {
     this.#isForbidden = isForbidden
+    this.#readersNow = readersNow
   }
 
   /** The newest word counts: who was told of fewer readers has not agreed to more, whatever came before. */
   give(chatId: string, readers: OpenReaders, nowMs: number): void {
     this.#forbid()
     this.#given.set(chatId, { atMs: nowMs, readers })
+    this.narrow()
+  }
+
+  /**
+   * The check may have found somebody to seal to: who agreed to more readers before it was known relies on that from now on. Should the seal go again,
+   * they are asked anew.
+   */
+  narrow(): void {
+    if (this.#readersNow() !== 'worker') return
+    for (const [chatId, given] of this.#given) this.#given.set(chatId, { ...given, readers: 'worker' })
   }
 
   /** The chat has ended. */

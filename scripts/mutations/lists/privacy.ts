@@ -112,6 +112,12 @@ export const mutations = [
       ', openReadersOf(keeper.state.value))',
       ')',
     ],
+    [
+      'the seal that was promised after the consent',
+      'a consent that names the proxy’s owner, given before a check was made lets nothing leave readable once a check has promised a seal, though the proxy hides all keys after it',
+      'open?.onChange(() => this.consent.narrow())',
+      '',
+    ],
   ]),
   ...of('main/chat/privacy/privacy.ts', 'main/chat/chat-privacy.test.ts', [
     [
