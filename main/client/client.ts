@@ -242,7 +242,7 @@ export class Client {
         root,
         directory,
         logger,
-        favoured: (config) => ({ withMoney: this.#accountEndpoints(config) }),
+        favoured: (config) => ({ only: this.#options.onlyProxy, withMoney: this.#accountEndpoints(config) }),
         stay: ({ isReady, measured, favoured: { withMoney }, ...visit }) => {
           const hasMoneyElsewhere = withMoney !== undefined && withMoney.size > 0 && !withMoney.has(visit.endpoint)
           const consentLimitMs = hasMoneyElsewhere ? accountPatienceMs : undefined

@@ -51,6 +51,8 @@ export interface ClientOptions {
    * sent before `Client.openAccount`.
    */
   readonly accountTopUp?: bigint
+  /** `host:port` of the proxy that this role is meant for: while the network lists it, it goes to no other. */
+  readonly onlyProxy?: string | undefined
   /** Proxies at once; 1 by default. */
   readonly proxyConnections?: number
   readonly reconnectMs?: number

@@ -20,8 +20,12 @@ export interface LiveNetwork {
   readonly chain: LocalChain
   readonly contracts: LocalAddresses
   readonly root: RootWatcher
-  /** With its contract. Null where the network's proxies are not part of this app. */
-  readonly own: { readonly proxy: CocoonProxy; readonly contract: Address } | null
+  /** With its contract, and `host:port` of its ports as the network contract lists them. Null where the network's proxies are not part of this app. */
+  readonly own: {
+    readonly proxy: CocoonProxy
+    readonly contract: Address
+    readonly endpoints: { readonly forWorkers: string; readonly forClients: string }
+  } | null
   readonly client: Client
   /** Who answered when the client dialled. */
   readonly peers: PeerWatch

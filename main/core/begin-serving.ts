@@ -31,7 +31,7 @@ export async function beginServing(
     practice.attach({
       client: live.client,
       worker,
-      isOwnProxy: (connection) => leadsToOwn(live.own, connection),
+      isOwnProxy: (connection, side) => leadsToOwn(live.own, connection, side),
       engine: state,
       external: other,
       ...(served.kind === 'external'

@@ -223,6 +223,8 @@ export class LocalNetwork implements AppNetwork {
       workerPolicy: () => workerPolicyOf(root.config.value, quotes),
       // Test coins need no consent.
       accountTopUp: localTerms.amount,
+      // Also where others are listed: the practice network is this app's proxy alone, and an account elsewhere would hold the client there.
+      onlyProxy: own?.endpoints.forClients,
       logger: logger.room('client'),
       reconnectMs,
     })
@@ -284,7 +286,9 @@ export class LocalNetwork implements AppNetwork {
       await made.start()
       return made
     })
-    return { contracts, own: { proxy, contract: contracts.proxyContract } }
+    const at = (port: number): string => `127.0.0.1:${port}`
+    const endpoints = { forWorkers: at(workerPort.port), forClients: at(clientPort.port) }
+    return { contracts, own: { proxy, contract: contracts.proxyContract, endpoints } }
   }
 
   /** A network whose proxies are not part of this app: it is a client there, and a worker where the network takes it. */

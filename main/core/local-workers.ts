@@ -51,6 +51,8 @@ export class LocalWorkers {
       dial,
       dialChecksImageHashes: true,
       sealing: sealing(engine),
+      // Where the app's client asks.
+      onlyProxy: live.own?.endpoints.forWorkers,
       ...(atOnce !== undefined && { maxActiveRequests: atOnce }),
       logger: logger.room('worker'),
       reconnectMs,

@@ -1,4 +1,3 @@
-import type { ClientConnectionState } from '../client/state.ts'
 import type { SealedWorker } from '../protocol/sealed/outcome.ts'
 import type { Worker } from '../worker/worker.ts'
 import type { LiveNetwork } from './app-network.ts'
@@ -7,12 +6,15 @@ import type { Wish } from './network-answer.ts'
 /** The worker that a question of the practice network may be read by. */
 export type OwnWorker = Pick<Worker, 'state' | 'holdsKey'>
 
+/** A port of the proxy of this app, by who uses it. */
+export type OwnSide = 'clientPort' | 'workerPort'
+
 /**
- * Whether a connection of the client leads to the proxy of this app: to the port of this computer that it holds open. Other proxies that a network lists
- * may be anybody's.
+ * Whether a connection of the client, or of the worker, leads to the proxy of this app: to the port of this computer that it holds open. Other proxies that
+ * a network lists may be anybody's.
  */
-export function leadsToOwn(own: LiveNetwork['own'], { endpoint }: Pick<ClientConnectionState, 'endpoint'>): boolean {
-  const port = own?.proxy.status.value.clientPort ?? null
+export function leadsToOwn(own: LiveNetwork['own'], { endpoint }: { readonly endpoint: string }, side: OwnSide): boolean {
+  const port = own?.proxy.status.value[side] ?? null
   return port !== null && endpoint === `127.0.0.1:${port}`
 }
 

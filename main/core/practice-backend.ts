@@ -4,19 +4,18 @@ import { Signal, type Watchable } from '../base/signal.ts'
 import type { BackendEvent, ChatBackend } from '../chat/backend.ts'
 import type { Gate } from '../chat/privacy/seal-keeper.ts'
 import { paidNothing } from '../client/query-failure.ts'
-import type { ClientConnectionState } from '../client/state.ts'
 import type { ChatMessage, EngineState } from '../inference/engine.ts'
 import type { ServingEngine } from './engines/serving-engine.ts'
 import { type AnsweringNetwork, answerOver, estimate } from './network-answer.ts'
-import { type OwnWorker, ownWish } from './own-roles.ts'
+import { type OwnSide, type OwnWorker, ownWish } from './own-roles.ts'
 
 export interface PracticeLink extends AnsweringNetwork {
   /** Its name for people. */
   readonly modelName: string
   /** The worker of this app, and the only one that questions are sealed to; one before it is connected would be refused as an unknown model. */
   readonly worker: OwnWorker
-  /** Whether a connection of the client leads to the proxy of this app. */
-  readonly isOwnProxy: (connection: ClientConnectionState) => boolean
+  /** Whether a connection of the client, or of the worker, leads to the proxy of this app. */
+  readonly isOwnProxy: (connection: { readonly endpoint: string }, side: OwnSide) => boolean
   /** What that worker serves with. */
   readonly engine: Watchable<EngineState>
   /** Where that is an engine of another program: it reads what is asked. */
@@ -31,6 +30,10 @@ export const proxyElsewhere: Told = {
 const otherProxy: Told = {
   text: 'The app is connected to another proxy of this network than its own, so this is no practice network now.',
   words: { code: 'practice-other-proxy' },
+}
+const workerElsewhere: Told = {
+  text: 'The worker of this app is connected to another proxy of this network than the app’s own, so this is no practice network now.',
+  words: { code: 'practice-worker-elsewhere' },
 }
 export const modelComing: Told = { text: 'The model is being made ready.', words: { code: 'model-coming' } }
 
@@ -92,7 +95,7 @@ function levelState({ client, modelName, root, worker, isOwnProxy, engine, exter
       text: [...new Set([sentence, failure])].filter(Boolean).join(' '),
       words: failure === undefined ? { code: `client-${phase}` } : failureWords,
     })
-  if (!isOwnProxy(connection)) return not('unavailable', otherProxy)
+  if (!isOwnProxy(connection, 'clientPort')) return not('unavailable', otherProxy)
   const { connections, paused } = worker.state.value
   if (paused)
     return not('unavailable', {
@@ -109,8 +112,10 @@ function levelState({ client, modelName, root, worker, isOwnProxy, engine, exter
       text: `No worker answers, because the engine stopped: ${engine.value.reason}`,
       words: engine.value.words,
     })
-  if (connections[0]?.phase !== 'ready')
+  const [serving] = connections
+  if (serving?.phase !== 'ready')
     return not('starting', { text: 'The worker is connecting to the proxy.', words: { code: 'worker-connecting' } })
+  if (!isOwnProxy(serving, 'workerPort')) return not('unavailable', workerElsewhere)
   return {
     level: 'practice',
     state: 'ready',

@@ -55,6 +55,8 @@ export interface WorkerOptions {
   readonly knowsPrivateKey?: (privateKey: Uint8Array) => Promise<boolean>
   /** Price factor in thousandths; 1000 by default. */
   readonly coefficient?: number
+  /** `host:port` of the proxy that this role is meant for: while the network lists it, it goes to no other. */
+  readonly onlyProxy?: string | undefined
   /** Proxies to serve at once; 1 by default. */
   readonly proxyConnections?: number
   /** Requests at once over all proxies; 8 by default. */

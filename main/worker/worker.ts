@@ -168,7 +168,7 @@ export class Worker {
         root,
         directory,
         logger,
-        favoured: (config) => ({ known: this.#knownEndpoints(config) }),
+        favoured: (config) => ({ only: this.#options.onlyProxy, known: this.#knownEndpoints(config) }),
         stay: (visit) =>
           this.#serveProxy(
             visit,

@@ -28,9 +28,18 @@ interface Change {
   readonly phase?: string
   /** Where the app's own proxy listens; null: it runs none. */
   readonly ownPort?: number | null
+  /** Where the worker is connected. */
+  readonly serves?: string
 }
 function scene(change: Change = {}) {
-  const { key = someKey, root = listed, endpoint = `${place.host}:${place.port}`, phase = 'ready', ownPort = place.port } = change
+  const {
+    key = someKey,
+    root = listed,
+    endpoint = `${place.host}:${place.port}`,
+    phase = 'ready',
+    ownPort = place.port,
+    serves = '127.0.0.1:5001',
+  } = change
   const peers = new PeerWatch()
   const connect = (): PacketConnection => {
     const wire = {} as PacketConnection
@@ -43,9 +52,9 @@ function scene(change: Change = {}) {
   const connection = (): unknown => ({ endpoint, phase, sentence: '', wire: connect() })
   const state = new Signal<unknown>({ connections: [connection()] })
   const config = new Signal(root)
-  const own = ownPort === null ? null : { proxy: { status: new Signal({ clientPort: ownPort }) } }
+  const own = ownPort === null ? null : { proxy: { status: new Signal({ clientPort: ownPort, workerPort: 5001 }) } }
   const network = { client: { state }, peers, root: { config }, own } as unknown as LiveNetwork
-  const workerState = new Signal<unknown>({ sealingKey: 'ab'.repeat(32) })
+  const workerState = new Signal<unknown>({ sealingKey: 'ab'.repeat(32), connections: [{ endpoint: serves }] })
   const worker = new Signal<OwnWorker | null>({ state: workerState, holdsKey: () => true } as unknown as OwnWorker)
   const live = new Signal<LiveNetwork | null>(network)
   const external = new Signal<ServesWith['value']>(null)
@@ -99,6 +108,7 @@ describe('the check of the practice network', () => {
     ['a proxy that is listed for workers alone', { endpoint: '127.0.0.1:4000', ownPort: 4000 }, 'registry'],
     ['another proxy than the app’s own', { ownPort: 4003 }, 'own-roles'],
     ['the app’s own port on another computer', { endpoint: `192.0.2.1:${place.port}` }, 'own-roles'],
+    ['a worker at another proxy than the app’s own', { serves: '127.0.0.1:5002' }, 'own-roles'],
     ['a proxy where the app runs none', { ownPort: null }, 'own-roles'],
   ])('%s fails its row, and with it the level', async (_name, change, id) => {
     const made = scene(change)
@@ -178,7 +188,7 @@ describe('the check of the practice network', () => {
   it('is of one key of the app’s worker: without one there is nothing to check, and another one is checked anew', async () => {
     const made = scene()
     const first = made.checker.connection.value ?? ''
-    made.workerState.set({ sealingKey: 'cd'.repeat(32) })
+    made.workerState.set({ sealingKey: 'cd'.repeat(32), connections: [] })
     expect(made.checker.connection.value).not.toBe(first)
     await expect(made.checker.check(first, AbortSignal.timeout(1_000))).rejects.toMatchObject({ code: 'connection-lost' })
     expect((await made.check()).evidence.find(({ id }) => id === 'own-worker-key')?.value).toBe('cd'.repeat(32))

@@ -50,7 +50,7 @@ export function practiceChecker(
       if (name !== connection.value)
         throw new Failure('connection-lost', 'The connection ended while it was checked.', { retryable: true })
       const { network, used } = connectionOf(live, plain.value)
-      const owned = ownRow(leadsToOwn(network.own, used.link), used.link.endpoint)
+      const owned = ownRow(network.own, used.link.endpoint, worker.value?.state.value.connections[0]?.endpoint)
       return findings({ used, owned, root: network.root.config.value, key: keyNow(), external: external.value, nowMs: now() })
     },
   }
@@ -102,23 +102,35 @@ function findings({ used, owned, root, key, external, nowMs }: Found): Findings 
 
 const ownStatement = said('Own proxy and worker', { code: 'check-own-roles' })
 
-/** Whom the connection leads to is looked at here; to whose key alone questions are sealed is looked at before each of them. */
-const ownRow = (isOwn: boolean, endpoint: string): CheckRow =>
-  isOwn
-    ? passed(
-        'own-roles',
-        'here',
-        ownStatement,
-        said(
-          `The proxy at ${endpoint} is this app’s. A question leaves only sealed to the key of this app’s worker, so no other worker of the network can read it.`,
-          { code: 'check-own-roles-here', values: { endpoint } },
-        ),
-      )
-    : rowFailed(
-        'own-roles',
-        ownStatement,
-        said(`The proxy at ${endpoint} is not part of this app.`, { code: 'check-own-roles-elsewhere', values: { endpoint } }),
-      )
+/**
+ * Whom the connections of client and worker lead to is looked at here; to whose key alone questions are sealed is looked at before each of them.
+ * @param serves where the worker is connected; undefined: nowhere now, so it answers for nobody else
+ */
+function ownRow(own: PracticeNetwork['own'], asks: string, serves: string | undefined): CheckRow {
+  const elsewhere = !leadsToOwn(own, { endpoint: asks }, 'clientPort')
+    ? asks
+    : serves !== undefined && !leadsToOwn(own, { endpoint: serves }, 'workerPort')
+      ? serves
+      : undefined
+  if (elsewhere !== undefined)
+    return rowFailed(
+      'own-roles',
+      ownStatement,
+      said(`The proxy at ${elsewhere} is not part of this app.`, {
+        code: 'check-own-roles-elsewhere',
+        values: { endpoint: elsewhere },
+      }),
+    )
+  return passed(
+    'own-roles',
+    'here',
+    ownStatement,
+    said(
+      `The proxy at ${asks} is this app’s. A question leaves only sealed to the key of this app’s worker, so no other worker of the network can read it.`,
+      { code: 'check-own-roles-here', values: { endpoint: asks } },
+    ),
+  )
+}
 
 const programRow = ({ name, host }: { readonly name: string; readonly host: string }) =>
   notChecked(

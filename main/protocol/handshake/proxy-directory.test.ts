@@ -22,6 +22,21 @@ describe('the next proxy', () => {
     expect(all.take([a, b, c], accounts, 0)).toEqual({ waitMs: 16_000 })
   })
 
+  it('is the one that the role is meant for, whatever lies elsewhere and however often it fails, unless it is not listed', () => {
+    const all = directory()
+    const meant = { only: at(2), withMoney: new Set([at(1)]) }
+    for (let nowMs = 0; nowMs < 600_000; ) {
+      const next = all.take([a, b, c], meant, nowMs)
+      if ('waitMs' in next) nowMs += next.waitMs
+      else {
+        expect(next.endpoint).toBe(at(2))
+        expect(all.take([a, b, c], meant, nowMs)).toHaveProperty('waitMs')
+        all.release(next.endpoint, { ...never, nowMs })
+      }
+    }
+    expect(all.take([a, c], meant, 600_000)).toMatchObject({ endpoint: at(1) })
+  })
+
   it('is another one when the first does not answer', () => {
     const all = directory()
     expect(all.take([a, b], nobody, 0)).toMatchObject({ endpoint: at(1) })

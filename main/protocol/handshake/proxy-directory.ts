@@ -21,6 +21,8 @@ export type NextProxy =
 
 /** Proxies that are not like the others, by `host:port`. */
 export interface Favoured {
+  /** While it is listed, no other is tried. */
+  readonly only?: string | undefined
   /** Money lies there: they come first and are waited for. */
   readonly withMoney?: ReadonlySet<string>
   /** Met before, which spares the cost of a new contract: they come first among equals. */
@@ -48,9 +50,10 @@ export class ProxyDirectory {
   }
 
   /** Takes a proxy of the list for one connection. Give it back with `release`. */
-  take(proxies: readonly ProxyEndpoints[], { withMoney, known }: Favoured, nowMs: number): NextProxy {
-    const free = proxies
-      .map((proxy) => ({ proxy, endpoint: `${proxy[this.#side].host}:${proxy[this.#side].port}` }))
+  take(proxies: readonly ProxyEndpoints[], { only, withMoney, known }: Favoured, nowMs: number): NextProxy {
+    const listed = proxies.map((proxy) => ({ proxy, endpoint: `${proxy[this.#side].host}:${proxy[this.#side].port}` }))
+    const wanted = listed.filter(({ endpoint }) => endpoint === only)
+    const free = (wanted.length > 0 ? wanted : listed)
       .map((one) => ({
         ...one,
         sheet: this.#sheetOf(one.endpoint),

@@ -57,6 +57,14 @@ export const mutations = [
       'endpoint !== ""',
     ],
   ]),
+  ...of('main/core/checks/practice-checker.ts', practiceTests, [
+    [
+      'the proxy of the own worker',
+      fails('a worker at another proxy than the app’s own'),
+      'serves !== undefined && ',
+      'serves === undefined && ',
+    ],
+  ]),
   ...of('main/core/own-roles.ts', ownTests, [
     ['the own worker', ownAnswers('a chat'), 'worker.holdsKey(keyId) ? undefined : notOwn', 'undefined'],
   ]),
