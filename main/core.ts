@@ -37,6 +37,7 @@ import { openLedger } from './earnings/ledger.ts'
 import { earningsMigrations } from './earnings/ledger-tables.ts'
 import { steadyRecorder } from './earnings/steady-recorder.ts'
 import { readFacts } from './hardware/facts.ts'
+import type { GpuWatch } from './hardware/gpu-reading.ts'
 import { openGpuWatch, sharedWatch } from './hardware/telemetry.ts'
 import { LocalEngine } from './inference/local-engine.ts'
 import { chainIdOf } from './localnet/chain-id.ts'
@@ -63,6 +64,8 @@ export interface CoreOptions {
   readonly shell: 'desktop' | 'browser'
   /** Processes of the shell, which draw the window; none by default. */
   readonly shellPids?: () => ReadonlySet<number>
+  /** Where the graphics cards are read, of the app's own processes; the system's sources by default. */
+  readonly openGpus?: (ourPids: () => ReadonlySet<number>) => GpuWatch
   readonly entries: ChildEntries
   /** Network file to open in place of the computer's own local network. */
   readonly networkFile?: string
@@ -89,7 +92,19 @@ export interface Core {
  * @throws Failure when the data folder cannot be used: `already-running`, of the vault, of the databases.
  */
 export async function startCore(options: CoreOptions): Promise<Core> {
-  const { dataDir, shell, shellPids, entries, networkFile, listedProxies = false, pccs, roots, vaultPassword, logger } = options
+  const {
+    dataDir,
+    shell,
+    shellPids,
+    openGpus = openGpuWatch,
+    entries,
+    networkFile,
+    listedProxies = false,
+    pccs,
+    roots,
+    vaultPassword,
+    logger,
+  } = options
   // A file that cannot be used ends the start before anything is touched.
   const chosen = networkFile === undefined ? null : readChainNetwork(networkFile)
   const readOnly = chosen !== null && chosen.chain.kind !== 'local'
@@ -134,7 +149,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     logger: logger.room('engine'),
   })
   const catalog = shippedCatalog()
-  const gpus = sharedWatch(() => openGpuWatch(() => new Set([process.pid, engine.pid ?? process.pid, ...others.pids])))
+  const gpus = sharedWatch(() => openGpus(() => new Set([process.pid, engine.pid ?? process.pid, ...others.pids])))
   const rate = new RateLimit(() => settings.value.downloadBytesPerSecond ?? null)
   const place = new ModelsPlace(paths.modelsPlace, paths.models, logger.room('models'))
   const library = new ModelLibrary({

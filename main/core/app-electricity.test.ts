@@ -3,15 +3,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { EarnState } from '../../preload/api/earn.ts'
+import { defaultLimits } from '../../preload/api/limits.ts'
+import { Feed } from '../base/feed.ts'
 import { silentLogger as logger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import { openLedger } from '../earnings/ledger.ts'
 import { earningsMigrations } from '../earnings/ledger-tables.ts'
+import { noMemory, pauseOf } from '../earnings/pause-rule.ts'
 import { type GpuReading, unknownReading } from '../hardware/gpu-reading.ts'
 import type { EngineState } from '../inference/engine.ts'
 import { openDatabase } from '../storage/database.ts'
 import { openSettings } from '../storage/settings.ts'
 import type { Worker } from '../worker/worker.ts'
+import type { WorkerEvent } from '../worker/worker-event.ts'
 import { openAppElectricity } from './app-electricity.ts'
 
 beforeEach(() => void vi.useFakeTimers({ now: Date.UTC(2026, 10, 25, 12) }))
@@ -39,12 +43,15 @@ function scene(chainKind: EarnState['network'] = 'local') {
   const state = new Signal<EngineState>(onCard)
   const external = new Signal<{ isLoopback: boolean } | null>(null)
   const ledger = openLedger(database)
+  const workerEvents = new Feed<WorkerEvent>()
+  workerEvents.on((event) => ledger.record(event))
+  let [asked, total] = [0, 0n]
   let readings = [reading({}), reading({ name: 'Intel UHD Graphics', vendor: 'intel', pciId: '00:02.0', powerW: null })]
   const settings = openSettings(join(folder, 'settings.json'), { logger })
   const electricity = openAppElectricity({
     ...{ database, ledger, external, settings, logger },
     engine: { state },
-    network: { worker: new Signal<Pick<Worker, 'state'> | null>({ state: workerState }), chainKind },
+    network: { worker: new Signal<Pick<Worker, 'state'> | null>({ state: workerState }), workerEvents, chainKind },
     gpus: () => ({ read: () => readings, processes: () => null, close: () => undefined }),
     clock: () => Date.now(),
   })
@@ -52,28 +59,60 @@ function scene(chainKind: EarnState['network'] = 'local') {
     database.close()
     rmSync(folder, { recursive: true })
   })
+  const card = (powerW: number, utilisationPercent: number): void => {
+    readings = readings.map((one) => (one.vendor === 'nvidia' ? { ...one, powerW, utilisationPercent } : one))
+  }
+  const running = (change: number): void => workerState.set({ ...workerState.value, running: workerState.value.running + change })
+  /** Begins a request, and tells its end and what the proxy counts for it, in the order in which the worker does. */
+  const begin = (powerW: number) => {
+    const requestId = `r${++asked}`
+    const startedAtMs = Date.now()
+    let counted = 0n
+    card(powerW, 95)
+    running(1)
+    workerEvents.emit({ type: 'started', requestId, proxy: 'P', workerContract: 'W', model: 'm', startedAtMs })
+    return {
+      end: (nano: bigint): void => {
+        counted = nano
+        running(-1)
+        const counts = { promptTokens: 9, cachedTokens: 0, completionTokens: 9, reasoningTokens: 0, adjustedTokens: nano }
+        const end = { bytesReceived: 1, bytesSent: 1, tookMs: Date.now() - startedAtMs, finishedAtMs: Date.now() }
+        workerEvents.emit({ type: 'finished', requestId, result: nano > 0n ? 'answered' : 'failed', ...counts, ...end })
+        if (workerState.value.running === 0) card(20, 0)
+      },
+      count: (): void => {
+        total += counted
+        const tokens = { requestTokens: counted, maxTokens: total, workerFeePerToken: 1n }
+        workerEvents.emit({ type: 'counted', requestId, workerContract: 'W', ...tokens })
+      },
+    }
+  }
   return {
-    ...{ electricity, state, external, settings, ledger },
+    ...{ electricity, state, external, settings },
     readings: (next: GpuReading[]) => {
       readings = next
     },
-    answer: async (ms: number, powerW: number) => {
-      readings = readings.map((one) => (one.vendor === 'nvidia' ? { ...one, powerW, utilisationPercent: 95 } : one))
-      workerState.set({ ...workerState.value, running: 1 })
-      await vi.advanceTimersByTimeAsync(ms)
-      workerState.set({ ...workerState.value, running: 0 })
-      readings = readings.map((one) => (one.vendor === 'nvidia' ? { ...one, powerW: 20, utilisationPercent: 0 } : one))
-    },
-    /** 1 TON told by the proxy. */
-    earn: () => {
-      ledger.record({ type: 'started', requestId: 'a', proxy: 'P', workerContract: 'W', model: 'm', startedAtMs: Date.now() })
-      const counted = { requestTokens: 1_000n, maxTokens: 1_000n, workerFeePerToken: 1_000_000n }
-      ledger.record({ type: 'counted', requestId: 'a', workerContract: 'W', ...counted })
+    begin,
+    /** A look of the clock each second. @param nano what the proxy counts for it, two seconds after its end */
+    answer: async (ms: number, powerW: number, nano = 0n, eachSecond: () => void = () => undefined) => {
+      const pass = async (passMs: number): Promise<void> => {
+        for (let left = passMs; left > 0; left -= 1_000) {
+          await vi.advanceTimersByTimeAsync(Math.min(left, 1_000))
+          eachSecond()
+        }
+      }
+      const request = begin(powerW)
+      await pass(ms)
+      request.end(nano)
+      if (nano === 0n) return
+      await pass(2_000)
+      request.count()
     },
   }
 }
 
 const quiet = (): Promise<unknown> => vi.advanceTimersByTimeAsync(15_000)
+const ton = 1_000_000_000n
 const usd = { currency: 'USD', perKwhMicros: 170_000 } as const
 
 describe('what answering takes', () => {
@@ -134,21 +173,20 @@ describe('prices', () => {
 
 describe('the last 3 hours', () => {
   it('are judged only when the owner wants it and both prices are known', async () => {
-    const { electricity, answer, earn } = scene('mainnet')
+    const { electricity, answer } = scene('mainnet')
     await quiet()
-    earn()
-    await answer(3_600_000, 920)
-    const net = (): number | null => electricity.lastHours().netMicros
-    expect(electricity.lastHours()).toEqual({ pauses: false, netMicros: null, currency: null })
+    await answer(3_600_000, 920, ton)
+    const net = (): number | undefined => electricity.lastHours().balance?.netMicros
+    expect(electricity.lastHours()).toEqual({ pauses: false, balance: null, currency: null })
     electricity.set({ power: usd, pauseWhenNotPaying: true })
-    expect(electricity.lastHours()).toEqual({ pauses: true, netMicros: null, currency: 'USD' })
+    expect(electricity.lastHours()).toEqual({ pauses: true, balance: null, currency: 'USD' })
     // 900 W above rest for an hour are 1 kWh from the socket: 17 cents.
     electricity.set({ tonMicros: 100_000 })
     expect(net()).toBeCloseTo(-70_000, -2)
     electricity.set({ tonMicros: 300_000 })
     expect(net()).toBeCloseTo(130_000, -2)
     electricity.set({ pauseWhenNotPaying: false })
-    expect(net()).toBeNull()
+    expect(net()).toBeUndefined()
     electricity.set({ pauseWhenNotPaying: true })
     await vi.advanceTimersByTimeAsync(4 * 3_600_000)
     expect(net()).toBe(0)
@@ -160,10 +198,80 @@ describe('the last 3 hours', () => {
     electricity.set({ power: usd, pauseWhenNotPaying: true })
     await quiet()
     await answer(60_000, 300)
-    expect(electricity.lastHours().netMicros).toBeLessThan(0)
+    expect(electricity.lastHours().balance?.netMicros).toBeLessThan(0)
     state.set({ ...onCard, backend: 'cpu' })
     await answer(1_500, 20)
-    expect(electricity.lastHours().netMicros).toBeNull()
+    expect(electricity.lastHours().balance).toBeNull()
+    electricity.close()
+  })
+
+  it('do not pause at any second while each answer pays, however long it runs and wherever it begins', async () => {
+    const { electricity, answer } = scene('mainnet')
+    electricity.set({ power: usd, pauseWhenNotPaying: true })
+    electricity.set({ tonMicros: 1_000_000 })
+    await quiet()
+    const limits = { ...defaultLimits, whenNotPaying: true, schedule: null }
+    let [memory, judged, worst] = [noMemory, 0, 0]
+    const judge = (): void => {
+      const { balance: lastHours } = electricity.lastHours()
+      const nothing = { gpuTemperatureC: null, gpuPrograms: null, idleMs: null, locked: null, onBattery: null, metered: null }
+      const pause = pauseOf({ ...nothing, lastHours }, limits, memory, new Date())
+      memory = pause.memory
+      if (lastHours === null) return
+      expect(pause.reasons, new Date().toISOString()).toEqual([])
+      if (lastHours.measuredMs > 0) judged++
+      worst = Math.min(worst, lastHours.netMicros)
+    }
+    // 900 W above rest for 40 minutes cost 11.4 cents, and each answer earns 11.5: over the quarter's edges, and out of the 3 hours one after the other.
+    for (let n = 0; n < 6; n++) {
+      await vi.advanceTimersByTimeAsync(11 * 60_000)
+      await answer(40 * 60_000, 920, 115_000_000n, judge)
+    }
+    expect(judged).toBeGreaterThan(5 * 40 * 60)
+    expect(worst).toBe(0)
+    electricity.close()
+  }, 60_000)
+
+  it('pause when half an hour of answers is not paid, and not after one that was not', async () => {
+    const { electricity, answer } = scene('mainnet')
+    electricity.set({ power: usd, pauseWhenNotPaying: true })
+    electricity.set({ tonMicros: 1_000_000 })
+    await quiet()
+    const pauses = (): boolean => {
+      const { balance: lastHours } = electricity.lastHours()
+      const nothing = { gpuTemperatureC: null, gpuPrograms: null, idleMs: null, locked: null, onBattery: null, metered: null }
+      return (
+        pauseOf({ ...nothing, lastHours }, { ...defaultLimits, whenNotPaying: true }, noMemory, new Date()).reasons.length > 0
+      )
+    }
+    await answer(2_000, 920)
+    expect(electricity.lastHours().balance).toMatchObject({ measuredMs: 2_000, netMicros: expect.toSatisfy((net) => net < 0) })
+    expect(pauses()).toBe(false)
+    await answer(31 * 60_000, 920)
+    expect(pauses()).toBe(true)
+    electricity.close()
+  })
+
+  it('share the power of requests that run at once, each booked where its money is', async () => {
+    const { electricity, begin } = scene('mainnet')
+    electricity.set({ power: usd, pauseWhenNotPaying: true })
+    electricity.set({ tonMicros: 1_000_000 })
+    await quiet()
+    const long = begin(220)
+    await vi.advanceTimersByTimeAsync(16 * 60_000)
+    const quarter = Date.UTC(2026, 10, 25, 12, 15)
+    const short = begin(220)
+    await vi.advanceTimersByTimeAsync(60_000)
+    short.end(1_000n)
+    await vi.advanceTimersByTimeAsync(2_000)
+    short.count()
+    // What runs on is not judged yet, and shown all the same.
+    expect(electricity.lastHours().balance?.measuredMs).toBe(30_000)
+    expect([electricity.since(quarter).servingMs, electricity.since(0).servingMs]).toEqual([30_000, 16 * 60_000 + 62_000])
+    long.end(1_000n)
+    long.count()
+    expect(electricity.lastHours().balance?.measuredMs).toBe(16 * 60_000 + 62_000)
+    expect(electricity.since(quarter).servingMs).toBe(30_000)
     electricity.close()
   })
 })

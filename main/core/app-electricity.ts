@@ -1,17 +1,21 @@
 import type { EarnState } from '../../preload/api/earn.ts'
 import { noPrices, type PowerSource, type Prices } from '../../preload/api/electricity.ts'
+import type { Feed } from '../base/feed.ts'
 import type { Logger } from '../base/logger.ts'
 import { follow, type Watchable } from '../base/signal.ts'
+import { addEnergy } from '../earnings/energy.ts'
 import { type EnergyBook, openEnergyBook } from '../earnings/energy-book.ts'
 import { startOfLocalDay } from '../earnings/half-hours.ts'
 import type { Ledger } from '../earnings/ledger.ts'
 import { type LastHours, netOf } from '../earnings/net.ts'
 import { type CardPower, PowerMeter, type Server } from '../earnings/power-meter.ts'
+import { RequestEnergy } from '../earnings/request-energy.ts'
 import type { GpuReading, GpuWatch } from '../hardware/gpu-reading.ts'
 import type { EngineState } from '../inference/engine.ts'
 import type { Database } from '../storage/database.ts'
 import type { SettingsStore } from '../storage/settings.ts'
 import type { Worker } from '../worker/worker.ts'
+import type { WorkerEvent } from '../worker/worker-event.ts'
 import { isNamed } from './card-backends.ts'
 
 export interface AppElectricityParts {
@@ -23,6 +27,8 @@ export interface AppElectricityParts {
   readonly external: Watchable<{ readonly isLoopback: boolean } | null>
   readonly network: {
     readonly worker: Watchable<Pick<Worker, 'state'> | null>
+    /** The ledger reads them first. */
+    readonly workerEvents: Pick<Feed<WorkerEvent>, 'on'>
     readonly chainKind: EarnState['network']
   }
   readonly settings: SettingsStore
@@ -39,7 +45,7 @@ export interface AppElectricity extends Pick<EnergyBook, 'since'> {
   readonly source: PowerSource
   /** @throws Failure as `SettingsStore.change` */
   set(part: PricesPart): Prices
-  /** Of the last 3 hours. */
+  /** Of the requests that started in the last 3 hours and have ended. */
   lastHours(): LastHours
   close(): void
 }
@@ -60,24 +66,27 @@ export function openAppElectricity(parts: AppElectricityParts): AppElectricity {
   const gpus = parts.gpus()
   const meter = new PowerMeter()
   const book = openEnergyBook(database, logger)
+  const requests = new RequestEnergy(book)
   const prices = (): Prices => settings.value.prices ?? noPrices
 
+  const running = (): number => network.worker.value?.state.value.running ?? 0
   const look = (): void => {
     const readings = gpus.read()
     const cards = readings.map(powerOf)
     const server = serverOf(external.value, engine.state.value, readings, cards)
-    const running = (network.worker.value?.state.value.running ?? 0) > 0
-    const energy = meter.look({ atMs: clock(), running, server, cards })
-    if (energy) book.add(now(), energy)
+    const isRunning = running() > 0
+    const energy = meter.look({ atMs: clock(), running: isRunning, server, cards })
+    if (energy) requests.add(energy, now())
+    requests.settle(now(), isRunning)
   }
-  // Between the looks of the clock, so that an answer counts from its begin to its end.
-  let wasRunning = false
+  // Between the looks of the clock, so that an answer counts from its begin to its end. The worker tells a begin or an end right after it.
+  let ranBefore = 0
   const lookAtChange = (): void => {
-    const isRunning = (network.worker.value?.state.value.running ?? 0) > 0
-    if (isRunning === wasRunning) return
-    wasRunning = isRunning
+    if (running() === ranBefore) return
+    ranBefore = running()
     look()
   }
+  const deaf = network.workerEvents.on((event) => requests.record(event))
   follow<Pick<Worker, 'state'>>(network.worker, (worker) => worker.state.onChange(lookAtChange), lookAtChange)
   const timers = [setInterval(look, lookMs).unref(), setInterval(() => book.write(), writeMs).unref()]
   look()
@@ -86,24 +95,28 @@ export function openAppElectricity(parts: AppElectricityParts): AppElectricity {
     get source() {
       return meter.source
     },
-    since: (sinceMs) => book.since(sinceMs),
+    since: (sinceMs) => addEnergy(book.since(sinceMs), requests.openSince(sinceMs)),
     set: (part) => settings.change({ prices: changed(prices(), part, now()) }).prices ?? noPrices,
     lastHours: () => {
       const { power, pauseWhenNotPaying } = prices()
       const currency = power?.currency ?? null
-      if (!pauseWhenNotPaying || power === null) return { pauses: false, netMicros: null, currency }
+      if (!pauseWhenNotPaying || power === null) return { pauses: false, balance: null, currency }
       const fromMs = now() - lastHoursMs
       // As far back as the screen asks, so that the ledger sums it up once for both. What the proxy counted and did not sign yet is earned all the same.
       const nano = ledger
         .since(startOfLocalDay(now(), 6))
         .filter(({ startedAtMs }) => startedAtMs >= fromMs)
         .reduce((all, { counted, pending, settled }) => all + counted + pending + settled, 0n)
-      const { netMicros } = netOf(book.since(fromMs), nano, prices(), network.chainKind)
-      return { pauses: true, netMicros, currency }
+      // Not what runs now: it costs from its first second, and earns at its end.
+      const { netMicros, costMicros, measuredMs } = netOf(book.since(fromMs), nano, prices(), network.chainKind)
+      const balance = netMicros === null || costMicros === null ? null : { netMicros, costMicros, measuredMs }
+      return { pauses: true, balance, currency }
     },
     close: () => {
       look()
+      deaf()
       for (const timer of timers) clearInterval(timer)
+      requests.close()
       book.write()
       gpus.close()
     },

@@ -32,7 +32,7 @@ it.each(cards)('a game on %s under Linux is a reason to pause, the desktop and o
       const told = ['drm-resident-vram0:\t9 MiB', ...lines(share * atSeconds, atSeconds)]
       proc.program(pid, name, { 9: ['/dev/dri/renderD128', fdinfo(driver, pciId, pid, told)] })
     }
-    const facts = { ...(await readConditions(sources, gpus, (pid) => pid === ours)), lastHoursNet: null }
+    const facts = { ...(await readConditions(sources, gpus, (pid) => pid === ours)), lastHours: null }
     const pause = pauseOf(facts, { ...defaultLimits, whenNotPaying: false }, memory, new Date(atSeconds * 1000))
     memory = pause.memory
     judged.push([pause.reasons, pause.program])

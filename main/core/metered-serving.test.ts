@@ -1,16 +1,21 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import type { LevelView } from '../../preload/api/chat.ts'
 import type { EarnState } from '../../preload/api/earn.ts'
 import { silentLogger } from '../base/logger.ts'
 import { childEntries } from '../child-entries.ts'
 import { type Core, startCore } from '../core.ts'
+import { openEnergyBook } from '../earnings/energy-book.ts'
+import { earningsMigrations } from '../earnings/ledger-tables.ts'
 import { tinyEngine } from '../gateway/testing/gateway-stage.ts'
+import { watchNvidia } from '../hardware/nvidia-watch.ts'
 import type { LocalEngine } from '../inference/local-engine.ts'
 import { createEngineBackend } from '../inference/openai.ts'
 import { intelRoots } from '../protocol/attestation/intel-chain.ts'
+import { openDatabase } from '../storage/database.ts'
+import { dataPaths } from '../storage/files.ts'
 import { type EngineServer, engineServer } from './engines/testing/engine-server.ts'
 import { endedTurn, first } from './testing/streamed.ts'
 
@@ -18,6 +23,7 @@ const testMs = 300_000
 const within = (): AbortSignal => AbortSignal.timeout(100_000)
 
 const folder = mkdtempSync(join(tmpdir(), 'cocoon-metered-'))
+const dataDir = join(folder, 'data')
 const busy = join(folder, 'busy')
 let [core, engine, server] = [] as unknown as [Core, LocalEngine, EngineServer]
 const calls = () => core.handlers.calls
@@ -27,13 +33,12 @@ const isReady = ({ level, state, seal, engine: reads }: LevelView): boolean =>
   level === 'practice' && state === 'ready' && reads !== undefined && seal.phase === 'earned'
 
 /** A card of which the driver's tool tells 20 W at rest, and 220 W while the file `busy` is there; written by hand in the form of `nvidia-smi`. */
-function cardTool(): void {
-  const bin = join(folder, 'bin')
-  mkdirSync(bin)
+function cardTool(): string {
+  const tool = join(folder, 'card-tool')
   const line = (percent: number, watt: string): string =>
     `0, NVIDIA GeForce RTX 4080, 00000000:01:00.0, ${percent}, 16376, 4000, 55, ${watt}, 320.00, 2505, 0x0000000000000000`
   writeFileSync(
-    join(bin, 'nvidia-smi'),
+    tool,
     `#!/bin/sh
 case "$*" in *--query-gpu=*--loop-ms=*) ;; *) exit 1 ;; esac
 while :; do
@@ -42,33 +47,46 @@ while :; do
 done
 `,
   )
-  chmodSync(join(bin, 'nvidia-smi'), 0o755)
-  vi.stubEnv('PATH', `${bin}${delimiter}${process.env.PATH ?? ''}`)
+  chmodSync(tool, 0o755)
+  return tool
 }
 
-beforeAll(async () => {
-  cardTool()
-  engine = await tinyEngine()
-  server = await engineServer(createEngineBackend({ engine, model: 'org/tiny:1b' }))
-  core = await startCore({
-    dataDir: join(folder, 'data'),
+/** With that card and none of this computer's own. */
+const started = (command: string): Promise<Core> =>
+  startCore({
+    dataDir,
     shell: 'browser',
     entries: childEntries(new URL('../core.ts', import.meta.url).href),
+    openGpus: (ourPids) => watchNvidia({ command, ourPids }),
     roots: intelRoots,
     logger: silentLogger,
   })
+
+/** Half an hour of answers that began before this hour, which nobody paid; what the app itself would have kept of them. */
+function unpaidAnswers(): void {
+  const database = openDatabase(dataPaths(dataDir).earningsDb, earningsMigrations, { logger: silentLogger })
+  const book = openEnergyBook(database, silentLogger)
+  const halfHour = 30 * 60_000
+  book.add(Date.now() - 60 * 60_000, { servingMs: halfHour, measuredMs: halfHour, drawnJ: 1_800 * 220, restJ: 1_800 * 20 })
+  book.write()
+  database.close()
+}
+
+beforeAll(async () => {
+  engine = await tinyEngine()
+  server = await engineServer(createEngineBackend({ engine, model: 'org/tiny:1b' }))
+  core = await started(cardTool())
   await calls()['models.cancelDownload']({ id: 'smollm2-135m-instruct-q4_1' })
 }, testMs)
 afterAll(async () => {
   await core?.stop()
   await server?.close()
   await engine?.dispose()
-  vi.unstubAllEnvs()
   rmSync(folder, { recursive: true, force: true })
 }, testMs)
 
 it(
-  'what the card draws while a question of the network is answered costs the owner’s price, and a loss pauses serving',
+  'what the card draws while a question of the network is answered costs the owner’s price, and half an hour of loss pauses serving',
   async () => {
     const { id } = await calls()['engines.add']({ name: 'mine', url: server.url })
     await first(core.handlers.streams['engines.state']({}, within()), ({ engines }) => engines[0]?.status === 'ready')
@@ -118,25 +136,24 @@ it(
 
     await calls()['electricity.set']({ pauseWhenNotPaying: true })
     await calls()['limits.set']({ onPractice: true })
+    // One answer that nobody paid is no loss to stop for.
+    await new Promise((resolve) => setTimeout(resolve, 2_000))
+    expect((await earn(() => true)).status).not.toBe('paused')
+
+    // It is kept: what was measured is there after a restart, and with half an hour of it the loss pauses.
+    await core.stop()
+    unpaidAnswers()
+    core = await started(join(folder, 'card-tool'))
     const paused = await earn(({ status }) => status === 'paused')
     expect(paused).toMatchObject({
       title: 'Paused, it does not pay now',
-      line: expect.stringMatching(/^The last 3 hours cost €\d\.\d\d more than they earned\.$/),
+      line: expect.stringMatching(/^The last 3 hours cost €[\d,]+\.\d\d more than they earned\.$/),
       pause: { reasons: ['not-paying'], canPassOver: true },
+      electricity: { prices: { pauseWhenNotPaying: true } },
     })
+    expect(paused.electricity.last7Days.drawnJ).toBeCloseTo(drawnJ + 1_800 * 220)
     await calls()['earn.anyway']({})
     await earn(({ status }) => status !== 'paused')
-    // It is kept: what was measured is there after a restart.
-    await core.stop()
-    core = await startCore({
-      dataDir: join(folder, 'data'),
-      shell: 'browser',
-      entries: childEntries(new URL('../core.ts', import.meta.url).href),
-      roots: intelRoots,
-      logger: silentLogger,
-    })
-    const again = await earn(() => true)
-    expect(again.electricity).toMatchObject({ prices: { pauseWhenNotPaying: true }, today: { drawnJ: expect.closeTo(drawnJ) } })
   },
   testMs,
 )

@@ -3,11 +3,11 @@ import { noPrices, type PowerSource } from '../../preload/api/electricity.ts'
 import { pause } from '../base/pause.ts'
 import type { Watchable } from '../base/signal.ts'
 import { type EarnRole, earnStatus } from './earn-status.ts'
+import type { Energy } from './energy.ts'
 import type { EnergyBook } from './energy-book.ts'
 import { halfHourOf, startOfLocalDay } from './half-hours.ts'
 import type { Ledger, LedgerTotals, TimedSplit } from './ledger.ts'
 import { netOf } from './net.ts'
-import type { Energy } from './power-meter.ts'
 import type { Split } from './split.ts'
 
 /** What the ledger knows, as far as the Earn screen shows it. */

@@ -1,17 +1,8 @@
 import { asError } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Database } from '../storage/database.ts'
-import type { Energy } from './power-meter.ts'
-
-const quarterMs = 15 * 60_000
-const nothing: Energy = { servingMs: 0, measuredMs: 0, drawnJ: 0, restJ: 0 }
-
-export const addEnergy = (a: Energy, b: Energy): Energy => ({
-  servingMs: a.servingMs + b.servingMs,
-  measuredMs: a.measuredMs + b.measuredMs,
-  drawnJ: a.drawnJ + b.drawnJ,
-  restJ: a.restJ + b.restJ,
-})
+import { addEnergy, type Energy, noEnergy } from './energy.ts'
+import { quarterMs } from './quarter.ts'
 
 interface Row {
   serving_ms: number
@@ -46,14 +37,14 @@ export function openEnergyBook(database: Database, logger: Logger): EnergyBook {
   return {
     add: (atMs, energy) => {
       const quarter = Math.floor(atMs / quarterMs)
-      waiting.set(quarter, addEnergy(waiting.get(quarter) ?? nothing, energy))
+      waiting.set(quarter, addEnergy(waiting.get(quarter) ?? noEnergy, energy))
     },
     since: (sinceMs) => {
       const from = Math.ceil(sinceMs / quarterMs)
       const row = sums.get(from)
       const written = row
         ? { servingMs: row.serving_ms, measuredMs: row.measured_ms, drawnJ: row.drawn_j, restJ: row.rest_j }
-        : nothing
+        : noEnergy
       return [...waiting].filter(([quarter]) => quarter >= from).reduce((all, [, energy]) => addEnergy(all, energy), written)
     },
     write: () => {

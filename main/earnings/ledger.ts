@@ -3,6 +3,7 @@ import { Signal, type Watchable } from '../base/signal.ts'
 import type { Database } from '../storage/database.ts'
 import type { LedgerEvent } from './ledger-event.ts'
 import { endInterrupted, ledgerWriter } from './ledger-writer.ts'
+import { quarterMs } from './quarter.ts'
 import { addSplits, max, type Split, type Stretch, tokensOf, worth, zeroSplit } from './split.ts'
 
 export interface LedgerTotals extends Split {
@@ -16,8 +17,6 @@ export interface TimedSplit extends Split {
   /** Begin of the quarter. Every time zone's midnights and half hours are such moments. */
   readonly startedAtMs: number
 }
-
-const quarterMs = 15 * 60_000
 
 /**
  * What this worker served and what of it is counted, pending and settled. Only a proxy's message, a signed payment or the chain puts money

@@ -1,12 +1,20 @@
 import type { EarnState } from '../../preload/api/earn.ts'
 import type { Currency, ElectricityUse, Prices } from '../../preload/api/electricity.ts'
-import type { Energy } from './power-meter.ts'
+import type { Energy } from './energy.ts'
 
-/** What the last hours left, in millionths of the currency; null while it is not known, or does not matter. */
+/** What the requests of a time cost and left once they had ended, in millionths of the currency. */
+export interface Balance {
+  readonly netMicros: number
+  readonly costMicros: number
+  /** So long answering was measured. */
+  readonly measuredMs: number
+}
+
+/** How the last hours went; without a balance while it is not known, or does not matter. */
 export interface LastHours {
   /** A loss pauses serving, by the owner's will. */
   readonly pauses: boolean
-  readonly netMicros: number | null
+  readonly balance: Balance | null
   readonly currency: Currency | null
 }
 

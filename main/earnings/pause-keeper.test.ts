@@ -88,16 +88,17 @@ describe('PauseKeeper', () => {
   })
 
   it('pauses by the clock while the last hours cost more than they earned, if the owner wants that', () => {
-    let hours: LastHours = { pauses: true, netMicros: null, currency: 'EUR' }
+    let hours: LastHours = { pauses: true, balance: null, currency: 'EUR' }
     const { keeper, reasons } = scene({ lastHours: () => hours })
+    const net = (netMicros: number) => ({ balance: { netMicros, costMicros: 100_000, measuredMs: 3_600_000 } })
     const later = (next: Partial<LastHours>): readonly string[] => {
       hours = { ...hours, ...next }
       vi.advanceTimersByTime(1_000)
       return reasons()
     }
     expect(reasons()).toEqual([])
-    expect(later({ netMicros: 0 })).toEqual([])
-    expect(later({ netMicros: -50_000 })).toEqual(['not-paying'])
+    expect(later(net(0))).toEqual([])
+    expect(later(net(-50_000))).toEqual(['not-paying'])
     expect(keeper.state.value.loss).toEqual({ micros: 50_000, currency: 'EUR' })
     expect(later({ pauses: false })).toEqual([])
     expect(keeper.state.value.loss).toBeUndefined()

@@ -18,7 +18,7 @@ export interface PauseState {
   readonly loss?: { readonly micros: number; readonly currency: Currency }
 }
 
-const unknownHours: LastHours = { pauses: false, netMicros: null, currency: null }
+const unknownHours: LastHours = { pauses: false, balance: null, currency: null }
 
 export interface PauseKeeperOptions {
   readonly conditions: Watchable<Conditions>
@@ -59,8 +59,8 @@ export class PauseKeeper {
   look(): void {
     const { conditions, limits, lastHours = () => unknownHours, practice, now = Date.now } = this.#options
     const allows = limits()
-    const { pauses, netMicros, currency } = lastHours()
-    const facts = { ...conditions.value, lastHoursNet: netMicros }
+    const { pauses, balance, currency } = lastHours()
+    const facts = { ...conditions.value, lastHours: balance }
     const pause = pauseOf(facts, { ...allows, whenNotPaying: pauses }, this.#memory, new Date(now()))
     this.#memory = pause.memory
     const counts = (reason: PauseReason): boolean => !practice || allows.onPractice || givingWay.has(reason)
@@ -73,8 +73,8 @@ export class PauseKeeper {
       program: pause.program,
       temperatureC: reasons.includes('thermal') ? facts.gpuTemperatureC : null,
       ...(reasons.includes('not-paying') &&
-        netMicros !== null &&
-        currency !== null && { loss: { micros: -netMicros, currency } }),
+        balance !== null &&
+        currency !== null && { loss: { micros: -balance.netMicros, currency } }),
     }
     if (JSON.stringify(next) !== JSON.stringify(this.#state.value)) this.#state.set(next)
   }

@@ -4,8 +4,10 @@ import { noMemory, type PauseFacts, type PauseLimits, type PauseMemory, pauseOf 
 
 const nothing: PauseFacts = {
   ...{ gpuTemperatureC: null, gpuPrograms: null, idleMs: null, locked: null, onBattery: null, metered: null },
-  lastHoursNet: null,
+  lastHours: null,
 }
+/** Of half an hour that cost 1. */
+const left = (share: number) => ({ netMicros: share * 1_000_000, costMicros: 1_000_000, measuredMs: 30 * 60_000 })
 const everything: PauseLimits = { ...defaultLimits, whileUsed: true, whenNotPaying: true }
 /** A Wednesday, 14:30. */
 const at = new Date(2026, 10, 25, 14, 30)
@@ -26,7 +28,7 @@ describe('every row of the table', () => {
     ['nothing is known', {}, {}, []],
     [
       'all is quiet',
-      { gpuTemperatureC: 60, gpuPrograms: [], idleMs: 1e9, onBattery: false, metered: false, lastHoursNet: 0.1 },
+      { gpuTemperatureC: 60, gpuPrograms: [], idleMs: 1e9, onBattery: false, metered: false, lastHours: left(0.1) },
       {},
       [],
     ],
@@ -48,14 +50,16 @@ describe('every row of the table', () => {
     ['a connection paid by volume', { metered: true }, {}, ['metered']],
     ['a connection paid by volume, allowed', { metered: true }, { onMetered: false }, []],
     ['outside the schedule', {}, { schedule: night }, ['schedule']],
-    ['it does not pay', { lastHoursNet: -0.05 }, {}, ['not-paying']],
-    ['it does not pay, allowed', { lastHoursNet: -0.05 }, { whenNotPaying: false }, []],
+    ['it does not pay', { lastHours: left(-0.1) }, {}, ['not-paying']],
+    ['a little is missing', { lastHours: left(-0.09) }, {}, []],
+    ['little was answered yet', { lastHours: { ...left(-1), measuredMs: 29 * 60_000 } }, {}, []],
+    ['it does not pay, allowed', { lastHours: left(-0.1) }, { whenNotPaying: false }, []],
   ])('%s', (_, facts, limits, expected) => {
     expect(lasting(facts, 2_000, { ...everything, ...limits }).reasons).toEqual(expected)
   })
 
   it('tells all that hold in the order of the table, the first for the title', () => {
-    const facts = { gpuTemperatureC: 90, idleMs: 0, onBattery: true, metered: true, lastHoursNet: -1 }
+    const facts = { gpuTemperatureC: 90, idleMs: 0, onBattery: true, metered: true, lastHours: left(-1) }
     const programs = { gpuPrograms: [...game, program('trainer', 40, false)] }
     const limits = { ...everything, schedule: new Array<boolean>(168).fill(false) }
     expect(lasting({ ...facts, ...programs }, 2_000, limits).reasons).toEqual([...pauseReasons])
@@ -71,6 +75,17 @@ describe('what holds on', () => {
       return pause.reasons.length > 0
     })
     expect(seen).toEqual([false, true, true, true, false, false])
+  })
+
+  it('goes on when nothing is missing any more, after it did not pay', () => {
+    let memory = noMemory
+    const little = { ...left(-0.01), measuredMs: 60_000 }
+    const seen = [little, left(-1), little, left(0), little].map((lastHours) => {
+      const pause = pauseOf({ ...nothing, lastHours }, everything, memory, at)
+      memory = pause.memory
+      return pause.reasons
+    })
+    expect(seen).toEqual([[], ['not-paying'], ['not-paying'], [], []])
   })
 
   it('waits a minute after a game ended, or takes next to nothing', () => {

@@ -1,5 +1,6 @@
 import { hourOfWeek, type PauseReason, pauseReasons } from '../../preload/api/limits.ts'
 import { programKind } from './desktop-programs.ts'
+import type { Balance } from './net.ts'
 
 /** What of a computer counts for the rule; null is what it does not tell, and never pauses. */
 export interface PauseFacts {
@@ -12,8 +13,8 @@ export interface PauseFacts {
   readonly locked: boolean | null
   readonly onBattery: boolean | null
   readonly metered: boolean | null
-  /** What the last hours earned after the power they took; negative when it does not pay. Null while either is not known. */
-  readonly lastHoursNet: number | null
+  /** Of the requests of the last hours that have ended. */
+  readonly lastHours: Balance | null
 }
 
 /** What the owner allows. */
@@ -44,9 +45,10 @@ export interface PauseMemory {
   readonly game: { readonly name: string; readonly lastMs: number } | null
   /** Programs above the share of a game or of another app, and since when without a break. */
   readonly busy: readonly { readonly name: string; readonly as: 'game' | 'app'; readonly sinceMs: number }[]
+  readonly notPaying: boolean
 }
 
-export const noMemory: PauseMemory = { hot: false, game: null, busy: [] }
+export const noMemory: PauseMemory = { hot: false, game: null, busy: [], notPaying: false }
 
 export interface Pause {
   readonly reasons: readonly PauseReason[]
@@ -69,6 +71,10 @@ const stillPercent = 5
 const steadyMs = 900
 /** A page that moves, or a film that begins. */
 const browserSteadyMs = 10_000
+/** One answer that nobody paid is no loss to stop for: so much answering has to be known first, */
+const leastMeasuredMs = 30 * 60_000
+/** and so much of its cost has to be missing. */
+const leastLossShare = 0.1
 
 /**
  * Whether serving has to wait, and why: every reason that holds, in the order of the table. Nothing but its arguments decides; give the memory of the last
@@ -102,6 +108,7 @@ export function pauseOf(facts: PauseFacts, limits: PauseLimits, memory: PauseMem
   const computing = steady.find(({ name, as }) => as === 'app' && name !== game?.name)
   const app = limits.forOtherApps && computing ? computing.name : null
   const used = limits.whileUsed && facts.locked !== true && facts.idleMs !== null && facts.idleMs < quietMs
+  const notPaying = limits.whenNotPaying && facts.lastHours !== null && isLoss(facts.lastHours, memory.notPaying)
   const holds: Record<PauseReason, boolean> = {
     thermal: hot,
     game: game !== null,
@@ -110,11 +117,17 @@ export function pauseOf(facts: PauseFacts, limits: PauseLimits, memory: PauseMem
     battery: limits.onBattery && facts.onBattery === true,
     metered: limits.onMetered && facts.metered === true,
     schedule: limits.schedule !== null && limits.schedule[hourOfWeek(at)] === false,
-    'not-paying': limits.whenNotPaying && facts.lastHoursNet !== null && facts.lastHoursNet < 0,
+    'not-paying': notPaying,
   }
   return {
     reasons: pauseReasons.filter((reason) => holds[reason]),
     program: game?.name ?? app,
-    memory: { hot, game, busy },
+    memory: { hot, game, busy, notPaying },
   }
+}
+
+/** Once it paused, it goes on only when nothing is missing any more: the hours that cost too much have passed. */
+function isLoss({ netMicros, costMicros, measuredMs }: Balance, already: boolean): boolean {
+  if (netMicros >= 0) return false
+  return already || (measuredMs >= leastMeasuredMs && -netMicros >= leastLossShare * costMicros)
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type CardPower, type Energy, type PowerLook, PowerMeter, type Server } from './power-meter.ts'
+import type { Energy } from './energy.ts'
+import { type CardPower, type PowerLook, PowerMeter, type Server } from './power-meter.ts'
 
 const card = (powerW: number | null, utilisationPercent: number | null = 0, id = 'a'): CardPower => ({
   id,

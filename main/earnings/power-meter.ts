@@ -1,4 +1,5 @@
 import type { PowerSource } from '../../preload/api/electricity.ts'
+import type { Energy } from './energy.ts'
 
 /** What a card tells at one look. Null is what it does not tell. */
 export interface CardPower {
@@ -20,14 +21,6 @@ export interface PowerLook {
   readonly running: boolean
   readonly server: Server
   readonly cards: readonly CardPower[]
-}
-
-/** What answering took: for so long, of which so long was measured; what the cards drew meanwhile and what they would have drawn at rest, in joules. */
-export interface Energy {
-  readonly servingMs: number
-  readonly measuredMs: number
-  readonly drawnJ: number
-  readonly restJ: number
 }
 
 /** Longer without a look is a computer that slept, and answered nobody. */

@@ -1,7 +1,6 @@
 import { hourOfWeek, type Limits } from '../../preload/api/limits.ts'
+import { quarterMs } from './quarter.ts'
 
-/** Every time zone's hours begin at such a moment. */
-const quarterMs = 15 * 60_000
 /** A week, and another one for an hour that a change of the clock skips in the first, and a day for the change itself. */
 const quartersAhead = 15 * 24 * 4
 
