@@ -270,7 +270,7 @@ test('net profit is told by the prices of the owner, and what is not measured is
   await expect(card.getByRole('switch', { name: 'Pause when it does not pay' })).toBeDisabled()
   const price = card.getByRole('textbox', { name: 'Price per kWh' })
   await price.fill('a lot')
-  await expect(card.getByText('A number above 0, for example 0.17.')).toBeVisible()
+  await expect(card.getByText(/^A number above 0, for example 0\.17 or 1250/)).toBeVisible()
   await price.fill('0.17')
   await price.press('Enter')
   await expect(card.getByText('Choose the currency of this price.')).toBeVisible()

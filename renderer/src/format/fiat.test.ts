@@ -22,16 +22,34 @@ describe('money of the world', () => {
 })
 
 describe('a typed price', () => {
-  it('is more than nothing, with a point or a comma', () => {
-    expect(['0.17', '0,17', ' 1 200 ', '0.000001'].map(parsePrice)).toEqual([170_000, 170_000, 1_200_000_000, 1])
-    expect(['', '0', '0.0', '-1', '1.2.3', 'abc', '1e3', '0.0000001', '.5'].map(parsePrice)).toEqual(new Array(9).fill(null))
+  const english = (text: string): number | null => parsePrice(text, 'en')
+  const russian = (text: string): number | null => parsePrice(text, 'ru')
+
+  it('is more than nothing, with the decimal sign of the language', () => {
+    expect(['0.17', ' 1 200 ', '0.000001', '0.125', '25000'].map(english)).toEqual([170_000, 1_200_000_000, 1, 125_000, 25e9])
+    expect(['0,17', '0,125', '6,5'].map(russian)).toEqual([170_000, 125_000, 6_500_000])
+    const wrong = ['', '0', '0.0', '-1', '1.2.3', 'abc', '1e3', '0.0000001', '.5', '5.']
+    expect(wrong.map(english)).toEqual(wrong.map(() => null))
+  })
+
+  it('is none where a sign may stand for thousands', () => {
+    expect(['25,000', '25.000', '1,5', '1,250.50', '1.125'].map(english)).toEqual(new Array(5).fill(null))
+    expect(['25.000', '25,000', '1.5', '1.250,50'].map(russian)).toEqual(new Array(4).fill(null))
+    expect([typedPrice(1_125_000, 'en'), typedPrice(125_000, 'ru'), english('1.1250')]).toEqual(['1.1250', '0,125', 1_125_000])
   })
 
   it('is read back as it was written', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 999_999_999_999 }), fc.constantFrom('en', 'ru'), (micros, language) => {
-        expect(parsePrice(typedPrice(micros, language))).toBe(micros)
-      }),
+      fc.property(
+        fc.oneof(
+          fc.integer({ min: 1, max: 999_999_999_999 }),
+          fc.integer({ min: 1, max: 999_999 }).map((n) => n * 1_000),
+        ),
+        fc.constantFrom('en', 'ru'),
+        (micros, language) => {
+          expect(parsePrice(typedPrice(micros, language), language)).toBe(micros)
+        },
+      ),
     )
   })
 })

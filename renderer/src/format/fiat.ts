@@ -1,4 +1,4 @@
-import { type Language, minusSign, narrowSpace } from './number.ts'
+import { decimalSign, type Language, minusSign, narrowSpace } from './number.ts'
 
 const millionth = 1_000_000
 /** Below that two decimals say nothing. */
@@ -27,13 +27,21 @@ function joined(micros: number, currency: string, language: Language, decimals: 
     .join('')
 }
 
-/** Millionths of a price that a person typed, "0.17" or "0,17"; null for what is no price above nothing of up to 6 decimals. */
-export function parsePrice(text: string): number | null {
-  const [, whole, fraction = ''] = /^(\d{1,6})(?:[.,](\d{1,6}))?$/.exec(text.trim().replaceAll(/[\s\u202F\u00A0]/g, '')) ?? []
-  const micros = whole === undefined ? 0 : Number(whole) * millionth + Number(fraction.padEnd(6, '0'))
+/**
+ * Millionths of a price that a person typed in the language of the app, "0.17" in English; null for what is no price above nothing of up to 6 decimals. The
+ * other language's sign, and three digits after this one's, may be meant for thousands: neither is taken, except behind a zero ("0.125").
+ */
+export function parsePrice(text: string, language: Language): number | null {
+  const [whole = '', fraction, ...more] = text.replaceAll(/[\s\u202F\u00A0]/g, '').split(decimalSign(language))
+  const isNumber = /^\d{1,6}$/.test(whole) && (fraction === undefined || /^\d{1,6}$/.test(fraction)) && more.length === 0
+  if (!isNumber || (fraction?.length === 3 && Number(whole) > 0)) return null
+  const micros = Number(whole) * millionth + Number((fraction ?? '').padEnd(6, '0'))
   return micros > 0 ? micros : null
 }
 
-/** A price as a person types it. */
-export const typedPrice = (micros: number, language: Language): string =>
-  new Intl.NumberFormat(language, { maximumFractionDigits: 6, useGrouping: false }).format(micros / millionth)
+/** A price as a person types it, and `parsePrice` takes it. */
+export function typedPrice(micros: number, language: Language): string {
+  const hasThree = micros >= millionth && micros % 1_000 === 0 && micros % 10_000 !== 0
+  const decimals = { minimumFractionDigits: hasThree ? 4 : 0, maximumFractionDigits: 6 }
+  return new Intl.NumberFormat(language, { ...decimals, useGrouping: false }).format(micros / millionth)
+}

@@ -139,11 +139,11 @@ function PriceField({ label, unit, micros, onTell }: PriceFieldProps) {
   const [text, setText] = useState<string | null>(null)
   const shown = text ?? (micros === null ? '' : typedPrice(micros, language))
   const isEmpty = shown.trim() === ''
-  const isWrong = !isEmpty && parsePrice(shown) === null
+  const isWrong = !isEmpty && parsePrice(shown, language) === null
   const leave = (): void => {
     if (text === null || isWrong) return
     setText(null)
-    const next = isEmpty ? null : parsePrice(text)
+    const next = isEmpty ? null : parsePrice(text, language)
     if (next !== micros) onTell(next)
   }
   return (
