@@ -10,7 +10,7 @@ import { Signal } from '../base/signal.ts'
 import { openLedger } from '../earnings/ledger.ts'
 import { earningsMigrations } from '../earnings/ledger-tables.ts'
 import { noMemory, pauseOf } from '../earnings/pause-rule.ts'
-import { type GpuReading, unknownReading } from '../hardware/gpu-reading.ts'
+import { type GpuProcess, type GpuReading, unknownReading } from '../hardware/gpu-reading.ts'
 import type { EngineState } from '../inference/engine.ts'
 import { openDatabase } from '../storage/database.ts'
 import { openSettings } from '../storage/settings.ts'
@@ -46,13 +46,14 @@ function scene(chainKind: EarnState['network'] = 'local') {
   const workerEvents = new Feed<WorkerEvent>()
   workerEvents.on((event) => ledger.record(event))
   let [asked, total] = [0, 0n]
+  let programs: GpuProcess[] = []
   let readings = [reading({}), reading({ name: 'Intel UHD Graphics', vendor: 'intel', pciId: '00:02.0', powerW: null })]
   const settings = openSettings(join(folder, 'settings.json'), { logger })
   const electricity = openAppElectricity({
     ...{ database, ledger, external, settings, logger },
     engine: { state },
     network: { worker: new Signal<Pick<Worker, 'state'> | null>({ state: workerState }), workerEvents, chainKind },
-    gpus: () => ({ read: () => readings, processes: () => null, close: () => undefined }),
+    gpus: () => ({ read: () => readings, processes: () => programs, close: () => undefined }),
     clock: () => Date.now(),
   })
   onTestFinished(() => {
@@ -89,6 +90,9 @@ function scene(chainKind: EarnState['network'] = 'local') {
   }
   return {
     ...{ electricity, state, external, settings },
+    programs: (next: GpuProcess[]) => {
+      programs = next
+    },
     readings: (next: GpuReading[]) => {
       readings = next
     },
@@ -128,6 +132,25 @@ describe('what answering takes', () => {
     })
     await quiet()
     expect(electricity.since(0).servingMs).toBe(60_300)
+    electricity.close()
+  })
+
+  it('is above a rest that was seen while no other program computed on the card, and no model was being loaded', async () => {
+    const { electricity, programs, state, answer } = scene()
+    const trainer = { pid: 9, name: 'trainer', pciId: '01:00.0', draws: false, utilisationPercent: 3, memoryBytes: null }
+    programs([trainer])
+    await quiet()
+    expect(electricity.source).toBe('rest')
+    programs([{ ...trainer, name: 'Xorg' }])
+    state.set({ status: 'loading', model: 'm', progress: 0.5 })
+    await quiet()
+    state.set(onCard)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(electricity.source).toBe('rest')
+    await quiet()
+    expect(electricity.source).toBe('cards')
+    await answer(10_000, 220)
+    expect(electricity.since(0).measuredMs).toBe(10_000)
     electricity.close()
   })
 

@@ -3,6 +3,7 @@ import { noPrices, type PowerSource, type Prices } from '../../preload/api/elect
 import type { Feed } from '../base/feed.ts'
 import type { Logger } from '../base/logger.ts'
 import { follow, type Watchable } from '../base/signal.ts'
+import { programKind } from '../earnings/desktop-programs.ts'
 import { addEnergy } from '../earnings/energy.ts'
 import { type EnergyBook, openEnergyBook } from '../earnings/energy-book.ts'
 import { startOfLocalDay } from '../earnings/half-hours.ts'
@@ -10,7 +11,7 @@ import type { Ledger } from '../earnings/ledger.ts'
 import { type LastHours, netOf } from '../earnings/net.ts'
 import { type CardPower, PowerMeter, type Server } from '../earnings/power-meter.ts'
 import { RequestEnergy } from '../earnings/request-energy.ts'
-import type { GpuReading, GpuWatch } from '../hardware/gpu-reading.ts'
+import type { GpuProcess, GpuReading, GpuWatch } from '../hardware/gpu-reading.ts'
 import type { EngineState } from '../inference/engine.ts'
 import type { Database } from '../storage/database.ts'
 import type { SettingsStore } from '../storage/settings.ts'
@@ -72,7 +73,7 @@ export function openAppElectricity(parts: AppElectricityParts): AppElectricity {
   const running = (): number => network.worker.value?.state.value.running ?? 0
   const look = (): void => {
     const readings = gpus.read()
-    const cards = readings.map(powerOf)
+    const cards = readings.map(powerOf(gpus.processes() ?? [], engine.state.value.status === 'loading'))
     const server = serverOf(external.value, engine.state.value, readings, cards)
     const isRunning = running() > 0
     const energy = meter.look({ atMs: clock(), running: isRunning, server, cards })
@@ -137,11 +138,18 @@ function changed(prices: Prices, { power, tonMicros, pauseWhenNotPaying }: Price
 }
 
 const idOf = ({ pciId, name }: GpuReading, index: number): string => pciId ?? `${index} ${name}`
-const powerOf = (reading: GpuReading, index: number): CardPower => ({
-  id: idOf(reading, index),
-  powerW: reading.powerW,
-  utilisationPercent: reading.utilisationPercent,
-})
+const powerOf =
+  (programs: readonly GpuProcess[], isLoading: boolean) =>
+  (reading: GpuReading, index: number): CardPower => ({
+    id: idOf(reading, index),
+    powerW: reading.powerW,
+    utilisationPercent: reading.utilisationPercent,
+    inUse: isLoading || programs.some((program) => computesOn(program, reading)),
+  })
+
+/** What draws the desktop is there at rest too, and so is a page that stands still. */
+const computesOn = ({ name, pciId, utilisationPercent }: GpuProcess, card: GpuReading): boolean =>
+  (pciId === null || pciId === card.pciId) && programKind(name) === 'other' && (utilisationPercent ?? 0) > 0
 
 /** Which cards answer: those that the engine's library names; all, where their names do not tell or another program computes. */
 function serverOf(

@@ -7,6 +7,7 @@ const card = (powerW: number | null, utilisationPercent: number | null = 0, id =
   id,
   powerW,
   utilisationPercent,
+  inUse: false,
 })
 const byCard: Server = { by: 'cards', ids: new Set(['a']) }
 
@@ -100,6 +101,18 @@ describe('PowerMeter', () => {
         }
       }),
     ).toBeGreaterThan(30)
+  })
+
+  it('takes no rest of a card that does not tell how busy it is, nor while somebody uses it', () => {
+    for (const [source, busy] of [
+      ['silent', card(120, null)],
+      ['rest', { ...card(120), inUse: true }],
+    ] as const) {
+      const { meter, seconds } = metered()
+      seconds(60, { cards: [busy] })
+      expect(meter.source).toBe(source)
+      expect(all(seconds(5, { running: true, cards: [busy] })).measuredMs).toBe(0)
+    }
   })
 
   it('counts nothing while the computer slept', () => {

@@ -7,6 +7,8 @@ export interface CardPower {
   readonly id: string
   readonly powerW: number | null
   readonly utilisationPercent: number | null
+  /** Another program computes on it, or this app's engine loads a model: it is not at rest, however little it says it does. */
+  readonly inUse: boolean
 }
 
 /** What answers requests: some of the cards, or something whose power nobody tells. */
@@ -69,11 +71,15 @@ export class PowerMeter {
     const { server, cards } = this.#before ?? { server: { by: 'nothing' } as const, cards: [] }
     if (server.by !== 'cards') return server.by
     if (drawsOf(cards, server) === null) return 'silent'
-    return [...server.ids].every((id) => this.#restW.has(id)) ? 'cards' : 'rest'
+    const ids = [...server.ids]
+    const neverSeen = (id: string): boolean => cards.some((card) => card.id === id && card.utilisationPercent === null)
+    if (ids.some((id) => neverSeen(id) && !this.#restW.has(id))) return 'silent'
+    return ids.every((id) => this.#restW.has(id)) ? 'cards' : 'rest'
   }
 
-  #rest({ id, powerW, utilisationPercent }: CardPower, ms: number): void {
-    if (powerW === null || (utilisationPercent ?? 0) > restPercent) {
+  #rest({ id, powerW, utilisationPercent, inUse }: CardPower, ms: number): void {
+    // A card that does not tell how busy it is may be at work for anybody.
+    if (powerW === null || utilisationPercent === null || utilisationPercent > restPercent || inUse) {
       this.#resting.delete(id)
       return
     }
