@@ -30,6 +30,8 @@ const house: Record<string, string> = {
   'preload/api/a.ts': "import { log } from '../../main/base/logger.ts'\nexport const a = log",
   'contracts/c.ts': "import { log } from '../main/base/logger.ts'\nexport const c = log",
   'e2e/e.ts': "import { core } from '../main/core.ts'\nexport const e = core",
+  'e2e/support/attested/program.ts': 'export const program = 1',
+  'e2e/starts.ts': "import { program } from './support/attested/program.ts'\nexport const x = program",
   'node_modules/electron/index.js': 'module.exports = {}',
   'node_modules/electron/package.json': '{"name":"electron","main":"index.js"}',
 }

@@ -150,7 +150,9 @@ export async function runCommand(
   args: readonly string[],
   entry: readonly string[] = builtEntry,
 ): Promise<{ code: number | null; output: string }> {
-  const child = spawn(appNode, [...entry, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  // Node warns where both of them are told.
+  const { NO_COLOR: _, FORCE_COLOR: __, ...env } = process.env
+  const child = spawn(appNode, [...entry, ...args], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => {

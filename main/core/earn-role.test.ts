@@ -36,11 +36,11 @@ function scene() {
   const worker = new Signal<Worker | null>(null)
   const failure = new Signal<Failure | null>(null)
   const network = {
-    ...{ chainKind: 'local', live, worker, failure },
+    ...{ chainKind: 'local', live, worker, failure, noWorker: null },
     get trouble() {
       return failure.value?.message ?? chainState.value.error?.message ?? null
     },
-  } as Pick<AppNetwork, 'chainKind' | 'live' | 'worker' | 'failure' | 'trouble'> as AppNetwork
+  } as Pick<AppNetwork, 'chainKind' | 'live' | 'worker' | 'failure' | 'trouble' | 'noWorker'> as AppNetwork
   const settings = new Signal({ earningPaused: false, limits: defaultLimits })
   const pauses = new Signal<PauseState>({ reasons: [], allowed: [], program: null, temperatureC: null })
   const role = earnRole({ engine: { state: engineState }, external, network, disk, settings, pauses })
