@@ -142,7 +142,7 @@ describe('network show', () => {
         expect(show(file(first, other))).rejects.toMatchObject({
           code: 'endpoints-disagree',
           words: { values: { first, other } },
-          advice: expect.stringContaining('"network show" with --endpoint'),
+          advice: expect.stringContaining('"network show" with that one as the only --endpoint'),
         }),
       ),
     )
@@ -172,6 +172,11 @@ describe('a command that costs money', () => {
       })
       expect(by.told).toEqual({ lines: [], sends: 0 })
     }
+    // The advice is of use there: one that is named by --endpoint would be asked beside the embedded chain.
+    const lying = toolOn(local.endpoint, await endpoint(lyingAbout(root)))
+    await expect(setPrice(root, lying, 7n, operator())).rejects.toMatchObject({
+      advice: expect.stringMatching(/"network show <address> --on local" without --endpoint/),
+    })
     // One that begins to disagree while the owner thinks about it.
     const by = operator()
     const turning = toolOn(local.endpoint, await endpoint(lyingAbout(root, 2)))

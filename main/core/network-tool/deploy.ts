@@ -36,7 +36,7 @@ export async function deployNetwork(
 ): Promise<boolean> {
   const { chain, others } = tool
   const { terms, out } = options
-  const plan = await beforeSending(() => planDeployment(chain, terms, signer.payer, others))
+  const plan = await beforeSending(chain.kind, () => planDeployment(chain, terms, signer.payer, others))
   requireFree(out, plan)
   requireWritable(out)
   const testOnly = chain.kind === 'testnet'

@@ -32,7 +32,7 @@ export async function carryOutWish(
 ): Promise<boolean> {
   const { chain } = tool
   const testOnly = chain.kind === 'testnet'
-  const { root, account } = await beforeSending(() => readContract(tool, address))
+  const { root, account } = await beforeSending(tool.chain.kind, () => readContract(tool, address))
   const order = orderFor(root, account, wish)
   if (order === null) {
     operator.print('The network contract says so already; nothing is left to send.')
@@ -113,7 +113,7 @@ async function sendAgreed(agreement: Agreement): Promise<Transaction[] | null> {
 
 /** The order may carry much of what the contract said when it was read; what happened since would be taken back. */
 async function requireUnchanged(tool: ToolChain, address: Address, data: Cell): Promise<void> {
-  if ((await beforeSending(() => readContract(tool, address))).account.data.equals(data)) return
+  if ((await beforeSending(tool.chain.kind, () => readContract(tool, address))).account.data.equals(data)) return
   throw new Failure('root-changed', 'The network contract was changed while this command waited.', {
     money: 'Nothing was sent.',
     advice: 'Run the command again: it starts from the contract as it is now.',

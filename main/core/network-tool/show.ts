@@ -13,7 +13,7 @@ export async function showNetwork({ chain, others, source }: ToolChain, address:
   const {
     config: root,
     account: { balance, code },
-  } = await beforeSending(() => readAgreedRoot(chain, address, others))
+  } = await beforeSending(chain.kind, () => readAgreedRoot(chain, address, others))
   printAll(operator, [
     ...factLines([
       { label: 'Network contract', value: addressText(address, testOnly) },

@@ -140,8 +140,8 @@ export const mutations: readonly Mutation[] = [
     [
       'the other endpoints, right before sending',
       'a command that costs money of the owner sends nothing while endpoints disagree, and says so',
-      'if ((await beforeSending(() => readContract(tool, address)))',
-      'if ((await beforeSending(() => readContract({ ...tool, others: [] }, address)))',
+      'if ((await beforeSending(tool.chain.kind, () => readContract(tool, address)))',
+      'if ((await beforeSending(tool.chain.kind, () => readContract({ ...tool, others: [] }, address)))',
     ],
   ]),
   ...of('main/core/network-tool/show.ts', 'main/headless/network-agreement.test.ts', [
