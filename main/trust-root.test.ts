@@ -31,7 +31,7 @@ const handedOn: Readonly<Record<string, readonly string[]>> = {
   ],
   'core.ts': [
     'readonly roots: TrustedRoots',
-    'const { dataDir, shell, shellPids, entries, networkFile, listedProxies = false, pccs, roots, vaultPassword, logger } = options',
+    'roots,',
     'const quotes = quoteJudge({ dataDir, ...(pccs === undefined ? {} : { pccs }), roots, logger })',
   ],
   'headless/serve.ts': ['readonly roots: TrustedRoots', 'roots: options.roots,'],
