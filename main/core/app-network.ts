@@ -72,7 +72,7 @@ export interface AppNetwork {
   /** Why nothing works, in a sentence; null when something does. */
   readonly trouble: string | null
   /** Why this computer can be no worker there, as far as that is known; null when it can. */
-  readonly noWorker: Told | null
+  readonly noWorker: Watchable<Told | null>
   start(): Promise<void>
   serve(offering: Offering): Promise<Worker | null>
   setPaused(paused: boolean): void

@@ -17,7 +17,11 @@ it('knows how much the model reads now: an engine that came back after a crash, 
     { kind: 'own', model: { name: 'M', identity: { baseName: 'm', fullName: 'm@c:h' } } as VerifiedModel },
     {
       engine: { state } as unknown as CapableEngine,
-      network: { serve: async () => ({}) as Worker, live: new Signal({ own: {}, client: {} as Client } as LiveNetwork) },
+      network: {
+        serve: async () => ({}) as Worker,
+        live: new Signal({ own: {}, client: {} as Client } as LiveNetwork),
+        noWorker: new Signal(null),
+      },
       practice: { attach: (given) => (link = given), fail: () => undefined },
       external: () => null,
     },
@@ -27,4 +31,19 @@ it('knows how much the model reads now: an engine that came back after a crash, 
   expect(link?.contextTokens()).toBe(2048)
   state.set({ status: 'no-model' })
   expect(link?.contextTokens()).toBeUndefined()
+})
+
+it('says that the network takes no worker of this computer, where that is why nothing serves', async () => {
+  const noWorker = { text: 'It takes none.', words: { code: 'worker-cannot-attest' } }
+  const said: unknown[] = []
+  await beginServing(
+    { kind: 'own', model: { name: 'M', identity: { baseName: 'm', fullName: 'm@c:h' } } as VerifiedModel },
+    {
+      engine: { state: new Signal(ready(8192)) } as unknown as CapableEngine,
+      network: { serve: async () => null, live: new Signal({ own: {} } as LiveNetwork), noWorker: new Signal(noWorker) },
+      practice: { attach: () => expect.unreachable('no worker'), fail: (told) => said.push(told) },
+      external: () => null,
+    },
+  )
+  expect(said).toEqual([noWorker])
 })

@@ -11,7 +11,7 @@ import type { Served } from './serving.ts'
 
 interface ServingParts {
   readonly engine: CapableEngine
-  readonly network: Pick<AppNetwork, 'serve' | 'live'>
+  readonly network: Pick<AppNetwork, 'serve' | 'live' | 'noWorker'>
   readonly practice: Pick<PracticeBackend, 'attach' | 'fail'>
   /** What serves now, by the user's choice. */
   readonly external: () => ServingEngine | null
@@ -24,7 +24,9 @@ export async function beginServing(
 ): Promise<Worker | null> {
   const worker = await network.serve(offeringOf(served, engine))
   const live = network.live.value
+  const noWorker = network.noWorker.value
   if (live?.own === null) practice.fail(proxyElsewhere)
+  else if (worker === null && noWorker !== null) practice.fail(noWorker)
   else if (live && worker) {
     const other = served.kind === 'external' ? served.engine : undefined
     const state = (other ?? engine).state

@@ -1,7 +1,7 @@
 import { Address } from '@ton/core'
 import { expect, it } from 'vitest'
 import { defaultLimits } from '../../preload/api/limits.ts'
-import { Failure } from '../base/failure.ts'
+import { Failure, type Told } from '../base/failure.ts'
 import { Signal } from '../base/signal.ts'
 import type { EarnRole } from '../earnings/earn-status.ts'
 import type { PauseState } from '../earnings/pause-keeper.ts'
@@ -35,12 +35,13 @@ function scene() {
   const live = new Signal<LiveNetwork | null>(null)
   const worker = new Signal<Worker | null>(null)
   const failure = new Signal<Failure | null>(null)
+  const noWorker = new Signal<Told | null>(null)
   const network = {
-    ...{ chainKind: 'local', live, worker, failure, noWorker: null },
+    ...{ chainKind: 'local', live, worker, noWorker, failure },
     get trouble() {
       return failure.value?.message ?? chainState.value.error?.message ?? null
     },
-  } as Pick<AppNetwork, 'chainKind' | 'live' | 'worker' | 'failure' | 'trouble' | 'noWorker'> as AppNetwork
+  } as Pick<AppNetwork, 'chainKind' | 'live' | 'worker' | 'noWorker' | 'failure' | 'trouble'> as AppNetwork
   const settings = new Signal({ earningPaused: false, limits: defaultLimits })
   const pauses = new Signal<PauseState>({ reasons: [], allowed: [], program: null, temperatureC: null })
   const role = earnRole({ engine: { state: engineState }, external, network, disk, settings, pauses })
@@ -52,7 +53,22 @@ function scene() {
     worker.set({ state } as unknown as Worker)
     return state
   }
-  return { engineState, external, disk, chainState, config, failure, worker, settings, pauses, role, seen, goLive, serve }
+  return {
+    engineState,
+    external,
+    disk,
+    chainState,
+    config,
+    failure,
+    worker,
+    noWorker,
+    settings,
+    pauses,
+    role,
+    seen,
+    goLive,
+    serve,
+  }
 }
 
 it('follows engine, network, worker, disk and terms, each by itself', () => {
@@ -86,6 +102,14 @@ it('follows engine, network, worker, disk and terms, each by itself', () => {
   // Each contract is a payout of its own.
   const { settleFeeEstimate } = role.value
   expect(changed(() => state?.set({ ...idle, unpaidContracts: 3 })).settleFeeEstimate).toBe(3n * settleFeeEstimate)
+})
+
+it('says why this computer can be no worker there, as long as that is so', () => {
+  const { role, noWorker } = scene()
+  noWorker.set({ text: 'It takes none.', words: { code: 'worker-cannot-attest' } })
+  expect(role.value.link).toMatchObject({ status: 'failed', reason: 'It takes none.' })
+  noWorker.set(null)
+  expect(role.value.link).toEqual({ status: 'starting' })
 })
 
 it('tells a start from a loss, and takes another model for a start', () => {

@@ -27,7 +27,8 @@ export function earnRole({ engine, external, network, disk, settings, pauses }: 
   let wasConnected = false
 
   const link = (worker: Worker | null): EarnRole['link'] => {
-    const { trouble, noWorker } = network
+    const { trouble } = network
+    const noWorker = network.noWorker.value
     if (trouble !== null) return { status: 'failed', reason: trouble, reasonWords: troubleWords(network) }
     if (noWorker !== null) return { status: 'failed', reason: noWorker.text, reasonWords: noWorker.words }
     const [connection] = worker?.state.value.connections ?? []
@@ -73,6 +74,7 @@ export function earnRole({ engine, external, network, disk, settings, pauses }: 
   settings.onChange(show)
   pauses.onChange(show)
   network.failure.onChange(show)
+  network.noWorker.onChange(show)
   network.live.onChange((live) => {
     live?.root.config.onChange(show)
     live?.chain.state.onChange(show)

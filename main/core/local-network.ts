@@ -37,7 +37,7 @@ import { keptWords } from './kept-words.ts'
 import { forgetLocalEndpoint, tellLocalEndpoint } from './local-endpoint.ts'
 import type { LocalSecrets } from './local-keys.ts'
 import { LocalWorkers } from './local-workers.ts'
-import { demandsAttestation, dialByContract, noWorkerThere, workerPolicyOf } from './network-attestation.ts'
+import { demandsAttestation, dialByContract, watchNoWorker, workerPolicyOf } from './network-attestation.ts'
 import { makeOwnProxy, ownPort } from './own-proxy.ts'
 import { workerSealing } from './sealing-identity.ts'
 import type { StartProgress } from './start-progress.ts'
@@ -92,6 +92,7 @@ export class LocalNetwork implements AppNetwork {
   /** Null until proxy and client are up. */
   readonly live: Watchable<LiveNetwork | null>
   readonly worker: Watchable<Worker | null>
+  readonly noWorker: Watchable<Told | null>
   /** Why the network could not start; null when it did not fail. */
   readonly failure: Watchable<Failure | Error | null>
   /** Events of every worker that served, in order. */
@@ -116,6 +117,7 @@ export class LocalNetwork implements AppNetwork {
     const root = new Signal<RootConfig | null>(null)
     const tellRoot = (): void => root.set(this.#seen.value?.root.config.value ?? null)
     follow(this.#seen, (seen) => seen.root.config.onChange(tellRoot), tellRoot)
+    this.noWorker = watchNoWorker(root)
     this.#workers = new LocalWorkers({
       paused,
       reconnectMs,
@@ -141,10 +143,6 @@ export class LocalNetwork implements AppNetwork {
       chain.error?.message ??
       'The local chain stopped and could not be started again. Restart the app; everything confirmed is on disk.'
     )
-  }
-
-  get noWorker(): Told | null {
-    return noWorkerThere(this.#seen.value?.root.config.value ?? null)
   }
 
   #keep<T extends { close(): void }>(wallet: T): T {
@@ -364,7 +362,7 @@ export class LocalNetwork implements AppNetwork {
   async serve(offering: Offering): Promise<Worker | null> {
     const live = this.#live.value
     const books = this.#books
-    const { noWorker } = this
+    const noWorker = this.noWorker.value
     if (live && noWorker) {
       this.#options.progress.set('worker', 'ready', noWorker)
       return null

@@ -2,10 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { Signal } from '../base/signal.ts'
 import { detectTee } from '../hardware/tee.ts'
 import { tsmFolder } from '../hardware/tsm-report.ts'
 import { goldenRoot } from '../proxy/testing/fixtures.ts'
-import { noWorkerThere } from './network-attestation.ts'
+import { noWorkerThere, watchNoWorker } from './network-attestation.ts'
 
 describe('an app as worker of a network that it opened', () => {
   const { params, ...rest } = goldenRoot()
@@ -23,6 +24,16 @@ describe('an app as worker of a network that it opened', () => {
     })
     mkdirSync(join(guest, tsmFolder), { recursive: true })
     expect(noWorkerThere(attesting, detectTee(guest))).toBeNull()
+  })
+
+  it('is told as the contract changes, and not again with each reading of it', () => {
+    const root = new Signal<typeof attesting | null>(null)
+    const told: (string | undefined)[] = []
+    watchNoWorker(root, { canQuote: false }).onChange((now) => told.push(now?.words?.code))
+    root.set(attesting)
+    root.set({ ...attesting })
+    root.set({ ...attesting, params: { ...params, isTest: true } })
+    expect(told).toEqual(['worker-cannot-attest', undefined])
   })
 
   it('may be one where nothing is demanded, and before that is known', () => {

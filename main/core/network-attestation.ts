@@ -1,5 +1,5 @@
 import type { Told } from '../base/failure.ts'
-import type { Watchable } from '../base/signal.ts'
+import { Signal, type Watchable } from '../base/signal.ts'
 import { detectTee } from '../hardware/tee.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
 import type { QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
@@ -42,12 +42,25 @@ export function dialByContract({ powThread, root, quotes, see }: NetworkPeersOpt
  * Why this computer can be no worker of a network; null when it can, or the contract was not read yet. A proxy would refuse it, after a proof of work each time.
  * @param machine what the app runs in
  */
-export function noWorkerThere(root: RootConfig | null, machine: { readonly canQuote: boolean } = detectTee()): Told | null {
-  if (root === null || !demandsAttestation(root) || machine.canQuote) return null
-  return {
-    text: 'This network takes only workers that prove what they run, which this computer cannot.',
-    words: { code: 'worker-cannot-attest' },
-  }
+export function noWorkerThere(root: RootConfig | null, machine: Machine = detectTee()): Told | null {
+  return root === null || !demandsAttestation(root) || machine.canQuote ? null : cannotAttest
+}
+
+/** One and the same as long as it holds: each other value is a change. */
+const cannotAttest: Told = {
+  text: 'This network takes only workers that prove what they run, which this computer cannot.',
+  words: { code: 'worker-cannot-attest' },
+}
+
+/** The same as the contract says it now. @param machine see `noWorkerThere` */
+export function watchNoWorker(root: Watchable<RootConfig | null>, machine?: Machine): Watchable<Told | null> {
+  const told = new Signal(noWorkerThere(root.value, machine))
+  root.onChange((config) => told.set(noWorkerThere(config, machine)))
+  return told
+}
+
+interface Machine {
+  readonly canQuote: boolean
 }
 
 /** Unread, it may demand anything. */

@@ -1,4 +1,4 @@
-import { Failure } from '../base/failure.ts'
+import { Failure, type Told } from '../base/failure.ts'
 import { Feed } from '../base/feed.ts'
 import type { Logger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
@@ -69,7 +69,7 @@ export class ReadOnlyNetwork implements AppNetwork {
   }
 
   /** Nothing at all happens there, which is `trouble`. */
-  readonly noWorker = null
+  readonly noWorker = new Signal<Told | null>(null)
 
   /** Reads the contract through the first endpoint that answers, and goes on with it. */
   async start(): Promise<void> {

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import type { Told } from '../base/failure.ts'
 import { silentLogger as logger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import { noCapabilities } from '../inference/capabilities.ts'
@@ -13,6 +14,7 @@ const modelOf = (id: string): VerifiedModel => ({ id }) as unknown as VerifiedMo
 function scene() {
   const fails = { begin: 0, stop: 0 }
   const told: string[] = []
+  const noWorker = new Signal<Told | null>(null)
   const fail = (what: keyof typeof fails): void => {
     if (fails[what]-- > 0) throw new Error(`${what} fails`)
   }
@@ -20,7 +22,7 @@ function scene() {
     engine: { state: new Signal<EngineState>({ status: 'no-model' }), capabilities: noCapabilities },
     engines: new Engines({ secrets: { get: () => undefined, put: () => undefined }, logger }),
     network: {
-      worker: new Signal(null),
+      ...{ noWorker, worker: new Signal(null) },
       stopServing: async () => {
         told.push('stop')
         fail('stop')
@@ -35,7 +37,7 @@ function scene() {
     onFailure: ({ message }) => told.push(message),
     logger,
   })
-  return { serving, fails, news: () => told.splice(0) }
+  return { serving, fails, noWorker, news: () => told.splice(0) }
 }
 
 it('tries a start again that failed, and tells why nothing serves', async () => {
@@ -62,4 +64,21 @@ it('starts a worker anew after one that did not stop in peace', async () => {
   await serving.ownReady(modelOf('a'))
   expect(news()).toEqual(['begin a'])
   await serving.stop()
+})
+
+it('ends the worker when the network takes none of this computer any more, and begins one when it does again', async () => {
+  const { serving, noWorker, news } = scene()
+  await serving.open()
+  await serving.ownReady(modelOf('a'))
+  news()
+  noWorker.set({ text: 'It takes none.', words: { code: 'worker-cannot-attest' } })
+  await serving.open()
+  // To begin is what tells why there is none.
+  expect(news()).toEqual(['end', 'stop', 'begin a'])
+  noWorker.set(null)
+  await serving.open()
+  expect(news()).toEqual(['end', 'stop', 'begin a'])
+  await serving.stop()
+  noWorker.set({ text: 'It takes none.', words: { code: 'worker-cannot-attest' } })
+  expect(news()).toEqual([])
 })

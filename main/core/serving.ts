@@ -17,7 +17,7 @@ export type Served =
 export interface ServingOptions {
   readonly engine: Pick<CapableEngine, 'state' | 'capabilities'>
   readonly engines: Engines
-  readonly network: Pick<AppNetwork, 'worker' | 'stopServing'>
+  readonly network: Pick<AppNetwork, 'worker' | 'noWorker' | 'stopServing'>
   /** Makes a worker of it. Null where there is no network to serve. */
   readonly begin: (served: Served) => Promise<Worker | null>
   /** Serving ends; told before the worker is stopped. */
@@ -47,16 +47,18 @@ export class Serving {
 
   constructor(options: ServingOptions) {
     this.#options = options
-    const { engine, engines } = options
+    const { engine, engines, network } = options
     this.#state = new Signal(engine.state.value)
     this.#choose()
+    // A failure is told in the log.
+    const follow = (): unknown => this.#follow().catch(() => undefined)
     this.#stops = [
       engine.state.onChange(() => this.#show()),
       engines.changes.onChange(() => {
         this.#choose()
-        // Told in the log.
-        this.#follow().catch(() => undefined)
+        follow()
       }),
+      network.noWorker.onChange(follow),
     ]
   }
 
@@ -134,7 +136,10 @@ export class Serving {
   async #bring(): Promise<void> {
     const { network, begin, onEnd } = this.#options
     const served = this.#wanted()
-    const key = served && (served.kind === 'own' ? `own ${served.model.id}` : `${served.engine.identity} ${served.engine.atOnce}`)
+    const what =
+      served && (served.kind === 'own' ? `own ${served.model.id}` : `${served.engine.identity} ${served.engine.atOnce}`)
+    // A network that takes no worker of this computer any more, or does now, is served anew: the worker ends, or begins.
+    const key = what && `${what} ${network.noWorker.value === null}`
     if (this.#isStopped || key === this.#key) return
     if (this.#key !== undefined) {
       onEnd()

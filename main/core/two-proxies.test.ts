@@ -58,7 +58,7 @@ async function twoProxies(dataDir: string) {
     { kind: 'own', model: { name: 'Scripted', identity } as VerifiedModel },
     {
       engine: { state, capabilities: {} } as unknown as CapableEngine,
-      network: { serve: (offering) => network.serve({ ...offering, backend }), live: network.live },
+      network: { serve: (offering) => network.serve({ ...offering, backend }), live: network.live, noWorker: network.noWorker },
       practice,
       external: () => null,
     },
