@@ -6,11 +6,12 @@ import { maxCoefficient } from './network-answer.ts'
 import type { OpenedModel } from './opened-model.ts'
 
 const askAgainMs = 10_000
-/** A worker may just be on its way. */
+/** A worker may just be on its way: so often it is looked for soon. */
 const lookAgainMs = 1_000
+const soonLooks = 20
 
 /**
- * Tells again and again whom questions to an opened network could be sealed to, while its client is connected: soon where that is nobody. What a check
+ * Tells again and again whom questions to an opened network could be sealed to, while its client is connected: soon where that was nobody until now. What a check
  * found at the start of the app, before any worker had announced a key, would stand for ten minutes otherwise.
  */
 export function watchSealable(
@@ -19,20 +20,26 @@ export function watchSealable(
   onTold: (workers: readonly SealedWorker[]) => void,
   signal: AbortSignal,
 ): void {
-  const look = async (): Promise<number> => {
+  /** How many there are; undefined where nobody could be asked. */
+  const look = async (): Promise<number | undefined> => {
     const client = live.value?.client
-    if (model.value === null || !client?.state.value.connections.some(({ phase }) => phase === 'ready')) return 0
+    if (model.value === null || !client?.state.value.connections.some(({ phase }) => phase === 'ready')) return undefined
     try {
       const workers = await client.sealableWorkers(model.value, maxCoefficient)
       if (!signal.aborted) onTold(workers)
       return workers.length
     } catch {
       // The connection is being made again: a new one is checked anyway.
-      return 0
+      return undefined
     }
   }
   const run = async (): Promise<void> => {
-    while (!signal.aborted) await pause((await look()) === 0 ? lookAgainMs : askAgainMs, signal)
+    let inVain = 0
+    while (!signal.aborted) {
+      const found = await look()
+      inVain = found === 0 ? inVain + 1 : 0
+      await pause(found === undefined || (found === 0 && inVain <= soonLooks) ? lookAgainMs : askAgainMs, signal)
+    }
   }
   void run()
 }
