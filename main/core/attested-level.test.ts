@@ -43,6 +43,7 @@ describe('the level Attested network', () => {
   const withTwo = begin({ otherProxy: true, root: { proxyHashes: new Set([image]) } })
   const toFall = begin()
   const ofNobody = begin({ workers: 0 })
+  const tooDear = begin({ coefficient: 1_001 })
 
   it('is earned by quotes of proxy and worker that the network contract lists, answers, and is verified again from its file', async () => {
     const scene = await unflawed()
@@ -309,6 +310,13 @@ describe('the level Attested network', () => {
     expect(scene.keeper.state.value).toEqual({ phase: 'idle' })
     await scene.addWorker()
     await expect.poll(() => scene.keeper.state.value.phase, { timeout: 20_000 }).toBe('earned')
+  })
+
+  it('is not earned by a worker that asks more than a question may cost: it would answer none', async () => {
+    const scene = await tooDear()
+    expect((await scene.seal()).phase).toBe('failed')
+    await expect(scene.ask()).rejects.toMatchObject({ code: 'not-verified' })
+    expect(scene.backend.requests).toEqual([])
   })
 
   it('does not exist in a network that demands no attestation', async () => {

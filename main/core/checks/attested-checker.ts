@@ -9,6 +9,7 @@ import type { VerifiedQuote } from '../../protocol/attestation/verify-quote.ts'
 import { readKeyHex } from '../../protocol/sealed/direct/worker-key.ts'
 import { sentenceOf, unattested, workerObjections } from '../../roles/attested-peers.ts'
 import type { RootConfig } from '../../ton/root-config.ts'
+import { maxCoefficient } from '../network-answer.ts'
 import type { OpenedModel } from '../opened-model.ts'
 import { attestedFindings, type Candidate, type Found, isGood, type Judged, quoteOf, shown } from './attested-findings.ts'
 import { type CheckedNetwork, connectionName, connectionOf } from './used-connection.ts'
@@ -59,10 +60,11 @@ const keyWaitMs = 1_100
 
 /** A worker offers its model a moment before its key, which its machine has to attest first: an empty list is asked for once more. */
 async function toldWorkers(client: CheckedNetwork['client'], model: string, signal: AbortSignal): Promise<ToldWorkers> {
-  const told = await client.toldWorkers(model)
+  // One whose price is above the limit of each question would answer none.
+  const told = await client.toldWorkers(model, maxCoefficient)
   if (told.workers.length > 0 || told.refused.length > 0) return told
   await pause(keyWaitMs, signal)
-  return client.toldWorkers(model)
+  return client.toldWorkers(model, maxCoefficient)
 }
 
 async function verified(quotes: QuoteJudge, quote: Uint8Array | undefined): Promise<Judged | undefined> {

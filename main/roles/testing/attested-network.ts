@@ -65,6 +65,8 @@ export interface Flaws {
   /** Machine of the worker, as its kernel attests it; null for none. */
   readonly machine?: ((reportData: Uint8Array) => Uint8Array) | null
   readonly gpu?: GpuClaim
+  /** What the workers ask, in thousandths of the usual price; 1000. */
+  readonly coefficient?: number | undefined
   /** How many workers come to the proxy; one. */
   readonly workers?: number
   /** Another proxy, of another image, and a worker of its own. */
@@ -90,6 +92,7 @@ async function ready({ state }: Worker): Promise<void> {
 export class AttestedNetwork {
   protected readonly closers: (() => Promise<unknown> | unknown)[] = []
   protected workers = 1
+  #coefficient = 1000
   #startAnother: () => Promise<void> = () => Promise.reject(new Error('The network was not started.'))
   readonly folder = mkdtempSync(join(tmpdir(), 'cocoon-attested-'))
   readonly entries = entries
@@ -114,6 +117,7 @@ export class AttestedNetwork {
       ...sealing,
     }
     this.workers = flaws.workers ?? 1
+    this.#coefficient = flaws.coefficient ?? 1000
     const first = await this.#startProxy('proxy', flaws, 'proxyQuote' in flaws ? flaws.proxyQuote : syntheticQuote)
     for (let count = 0; count < this.workers; count += 1) await this.#startWorker(`worker-${count}`, first, served)
     this.#startAnother = () => this.#startWorker(`worker-${this.workers++}`, first, served)
@@ -182,6 +186,7 @@ export class AttestedNetwork {
       dial: openDialer(entries.powThread, { quote: syntheticQuote }),
       dialChecksImageHashes: true,
       sealing,
+      coefficient: this.#coefficient,
       logger: silentLogger,
       reconnectMs: 50,
     })
