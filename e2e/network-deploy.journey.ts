@@ -162,7 +162,7 @@ async function consentToOpen(): Promise<void> {
     .check()
   await use.click()
   await expect(consent()).toBeHidden()
-  await expect(seal()).toHaveAccessibleName(/^Privacy: Open network\. The worker’s owner could read this/)
+  await expect(seal()).toHaveAccessibleName(/^Privacy: Open network\. The worker’s owner could read your next question/)
 }
 
 test('the Open network answers after consent, for money, and says who can read', async () => {
@@ -190,7 +190,7 @@ test('the Open network answers after consent, for money, and says who can read',
 
   await seal().click()
   const sheet = page.getByRole('dialog', { name: 'Open network' })
-  await expect(sheet.getByText(/^The worker’s owner could read this conversation\./)).toBeVisible()
+  await expect(sheet.getByText(/^The worker’s owner could read your next question\./)).toBeVisible()
   await expect(sheet.getByText(/^Checked (just now|\d)/)).toBeVisible()
   const row = (statement: string): Locator => sheet.getByRole('listitem').filter({ hasText: statement })
   for (const statement of ['The way to the proxy is encrypted', 'The proxy is listed in the registry', 'Sealed past the proxy'])

@@ -4,7 +4,7 @@ import type { LevelView } from '../../../preload/api/chat.ts'
 import type { CheckRow, SealState } from '../../../preload/api/privacy.ts'
 import { ApiProvider } from '../api/api-context.tsx'
 import type { ApiClient } from '../api/client.ts'
-import { TextsProvider } from '../messages/texts.tsx'
+import { TextsProvider, useTexts } from '../messages/texts.tsx'
 import { FailedNote } from './failed-note.tsx'
 import { readingAt } from './level.ts'
 import { Path } from './path.tsx'
@@ -36,6 +36,26 @@ describe('who could read at the Open network', () => {
     )
     expect(html).toMatch(words)
   })
+})
+
+describe.each(['en', 'ru'] as const)('what row and sheet say of the Open network in %s', (language) => {
+  function Words({ seal }: { seal: SealState }) {
+    const { t } = useTexts()
+    const reading = readingAt('open', { seal }) === 'openReadable' ? 'openReadable' : 'open'
+    return `${t(`seal.${reading}`, { ago: '', device: '', name: '', host: '' })} ${t(`sheet.${reading}.summary`)}`
+  }
+  it.each(['passed', 'not-checked'] as const)(
+    'is said of the next question alone: earlier ones may have left otherwise (%s)',
+    (result) => {
+      const html = renderToStaticMarkup(
+        <TextsProvider language={language}>
+          <Words seal={sealed(result)} />
+        </TextsProvider>,
+      )
+      expect(html.match(/your next question|ваш следующий вопрос/g)).toHaveLength(2)
+      expect(html).not.toMatch(/conversation|этот чат/)
+    },
+  )
 })
 
 describe('the note of a check that failed', () => {
