@@ -278,7 +278,7 @@ test('net profit is told by the prices of the owner, and what is not measured is
   await expect(card.getByText('Choose the currency of this price.')).toBeHidden()
   // Test coins are worth nothing: both numbers are known.
   await expect(card.getByRole('switch', { name: 'Pause when it does not pay' })).toBeEnabled()
-  await card.getByRole('textbox', { name: 'What 1 TON is worth to you' }).fill('1,58')
+  await card.getByRole('textbox', { name: 'What 1 TON is worth to you' }).fill('1.58')
   await card.getByRole('textbox', { name: 'What 1 TON is worth to you' }).press('Tab')
   await expect(card.getByText(/^As you said on /)).toBeVisible()
   await clearToAll(page, pictures, 'prices')

@@ -1,5 +1,6 @@
 import { useId, useState } from 'react'
-import { type Currency, currencies, noPrices, type Prices } from '../../../../preload/api/electricity.ts'
+import { type Currency, currencies, hasTestCoins, noPrices, type Prices } from '../../../../preload/api/electricity.ts'
+import type { NetworkState } from '../../../../preload/api/system.ts'
 import { useCall } from '../../api/use-call.ts'
 import { parsePrice, typedPrice } from '../../format/fiat.ts'
 import { useFormat } from '../../format/use-format.ts'
@@ -10,8 +11,8 @@ import { ArrivalTitle } from './arrival-title.tsx'
 
 interface ElectricityCardProps {
   prices: Prices | undefined
-  /** Coins here are worth nothing, whatever the owner says of a TON. */
-  testCoins: boolean
+  /** Undefined until it is known. */
+  network: Pick<NetworkState, 'chain' | 'readOnly'> | undefined
   held: boolean
   passedOver: boolean
   /** Another screen led here. */
@@ -19,7 +20,7 @@ interface ElectricityCardProps {
 }
 
 /** What the owner pays for power and what a TON is worth to them: nobody else is asked, and nothing is assumed. */
-export function ElectricityCard({ prices = noPrices, testCoins, held, passedOver, arrived }: ElectricityCardProps) {
+export function ElectricityCard({ prices = noPrices, network, held, passedOver, arrived }: ElectricityCardProps) {
   const { t } = useTexts()
   const format = useFormat()
   const set = useCall('electricity.set')
@@ -29,6 +30,7 @@ export function ElectricityCard({ prices = noPrices, testCoins, held, passedOver
   const [typed, setTyped] = useState<number>()
   const currency = power?.currency ?? chosen
   const about = useId()
+  const testCoins = network !== undefined && hasTestCoins(network.chain)
   const canJudge = power !== null && (ton !== null || testCoins)
 
   const choose = (next: Currency): void => {
@@ -54,6 +56,7 @@ export function ElectricityCard({ prices = noPrices, testCoins, held, passedOver
           <Refusal error={set.error} />
         </div>
       ) : null}
+      {network?.readOnly ? <p className="px-[1.125rem] pb-2 text-sm text-ink-2">{t('electricity.readOnly')}</p> : null}
       <div className="setting-row">
         <Words name={t('electricity.price')} text={t('electricity.price.text')} />
         <PriceField label={t('electricity.price')} micros={power?.perKwhMicros ?? typed ?? null} onTell={tell} />

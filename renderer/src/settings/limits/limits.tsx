@@ -1,6 +1,6 @@
 import { useId } from 'react'
 import type { Limits as LimitValues, PauseReason } from '../../../../preload/api/limits.ts'
-import { useCall } from '../../api/use-call.ts'
+import { useAnswer, useCall } from '../../api/use-call.ts'
 import { useStream } from '../../api/use-stream.ts'
 import { useFormat } from '../../format/use-format.ts'
 import { useTexts } from '../../messages/texts.tsx'
@@ -36,7 +36,8 @@ export function Limits({ at }: { at?: LimitPlace | undefined }) {
   const format = useFormat()
   const { value: settings, error } = useStream('settings', {})
   const state = useStream('limits.state', {}).value
-  const now = useNow(state)
+  const network = useStream('network.state', {}).value
+  const now = useNow(state, useAnswer('hardware.facts', {}))
   const set = useCall('limits.set')
   if (!settings) return error ? <Refusal error={error} /> : <Skeleton awaited={t('settings.loading')} lines={6} />
   const { limits } = settings
@@ -103,7 +104,7 @@ export function Limits({ at }: { at?: LimitPlace | undefined }) {
       <section className="card" aria-label={t('electricity.title')}>
         <ElectricityCard
           prices={settings.prices}
-          testCoins={state?.practice ?? false}
+          network={network}
           held={isHeld('not-paying')}
           passedOver={isPassedOver('not-paying')}
           arrived={at === 'electricity'}

@@ -1,4 +1,5 @@
 import type { LimitsState, PauseReason } from '../../../../preload/api/limits.ts'
+import type { HardwareFacts } from '../../../../preload/api/system.ts'
 import { isolated } from '../../format/plain-label.ts'
 import { type Formats, useFormat } from '../../format/use-format.ts'
 import { type Say, useTexts } from '../../messages/texts.tsx'
@@ -11,23 +12,24 @@ interface NowWords {
   readonly served: string | undefined
 }
 
-export function useNow(state: LimitsState | undefined): NowWords {
+/** @param facts undefined until they are known */
+export function useNow(state: LimitsState | undefined, facts: Pick<HardwareFacts, 'gpus'> | undefined): NowWords {
   const { t } = useTexts()
   const format = useFormat()
   return {
-    of: (reason) => state && nowOf(state, reason, t, format),
+    of: (reason) => state && nowOf(state, facts?.gpus.length === 0, reason, t, format),
     served: state?.servedBy ? t('limits.servedBy', { name: isolated(state.servedBy) }) : undefined,
     engine: state && t(`limits.engine.${state.engine === 'ready' && state.offered ? 'offered' : state.engine}`),
   }
 }
 
 /** What is not known is said, never passed over. */
-export function nowOf(state: LimitsState, reason: PauseReason, t: Say, format: Formats): string | undefined {
+export function nowOf(state: LimitsState, hasNoCard: boolean, reason: PauseReason, t: Say, format: Formats): string | undefined {
   const { gpu, idleMs, locked, onBattery, metered, gpuTemperatureC: heat } = state
   switch (reason) {
     case 'game':
     case 'other-app':
-      if (!gpu.known) return t('limits.unknownPrograms')
+      if (!gpu.known) return t(hasNoCard ? 'limits.noCard' : 'limits.unknownPrograms')
       if (gpu.program === null) return t('limits.gpu.none')
       return gpu.percent === null
         ? t('limits.gpu.program', { program: isolated(gpu.program) })
@@ -40,7 +42,9 @@ export function nowOf(state: LimitsState, reason: PauseReason, t: Say, format: F
     case 'metered':
       return metered === null ? t('limits.unknown') : t(metered ? 'limits.metered.yes' : 'limits.metered.no')
     case 'thermal':
-      return heat === null ? t('limits.unknown') : t('limits.temperature.now', { n: Math.round(heat) })
+      return heat === null
+        ? t(hasNoCard ? 'limits.noCard' : 'limits.unknown')
+        : t('limits.temperature.now', { n: Math.round(heat) })
     default:
       return undefined
   }
