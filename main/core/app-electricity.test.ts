@@ -49,13 +49,15 @@ function scene(chainKind: EarnState['network'] = 'local') {
   let programs: GpuProcess[] = []
   let readings = [reading({}), reading({ name: 'Intel UHD Graphics', vendor: 'intel', pciId: '00:02.0', powerW: null })]
   const settings = openSettings(join(folder, 'settings.json'), { logger })
-  const electricity = openAppElectricity({
-    ...{ database, ledger, external, settings, logger },
-    engine: { state },
-    network: { worker: new Signal<Pick<Worker, 'state'> | null>({ state: workerState }), workerEvents, chainKind },
-    gpus: () => ({ read: () => readings, processes: () => programs, close: () => undefined }),
-    clock: () => Date.now(),
-  })
+  const open = () =>
+    openAppElectricity({
+      ...{ database, ledger, external, settings, logger },
+      engine: { state },
+      network: { worker: new Signal<Pick<Worker, 'state'> | null>({ state: workerState }), workerEvents, chainKind },
+      gpus: () => ({ read: () => readings, processes: () => programs, close: () => undefined }),
+      clock: () => Date.now(),
+    })
+  const electricity = open()
   onTestFinished(() => {
     database.close()
     rmSync(folder, { recursive: true })
@@ -89,7 +91,7 @@ function scene(chainKind: EarnState['network'] = 'local') {
     }
   }
   return {
-    ...{ electricity, state, external, settings },
+    ...{ electricity, open, state, external, settings },
     programs: (next: GpuProcess[]) => {
       programs = next
     },
@@ -154,6 +156,24 @@ describe('what answering takes', () => {
     electricity.close()
   })
 
+  it('is measured after a restart too on a card that is never quiet any more', async () => {
+    const { electricity, open, readings, begin } = scene()
+    await quiet()
+    electricity.close()
+    readings([reading({ powerW: 70, utilisationPercent: 30 })])
+    const again = open()
+    expect(again.source).toBe('cards')
+    const request = begin(220)
+    await vi.advanceTimersByTimeAsync(10_000)
+    request.end(0n)
+    expect(again.since(0)).toMatchObject({ measuredMs: 10_000, restJ: expect.closeTo(200) })
+    // Another card in its place is another one.
+    readings([reading({ name: 'NVIDIA GeForce RTX 5090', utilisationPercent: 30 })])
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(again.source).toBe('rest')
+    again.close()
+  })
+
   it('is not known of the processor, of another computer, and of cards that do not tell', async () => {
     const { electricity, answer, state, external, readings } = scene()
     await quiet()
@@ -216,7 +236,7 @@ describe('the last 3 hours', () => {
     electricity.close()
   })
 
-  it('are not known while some of their answers were not measured', async () => {
+  it('are judged by what was measured of them', async () => {
     const { electricity, answer, state } = scene()
     electricity.set({ power: usd, pauseWhenNotPaying: true })
     await quiet()
@@ -224,7 +244,7 @@ describe('the last 3 hours', () => {
     expect(electricity.lastHours().balance?.netMicros).toBeLessThan(0)
     state.set({ ...onCard, backend: 'cpu' })
     await answer(1_500, 20)
-    expect(electricity.lastHours().balance).toBeNull()
+    expect(electricity.lastHours().balance).toMatchObject({ measuredMs: 60_000, netMicros: expect.toSatisfy((net) => net < 0) })
     electricity.close()
   })
 

@@ -3,6 +3,7 @@ import { noPrices, type PowerSource, type Prices } from '../../preload/api/elect
 import type { Feed } from '../base/feed.ts'
 import type { Logger } from '../base/logger.ts'
 import { follow, type Watchable } from '../base/signal.ts'
+import { openCardRests } from '../earnings/card-rests.ts'
 import { programKind } from '../earnings/desktop-programs.ts'
 import { addEnergy } from '../earnings/energy.ts'
 import { type EnergyBook, openEnergyBook } from '../earnings/energy-book.ts'
@@ -65,7 +66,7 @@ const lastHoursMs = 3 * 3_600_000
 export function openAppElectricity(parts: AppElectricityParts): AppElectricity {
   const { database, ledger, engine, external, network, settings, logger, now = Date.now, clock = () => performance.now() } = parts
   const gpus = parts.gpus()
-  const meter = new PowerMeter()
+  const meter = new PowerMeter(openCardRests(database, logger))
   const book = openEnergyBook(database, logger)
   const requests = new RequestEnergy(book)
   const prices = (): Prices => settings.value.prices ?? noPrices
@@ -137,7 +138,7 @@ function changed(prices: Prices, { power, tonMicros, pauseWhenNotPaying }: Price
   }
 }
 
-const idOf = ({ pciId, name }: GpuReading, index: number): string => pciId ?? `${index} ${name}`
+const idOf = ({ pciId, name }: GpuReading, index: number): string => `${pciId ?? index} ${name}`
 const powerOf =
   (programs: readonly GpuProcess[], isLoading: boolean) =>
   (reading: GpuReading, index: number): CardPower => ({

@@ -73,4 +73,7 @@ export const earningsMigrations: readonly string[] = [
     drawn_j REAL NOT NULL,
     rest_j REAL NOT NULL
   ) STRICT;`,
+
+  `-- The least that a card was seen to draw at rest, W.
+  CREATE TABLE card_rest (card TEXT PRIMARY KEY, watt REAL NOT NULL) STRICT;`,
 ]

@@ -21,9 +21,15 @@ describe('netOf', () => {
     expect(use).toMatchObject({ costMicros: 36_456, worthMicros: 650_960, netMicros: 614_504 })
   })
 
-  it('knows no cost without a price, or while a moment was not measured, and then no net', () => {
+  it('knows no cost without a price, or while nothing was measured, and then no net', () => {
     expect(netOf(anHour, 1n, { ...dollars, power: null }, 'mainnet')).toMatchObject({ costMicros: null, netMicros: null })
-    expect(netOf({ ...anHour, servingMs: hour + 1 }, 1n, dollars, 'mainnet')).toMatchObject({ costMicros: null, netMicros: null })
+    const unmeasured = { ...nothing, servingMs: hour }
+    expect(netOf(unmeasured, 1n, dollars, 'mainnet')).toMatchObject({ costMicros: null, netMicros: null })
+    // An unmeasured moment leaves what was measured: it cost that at least.
+    expect(netOf({ ...anHour, servingMs: hour + 1 }, 0n, dollars, 'mainnet')).toMatchObject({
+      costMicros: 36_456,
+      netMicros: -36_456,
+    })
     expect(netOf(anHour, 1n, { ...dollars, ton: null }, 'mainnet')).toMatchObject({
       ...{ costMicros: 36_456, worthMicros: null, netMicros: null },
     })

@@ -1,5 +1,5 @@
 import type { EarnState } from '../../preload/api/earn.ts'
-import type { Currency, ElectricityUse, Prices } from '../../preload/api/electricity.ts'
+import { type Currency, type ElectricityUse, hasTestCoins, type Prices } from '../../preload/api/electricity.ts'
 import type { Energy } from './energy.ts'
 
 /** What the requests of a time cost and left once they had ended, in millionths of the currency. */
@@ -24,15 +24,15 @@ const joulesPerKwh = 3_600_000
 const nanoPerTon = 1_000_000_000n
 
 /**
- * What answering took from the socket and cost, what the coins are worth, and what is left. Only what is known: without a power price, and while some of the
- * time was not measured, the cost is null; without the owner's word what a TON is worth, so is the worth of coins of the main network.
+ * What answering took from the socket and cost, what the coins are worth, and what is left. Only what is known: without a power price, and while none of the
+ * time was measured, the cost is null, and it is the least where some was not; without the owner's word what a TON is worth, so is the worth of coins of the main network.
  * @param nano earned in the same time, nanoton
  */
 export function netOf(energy: Energy, nano: bigint, prices: Prices, network: EarnState['network']): ElectricityUse {
   const { servingMs, measuredMs, drawnJ, restJ } = energy
   const socketJ = Math.max(0, drawnJ - restJ) / supplyShare
   // Up for what is paid, down for what is had (ui.md §9).
-  const known = prices.power !== null && measuredMs >= servingMs
+  const known = prices.power !== null && (measuredMs > 0 || servingMs === 0)
   const costMicros = known && prices.power ? Math.ceil((socketJ / joulesPerKwh) * prices.power.perKwhMicros) : null
   const worthMicros = worthOf(nano, prices, network)
   const netMicros = costMicros === null || worthMicros === null ? null : worthMicros - costMicros
@@ -40,6 +40,6 @@ export function netOf(energy: Energy, nano: bigint, prices: Prices, network: Ear
 }
 
 function worthOf(nano: bigint, { ton }: Prices, network: EarnState['network']): number | null {
-  if (network !== 'mainnet') return 0
+  if (hasTestCoins(network)) return 0
   return ton === null ? null : Number((nano * BigInt(ton.micros)) / nanoPerTon)
 }

@@ -1,4 +1,5 @@
 import type { PowerSource } from '../../preload/api/electricity.ts'
+import type { CardRests } from './card-rests.ts'
 import type { Energy } from './energy.ts'
 
 /** What a card tells at one look. Null is what it does not tell. */
@@ -46,7 +47,11 @@ export class PowerMeter {
   #before: PowerLook | undefined
   readonly #resting = new Map<string, Rest>()
   /** Least mean seen so far, W. */
-  readonly #restW = new Map<string, number>()
+  readonly #restW: CardRests
+
+  constructor(restW: CardRests = new Map<string, number>()) {
+    this.#restW = restW
+  }
 
   /** @returns what was taken since the look before; null when nothing was answered meanwhile */
   look(look: PowerLook): Energy | null {
@@ -73,8 +78,8 @@ export class PowerMeter {
     if (drawsOf(cards, server) === null) return 'silent'
     const ids = [...server.ids]
     const neverSeen = (id: string): boolean => cards.some((card) => card.id === id && card.utilisationPercent === null)
-    if (ids.some((id) => neverSeen(id) && !this.#restW.has(id))) return 'silent'
-    return ids.every((id) => this.#restW.has(id)) ? 'cards' : 'rest'
+    if (ids.some((id) => neverSeen(id) && this.#restW.get(id) === undefined)) return 'silent'
+    return ids.every((id) => this.#restW.get(id) !== undefined) ? 'cards' : 'rest'
   }
 
   #rest({ id, powerW, utilisationPercent, inUse }: CardPower, ms: number): void {
@@ -90,7 +95,8 @@ export class PowerMeter {
       return
     }
     this.#resting.delete(id)
-    this.#restW.set(id, Math.min(this.#restW.get(id) ?? Number.POSITIVE_INFINITY, (1_000 * stretch.joules) / stretch.ms))
+    const meanW = (1_000 * stretch.joules) / stretch.ms
+    if (meanW < (this.#restW.get(id) ?? Number.POSITIVE_INFINITY)) this.#restW.set(id, meanW)
   }
 }
 

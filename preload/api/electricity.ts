@@ -66,6 +66,9 @@ export const prices = z.object({
 })
 export type Prices = z.infer<typeof prices>
 
+/** Whether coins of a chain are worth nothing, whatever the owner says of a TON. */
+export const hasTestCoins = (chain: 'local' | 'testnet' | 'mainnet'): boolean => chain !== 'mainnet'
+
 export const noPrices: Prices = { power: null, ton: null, pauseWhenNotPaying: false }
 
 /**
@@ -85,11 +88,11 @@ export const electricityUse = z.object({
   restJ: z.number().nonnegative(),
   /** Joules from the socket, of the measured time. */
   socketJ: z.number().nonnegative(),
-  /** Null without a power price, and while some of the time was not measured. */
+  /** Null without a power price, and while none of the time was measured; at least so much where `measuredMs` is less than `servingMs`. */
   costMicros: micros.nullable(),
   /** Of what was earned, pending and settled. Test coins are worth nothing; of others null until the owner says what a TON is worth. */
   worthMicros: micros.nullable(),
-  /** `worthMicros - costMicros`; null while either is not known. */
+  /** `worthMicros - costMicros`; null while either is not known, at most so much where the cost is at least so much. */
   netMicros: z.number().int().nullable(),
 })
 export type ElectricityUse = z.infer<typeof electricityUse>

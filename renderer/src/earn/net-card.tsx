@@ -1,13 +1,13 @@
 import { Info } from 'lucide-react'
 import { Popover } from 'radix-ui'
 import type { EarnState } from '../../../preload/api/earn.ts'
-import type { Electricity } from '../../../preload/api/electricity.ts'
+import { type Electricity, hasTestCoins } from '../../../preload/api/electricity.ts'
 import { pathTo } from '../app/route.ts'
 import { useFormat } from '../format/use-format.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { IconButton } from '../ui/button.tsx'
 import { Icon } from '../ui/icon.tsx'
-import { energyWords, unmeasuredReason } from './net-words.ts'
+import { energyWords, moneyWords, unmeasuredReason } from './net-words.ts'
 
 /** What today earned, what answering cost, and what is left: only what is known, each in the money that it is known in. */
 export function NetCard({ earn }: { earn: EarnState }) {
@@ -15,10 +15,11 @@ export function NetCard({ earn }: { earn: EarnState }) {
   const format = useFormat()
   const { prices, today, source } = earn.electricity
   const { power, ton } = prices
-  const isTest = earn.network !== 'mainnet'
+  const isTest = hasTestCoins(earn.network)
   const fiat = (micros: number): string => (power ? format.fiat(micros, power.currency) : '')
   const unknown = unmeasuredReason(today, source)
   const energy = format.energy(today.socketJ)
+  const money = moneyWords(today, fiat, t)
   return (
     <section className="card" aria-label={t('net.title')}>
       <div className="card-head">
@@ -41,15 +42,15 @@ export function NetCard({ earn }: { earn: EarnState }) {
             ? t('net.electricityAt', { energy, price: format.price(power.perKwhMicros, power.currency) })
             : t('net.electricity', { energy })}
         </dt>
-        <dd>{today.costMicros === null ? (unknown ? t('net.unknown') : '—') : fiat(-today.costMicros)}</dd>
+        <dd>{today.costMicros === null ? (unknown ? t('net.unknown') : '—') : money.cost(-today.costMicros)}</dd>
         {power ? (
           <>
             <dt className="font-semibold text-ink!">{t('net.net')}</dt>
             <dd className="font-semibold" data-testid="net">
               {today.netMicros !== null
-                ? fiat(today.netMicros)
+                ? money.net(today.netMicros)
                 : today.costMicros !== null
-                  ? t('net.apart', { amount: format.figure(earn.today), cost: fiat(-today.costMicros) })
+                  ? t('net.apart', { amount: format.figure(earn.today), cost: money.cost(-today.costMicros) })
                   : t('net.unknown')}
             </dd>
           </>

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { makeFormats } from '../format/use-format.ts'
 import { makeIntl, type Say } from '../messages/texts.tsx'
-import { energyWords, unmeasuredReason } from './net-words.ts'
+import { energyWords, moneyWords, unmeasuredReason } from './net-words.ts'
 
 const use = { servingMs: 0, measuredMs: 0, drawnJ: 0, restJ: 0, socketJ: 0, costMicros: null, worthMicros: null, netMicros: null }
 const intl = makeIntl('en')
@@ -26,4 +26,12 @@ it('what was not measured has a reason, and what was has none', () => {
   expect(unmeasuredReason({ ...use, servingMs: 9, measuredMs: 9 }, 'silent')).toBeUndefined()
   expect(unmeasuredReason({ ...use, servingMs: 9, measuredMs: 8 }, 'silent')).toBe('silent')
   expect(unmeasuredReason({ ...use, servingMs: 9 }, 'cards')).toBe('before')
+})
+
+it('what was measured in part is a bound', () => {
+  const fiat = (micros: number): string => `${micros} m`
+  const whole = moneyWords({ ...use, servingMs: 9, measuredMs: 9 }, fiat, t)
+  const part = moneyWords({ ...use, servingMs: 9, measuredMs: 8 }, fiat, t)
+  expect([whole.cost(5), whole.net(4)]).toEqual(['5 m', '4 m'])
+  expect([part.cost(5), part.net(4)]).toEqual(['at least 5 m', 'at most 4 m'])
 })

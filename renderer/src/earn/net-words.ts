@@ -22,3 +22,12 @@ export function energyWords({ measuredMs, drawnJ, restJ, socketJ }: ElectricityU
     energy: format.energy(socketJ),
   })
 }
+
+/** What a time cost and left, in words: bounds where some of it was not measured. */
+export function moneyWords({ servingMs, measuredMs }: ElectricityUse, fiat: (micros: number) => string, t: Say) {
+  const isPart = measuredMs < servingMs
+  return {
+    cost: (micros: number): string => (isPart ? t('net.atLeast', { amount: fiat(micros) }) : fiat(micros)),
+    net: (micros: number): string => (isPart ? t('net.atMost', { amount: fiat(micros) }) : fiat(micros)),
+  }
+}
