@@ -322,6 +322,20 @@ describe('watchSysfs', () => {
     nowMs = 2000
     writeFileSync(join(root, device, 'hwmon/hwmon0/energy1_input'), '301000000\n')
     expect(watch.read()[0]).toMatchObject({ powerW: 150, utilisationPercent: null, memoryUsedBytes: null, temperatureC: null })
+    // Another look right after it: the last power holds, and the next one is of the whole time since.
+    const at = (ms: number, joule: number): number | null | undefined => {
+      nowMs = ms
+      writeFileSync(join(root, device, 'hwmon/hwmon0/energy1_input'), `${joule * 1e6}\n`)
+      return watch.read()[0]?.powerW
+    }
+    expect([at(2_010, 304), at(2_499, 310), at(3_000, 401), at(3_000, 401), at(4_000, 1), at(5_000, 61)]).toEqual([
+      150,
+      150,
+      100,
+      100,
+      null,
+      60,
+    ])
   })
 
   it('sees several cards in their order and ignores drivers without anything to compute', () => {

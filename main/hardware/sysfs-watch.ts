@@ -18,7 +18,7 @@ export interface SysfsWatchOptions {
 export function watchSysfs({ root = '/', ourPids, now = () => performance.now() }: SysfsWatchOptions): GpuWatch {
   const cards = drmCards(root).filter(({ driver }) => driver === 'amdgpu' || driver === 'i915' || driver === 'xe')
   const names = new Map(cards.map((card) => [card.card, nameOf(card)]))
-  const energy = new Map<string, { atMs: number; joule: number }>()
+  const energy = new Map<string, EnergyCount>()
   const pciIds = new Set(cards.flatMap(({ pciId }) => (pciId === null ? [] : [pciId])))
   const table = new DrmTable({ root, pciIds, ourPids, now })
   return {
@@ -58,17 +58,34 @@ function amdReading({ device, hwmon, pciId }: DrmCard, name: string): GpuReading
   }
 }
 
+/** Several look at one card, and one may come right after another: a shorter time says little of what it draws. */
+const leastSpanMs = 500
+
+/** What a card counted at a moment, and the power that follows from the count before. */
+interface EnergyCount {
+  readonly atMs: number
+  readonly joule: number
+  readonly powerW: number | null
+}
+
+/** The card counts energy: power is what it took between two moments. A count that fell began anew. */
+function countedOn(before: EnergyCount | undefined, atMs: number, joule: number): EnergyCount {
+  if (before === undefined || joule < before.joule) return { atMs, joule, powerW: null }
+  const spanMs = atMs - before.atMs
+  return spanMs < leastSpanMs ? before : { atMs, joule, powerW: (1_000 * (joule - before.joule)) / spanMs }
+}
+
 function intelReading(
   { card, device, hwmon, pciId }: DrmCard,
   name: string,
-  energy: Map<string, { atMs: number; joule: number }>,
+  energy: Map<string, EnergyCount>,
   atMs: number,
 ): GpuReading {
   const sensor = (file: string, unit: number): number | null => (hwmon === null ? null : readNumber(join(hwmon, file), unit))
   const joule = sensor('energy1_input', 1e6)
   const before = energy.get(card)
-  if (joule !== null) energy.set(card, { atMs, joule })
-  const span = before === undefined ? 0 : (atMs - before.atMs) / 1000
+  const count = joule === null ? undefined : countedOn(before, atMs, joule)
+  if (count !== undefined) energy.set(card, count)
   const throttled =
     readNumber(join(card, 'gt/gt0/throttle_reason_status')) ?? readNumber(join(device, 'tile0/gt0/freq0/throttle/status'))
   const heat =
@@ -78,8 +95,7 @@ function intelReading(
     ...unknownReading,
     ...{ name, vendor: 'intel', pciId },
     temperatureC: sensor('temp1_input', 1000) ?? sensor('temp2_input', 1000),
-    // The card counts energy: power is what it took between two looks.
-    powerW: joule === null || before === undefined || span <= 0 || joule < before.joule ? null : (joule - before.joule) / span,
+    powerW: count?.powerW ?? null,
     powerLimitW: sensor('power1_max', 1e6),
     clockMHz: readNumber(join(card, 'gt_act_freq_mhz')) ?? readNumber(join(device, 'tile0/gt0/freq0/act_freq')),
     throttling: throttled === null ? null : throttled === 0 ? 'none' : heat === 1 ? 'thermal' : 'other',
