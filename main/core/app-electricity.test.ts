@@ -175,7 +175,7 @@ describe('what answering takes', () => {
   })
 
   it('is not known of the processor, of another computer, and of cards that do not tell', async () => {
-    const { electricity, answer, state, external, readings } = scene()
+    const { electricity, answer, begin, state, external, readings } = scene()
     await quiet()
     expect(electricity.source).toBe('cards')
     state.set({ ...onCard, backend: 'cpu' })
@@ -183,9 +183,17 @@ describe('what answering takes', () => {
     external.set({ isLoopback: false })
     await vi.advanceTimersByTimeAsync(1_000)
     expect(electricity.source).toBe('elsewhere')
-    // Another program on this computer may use each card, and one of them does not tell.
+    // Another program on this computer may use each card: one of them does not tell, and the other rests.
     external.set({ isLoopback: true })
-    await answer(1_000, 200)
+    state.set(onCard)
+    await vi.advanceTimersByTimeAsync(1_000)
+    const unseen = begin(200)
+    readings([
+      reading({ powerW: null, utilisationPercent: null }),
+      reading({ name: 'Intel UHD Graphics', vendor: 'intel', powerW: null }),
+    ])
+    await vi.advanceTimersByTimeAsync(1_000)
+    unseen.end(0n)
     expect([electricity.source, electricity.since(0)]).toEqual([
       'silent',
       { servingMs: 3_000, measuredMs: 0, drawnJ: 0, restJ: 0 },

@@ -4,21 +4,20 @@ import type { Feed } from '../base/feed.ts'
 import type { Logger } from '../base/logger.ts'
 import { follow, type Watchable } from '../base/signal.ts'
 import { openCardRests } from '../earnings/card-rests.ts'
-import { programKind } from '../earnings/desktop-programs.ts'
 import { addEnergy } from '../earnings/energy.ts'
 import { type EnergyBook, openEnergyBook } from '../earnings/energy-book.ts'
 import { startOfLocalDay } from '../earnings/half-hours.ts'
 import type { Ledger } from '../earnings/ledger.ts'
 import { type LastHours, netOf } from '../earnings/net.ts'
-import { type CardPower, PowerMeter, type Server } from '../earnings/power-meter.ts'
+import { PowerMeter } from '../earnings/power-meter.ts'
 import { RequestEnergy } from '../earnings/request-energy.ts'
-import type { GpuProcess, GpuReading, GpuWatch } from '../hardware/gpu-reading.ts'
+import type { GpuWatch } from '../hardware/gpu-reading.ts'
 import type { EngineState } from '../inference/engine.ts'
 import type { Database } from '../storage/database.ts'
 import type { SettingsStore } from '../storage/settings.ts'
 import type { Worker } from '../worker/worker.ts'
 import type { WorkerEvent } from '../worker/worker-event.ts'
-import { isNamed } from './card-backends.ts'
+import { cardPowers, serverOf } from './serving-cards.ts'
 
 export interface AppElectricityParts {
   /** Opened with `earningsMigrations`. */
@@ -74,8 +73,8 @@ export function openAppElectricity(parts: AppElectricityParts): AppElectricity {
   const running = (): number => network.worker.value?.state.value.running ?? 0
   const look = (): void => {
     const readings = gpus.read()
-    const cards = readings.map(powerOf(gpus.processes() ?? [], engine.state.value.status === 'loading'))
-    const server = serverOf(external.value, engine.state.value, readings, cards)
+    const cards = cardPowers(readings, gpus.processes() ?? [], engine.state.value.status === 'loading')
+    const server = serverOf(external.value, engine.state.value, readings)
     const isRunning = running() > 0
     const energy = meter.look({ atMs: clock(), running: isRunning, server, cards })
     if (energy) requests.add(energy, now())
@@ -136,34 +135,4 @@ function changed(prices: Prices, { power, tonMicros, pauseWhenNotPaying }: Price
     ton: nextPower === null ? null : ton,
     pauseWhenNotPaying: pauseWhenNotPaying ?? prices.pauseWhenNotPaying,
   }
-}
-
-const idOf = ({ pciId, name }: GpuReading, index: number): string => `${pciId ?? index} ${name}`
-const powerOf =
-  (programs: readonly GpuProcess[], isLoading: boolean) =>
-  (reading: GpuReading, index: number): CardPower => ({
-    id: idOf(reading, index),
-    powerW: reading.powerW,
-    utilisationPercent: reading.utilisationPercent,
-    inUse: isLoading || programs.some((program) => computesOn(program, reading)),
-  })
-
-/** What draws the desktop is there at rest too, and so is a page that stands still. */
-const computesOn = ({ name, pciId, utilisationPercent }: GpuProcess, card: GpuReading): boolean =>
-  (pciId === null || pciId === card.pciId) && programKind(name) === 'other' && (utilisationPercent ?? 0) > 0
-
-/** Which cards answer: those that the engine's library names; all, where their names do not tell or another program computes. */
-function serverOf(
-  external: { readonly isLoopback: boolean } | null,
-  state: EngineState,
-  readings: readonly GpuReading[],
-  cards: readonly CardPower[],
-): Server {
-  const all = { by: 'cards', ids: new Set(cards.map(({ id }) => id)) } as const
-  if (external) return external.isLoopback ? all : { by: 'elsewhere' }
-  if (state.status !== 'ready') return { by: 'nothing' }
-  if (state.backend.toLowerCase() === 'cpu') return { by: 'processor' }
-  const devices = state.devices ?? []
-  const used = cards.filter((_, index) => devices.some((device) => isNamed(device, readings[index]?.name ?? '')))
-  return used.length === 0 ? all : { by: 'cards', ids: new Set(used.map(({ id }) => id)) }
 }

@@ -5,6 +5,7 @@ import { type BackendSystem, backendSystem, backendsOf } from './backends.ts'
 import { type GpuConfidential, queryGpuConfidential } from './gpu-confidential.ts'
 import { type NvidiaGpu, queryNvidia } from './nvidia-smi.ts'
 import { detectTee } from './tee.ts'
+import { vendorOf } from './vendor.ts'
 
 /** Where the facts come from; tests give others. */
 export interface FactSources {
@@ -31,14 +32,6 @@ export const systemSources: FactSources = {
 
 /** Display adapters of virtual machines and remote screens: nothing that could compute. */
 const notAGpu = /virtual|vmware|vbox|qxl|cirrus|bochs|basic display|remote|parsec|citrix|aspeed|matrox/i
-
-const vendorOf = (text: string): Gpu['vendor'] => {
-  if (/nvidia/i.test(text)) return 'nvidia'
-  if (/\bamd\b|advanced micro|radeon|\bati\b/i.test(text)) return 'amd'
-  if (/intel/i.test(text)) return 'intel'
-  if (/apple/i.test(text)) return 'apple'
-  return 'other'
-}
 
 function otherGpus({ controllers }: si.Systeminformation.GraphicsData): Gpu[] {
   return controllers
