@@ -148,7 +148,8 @@ describe('the app serving with an engine of another program', () => {
         event({ choices: [{ index: 0, delta: { content: 'One' }, finish_reason: null }] })
         const end = (): void => {
           event({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })
-          event({ choices: [], usage: { prompt_tokens: 9, completion_tokens: 1, total_tokens: 10 } })
+          const usage = { prompt_tokens: 9, completion_tokens: 1, total_tokens: 10 }
+          event({ choices: [], usage: { ...usage, prompt_tokens_details: { cached_tokens: 8 } }, timings: { cache_n: 8 } })
           response.end('data: [DONE]\n\n')
         }
         waiting.push(end)
@@ -163,7 +164,9 @@ describe('the app serving with an engine of another program', () => {
       expect(waiting).toHaveLength(2)
       server.misbehave = undefined
       for (const end of waiting) end()
-      for (const turn of await Promise.all(running)) expect(turn).toMatchObject({ status: 'done', answer: 'One' })
+      // What it knew of a prompt already, from others who asked it, is not told.
+      for (const turn of await Promise.all(running))
+        expect(turn).toMatchObject({ status: 'done', answer: 'One', usage: { promptTokens: 9, cachedTokens: 0 } })
     },
     testMs,
   )

@@ -23,6 +23,11 @@ export interface BackendResponse {
 export interface OpenAiBackend {
   /** Base name of the served model, as proxies index it (protocol 40 §4). */
   readonly model: string
+  /**
+   * Who asks it shares its prompt cache with everybody else who does, so that the number of cached tokens tells what others asked. A worker then says 0 to
+   * the network, and bills so.
+   */
+  readonly sharesCache?: boolean
   healthy(): boolean
   handle(request: BackendRequest, signal: AbortSignal): Promise<BackendResponse>
 }

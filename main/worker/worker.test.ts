@@ -118,6 +118,25 @@ describe('a streamed answer', () => {
     expect(events[4]).toMatchObject({ requestTokens: 21n, maxTokens: 21n, workerFeePerToken: 1n, requestId: '01'.repeat(32) })
   })
 
+  it('of an engine that shares its prompt cache says nothing of what was in it, and is billed so', async () => {
+    const { connection, events, backend } = await ready()
+    backend.sharesCache = true
+    for (const [id, stream] of [true, false].entries()) {
+      await ask(connection, 'hi', { id: id + 1, stream })
+      const { last, text } = await finalAnswer(connection)
+      expect(last.final_info?.tokens_used).toMatchObject({
+        prompt_tokens_used: 16n,
+        cached_tokens_used: 0n,
+        total_tokens_used: 21n,
+      })
+      const said = text + JSON.stringify(last, (_, value) => (typeof value === 'bigint' ? String(value) : value))
+      expect(said).not.toMatch(/cache_n|"cached_tokens":4/)
+      if (stream) expect(text).toContain('"cached_tokens":0')
+    }
+    const finished = events.filter(({ type }) => type === 'finished')
+    expect(finished).toMatchObject([{ cachedTokens: 0 }, { cachedTokens: 0 }])
+  })
+
   it('that the proxy cancels ends within milliseconds as a success, counted by the worker', async () => {
     const { connection, events, backend } = await ready()
     await ask(connection, 'ENDLESS')

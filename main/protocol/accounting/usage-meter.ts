@@ -12,14 +12,33 @@ export interface Tariff {
 const fieldOf = (value: JsonValue | undefined, name: string): JsonValue | undefined =>
   value instanceof Map ? value.get(name) : undefined
 
+/**
+ * Takes out what tells how much of the prompt an engine knew already: OpenAI's count becomes 0, those of DeepSeek and the times of llama.cpp go. Returns
+ * whether there was any.
+ */
+function hideCached(value: JsonValue, usage: JsonObject): boolean {
+  const details = usage.get('prompt_tokens_details')
+  const isTold = details instanceof Map && details.has('cached_tokens')
+  if (isTold) details.set('cached_tokens', new JsonNumber('0'))
+  const gone = [
+    usage.delete('prompt_cache_hit_tokens'),
+    usage.delete('prompt_cache_miss_tokens'),
+    value instanceof Map && value.delete('timings'),
+  ]
+  return isTold || gone.includes(true)
+}
+
 /** The largest usage seen in the values of one answer, and its cost (protocol 40 §6). */
 export class UsageMeter {
   readonly #tariff: Tariff
   #counts: TokenCounts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
   #reported = false
+  readonly #hidesCached: boolean
 
-  constructor(tariff: Tariff) {
+  /** With `hidesCached` what the engine knew of the prompt already is told to nobody, and billed as new. */
+  constructor(tariff: Tariff, { hidesCached = false }: { readonly hidesCached?: boolean } = {}) {
     this.#tariff = tariff
+    this.#hidesCached = hidesCached
   }
 
   get counts(): TokenCounts {
@@ -53,10 +72,11 @@ export class UsageMeter {
     )
   }
 
-  /** Reads the `usage` of one value of the answer and, where any count grew, writes the costs so far into it. Returns whether it did. */
+  /** Reads the `usage` of one value of the answer and, where any count grew, writes the costs so far into it. Returns whether it changed the value. */
   read(value: JsonValue): boolean {
     const usage = fieldOf(value, 'usage')
     if (!(usage instanceof Map)) return false
+    const isChanged = this.#hidesCached && hideCached(value, usage)
     const seen: { -readonly [Key in keyof TokenCounts]?: number } = {}
     const prompt = countOf(usage.get('prompt_tokens'))
     if (prompt !== undefined) seen.promptTokens = prompt
@@ -70,7 +90,7 @@ export class UsageMeter {
     const reasoning =
       countOf(fieldOf(usage.get('completion_tokens_details'), 'reasoning_tokens')) ?? countOf(usage.get('reasoning_tokens'))
     if (reasoning !== undefined) seen.reasoningTokens = reasoning
-    if (!this.raise(seen)) return false
+    if (!this.raise(seen)) return isChanged
     this.#writeCosts(usage)
     return true
   }

@@ -21,6 +21,7 @@ export class ScriptedBackend implements OpenAiBackend {
   /** When each running request was aborted. */
   readonly abortedAt: number[] = []
   isHealthy = true
+  sharesCache = false
 
   healthy(): boolean {
     return this.isHealthy
@@ -78,7 +79,7 @@ async function* bodyOf(parts: readonly string[]): AsyncGenerator<Uint8Array> {
 
 async function* events(): AsyncGenerator<Uint8Array> {
   for (const text of ['Hello', ' from', ' fake', ' AI']) yield encoder.encode(`data: ${JSON.stringify(chunk(text))}\n\n`)
-  yield encoder.encode(`data: ${JSON.stringify({ choices: [], usage })}\n\ndata: [DONE]\n\n`)
+  yield encoder.encode(`data: ${JSON.stringify({ choices: [], usage, timings: { cache_n: 4 } })}\n\ndata: [DONE]\n\n`)
 }
 
 async function* breaking(): AsyncGenerator<Uint8Array> {
