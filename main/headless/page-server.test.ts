@@ -103,6 +103,17 @@ function uncaughtErrors(): unknown[] {
 }
 
 describe('page server', () => {
+  it('takes away the cookies of runs long ago, which the browser would send along for ever, and leaves those of the newest', async () => {
+    await start()
+    const { pathname, search } = new URL(server.newLink())
+    const others = Array.from({ length: 11 }, (_, at) => `cocoon_session_${50_000 + at}`)
+    const cookie = ['theme=dark', ...others.map((name) => `${name}=x`)].join('; ')
+    const cookies = (await request(pathname + search, { cookie })).headers['set-cookie'] ?? []
+    expect(cookies[0]).toMatch(new RegExp(`^cocoon_session_${server.port}=[^;]{20,}; HttpOnly; SameSite=Strict; Path=/$`))
+    const gone = others.slice(0, 3).map((name) => `${name}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0`)
+    expect(cookies.slice(1)).toEqual(gone)
+  })
+
   it('gives nothing without the one-time link, and the link works once', async () => {
     await start()
     expect((await request('/')).statusCode).toBe(401)

@@ -50,7 +50,17 @@ export interface PageServer {
 const firstDynamicPort = 49_152
 const portTries = 100
 
+/** Other installs may run beside this one. */
+const mostOtherCookies = 8
 const cookieName = (port: number): string => `cocoon_session_${port}`
+
+const setCookie = (name: string, value: string, more = ''): string => `${name}=${value}; HttpOnly; SameSite=Strict; Path=/${more}`
+
+/** Of runs at other ports, but for the newest: each start leaves one in a browser that stays open, and all are sent with each request. */
+function formerCookies(request: IncomingMessage, port: number): string[] {
+  const names = (request.headers.cookie ?? '').split(';').map((part) => part.trim().split('=', 1)[0] ?? '')
+  return names.filter((name) => /^cocoon_session_\d+$/.test(name) && name !== cookieName(port)).slice(0, -mostOtherCookies)
+}
 
 function cookieOf(request: IncomingMessage, port: number): string {
   for (const part of (request.headers.cookie ?? '').split(';')) {
@@ -147,9 +157,14 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
       refuse(response, 401, 'This link was used up. Copy a new one from the terminal where Cocoon runs (press Enter there).')
       return
     }
-    const cookie = session ? { 'set-cookie': `${cookieName(port)}=${session.cookie}; HttpOnly; SameSite=Strict; Path=/` } : {}
+    const cookies = session
+      ? [
+          setCookie(cookieName(port), session.cookie),
+          ...formerCookies(request, port).map((name) => setCookie(name, '', '; Max-Age=0')),
+        ]
+      : []
     const location = session ? pageWithKey(session.pageKey) : '/'
-    response.writeHead(303, { ...securityHeaders(port), ...cookie, location, 'cache-control': 'no-store' })
+    response.writeHead(303, { ...securityHeaders(port), 'set-cookie': cookies, location, 'cache-control': 'no-store' })
     response.end()
   }
 
