@@ -31,9 +31,8 @@ export function WidenDialog({ widening, readers, onStay, onMove }: WidenDialogPr
       <AlertDialog.Portal>
         {/* Below the dialog whichever of both comes into the page first: the question is made when it is asked. */}
         <AlertDialog.Overlay className="scrim z-40" />
-        {/* What was ticked of fewer readers is not ticked of more. */}
         {widening === null ? null : (
-          <Question key={`${widening.to} ${readers}`} {...widening} readers={readers} onStay={onStay} onMove={onMove} />
+          <Question key={widening.to} {...widening} readers={readers} onStay={onStay} onMove={onMove} />
         )}
       </AlertDialog.Portal>
     </AlertDialog.Root>
@@ -42,12 +41,14 @@ export function WidenDialog({ widening, readers, onStay, onMove }: WidenDialogPr
 
 type QuestionProps = Widening & Pick<WidenDialogProps, 'readers' | 'onStay' | 'onMove'>
 
-function Question({ from, to, messages, readers, onStay, onMove }: QuestionProps) {
+function Question({ from, to, messages, readers: readersNow, onStay, onMove }: QuestionProps) {
   const { t } = useTexts()
   const stay = useRef<HTMLButtonElement>(null)
   const box = useId()
   const [along, setAlong] = useState<Along>('new-chat')
   const [understood, setUnderstood] = useState(false)
+  // As it was asked: a check that runs meanwhile changes nothing under the reader's hands. What was ticked of fewer readers is not taken for more.
+  const [readers] = useState(readersNow)
   const isOpen = to === 'open'
   const isReadable = readers === 'proxy-too'
   /** At the same level another engine was chosen. */
