@@ -62,7 +62,8 @@ function Question({ from, to, messages, readers: readersNow, onStay, onMove }: Q
       className="dialog dialog-wide"
       onOpenAutoFocus={(event) => {
         event.preventDefault()
-        stay.current?.focus()
+        // What the dialog says is read first, also where it is higher than the window.
+        stay.current?.focus({ preventScroll: true })
       }}
     >
       <div className={`mb-4 flex items-center gap-4 tone-${isOpen ? 'open' : 'neutral'}`}>
@@ -96,19 +97,21 @@ function Question({ from, to, messages, readers: readersNow, onStay, onMove }: Q
             {(['new-chat', 'send-along'] as const).map((one) => (
               <RadioGroup.Item key={one} value={one} className="along-option">
                 <span className="along-dot" aria-hidden="true" />
-                <b className="flex-1">{t(`widen.${one}`)}</b>
-                <span className="text-sm text-ink-2">
-                  {one === 'new-chat'
-                    ? t('widen.stayHere', { n: messages })
-                    : t(
-                        isOpen
-                          ? isReadable
-                            ? 'widen.readableToo'
-                            : 'widen.readToo'
-                          : isProgram
-                            ? 'widen.externalToo'
-                            : 'widen.goToo',
-                      )}
+                <span className="flex min-w-0 flex-1 flex-wrap items-baseline justify-between gap-x-3">
+                  <b>{t(`widen.${one}`)}</b>
+                  <span className="text-sm text-ink-2">
+                    {one === 'new-chat'
+                      ? t('widen.stayHere', { n: messages })
+                      : t(
+                          isOpen
+                            ? isReadable
+                              ? 'widen.readableToo'
+                              : 'widen.readToo'
+                            : isProgram
+                              ? 'widen.externalToo'
+                              : 'widen.goToo',
+                        )}
+                  </span>
                 </span>
               </RadioGroup.Item>
             ))}
