@@ -20,6 +20,9 @@ function shortcutOf(event: KeyboardEvent): Shortcut {
   return [mod && 'Mod', event.altKey && 'Alt', event.shiftKey && 'Shift', keyOf(event)].filter(Boolean).join('+')
 }
 
+/** Whether a dialog or menu is open, which takes Esc before what lies below it. */
+export const isLayerOpen = (): boolean => document.querySelector('[role="dialog"], [role="alertdialog"], [role="menu"]') !== null
+
 /** Runs the action of a pressed shortcut. An action that returns false leaves the key to the page. */
 export function useKeys(actions: Readonly<Record<Shortcut, () => boolean | undefined>>): void {
   const newest = useRef(actions)

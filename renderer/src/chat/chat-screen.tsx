@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react'
 import { useApi } from '../api/api-context.tsx'
 import { useStream } from '../api/use-stream.ts'
-import { useKeys } from '../app/keys.ts'
+import { isLayerOpen, useKeys } from '../app/keys.ts'
 import { go } from '../app/route.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { ChatList } from './chat-list.tsx'
@@ -31,7 +31,7 @@ export function ChatScreen({ id }: { id: string | undefined }) {
   }, [])
   useKeys({
     Escape: () => {
-      if (!isNarrow() || !listOpen || document.querySelector('[role="dialog"], [role="alertdialog"], [role="menu"]')) return false
+      if (!isNarrow() || !listOpen || isLayerOpen()) return false
       setListOpen(false)
       return undefined
     },

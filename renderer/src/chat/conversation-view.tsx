@@ -6,7 +6,7 @@ import { type OpenReaders, openReadersOf } from '../../../preload/api/privacy.ts
 import { useApi } from '../api/api-context.tsx'
 import { useCall } from '../api/use-call.ts'
 import { useStream } from '../api/use-stream.ts'
-import { useKeys } from '../app/keys.ts'
+import { isLayerOpen, useKeys } from '../app/keys.ts'
 import { go } from '../app/route.ts'
 import { useTexts } from '../messages/texts.tsx'
 import { SecretDialog } from '../seal/secret-dialog.tsx'
@@ -120,9 +120,7 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
 
   useKeys({
     Escape: () => {
-      // An open dialog or menu takes the key first.
-      if (!running || document.querySelector('[role="dialog"], [role="alertdialog"], [role="menu"]')) return false
-      if (list.open && isNarrow()) return false
+      if (!running || isLayerOpen() || (list.open && isNarrow())) return false
       stopNow()
       return undefined
     },
