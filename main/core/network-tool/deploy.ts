@@ -9,7 +9,7 @@ import type { NetworkTerms } from '../../network/terms.ts'
 import { publicEndpoints } from '../../ton/api-key.ts'
 import { beforeSending, readingFacts } from './agreed.ts'
 import { afterMoney, afterTransactions, awaitSent, carryOutStages, prepare, requirePossible } from './carry-out-plan.ts'
-import { type Operator, printAll } from './operator.ts'
+import { isToBeSent, type Operator, printAll } from './operator.ts'
 import { differenceLines, factLines } from './plan-text.ts'
 import type { Signer } from './signer.ts'
 import type { ToolChain } from './tool-chain.ts'
@@ -83,14 +83,7 @@ async function sendAgreed(
   if (planned === null || !planned.equals(plan.data))
     throw new Failure('not-as-planned', 'The rehearsal made another contract than the plan.', { money: 'Nothing was sent.' })
   operator.print('')
-  if (dryRun) {
-    operator.print('This was a dry run: nothing was sent.')
-    return null
-  }
-  if (!(await operator.confirm('Type yes to send: '))) {
-    operator.print('Nothing was sent.')
-    return null
-  }
+  if (!(await isToBeSent(operator, dryRun))) return null
   return carryOutStages(tool, signer, prepared.stages, operator)
 }
 

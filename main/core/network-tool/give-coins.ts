@@ -3,7 +3,7 @@ import { Failure } from '../../base/failure.ts'
 import { addressText } from '../../network/root-report.ts'
 import type { Order } from '../../wallet/orders.ts'
 import { carryOutStages, prepare, requirePossible } from './carry-out-plan.ts'
-import { type Operator, printAll } from './operator.ts'
+import { isToBeSent, type Operator, printAll } from './operator.ts'
 import { w5Signer } from './signer.ts'
 import type { ToolChain } from './tool-chain.ts'
 
@@ -32,14 +32,7 @@ export async function giveCoins(tool: ToolChain, { to, amount, dryRun }: Gift, o
     const gift: Order = { title, message: { to, value: amount, body, mode: 1, bounce: false } }
     const prepared = await prepare(tool, signer, [{ payer: signer.payer, orders: [gift] }], operator)
     requirePossible(prepared, signer.payer)
-    if (dryRun) {
-      operator.print('This was a dry run: nothing was sent.')
-      return false
-    }
-    if (!(await operator.confirm('Type yes to send: '))) {
-      operator.print('Nothing was sent.')
-      return false
-    }
+    if (!(await isToBeSent(operator, dryRun))) return false
     await carryOutStages(tool, signer, prepared.stages, operator)
     return true
   } finally {

@@ -12,3 +12,14 @@ export interface Operator {
 export function printAll(operator: Operator, lines: readonly string[]): void {
   for (const line of lines) operator.print(line)
 }
+
+/** Whether the plan that was shown is to be carried out; says that nothing was sent where it is not. @param agreed asks the person, unless it is a dry run */
+export async function isToBeSent(
+  operator: Operator,
+  dryRun: boolean,
+  agreed: () => Promise<boolean> = () => operator.confirm('Type yes to send: '),
+): Promise<boolean> {
+  if (!dryRun && (await agreed())) return true
+  operator.print(dryRun ? 'This was a dry run: nothing was sent.' : 'Nothing was sent.')
+  return false
+}

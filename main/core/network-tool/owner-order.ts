@@ -8,7 +8,7 @@ import { type RootConfig, readAgreedRoot } from '../../ton/root-config.ts'
 import { orderToRoot } from '../../ton/root-orders.ts'
 import { beforeSending, readingFacts } from './agreed.ts'
 import { afterMoney, afterTransactions, awaitSent, carryOutStages, prepare, requirePossible } from './carry-out-plan.ts'
-import { type Operator, printAll } from './operator.ts'
+import { isToBeSent, type Operator, printAll } from './operator.ts'
 import { differenceLines, factLines } from './plan-text.ts'
 import type { Signer } from './signer.ts'
 import type { ToolChain } from './tool-chain.ts'
@@ -100,14 +100,7 @@ async function sendAgreed(agreement: Agreement): Promise<Transaction[] | null> {
   requirePossible(prepared, signer.payer)
   const after = rootFacts(parseRootState(planned ?? Cell.EMPTY), { testOnly })
   printAll(operator, ['', 'What changes', ...differenceLines(differences(before, after)), ''])
-  if (dryRun) {
-    operator.print('This was a dry run: nothing was sent.')
-    return null
-  }
-  if (!(await agreed(operator, order.irreversible, wish, testOnly))) {
-    operator.print('Nothing was sent.')
-    return null
-  }
+  if (!(await isToBeSent(operator, dryRun, () => agreed(operator, order.irreversible, wish, testOnly)))) return null
   return carryOutStages(tool, signer, prepared.stages, operator, () => requireUnchanged(tool, address, data))
 }
 
