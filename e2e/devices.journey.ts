@@ -147,7 +147,7 @@ test('the laptop is answered by the PC, free, and the sheet says who can read it
   await goTo(page, 'Chat')
   await chooseLevel(page, yours)
   const turn = await ask(page, `Say good morning in one short sentence, ${asked}.`)
-  await someText(turn, 5)
+  await someText(turn)
   await expect(page.getByText('Only you can read this. Runs on Gaming PC.')).toBeVisible()
   await page.screenshot({ path: join(pictures, 'chat-devices.png') })
   const stop = page.getByRole('button', { name: 'Stop' })

@@ -52,6 +52,12 @@ const note = (type: string, description: string): void => {
   console.log(`    ${type}: ${description}`)
 }
 
+/** The page is painted once in a few tokens; an answer that came at once, or in a few pieces whatever its length, has fewer states. */
+const expectWordByWord = (steps: readonly Seen[], tokensOut: number): void => {
+  expect(tokensOut).toBeGreaterThan(3)
+  expect(steps.length).toBeGreaterThan(Math.max(2, tokensOut / 20))
+}
+
 test.afterAll(async () => {
   await window?.close()
   await secondWindow?.close()
@@ -89,12 +95,11 @@ test('an answer of this computer comes word by word and is free', async () => {
   await expect(chat.getByRole('button', { name: /^Privacy: On this computer/ })).toBeVisible()
   const question = 'Tell me about the sea in three sentences.'
   const { turn, steps } = await askAndWatch(chat, question, (one) => answeredInPart(one, 100))
-  expect(steps.length).toBeGreaterThan(4)
   expect(steps.at(-1)?.text.length).toBeGreaterThan(10)
   await expect(turn.getByText('Free', { exact: true })).toBeVisible()
   const { tokensIn, tokensOut, costNano } = await figuresOf(turn)
   expect(tokensIn).toBeGreaterThan(5)
-  expect(tokensOut).toBeGreaterThan(3)
+  expectWordByWord(steps, tokensOut)
   expect(costNano).toBeUndefined()
   note('answer of this computer', `${tokensOut} tokens, seen in ${steps.length} steps`)
 })
@@ -110,11 +115,11 @@ test('the same chat goes on over the practice network and says what it cost', as
 
   const requests = await observe(earn, '[aria-label="Requests"] tbody tr')
   await chat.bringToFront()
-  const question = 'Name two colours and say why people like them.'
+  const question = 'Describe two colours, in a paragraph each, and say why people like them.'
   const { turn, steps } = await askAndWatch(chat, question)
   seen = { request: requests, answeredAtMs: steps.find(({ text }) => !text.endsWith('(busy)'))?.atMs ?? Number.NaN }
-  expect(steps.length).toBeGreaterThan(4)
   const figures = await figuresOf(turn)
+  expectWordByWord(steps, figures.tokensOut)
   const { adjusted, costNano } = figures
   if (adjusted === undefined || costNano === undefined) throw new Error('The answer does not say what it cost.')
   paid = { ...figures, adjusted, costNano }
@@ -146,13 +151,8 @@ test('Earn shows that request at once, then signed by the proxy', async () => {
   expect(countOf(request?.['Tokens in'] ?? '')).toBe(paid.tokensIn)
   expect(countOf(request?.['Tokens out'] ?? '')).toBe(paid.tokensOut)
   expect(nanoOf(request?.['Earned, TON'] ?? '')).toBe(BigInt(paid.adjusted) * workerFee)
-  expect(
-    await earn
-      .getByLabel('Requests', { exact: true })
-      .getByTitle(/adjusted$/)
-      .first()
-      .getAttribute('title'),
-  ).toBe(`${paid.adjusted} adjusted`)
+  const adjusted = earn.getByLabel('Requests', { exact: true }).getByTitle(/adjusted$/)
+  expect(countOf((await adjusted.first().getAttribute('title'))?.replace(' adjusted', '') ?? '')).toBe(paid.adjusted)
 })
 
 test('Settle now pays exactly that amount to the owner', async () => {
@@ -233,7 +233,7 @@ test('the next question after a stop is answered, on either way', async () => {
   await chooseLevel(chat, computer)
   // Here an answer may be as long as the context; how long this one gets is not the question.
   const free = await ask(chat, 'Say goodbye in one short sentence.')
-  await someText(free, 0)
+  await someText(free)
   await chat.keyboard.press('Escape')
   await answered(free)
   await expect(answerOf(free)).not.toBeEmpty()
