@@ -4,7 +4,15 @@ import type { ZodError } from 'zod'
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Embeddings, EngineEvent, GenerationOptions } from './engine.ts'
-import { type FromEngine, fromEngine, type GenerationInput, type LoadOrder, type ToEngine, toEngine } from './engine-messages.ts'
+import {
+  type AnswerEvent,
+  type FromEngine,
+  fromEngine,
+  type GenerationInput,
+  type LoadOrder,
+  type ToEngine,
+  toEngine,
+} from './engine-messages.ts'
 import { Inbox } from './inbox.ts'
 import { lastWords } from './last-words.ts'
 import { SilenceWatch } from './silence-watch.ts'
@@ -31,7 +39,7 @@ export interface Patience {
 const usualPatience: Patience = { loadMs: 180_000, readMs: 30_000 }
 
 export type Loaded = Omit<FromEngine & { t: 'loaded' }, 't'>
-type Answer = FromEngine & { t: 'read' | 'event' | 'embeddings' | 'failed' }
+type Answer = (FromEngine & { t: 'read' | 'embeddings' | 'failed' }) | ({ t: 'event' } & AnswerEvent)
 
 /** Of a process that is no more, whoever ended it. */
 const goneCodes: ReadonlySet<string> = new Set(['engine-crashed', 'engine-not-ready', 'engine-yielded'])
@@ -193,6 +201,9 @@ export class EngineChild {
         return this.#ready.reject(loadFailure(message))
       case 'log':
         return this.#logger[message.level](message.message)
+      case 'events':
+        for (const { id, event } of message.events) this.#open.get(id)?.put({ t: 'event', id, event })
+        return
       default:
         this.#open.get(message.id)?.put(message)
     }
