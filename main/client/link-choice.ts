@@ -1,4 +1,4 @@
-import type { ModelOffer } from './proxy-link.ts'
+import type { ModelOffer } from './model-offer.ts'
 
 /** A ready proxy connection as the choice sees it. */
 export interface LinkView {

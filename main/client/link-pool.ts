@@ -4,9 +4,11 @@ import type { Logger } from '../base/logger.ts'
 import { reservedTokens } from '../protocol/accounting/adjusted-tokens.ts'
 import type { SealedWorker } from '../protocol/sealed/outcome.ts'
 import type { Account } from './account.ts'
+import type { ChatQuery } from './chat-query.ts'
 import { FailoverQuery } from './failover-query.ts'
 import { rankLinks } from './link-choice.ts'
-import type { ChatQuery, ModelOffer, ProxyLink } from './proxy-link.ts'
+import { type ModelOffer, mergeOffers } from './model-offer.ts'
+import type { ProxyLink } from './proxy-link.ts'
 import { localFailure } from './query-failure.ts'
 import type { QueryHandle } from './running-query.ts'
 
@@ -179,13 +181,3 @@ const bodyBytes = ({ body }: ChatQuery): number => (typeof body === 'string' ? B
 const demandsSeal = ({ seal }: Pick<ChatQuery, 'seal'>): boolean => seal === 'required' || seal === 'attested'
 /** It left sealed, or was held back because it could not be. */
 const wasKeptSealed = ({ seal }: QueryHandle): boolean => seal.scheme !== 'none' || seal.reason === 'not-sent'
-
-/** One entry for each model, with the workers of all proxies, cheapest first. */
-function mergeOffers(offers: readonly (readonly ModelOffer[])[]): ModelOffer[] {
-  const workers = new Map<string, ModelOffer['workers'][number][]>()
-  for (const offer of offers.flat()) workers.set(offer.model, [...(workers.get(offer.model) ?? []), ...offer.workers])
-  return [...workers].map(([model, all]) => ({
-    model,
-    workers: all.toSorted((one, other) => one.coefficient - other.coefficient),
-  }))
-}

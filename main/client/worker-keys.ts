@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import type { Address } from '@ton/core'
 import { asError } from '../base/failure.ts'
+import { hexOf } from '../base/hex.ts'
 import type { Logger } from '../base/logger.ts'
 import { AttestationError } from '../protocol/attestation/attestation-error.ts'
 import { checkPolicy, type Policy } from '../protocol/attestation/policy.ts'
@@ -60,8 +61,6 @@ const freshEmptyMs = 1_000
 const mostModels = 50
 /** No honest proxy tells more keys at once. */
 const mostKeys = 256
-
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
 /** The workers' keys that one proxy tells, each verified here: the proxy's word counts for nothing but how busy they are. */
 export class WorkerKeys {
@@ -168,7 +167,7 @@ export class WorkerKeys {
     const policy = this.#context.policy()
     if (policy === undefined || policy.kind === 'any') return { kind: 'not-checked' }
     const { attestation, imageHash } = await checkPolicy(policy, statement, { quote, hasSevSnp: false })
-    return attestation === 'none' ? { kind: 'none' } : { kind: attestation, imageHash: hex(imageHash) }
+    return attestation === 'none' ? { kind: 'none' } : { kind: attestation, imageHash: hexOf(imageHash) }
   }
 }
 

@@ -48,12 +48,12 @@ export const mutations: readonly Mutation[] = [
       'internetSockets += 0',
     ],
   ]),
-  ...of('main/client/proxy-link.ts', 'main/roles/sealed-queries.test.ts', [
+  ...of('main/client/seal-choice.ts', 'main/roles/sealed-queries.test.ts', [
     [
       'what may leave readable past a worker that rests',
       'sealed queries through a whole network a worker that pauses is not asked while another is there, nor named as one that could read; who agreed to that is answered readable',
-      "query.seal === 'agreed'",
-      "query.seal !== 'required'",
+      "seal === 'agreed'",
+      "seal !== 'required'",
     ],
   ]),
   ...of('main/core/opened-levels.ts', 'main/core/hidden-keys.test.ts', [
