@@ -1,3 +1,4 @@
+import { hexOf } from '../base/hex.ts'
 import { deviceFailure } from './device-failure.ts'
 
 /*
@@ -29,8 +30,7 @@ async function opaque() {
 }
 
 function identifiers({ hostKey, guestKey, binding }: Parties): { client: string; server: string } {
-  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
-  return { client: `guest ${hex(guestKey)} ${hex(binding)}`, server: `host ${hex(hostKey)} ${hex(binding)}` }
+  return { client: `guest ${hexOf(guestKey)} ${hexOf(binding)}`, server: `host ${hexOf(hostKey)} ${hexOf(binding)}` }
 }
 
 /** Of the host: answers the first message, and checks the last one. */

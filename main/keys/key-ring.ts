@@ -1,4 +1,5 @@
 import { publicKeyOfSeed } from '../../contracts/signed.ts'
+import { hexOf } from '../base/hex.ts'
 
 /** A private key that opens what was encrypted for its public one (protocol 95 §4). Never logged. */
 export interface PrivateKey {
@@ -12,7 +13,6 @@ interface Held extends PrivateKey {
   readonly publicHex: string
 }
 
-const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 const isSame = (one: Uint8Array, other: Uint8Array): boolean => Buffer.compare(one, other) === 0
 /** Timers count to 2^31 ms. */
 const longestTimerMs = 2 ** 31 - 1

@@ -4,6 +4,7 @@ import { formatEndpoints } from '../../contracts/net-address.ts'
 import type { Multipliers } from '../../contracts/params.ts'
 import { type KeyManager, type RootRequest, upgradedRootData } from '../../contracts/root.ts'
 import { Failure } from '../base/failure.ts'
+import { hexOf } from '../base/hex.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 
 /** What an owner can want of a network contract. Amounts are nanoton, times seconds, hashes 32 bytes. */
@@ -182,10 +183,6 @@ function hashOrder(
 function requireKeyManager(root: RootConfig): KeyManager {
   if (root.keyManager !== null) return root.keyManager
   throw impossible(`Struct version ${root.params.structVersion} of a network contract has no key manager; 4 and 5 have.`)
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
 }
 
 function possible<T>(build: () => T): T {

@@ -1,4 +1,5 @@
 import type { RootState } from '../../contracts/root.ts'
+import { hexOf } from '../base/hex.ts'
 import type { Logger } from '../base/logger.ts'
 import { carriedKey, keysSince } from '../protocol/handshake/versions.ts'
 import { TlError } from '../protocol/tl/tl-error.ts'
@@ -7,7 +8,6 @@ import { mostDataBytes } from '../protocol/wire/tcp-packets.ts'
 import { peerErrorCodes, QueryRefused } from '../protocol/wire/wire-error.ts'
 import { admit, clientFunds, contractOf } from './admission.ts'
 import { type ProxyTimes, proxyErrorMessage } from './client-answer.ts'
-import { hexKey } from './hex-key.ts'
 import { readQueryFacts } from './http-messages.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Rates } from './rates.ts'
@@ -126,14 +126,14 @@ export class Exchange {
 
   /** `client.cancelQuery`: passed on to a worker that knows it; otherwise the query goes on (docs/protocol-extensions.md). */
   cancel(seat: ClientSeat, requestId: Uint8Array): void {
-    const query = seat.running.get(hexKey(requestId))
+    const query = seat.running.get(hexOf(requestId))
     if (query !== undefined) this.#o.relay.cancelWorker(query)
   }
 
   /** Admits a query and forwards it, or answers with an error (50 §3). */
   submit(client: ClientSeat, message: ClientQuery): void {
     const { rates, now } = this.#o
-    const clientKey = hexKey(message.request_id)
+    const clientKey = hexOf(message.request_id)
     // An error under this id would end the query that runs under it.
     if (client.running.has(clientKey)) return this.#o.logger.warn('a client used a request id twice', { id: clientKey })
     const startedMs = now()
@@ -209,7 +209,7 @@ export class Exchange {
   /** What opens requests that were encrypted for that key (95 §4.1). */
   #privateKeyOf(publicKey: Uint8Array): Uint8Array {
     const key = this.#o.privateKeyOf?.(publicKey)
-    if (key === undefined) throw new Refusal(peerErrorCodes.error, `unknown public key ${hexKey(publicKey)}`)
+    if (key === undefined) throw new Refusal(peerErrorCodes.error, `unknown public key ${hexOf(publicKey)}`)
     return key
   }
 

@@ -1,7 +1,7 @@
+import { hexOf } from '../base/hex.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { jsonNumber, rootJson } from '../ton/root-json.ts'
 import type { Exchange } from './exchange.ts'
-import { hexKey } from './hex-key.ts'
 import type { Instance } from './instance.ts'
 import { type RateName, type Rates, rateNames } from './rates.ts'
 import { clientSheets } from './status.ts'
@@ -67,7 +67,7 @@ export function jsonStats(input: JsonStatsInput): Record<string, unknown> {
     worker_connections: [...exchange.workers].map((seat) => ({
       owner_address: address(seat.account.owner),
       model: seat.model,
-      worker_hash: hexKey(seat.imageHash),
+      worker_hash: hexOf(seat.imageHash),
       proto_version: seat.version,
       ...(seat.machine === undefined ? {} : { machine_description_json: seat.machine }),
       coefficient: seat.coefficient,

@@ -1,5 +1,6 @@
 import type { Multipliers } from '../../contracts/params.ts'
 import { asError } from '../base/failure.ts'
+import { hexOf } from '../base/hex.ts'
 import type { Logger } from '../base/logger.ts'
 import { keyField } from '../protocol/handshake/versions.ts'
 import { TlError } from '../protocol/tl/tl-error.ts'
@@ -7,7 +8,6 @@ import type { TlObject } from '../protocol/tl/types.ts'
 import { peerErrorCodes, WireError } from '../protocol/wire/wire-error.ts'
 import { clientFunds, contractOf, coveredTokens } from './admission.ts'
 import { answerMessage, proxyErrorMessage, workerErrorMessage } from './client-answer.ts'
-import { hexKey } from './hex-key.ts'
 import { withTimingHeaders } from './http-messages.ts'
 import type { Ledger } from './ledger.ts'
 import type { PaymentDesk } from './payment-desk.ts'
@@ -118,7 +118,7 @@ export class Relay {
 
   /** A worker's message. Those of unknown, finished or foreign requests are ignored (50 §4). */
   workerAnswer(seat: WorkerSeat, answer: WorkerAnswer): void {
-    const query = seat.running.get(hexKey(answer.id))
+    const query = seat.running.get(hexOf(answer.id))
     if (query === undefined) return
     if (answer.kind === 'error') return this.#workerError(query, answer, answer.final)
     try {

@@ -1,11 +1,11 @@
 import type { Address } from '@ton/core'
+import { hexOf } from '../base/hex.ts'
 import { pinRefusals } from '../protocol/sealed/direct/refusals.ts'
 import { readSealedRequest, type SealedHead } from '../protocol/sealed/direct/request.ts'
 import { KeyRefused, SealRefused } from '../protocol/sealed/direct/seal-errors.ts'
 import { readKey, verifyKey } from '../protocol/sealed/direct/worker-key.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
-import { hexKey } from './hex-key.ts'
 import type { QueryFacts } from './http-messages.ts'
 import { Refusal } from './refusal.ts'
 import type { HeldKey, WorkerSeat } from './seats.ts'
@@ -28,7 +28,7 @@ export function acceptKey(
   if (key.model !== seat.model) throw new KeyRefused('other-model', 'the key is for another model')
   if (!key.owner.equals(seat.account.owner)) throw new KeyRefused('owner-mismatch', 'the key is of another owner')
   verifyKey(key, { root, model: seat.baseModel, nowMs })
-  const isSame = ({ key: { id } }: HeldKey): boolean => hexKey(id) === hexKey(key.id)
+  const isSame = ({ key: { id } }: HeldKey): boolean => hexOf(id) === hexOf(key.id)
   const others = seat.sealingKeys.filter((held) => !isSame(held) && held.key.expiresAtMs > nowMs)
   const announcedAt = seat.sealingKeys.find(isSame)?.announcedAt ?? performance.now()
   seat.sealingKeys = [...others, { key, announcedAt }].slice(-mostKeysKept)
@@ -42,7 +42,7 @@ function holders(seats: Iterable<WorkerSeat>): Map<string, { readonly seat: Work
   const found = new Map<string, { seat: WorkerSeat; announcedAt: number }>()
   for (const seat of seats)
     for (const { key, announcedAt } of seat.sealingKeys) {
-      const id = hexKey(key.id)
+      const id = hexOf(key.id)
       const first = found.get(id)
       if (first === undefined || announcedAt < first.announcedAt) found.set(id, { seat, announcedAt })
     }
@@ -57,7 +57,7 @@ export function workerKeys(seats: Iterable<WorkerSeat>, nowMs: number): TlObject
   const all = [...seats]
   const holderOf = holders(all)
   const offers = all.flatMap((seat) => {
-    const held = seat.sealingKeys.findLast(({ key }) => key.expiresAtMs > nowMs && holderOf.get(hexKey(key.id))?.seat === seat)
+    const held = seat.sealingKeys.findLast(({ key }) => key.expiresAtMs > nowMs && holderOf.get(hexOf(key.id))?.seat === seat)
     return held === undefined ? [] : [{ seat, key: held.key, places: seat.enabled ? seat.limit : 0 }]
   })
   return {
@@ -87,8 +87,8 @@ export function workerKeys(seats: Iterable<WorkerSeat>, nowMs: number): TlObject
 export function sealedFacts(message: TlObject<'client.runSealedQuery'>): QueryFacts {
   const head = headOf(message.query)
   const agrees =
-    hexKey(head.keyId) === hexKey(message.worker_key) &&
-    hexKey(head.requestId) === hexKey(message.request_id) &&
+    hexOf(head.keyId) === hexOf(message.worker_key) &&
+    hexOf(head.requestId) === hexOf(message.request_id) &&
     head.model === message.model_name &&
     head.maxTokens === message.max_tokens &&
     head.maxCoefficient === message.max_coefficient
@@ -107,7 +107,7 @@ function headOf(query: Uint8Array): SealedHead {
 
 /** The worker that a client has named by its key; any other is refused, however free. Throws `Refusal` 651. */
 export function pinnedSeats(seats: readonly WorkerSeat[], keyId: Uint8Array): WorkerSeat[] {
-  const seat = holders(seats).get(hexKey(keyId))?.seat
+  const seat = holders(seats).get(hexOf(keyId))?.seat
   if (seat === undefined) throw new Refusal(peerErrorCodes.notReady, pinRefusals.gone)
   if (seat.running.size >= seat.limit) throw new Refusal(peerErrorCodes.notReady, pinRefusals.full)
   return [seat]

@@ -1,11 +1,11 @@
 import type { Address } from '@ton/core'
+import { hexOf } from '../base/hex.ts'
 import { randomId } from '../base/random-id.ts'
 import type { ReadKey } from '../protocol/sealed/direct/worker-key.ts'
 import type { TlObject } from '../protocol/tl/types.ts'
 import type { Account } from './account.ts'
 import { DecayingWindow } from './average-time.ts'
 import type { AnswerStyle } from './client-answer.ts'
-import { hexKey } from './hex-key.ts'
 import type { QueryFacts } from './http-messages.ts'
 
 /** A sealing key of a worker connection. */
@@ -143,9 +143,9 @@ export class RunningQuery {
     this.client = query.client
     this.worker = query.worker
     this.style = query.style
-    this.clientKey = hexKey(query.style.requestId)
+    this.clientKey = hexOf(query.style.requestId)
     this.workerRequestId = randomId()
-    this.workerKey = hexKey(this.workerRequestId)
+    this.workerKey = hexOf(this.workerRequestId)
     this.reserved = query.reserved
     this.maxTokens = query.maxTokens
     this.maxCoefficient = query.maxCoefficient

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { hexOf } from '../base/hex.ts'
 import { KeyRefused } from '../protocol/sealed/direct/seal-errors.ts'
 import { decode, nameOf, sharingDecoder } from '../protocol/tl/codec.ts'
 import { cancelExtensionFlag } from '../protocol/tl/schema.ts'
@@ -8,7 +9,6 @@ import { mostPayloadBytes } from '../protocol/wire/frames.ts'
 import { encodePacket } from '../protocol/wire/tcp-packets.ts'
 import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
 import { parseOwner } from './addresses.ts'
-import { hexKey } from './hex-key.ts'
 import { answerQuery, lostPromise } from './line.ts'
 import { agreeOnSealing, contractOf, type Office, proxyParams, standing, textOf } from './office.ts'
 import { Refusal } from './refusal.ts'
@@ -132,7 +132,7 @@ export class WorkerLine {
     const root = office.root()
     const profile = acceptWorker(query.params, this.#imageHash, {
       isTest: office.identity.params.isTest,
-      checkImageHash: office.checkHashes ? (hash) => root.workerHashes.has(hexKey(hash)) : null,
+      checkImageHash: office.checkHashes ? (hash) => root.workerHashes.has(hexOf(hash)) : null,
       checkModel:
         office.checkHashes || office.listedModelsOnly
           ? (model) => root.modelHashes.has(createHash('sha256').update(model).digest('hex'))

@@ -1,5 +1,6 @@
 import type { Address } from '@ton/core'
 import { asError, Failure } from '../base/failure.ts'
+import { hexOf } from '../base/hex.ts'
 import type { Logger } from '../base/logger.ts'
 import type { OpenAiBackend } from '../inference/openai-backend.ts'
 import type { Tariff } from '../protocol/accounting/usage-meter.ts'
@@ -60,7 +61,6 @@ const incomingNames = [
 
 const decodeIncoming = decoder(...incomingNames)
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 /** `NAME@COMMIT:HASH` or a part of it: nothing that a program could take for an option, or a shell for more. */
 const modelNames = /^\w[\w./:@+-]{0,511}$/
 /** Requests whose count the proxy has not told yet; older ones are forgotten beyond this number. */
@@ -131,7 +131,7 @@ export class ProxyLink {
         this.#begin(message)
         return
       case 'proxy.cancelQuery':
-        this.#running.get(hex(message.request_id))?.abort()
+        this.#running.get(hexOf(message.request_id))?.abort()
         return
       case 'proxy.workerRequestPayment':
         this.#counted(message)
@@ -210,7 +210,7 @@ export class ProxyLink {
     if (!this.#seals || keyRing === undefined) return
     try {
       const { signedKey, id } = await keyRing.current()
-      const name = hex(id)
+      const name = hexOf(id)
       if (name === this.#announcedKey) return
       this.#announcedKey = name
       this.#context.onKey(name)
@@ -228,7 +228,7 @@ export class ProxyLink {
 
   #counted(message: TlObject<'proxy.workerRequestPayment'>): void {
     const before = this.#balance.told.maxTokens
-    const requestId = hex(message.request_id)
+    const requestId = hexOf(message.request_id)
     try {
       // No honest request earns less than nothing, or more than all of them together.
       if (message.request_tokens < 0n || message.request_tokens > message.max_tokens)
@@ -271,7 +271,7 @@ export class ProxyLink {
 
   async #serve(message: RunMessage): Promise<void> {
     const { logger, now, emit } = this.#context
-    const requestId = hex(message.request_id)
+    const requestId = hexOf(message.request_id)
     if (this.#running.has(requestId) || this.#uncounted.has(requestId)) return logger.warn('a request came twice')
     const startedAtMs = now()
     const isEx = message['@type'] !== 'proxy.runQuery'

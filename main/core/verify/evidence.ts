@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { Failure } from '../../base/failure.ts'
+import { hexOf } from '../../base/hex.ts'
 import { type EvidenceFile, evidenceFile } from '../../chat/privacy/evidence-file.ts'
 import { objection } from '../../chat/privacy/judge.ts'
 import { levelNames } from '../../chat/privacy/levels.ts'
@@ -130,14 +131,13 @@ function quotesIn(inputs: unknown, depth = 0): unknown[] {
 
 function quoteLines(json: unknown, keys: readonly BoundTo[], roots: TrustedRoots): string[] {
   const { body, rootKeyHash, verifiedAtMs } = verifyQuoteEvidence(json, roots)
-  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
   const { reportData } = body.measured
   const key = keys.find((one) => isFor(one, body.measured))
   return [
-    `PROVEN: a TDX quote that was good at ${new Date(verifiedAtMs).toISOString()}, up to the root key ${hex(rootKeyHash)}.`,
-    `  MRTD ${hex(body.measured.mrTd)}`,
-    `  Image hash ${hex(imageHash(body.measured))}`,
-    `  Report data ${hex(reportData)}: SHA-512 of the key that it was made for.`,
+    `PROVEN: a TDX quote that was good at ${new Date(verifiedAtMs).toISOString()}, up to the root key ${hexOf(rootKeyHash)}.`,
+    `  MRTD ${hexOf(body.measured.mrTd)}`,
+    `  Image hash ${hexOf(imageHash(body.measured))}`,
+    `  Report data ${hexOf(reportData)}: SHA-512 of the key that it was made for.`,
     key === undefined
       ? 'NOT PROVEN: that this quote belongs to the connection of the file. It was made for none of the keys that the file names.'
       : `  ${key.line}`,

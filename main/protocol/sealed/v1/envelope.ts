@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { publicKeyOfSeed } from '../../../../contracts/signed.ts'
+import { hexOf } from '../../../base/hex.ts'
 import type { JsonObject, JsonValue } from '../../requests/json-text.ts'
 import { EnvelopeError } from './envelope-error.ts'
 import { type Direction, sharedSecret, valueSecret } from './secret.ts'
@@ -76,8 +77,7 @@ export function sealObject(
     encrypted + Buffer.from(encryptString(secret, Buffer.from(text, 'utf8'), random)).toString('hex')
   const sealed = mapStrings(object, seal)
   if (!(sealed instanceof Map)) throw new TypeError('an object stays an object')
-  const hex = (key: Uint8Array): string => Buffer.from(key).toString('hex')
-  return sealed.set(fields.is, 'v1').set(fields.sender, hex(own)).set(fields.receiver, hex(peer)).set(fields.nonce, nonce)
+  return sealed.set(fields.is, 'v1').set(fields.sender, hexOf(own)).set(fields.receiver, hexOf(peer)).set(fields.nonce, nonce)
 }
 
 /** Who an envelope says that it is from and for. Throws `EnvelopeError` unless all its fields are there and right in form. */
