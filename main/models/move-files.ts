@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { type FileHandle, link, lstat, open, readdir, readlink, rename, rm, rmdir, stat, symlink, utimes } from 'node:fs/promises'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { writeFailure } from '../base/atomic-file.ts'
-import { checkRoom, sha256OfFile } from './download.ts'
+import { checkRoom } from './disk-room.ts'
+import { sha256OfFile } from './file-hash.ts'
 import { makeFolder } from './make-folder.ts'
 import type { LeftFile } from './models-place.ts'
 import { movedPath } from './moved-folder.ts'
@@ -80,7 +81,7 @@ export async function copyFiles(options: CopyOptions): Promise<readonly LeftFile
 export async function checkRoomFor(from: string, to: string, freeBytes: CopyOptions['freeBytes']): Promise<void> {
   if (freeBytes === undefined && (await areOnOneDisk(from, to))) return
   const needed = (await bytesIn(from)) - (await bytesIn(to))
-  await checkRoom({ partPath: join(to, 'x'), ...(freeBytes && { freeBytes }) }, needed)
+  await checkRoom(to, needed, freeBytes)
 }
 
 async function areOnOneDisk(a: string, b: string): Promise<boolean> {

@@ -4,20 +4,16 @@ import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { roughWeights } from './bits-per-weight.ts'
 import { type CatalogEntry, type CatalogSource, sourceName } from './catalog.ts'
-import {
-  type DownloadOptions,
-  type DownloadProgress,
-  defaultPieceBytes,
-  downloadHttp,
-  keptBytes,
-  removePart,
-  takeAsPart,
-} from './download.ts'
+import { downloadHttp } from './download.ts'
+import type { DownloadOptions, DownloadProgress } from './download-options.ts'
 import { cancelled } from './download-problem.ts'
 import { readGgufHeader } from './gguf.ts'
 import { askHub, unknownToHub } from './hub-facts.ts'
 import { PiecesRefused } from './parallel-download.ts'
+import { keptBytes, removePart } from './part.ts'
+import { defaultPieceBytes } from './part-in-pieces.ts'
 import { hashInPieces, keepPieces, keptPieces, type PieceList } from './piece-list.ts'
+import { takeAsPart } from './sound-pieces.ts'
 import { takeFromWheel, type WheelOptions } from './wheel.ts'
 
 /** What was learned at the first download of a source that came without it. */

@@ -3,8 +3,10 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { writeFailure } from '../base/atomic-file.ts'
 import { asError, Failure } from '../base/failure.ts'
 import { pause } from '../base/pause.ts'
+import { strongEtag } from './range-answer.ts'
 import type { RateLimit } from './rate-limit.ts'
 import { askSource } from './source-request.ts'
+import { Watchdog } from './watchdog.ts'
 import { failing, writeWhole } from './whole-writes.ts'
 
 export type DonePieces = ReadonlyMap<number, string | undefined>
@@ -156,13 +158,8 @@ async function* rangeOf(
   to: number,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  const connection = new AbortController()
-  let timer: NodeJS.Timeout | undefined
-  const wind = (ms: number): void => {
-    clearTimeout(timer)
-    timer = setTimeout(() => connection.abort(new Error('no answer in time')), ms)
-  }
-  wind(options.connectTimeoutMs)
+  const watchdog = new Watchdog()
+  watchdog.wind(options.connectTimeoutMs)
   try {
     const response = await askSource(options.url, {
       headers: {
@@ -170,7 +167,7 @@ async function* rangeOf(
         Range: `bytes=${from}-${to}`,
         ...(version.etag !== null && { 'If-Range': version.etag }),
       },
-      signal: AbortSignal.any([signal, connection.signal]),
+      signal: AbortSignal.any([signal, watchdog.signal]),
       source: options.source,
     })
     // A server in trouble says nothing about the pieces that are there.
@@ -192,21 +189,14 @@ async function* rangeOf(
     }
     let left = to - from + 1
     for await (const chunk of response.body ?? []) {
-      wind(options.stallTimeoutMs)
+      watchdog.wind(options.stallTimeoutMs)
       if (chunk.length > left) throw new PiecesRefused('more bytes than asked')
       left -= chunk.length
       yield chunk
     }
   } finally {
-    clearTimeout(timer)
-    connection.abort()
+    watchdog.end()
   }
-}
-
-/** A weak tag does not promise the same bytes. */
-export function strongEtag(response: Response): string | null {
-  const tag = response.headers.get('etag')
-  return tag?.startsWith('"') ? tag : null
 }
 
 /** The server does not give the piece that was asked for: it knows no ranges any more, or has another version of the file. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, readFile, rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { writeFileAtomic } from '../base/atomic-file.ts'
@@ -44,20 +44,6 @@ export async function hashInPieces(
   }
   if (inPiece > 0) sha256.push(piece.digest('hex'))
   return { sha256: whole.digest('hex'), pieces: { bytes: pieceBytes, sha256 } }
-}
-
-/** SHA-256 of a part of an open file, in hex. */
-export async function hashOfRange(file: FileHandle, start: number, length: number, signal: AbortSignal): Promise<string> {
-  const digest = createHash('sha256')
-  const buffer = new Uint8Array(Math.min(length, 1024 * 1024))
-  for (let done = 0; done < length; ) {
-    signal.throwIfAborted()
-    const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, length - done), start + done)
-    if (bytesRead === 0) break
-    digest.update(buffer.subarray(0, bytesRead))
-    done += bytesRead
-  }
-  return digest.digest('hex')
 }
 
 /** The list that was learned of the file with this hash. What is kept decides only what is loaded again: the whole is hashed after that. */

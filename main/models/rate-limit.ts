@@ -22,3 +22,5 @@ export class RateLimit {
     if (start > now) await pause(start - now, signal)
   }
 }
+
+export const unlimited = new RateLimit(() => null)

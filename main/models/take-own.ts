@@ -1,11 +1,12 @@
 import { constants } from 'node:fs'
 import { copyFile, link, rename, rm, stat } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { asError } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import type { CatalogEntry } from './catalog.ts'
-import { checkRoom, sha256OfFile } from './download.ts'
+import { checkRoom } from './disk-room.ts'
 import { cancelled } from './download-problem.ts'
+import { sha256OfFile } from './file-hash.ts'
 import type { FileRecord } from './library-records.ts'
 import type { Obtained } from './obtain.ts'
 
@@ -40,7 +41,7 @@ export async function takeOwn(options: TakeOwnOptions): Promise<Obtained | undef
     await link(same.path, besides)
       .catch(() => copyFile(same.path, besides, constants.COPYFILE_FICLONE_FORCE))
       .catch(async () => {
-        await checkRoom({ partPath: besides, ...(freeBytes && { freeBytes }) }, same.sizeBytes)
+        await checkRoom(dirname(path), same.sizeBytes, freeBytes)
         await copyFile(same.path, besides)
       })
     await rename(besides, path)

