@@ -33,6 +33,7 @@ export interface ChatBackend {
    * the first text makes the chat leave out its oldest turns and ask again.
    * @param gate to be passed right before each sending of the conversation, in the same turn of the event loop; what it names is the connection to
    * send over. A backend that waits, refills or tries again passes it anew.
+   * @param conversation names the chat, so that what was read for its last turn need not be read again
    */
-  answer(messages: readonly ChatMessage[], signal: AbortSignal, gate: Gate): AsyncIterable<BackendEvent>
+  answer(messages: readonly ChatMessage[], signal: AbortSignal, gate: Gate, conversation: string): AsyncIterable<BackendEvent>
 }

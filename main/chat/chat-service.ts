@@ -304,7 +304,8 @@ export class ChatService {
       defect: (error) => this.#logDefect(error),
     })
     const history = earlier.map((placed) => placed.turn)
-    const ended = live.start(backend, history, this.#places.gate(turn, chat.id)).then(({ turn: end, receipt }) => {
+    const way = { backend, gate: this.#places.gate(turn, chat.id), conversation: chat.id }
+    const ended = live.start(way, history).then(({ turn: end, receipt }) => {
       const kept = this.#book.end({ ...place, turn: end })
       receipt
         ?.then((made) => made && this.#book.addReceipt(chat.id, turn, made))

@@ -24,6 +24,14 @@ const stopGraceMs = 3_000
 type Final = Extract<BackendEvent, { type: 'final' }>
 type Outcome = Final | 'left'
 
+/** Where a turn is answered. */
+export interface Way {
+  readonly backend: ChatBackend
+  readonly gate: Gate
+  /** See `ChatBackend.answer`. */
+  readonly conversation: string
+}
+
 export interface EndedTurn {
   readonly turn: Turn
   readonly receipt: Final['receipt']
@@ -52,8 +60,8 @@ export class LiveTurn {
   }
 
   /** Never rejects. Resolves with the ended turn, after the last delta was told. */
-  start(backend: ChatBackend, earlier: readonly Turn[], gate: Gate): Promise<EndedTurn> {
-    return this.#run(backend, earlier, gate)
+  start(way: Way, earlier: readonly Turn[]): Promise<EndedTurn> {
+    return this.#run(way, earlier)
   }
 
   /** Asks the backend to end; the promise of `start` resolves soon after. */
@@ -70,12 +78,12 @@ export class LiveTurn {
     if (text !== '') this.#events.delta(this.#turn.id, text)
   }
 
-  async #run(backend: ChatBackend, earlier: readonly Turn[], gate: Gate): Promise<EndedTurn> {
+  async #run(way: Way, earlier: readonly Turn[]): Promise<EndedTurn> {
     let end: Partial<Turn>
     let receipt: Final['receipt']
     try {
       const told = earlier.filter(isTold)
-      const outcome = await this.#answer({ backend, gate, all: told.length }, told)
+      const outcome = await this.#answer(way, told, told.length)
       if (outcome !== 'left') receipt = outcome.receipt
       end = this.#ending(outcome)
     } catch (thrown) {
@@ -93,15 +101,16 @@ export class LiveTurn {
   }
 
   /** Leaves out the older half of the history as often as the backend says that it is too much; the turn keeps how many were left out. */
-  async #answer(way: { backend: ChatBackend; gate: Gate; all: number }, history: readonly Turn[]): Promise<Outcome> {
-    const { backend, gate, all } = way
+  async #answer(way: Way, history: readonly Turn[], all: number): Promise<Outcome> {
+    const { backend, gate, conversation } = way
     if (history.length < all) this.#turn = { ...this.#turn, leftOut: all - history.length }
     try {
-      return await this.#read(backend.answer(messagesFor(history, this.#turn.question), this.#control.signal, gate))
+      const messages = messagesFor(history, this.#turn.question)
+      return await this.#read(backend.answer(messages, this.#control.signal, gate, conversation))
     } catch (thrown) {
       if (!isTooMuch(thrown) || this.#turn.answer !== '' || history.length === 0 || this.#control.signal.aborted) throw thrown
     }
-    return this.#answer(way, newerHalf(history))
+    return this.#answer(way, newerHalf(history), all)
   }
 
   async #read(events: AsyncIterable<BackendEvent>): Promise<Outcome> {

@@ -79,7 +79,7 @@ describe('computerBackend', () => {
     )
     const events: unknown[] = []
     const gate = async () => ({ level: 'computer' as const, connection: '1' })
-    for await (const event of backend.answer([], new AbortController().signal, gate)) events.push(event)
+    for await (const event of backend.answer([], new AbortController().signal, gate, 'a chat')) events.push(event)
     expect(events).toEqual([
       { type: 'text', text: 'hi' },
       { type: 'final', reason: 'cancelled', stop: 'ended', usage },

@@ -33,6 +33,8 @@ export interface ChatQuery {
   readonly mayGo: MayGo | undefined
   /** See `ChatRequest.objectionTo`. */
   readonly objectionTo: ObjectionTo | undefined
+  /** Which scope of the prompt cache a conversation has at the worker with that key; undefined where nothing may be kept. Told inside a seal alone. */
+  readonly cacheScope: ((keyId: Uint8Array) => string) | undefined
   /** Asks every hop for its times (`debug` of the end). */
   readonly debug: boolean
 }

@@ -6,8 +6,9 @@ import { randomId } from '../base/random-id.ts'
 import { reservedTokens } from '../protocol/accounting/adjusted-tokens.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
 import { keyField, keysSince } from '../protocol/handshake/versions.ts'
-import { encodeHttpRequest } from '../protocol/http/http-message.ts'
+import { encodeHttpRequest, type HeaderList } from '../protocol/http/http-message.ts'
 import type { FormBytes } from '../protocol/requests/form.ts'
+import { cacheScopeHeader } from '../protocol/sealed/direct/cache-scope.ts'
 import { type SealedHead, sealedRequestBytes, sealRequest } from '../protocol/sealed/direct/request.ts'
 import type { SealedWorker, UsageEvidence } from '../protocol/sealed/outcome.ts'
 import type { Asked } from '../protocol/sealed/recount.ts'
@@ -63,7 +64,10 @@ const jsonBody = (text: string): FormBytes => ({ contentType: 'application/json'
 interface SealedSending {
   readonly query: ChatQuery
   readonly id: Uint8Array
+  /** As it leaves readable. */
   readonly request: Uint8Array
+  /** As it is sealed to the worker with that key; of the same length for each. */
+  readonly insideSeal: (keyId: Uint8Array) => Uint8Array
   readonly running: RunningQuery
   readonly asked: Asked
   readonly signal: AbortSignal
@@ -158,20 +162,20 @@ export class ProxyLink {
     const id = randomId()
     const requestId = hexOf(id)
     const { contentType, bytes } = typeof query.body === 'string' ? jsonBody(query.body) : query.body
-    const request = encodeHttpRequest({
-      method: 'POST',
-      path: query.path,
-      headers: [
-        ['Content-Type', contentType],
-        ['Accept', typeof query.body === 'string' ? 'text/event-stream, application/json' : '*/*'],
-      ],
-      body: bytes,
-    })
+    const headers: HeaderList = [
+      ['Content-Type', contentType],
+      ['Accept', typeof query.body === 'string' ? 'text/event-stream, application/json' : '*/*'],
+    ]
+    const http = { method: 'POST', path: query.path, headers, body: bytes }
+    const request = encodeHttpRequest(http)
+    const { cacheScope } = query
+    const insideSeal = (keyId: Uint8Array): Uint8Array =>
+      cacheScope === undefined ? request : encodeHttpRequest(http, [[cacheScopeHeader, cacheScope(keyId)]])
     const { pricePerToken, multipliers } = this.#account.record.params
     const asked = { queryBytes: request.length, maxTokens: query.maxTokens, maxCoefficient: query.maxCoefficient, multipliers }
     const reserve = reservedTokens(
       query.maxTokens,
-      isSealing ? sealedRequestBytes(this.#headOf(query, id, id), request.length) : request.length,
+      isSealing ? sealedRequestBytes(this.#headOf(query, id, id), insideSeal(id).length) : request.length,
       query.maxCoefficient,
     )
     const running = new RunningQuery({
@@ -209,7 +213,7 @@ export class ProxyLink {
     this.#requests.add(running, reserve)
     this.#context.onRunning()
     if (isSealing) {
-      void this.#sendSealed({ query, id, request, running, asked, signal })
+      void this.#sendSealed({ query, id, request, insideSeal, running, asked, signal })
       // What was told of the workers may be old.
       running.head.catch((thrown: unknown) => {
         this.#keys.forget(query.model)
@@ -261,7 +265,7 @@ export class ProxyLink {
   }
 
   /** Seals to a worker of this proxy, and leaves unsealed only where that was wished for and nobody could be sealed to. Never rejects. */
-  async #sendSealed({ query, id, request, running, asked, signal }: SealedSending): Promise<void> {
+  async #sendSealed({ query, id, request, insideSeal, running, asked, signal }: SealedSending): Promise<void> {
     try {
       const list = await this.#keys.of(query.model)
       // It may have failed, or been stopped, meanwhile.
@@ -275,7 +279,7 @@ export class ProxyLink {
         running.leavesUnsealed('no-keys')
         return this.#sendPlain(query, id, request, running)
       }
-      const { bytes, opener } = await sealRequest(request, this.#headOf(query, id, reader.key.id), reader.key)
+      const { bytes, opener } = await sealRequest(insideSeal(reader.key.id), this.#headOf(query, id, reader.key.id), reader.key)
       if (signal.aborted) return running.neverLeft()
       if (running.isDone || !this.#mayGo(query, running)) return
       const { requestId } = running

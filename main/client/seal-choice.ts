@@ -20,12 +20,12 @@ const timeRefusals: ReadonlySet<string> = new Set<KeyRefusal>(['not-yet-valid', 
 export function chooseReader(
   keys: WorkerKeys,
   list: KeyList,
-  { model, maxCoefficient, seal }: Pick<ChatQuery, 'model' | 'maxCoefficient' | 'seal'>,
+  { model, maxCoefficient, seal, cacheScope }: Pick<ChatQuery, 'model' | 'maxCoefficient' | 'seal' | 'cacheScope'>,
   objectionTo: ((worker: SealedWorker) => string | undefined) | undefined,
   logger: Logger,
 ): SealableWorker | 'readable' | Failure<QueryFailureCode> {
   const { workers, refused } = list
-  const limits = { attested: seal === 'attested', objectionTo }
+  const limits = { attested: seal === 'attested', objectionTo, rankOf: cacheScope }
   const chosen = keys.choose(model, workers, { maxCoefficient, ...limits })
   if (chosen !== undefined) return chosen
   const mayLeave = seal === 'agreed'

@@ -31,6 +31,8 @@ export interface KeyLimits {
   readonly attested: boolean
   /** Why a worker may not read it; undefined for one that may. */
   readonly objectionTo?: ((worker: SealedWorker) => string | undefined) | undefined
+  /** Decides between equals by the id of their keys: the greatest. Without it chance does. */
+  readonly rankOf?: ((keyId: Uint8Array) => string) | undefined
 }
 
 /** What a proxy told about a model's workers. */
@@ -172,8 +174,8 @@ export class WorkerKeys {
 }
 
 /**
- * The worker that a question goes to: one with room if there is any, the cheapest of them, and among equals any. Undefined when none that
- * takes questions is within the price limit.
+ * The worker that a question goes to: one with room if there is any, the cheapest of them, and among equals any, or the one that a conversation was
+ * with before. Undefined when none that takes questions is within the price limit.
  */
 export function chooseKey(workers: readonly SealableWorker[], limits: KeyLimits): SealableWorker | undefined {
   const able = workers.filter(
@@ -187,5 +189,8 @@ export function chooseKey(workers: readonly SealableWorker[], limits: KeyLimits)
   const pool = free.length > 0 ? free : able
   const least = Math.min(...pool.map(({ coefficient }) => coefficient))
   const cheapest = pool.filter(({ coefficient }) => coefficient === least)
-  return cheapest.length === 0 ? undefined : cheapest[randomInt(cheapest.length)]
+  if (cheapest.length < 2) return cheapest[0]
+  const { rankOf } = limits
+  if (rankOf === undefined) return cheapest[randomInt(cheapest.length)]
+  return cheapest.reduce((best, one) => (rankOf(one.key.id) > rankOf(best.key.id) ? one : best))
 }

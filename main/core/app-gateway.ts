@@ -2,7 +2,7 @@ import type { Logger } from '../base/logger.ts'
 import type { Privacy } from '../chat/privacy/privacy.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { gatewayMigrations } from '../gateway/gateway-tables.ts'
-import { keyScope, localBackend } from '../gateway/local-backend.ts'
+import { localBackend } from '../gateway/local-backend.ts'
 import type { LocalEngine } from '../inference/local-engine.ts'
 import { createEngineBackend } from '../inference/openai.ts'
 import { openDatabase } from '../storage/database.ts'
@@ -58,7 +58,7 @@ export function openAppGateway({
   const loaded = () => {
     const { current } = models
     if (current === undefined) return undefined
-    const backend = createEngineBackend({ engine, model: current.identity.baseName, lane: 'api', cacheScope: keyScope })
+    const backend = createEngineBackend({ engine, model: current.identity.baseName, lane: 'api' })
     return { backend, capabilities: engine.capabilities, isLoaded: engine.state.value.status === 'ready' }
   }
   const gateway = new Gateway({

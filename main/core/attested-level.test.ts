@@ -153,7 +153,7 @@ describe('the level Attested network', () => {
     const signal = AbortSignal.timeout(30_000)
     const verifiedAtMs = scene.nowMs
     let receipt: Promise<Receipt | undefined> | undefined
-    for await (const event of scene.attested.answer([{ role: 'user', content: 'hi' }], signal, scene.keeper.permit)) {
+    for await (const event of scene.attested.answer([{ role: 'user', content: 'hi' }], signal, scene.keeper.permit, 'a chat')) {
       if (event.type === 'text' && scene.root.value === good) {
         scene.root.set({ ...good, source: { endpoint: 'http://127.0.0.1:2', block: { seqno: 99, timeMs: Date.now() } } })
         scene.nowMs += 400 * 86_400_000

@@ -183,7 +183,7 @@ describe('the level Your devices', () => {
     await linkUp(guest)
     const ask = async (gate: Parameters<typeof backend.answer>[2]): Promise<unknown> => {
       try {
-        for await (const event of backend.answer([{ role: 'user', content: 'CANARY' }], never, gate)) return event
+        for await (const event of backend.answer([{ role: 'user', content: 'CANARY' }], never, gate, 'a chat')) return event
       } catch (thrown) {
         return thrown
       }

@@ -103,7 +103,8 @@ async function openedBefore(level: 'open' | 'attested') {
   await expect.poll(() => backend.state.value.state).toBe('ready')
 
   const ask = async (signal: AbortSignal): Promise<void> => {
-    const answer = backend.answer([{ role: 'user', content: 'Who reads this?' }], signal, privacy.gate(level, 'a chat'))
+    const gate = privacy.gate(level, 'a chat')
+    const answer = backend.answer([{ role: 'user', content: 'Who reads this?' }], signal, gate, 'a chat')
     for await (const event of answer) if (event.type === 'text') throw new Error('nobody answers here')
   }
   const isEarned = () => expect.poll(() => keeper.state.value.phase).toBe('earned')

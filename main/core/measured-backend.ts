@@ -11,9 +11,9 @@ export function measured(backend: ChatBackend, onSpeed: (tokensPerSecond: number
   return {
     level: backend.level,
     state: backend.state,
-    async *answer(messages, signal, gate) {
+    async *answer(messages, signal, gate, conversation) {
       let firstAt: number | undefined
-      for await (const event of backend.answer(messages, signal, gate)) {
+      for await (const event of backend.answer(messages, signal, gate, conversation)) {
         if (event.type === 'text') firstAt ??= performance.now()
         else if (event.type === 'final' && firstAt !== undefined) {
           const tokens = event.usage?.completionTokens ?? 0

@@ -45,6 +45,8 @@ export interface Wish {
 
 interface Question {
   readonly messages: readonly ChatMessage[]
+  /** See `ChatRequest.conversation`. */
+  readonly conversation: string
   /** Looked at for each attempt, once its permit is given: the check behind it may have changed what is promised. */
   readonly wish: (permit: Permit) => Wish
   /** What was attested about the machines of an answer, for its receipt. Never rejects. */
@@ -80,7 +82,14 @@ export async function* answerOver(
 
 async function* askOnce(
   link: AnsweringNetwork,
-  { messages, size, permit, wish, attested }: Question & { readonly size: ReturnType<typeof sizeOf>; readonly permit: Permit },
+  {
+    messages,
+    conversation,
+    size,
+    permit,
+    wish,
+    attested,
+  }: Question & { readonly size: ReturnType<typeof sizeOf>; readonly permit: Permit },
   signal: AbortSignal,
 ): AsyncGenerator<BackendEvent> {
   const { client, model } = link
@@ -91,7 +100,7 @@ async function* askOnce(
   let isMade = false
   try {
     const mayGo = mayGoBy(link, permit)
-    query = client.runChat({ model, body, maxTokens, maxCoefficient, mayGo, ...wish(permit) }, signal)
+    query = client.runChat({ model, body, maxTokens, maxCoefficient, mayGo, conversation, ...wish(permit) }, signal)
     const responseHash = createHash('sha256')
     const failed = query.end.then(
       () => undefined,

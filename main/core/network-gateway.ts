@@ -75,13 +75,15 @@ export function networkGateway(practice: PracticeBackend, engine: ServingPlace, 
       const capabilities = overNetwork(engine.capabilities)
       return link === undefined || !canBeAsked(capabilities) ? [] : [{ model: link.model, capabilities }]
     },
-    prepare: (request, offer) => {
+    prepare: (request, offer, keyId) => {
       const { link } = practice
       const root = link?.root() ?? null
       if (link === undefined || root === null)
         throw new Failure('not-ready', 'The practice network is not ready.', { retryable: true })
       const limit = request.mostTokens ?? maxTokens
       const body = bodyFor(request, offer.model, limit)
+      const { prompt_cache_key: cacheKey } = request.body
+      const conversation = typeof cacheKey === 'string' ? JSON.stringify([keyId, cacheKey]) : undefined
       checkTable(request, body)
       if (engine.external.value === null) checkByEngine(request, body, offer.model)
       return {
@@ -89,7 +91,10 @@ export function networkGateway(practice: PracticeBackend, engine: ServingPlace, 
         run: (signal) =>
           ask(
             link,
-            { model: offer.model, path: endpointPaths[request.endpoint], body, limit, mostBytes: mostBytes(request, limit) },
+            {
+              ...{ model: offer.model, path: endpointPaths[request.endpoint], body, limit, conversation },
+              mostBytes: mostBytes(request, limit),
+            },
             gate,
             signal,
           ),
@@ -148,6 +153,8 @@ interface Question {
   readonly path: string
   readonly body: string
   readonly limit: number
+  /** See `ChatRequest.conversation`. */
+  readonly conversation: string | undefined
   /** Of the answer. */
   readonly mostBytes: number
 }
@@ -159,8 +166,12 @@ function ask(link: PracticeLink, question: Question, gate: Gate, signal: AbortSi
     for (;;) {
       try {
         const mayGo = mayGoBy(link, await gate(signal))
-        const { model, path, body, limit } = question
-        const asked = { model, path, body, maxTokens: limit, maxCoefficient, timeoutMs, mayGo, ...ownWish(link.worker) }
+        const { model, path, body, limit, conversation } = question
+        const asked = {
+          ...{ model, path, body, maxTokens: limit, maxCoefficient, timeoutMs, mayGo },
+          ...(conversation !== undefined && { conversation }),
+          ...ownWish(link.worker),
+        }
         last = link.client.runChat(asked, signal)
         last.end.catch(() => undefined)
         const head = await last.head

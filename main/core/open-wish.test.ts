@@ -28,7 +28,7 @@ it('a question asks for what the sheet promises once its permit is given, not fo
     wish = { seal: 'required' }
     return { level: 'open', connection: 'c' } as const
   }
-  const question = { messages: [{ role: 'user', content: 'Who reads this?' }], wish: () => wish } as const
+  const question = { messages: [{ role: 'user', content: 'Who reads this?' }], conversation: 'a chat', wish: () => wish } as const
   const answer = answerOver(link, question, gate, new AbortController().signal).next()
   const readable = connection.nextPacket('client.runQueryEx').then(() => 'readable')
   readable.catch(() => undefined)

@@ -58,7 +58,12 @@ export class OpenedBackend implements ChatBackend {
     model.onChange(show)
   }
 
-  async *answer(messages: readonly ChatMessage[], signal: AbortSignal, gate: Gate): AsyncGenerator<BackendEvent> {
+  async *answer(
+    messages: readonly ChatMessage[],
+    signal: AbortSignal,
+    gate: Gate,
+    conversation: string,
+  ): AsyncGenerator<BackendEvent> {
     const { network, model, wish, mayPass, provenBy, quotes, onUnsealable } = this.#options
     const live = network.live.value
     if (!live || model.value === null) {
@@ -98,7 +103,7 @@ export class OpenedBackend implements ChatBackend {
         workerQuote: async (worker, quote) => proven.get(worker.keyId) ?? (await quotes.verify(quote)),
       })
     try {
-      yield* answerOver(link, { messages, wish: noting, attested }, gate, signal)
+      yield* answerOver(link, { messages, conversation, wish: noting, attested }, gate, signal)
     } catch (thrown) {
       if (thrown instanceof Failure && thrown.code === 'seal-unavailable') onUnsealable()
       throw thrown

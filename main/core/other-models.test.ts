@@ -11,7 +11,7 @@ import { alive } from '../base/testing/alive.ts'
 import { freshMs } from '../chat/privacy/seal-machine.ts'
 import { childEntries } from '../child-entries.ts'
 import type { PauseState } from '../earnings/pause-keeper.ts'
-import { keyScope, localBackend } from '../gateway/local-backend.ts'
+import { localBackend } from '../gateway/local-backend.ts'
 import { openStage } from '../gateway/testing/gateway-stage.ts'
 import { LocalEngine } from '../inference/local-engine.ts'
 import { createEngineBackend } from '../inference/openai.ts'
@@ -84,7 +84,7 @@ async function scene({ chosen = true, cardBytes = 1e6 } = {}) {
   const life = new EngineLife({ engine, others, network, external: new Signal(null), settings, pauses, logger })
   const current = () => {
     if (keeper.current === undefined) return undefined
-    const backend = createEngineBackend({ engine, model: keeper.current.identity.baseName, lane: 'api', cacheScope: keyScope })
+    const backend = createEngineBackend({ engine, model: keeper.current.identity.baseName, lane: 'api' })
     return { backend, capabilities: engine.capabilities, isLoaded: engine.state.value.status === 'ready' }
   }
   const trouble = (): string => engineTrouble(engine.state.value)

@@ -7,7 +7,7 @@ import { untilAborted } from '../base/until-aborted.ts'
 import { SealKeeper } from '../chat/privacy/seal-keeper.ts'
 import type { Offer, Permission } from '../gateway/backend.ts'
 import { canBeAsked } from '../gateway/backend.ts'
-import { keyScope, type OtherLocalModels } from '../gateway/local-backend.ts'
+import type { OtherLocalModels } from '../gateway/local-backend.ts'
 import type { EngineState } from '../inference/engine.ts'
 import type { GivenTo } from '../inference/engine-failures.ts'
 import { doesNotFit, EnginePool } from '../inference/engine-pool.ts'
@@ -142,7 +142,7 @@ export class OtherModels implements OtherLocalModels {
         throw thrown
       }
     }
-    return { backend: createEngineBackend({ engine, model, lane: 'api', cacheScope: keyScope }), permission }
+    return { backend: createEngineBackend({ engine, model, lane: 'api' }), permission }
   }
 
   /** Before the app's own engine loads a model. Resolves when nothing of it is here, and what no longer fits beside it is gone. */

@@ -30,18 +30,18 @@ describe('the practice network beside a cheaper worker of a stranger, for the sa
   const within = (): AbortSignal => AbortSignal.timeout(40_000)
 
   const told = () => net.client.sealableWorkers(theirs.model)
-  const inChat = async (): Promise<string> => {
+  const inChat = async (conversation = 'a chat'): Promise<string> => {
     let text = ''
-    for await (const event of practice.answer([{ role: 'user', content: 'Who reads this?' }], within(), gate))
+    for await (const event of practice.answer([{ role: 'user', content: 'Who reads this?' }], within(), gate, conversation))
       if (event.type === 'text') text += event.text
     return text
   }
-  const overApi = async (): Promise<string> => {
+  const overApi = async (more: object = {}, key = 'a key'): Promise<string> => {
     const place = { capabilities, state: engine, external: new Signal({ identity: 'another program' }) }
-    const body = { messages: [{ role: 'user', content: 'Who reads this?' }] }
+    const body = { messages: [{ role: 'user', content: 'Who reads this?' }], ...more }
     const request = { endpoint: 'chat', model: theirs.model, body, stream: true, includeUsage: true } as const
     const offer = { model: theirs.model, capabilities }
-    const answer = await networkGateway(practice, place, gate).prepare({ ...request, mostTokens: 64, answers: 1 }, offer, 'a key')
+    const answer = await networkGateway(practice, place, gate).prepare({ ...request, mostTokens: 64, answers: 1 }, offer, key)
     const running = answer.run(within())
     await running.head
     const parts: Uint8Array[] = []
@@ -99,14 +99,36 @@ describe('the practice network beside a cheaper worker of a stranger, for the sa
   })
 
   it.each([
-    ['a chat', inChat],
-    ['the local API', overApi],
+    ['a chat', () => inChat()],
+    ['the local API', () => overApi()],
   ])('has the app’s own worker answer %s', async (_name, ask) => {
-    expect(await told()).toHaveLength(2)
+    // A list that was told before both keys were here is held for a while.
+    await expect.poll(async () => (await told()).length, { timeout: 60_000 }).toBe(2)
     const before = net.backend.requests.length
     // The stranger is the cheaper one: by chance alone the own one would not be asked.
     for (let left = 3; left > 0; left--) expect(await ask()).toContain('Hello')
     expect(net.backend.requests).toHaveLength(before + 3)
+  })
+
+  it('tells it which questions are of one conversation: turns of a chat, and requests of one program that name the same cache key', async () => {
+    const before = net.backend.requests.length
+    await inChat('a chat')
+    await inChat('another chat')
+    await inChat('a chat')
+    await overApi()
+    await overApi({ prompt_cache_key: 'draft' })
+    await overApi({ prompt_cache_key: 'draft' })
+    await overApi({ prompt_cache_key: 'draft' }, 'another key')
+    await overApi({ prompt_cache_key: 'a chat' })
+    const asked = net.backend.requests.slice(before)
+    const scopes = asked.map(({ cacheScope }) => cacheScope)
+    expect(scopes).toHaveLength(8)
+    const [chat, , again, none, draft, draftAgain] = scopes
+    expect([again, none, draftAgain]).toEqual([chat, undefined, draft])
+    expect(new Set(scopes).size).toBe(6)
+    for (const scope of scopes) if (scope !== undefined) expect(scope).toMatch(/^conversation [0-9a-f]{64}$/)
+    // Neither names reach it.
+    for (const { body } of asked) expect(Buffer.from(body).toString()).not.toMatch(/draft|a chat|prompt_cache_key/)
   })
 
   it('says that the own worker is paused instead of asking the other', async () => {

@@ -69,7 +69,12 @@ export class PracticeBackend implements ChatBackend {
     this.state.set(not('unavailable', reason))
   }
 
-  async *answer(messages: readonly ChatMessage[], signal: AbortSignal, gate: Gate): AsyncGenerator<BackendEvent> {
+  async *answer(
+    messages: readonly ChatMessage[],
+    signal: AbortSignal,
+    gate: Gate,
+    conversation: string,
+  ): AsyncGenerator<BackendEvent> {
     const link = this.#link
     if (!link)
       throw new Failure('not-ready', 'The practice network is not ready yet.', {
@@ -81,7 +86,7 @@ export class PracticeBackend implements ChatBackend {
     // Whoever else might answer is not asked.
     if (state === 'unavailable')
       throw new Failure('not-ready', reason, { money: paidNothing, retryable: true, words: reasonWords })
-    yield* answerOver(link, { messages, wish: () => ownWish(link.worker) }, gate, signal)
+    yield* answerOver(link, { messages, conversation, wish: () => ownWish(link.worker) }, gate, signal)
   }
 }
 

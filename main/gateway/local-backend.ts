@@ -1,7 +1,7 @@
 import type { PrivacyLevel } from '../../preload/api/chat.ts'
 import { Failure } from '../base/failure.ts'
 import type { EngineCapabilities } from '../inference/capabilities.ts'
-import type { BackendRequest, OpenAiBackend } from '../inference/openai-backend.ts'
+import type { OpenAiBackend } from '../inference/openai-backend.ts'
 import { endpointPaths } from './api-request.ts'
 import { canBeAsked, type GatewayBackend, type Offer, type Permission, type RunningAnswer } from './backend.ts'
 import { withoutHints } from './fields.ts'
@@ -36,9 +36,6 @@ export interface LocalBackendOptions {
 }
 
 const level: PrivacyLevel = 'computer'
-const scopeHeader = 'X-Cocoon-Key-Id'
-/** Each key's prompts have a cache of their own: how soon an answer begins must not tell one program what another one asked. */
-export const keyScope = ({ headers }: BackendRequest): string | undefined => headers.find(([name]) => name === scopeHeader)?.[1]
 
 /** The model in this computer's own engine, and the other ones that are installed: nothing leaves it, nothing is paid. */
 export function localBackend({ current, trouble, retryAfterS, permission, others }: LocalBackendOptions): GatewayBackend {
@@ -74,11 +71,10 @@ export function localBackend({ current, trouble, retryAfterS, permission, others
       const asked = {
         method: 'POST',
         path: endpointPaths[endpoint],
-        headers: [
-          ['Content-Type', 'application/json'],
-          [scopeHeader, keyId],
-        ] as const,
+        headers: [['Content-Type', 'application/json']] as const,
         body: new TextEncoder().encode(JSON.stringify(counted)),
+        // Each key's prompts have a cache of their own: how soon an answer begins must not tell one program what another one asked.
+        cacheScope: `key ${keyId}`,
       }
       const by = answering(offer.model)
       return {

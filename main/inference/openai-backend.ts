@@ -5,6 +5,8 @@ export interface BackendRequest {
   readonly path: string
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>
   readonly body: Uint8Array
+  /** Whose request it is, for the prefix cache (see `GenerationOptions`); nobody's without. For the app's own engine alone, others are not told. */
+  readonly cacheScope?: string
 }
 
 export interface BackendResponse {

@@ -11,8 +11,6 @@ export interface EngineBackendOptions {
   readonly model: string
   /** Lane of these requests in the engine's line (see `GenerationOptions`). Default `served`. */
   readonly lane?: string
-  /** Whose request it is, for the prefix cache (see `GenerationOptions`). Default: nobody's. */
-  readonly cacheScope?: (request: BackendRequest) => string | undefined
 }
 
 /**
@@ -20,7 +18,7 @@ export interface EngineBackendOptions {
  * first token are responses with an OpenAI error body; a failure in the middle of a stream is thrown from the body; after an abort the
  * body ends with the usage so far, if usage was asked for, and without `[DONE]`. A request aborted before its answer began throws `Failure` `cancelled`.
  */
-export function createEngineBackend({ engine, model, lane = 'served', cacheScope }: EngineBackendOptions): OpenAiBackend {
+export function createEngineBackend({ engine, model, lane = 'served' }: EngineBackendOptions): OpenAiBackend {
   const startedS = Math.floor(Date.now() / 1000)
   return {
     model,
@@ -52,8 +50,8 @@ export function createEngineBackend({ engine, model, lane = 'served', cacheScope
     if (kind === undefined) throw new BadRequest(`Unknown path: ${request.path.slice(0, 200)}`, null, 'not_found', 404)
     if (method !== 'POST') throw wrongMethod(method)
     const parsed = parseRequest(kind, request.body, model)
-    const scope = cacheScope?.(request)
-    const options = { ...parsed.options, lane, ...(scope !== undefined && { cacheScope: scope }) }
+    const { cacheScope } = request
+    const options = { ...parsed.options, lane, ...(cacheScope !== undefined && { cacheScope }) }
     const events =
       parsed.input.kind === 'chat'
         ? engine.chat(parsed.input.messages, options, signal)

@@ -16,6 +16,7 @@ import type { JsonObject } from '../protocol/requests/json-text.ts'
 import { requestLimits } from '../protocol/requests/request-limits.ts'
 import type { Revision } from '../protocol/requests/request-tables.ts'
 import { transcriptionPath } from '../protocol/requests/transcription.ts'
+import { cacheScopeIn } from '../protocol/sealed/direct/cache-scope.ts'
 import { TlError } from '../protocol/tl/tl-error.ts'
 import { type EngineRequest, engineRequest } from './engine-request.ts'
 import { type FinalInfo, noCounts, noTokens, type Reply } from './query-reply.ts'
@@ -68,7 +69,7 @@ class Refused extends Error {
 function readRequest(
   { query, revision, sealedLimits }: QueryToServe,
   backend: OpenAiBackend,
-): { http: HttpRequest; valid: EngineRequest } {
+): { http: HttpRequest; valid: EngineRequest; cacheScope: string | undefined } {
   const refuse = (code: number, message: string): Refused => new Refused(code, `invalid http request: ${message}`)
   try {
     const http = decodeHttpRequest(query)
@@ -76,7 +77,8 @@ function readRequest(
     if (valid.model !== backend.model) throw refuse(621, 'model name mismatch')
     if (sealedLimits !== undefined && !staysWithin(valid.value, sealedLimits))
       throw refuse(621, 'the sealed request asks for more than its head says')
-    return { http, valid }
+    // Of readable requests nothing is kept: who sent them may be anybody, and whoever carried them knows what they say.
+    return { http, valid, cacheScope: sealedLimits && cacheScopeIn(http.headers) }
   } catch (thrown) {
     // The text that the network's workers send for it.
     if (thrown instanceof TlError)
@@ -188,12 +190,13 @@ export async function serveQuery(query: QueryToServe, reply: Reply, context: Ser
   })
 
   try {
-    const { http, valid } = readRequest(query, context.backend)
+    const { http, valid, cacheScope } = readRequest(query, context.backend)
     const request = {
       method: http.method,
       path: http.path,
       headers: valid.headers,
       body: valid.body,
+      ...(cacheScope !== undefined && { cacheScope: `conversation ${cacheScope}` }),
     }
     const answer = await watch.orStop(context.backend.handle(request, engine.signal))
     if (typeof answer !== 'string') answeredAtMs = context.now()

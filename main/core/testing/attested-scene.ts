@@ -84,7 +84,12 @@ export class AttestedScene extends AttestedNetwork {
   async ask(backend = this.attested): Promise<string> {
     let text = ''
     const never = AbortSignal.timeout(30_000)
-    for await (const event of backend.answer([{ role: 'user', content: 'The canary sings' }], never, this.keeper.permit))
+    for await (const event of backend.answer(
+      [{ role: 'user', content: 'The canary sings' }],
+      never,
+      this.keeper.permit,
+      'a chat',
+    ))
       if (event.type === 'text') text += event.text
     return text
   }

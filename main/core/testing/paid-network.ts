@@ -10,6 +10,7 @@ import { clientMigrations } from '../../client/account-store.ts'
 import { readChatCompletion } from '../../client/chat-completion.ts'
 import { Client } from '../../client/client.ts'
 import type { ClientEvent, ClientOptions } from '../../client/options.ts'
+import type { OpenAiBackend } from '../../inference/openai-backend.ts'
 import { buildLocalNetwork, localEndpoints, localGenesis } from '../../localnet/genesis.ts'
 import { newFolder, startChain, testKey } from '../../localnet/testing.ts'
 import { PacketConnection } from '../../protocol/wire/connection.ts'
@@ -53,7 +54,7 @@ async function until(holds: () => boolean): Promise<void> {
   }
 }
 
-/** Proxy, client and worker on a local chain, started: only the engine is scripted, so that the amounts are known beforehand. */
+/** Proxy, client and worker on a local chain, started: only the engine is scripted, unless one is given, so that the amounts are known beforehand. */
 export class PaidNetwork {
   readonly workerEvents: WorkerEvent[] = []
   readonly clientEvents: ClientEvent[] = []
@@ -69,7 +70,7 @@ export class PaidNetwork {
   #held: Promise<void> = Promise.resolve()
   readonly #parts: Awaited<ReturnType<typeof chainParts>>
 
-  private constructor(parts: Awaited<ReturnType<typeof chainParts>>) {
+  private constructor(parts: Awaited<ReturnType<typeof chainParts>>, engine?: OpenAiBackend) {
     this.#parts = parts
     this.proxy = this.makeProxy()
     const { root, chain, network, workerNode, databases } = parts
@@ -95,7 +96,7 @@ export class PaidNetwork {
           },
         },
       },
-      backend: this.backend,
+      backend: engine ?? this.backend,
       modelName: this.modelName,
       database: databases.worker,
       sealing: w5Sealing(keys.user, 'local'),
@@ -108,8 +109,9 @@ export class PaidNetwork {
     this.client = this.newClient()
   }
 
-  static async start(): Promise<PaidNetwork> {
-    const net = new PaidNetwork(await chainParts())
+  /** @param engine serves in the place of the scripted one, under its model's name */
+  static async start(engine?: OpenAiBackend): Promise<PaidNetwork> {
+    const net = new PaidNetwork(await chainParts(), engine)
     await net.proxy.start()
     net.worker.start()
     net.client.start()

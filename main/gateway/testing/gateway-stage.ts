@@ -13,7 +13,7 @@ import { openDatabase } from '../../storage/database.ts'
 import type { GatewayBackend, RunningAnswer } from '../backend.ts'
 import { Gateway, type GatewayOptions } from '../gateway.ts'
 import { gatewayMigrations } from '../gateway-tables.ts'
-import { keyScope, localBackend } from '../local-backend.ts'
+import { localBackend } from '../local-backend.ts'
 
 export const tinyModel = 'tiny-random'
 
@@ -26,7 +26,7 @@ export async function tinyEngine(): Promise<LocalEngine> {
 }
 
 export function engineBackend(engine: LocalEngine): GatewayBackend {
-  const backend = createEngineBackend({ engine, model: tinyModel, lane: 'api', cacheScope: keyScope })
+  const backend = createEngineBackend({ engine, model: tinyModel, lane: 'api' })
   return localBackend({
     current: () => ({ backend, capabilities: engine.capabilities }),
     trouble: () => 'No model is loaded.',

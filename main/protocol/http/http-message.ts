@@ -41,14 +41,15 @@ export function headerOf(headers: HeaderList, name: string): string | undefined 
 /**
  * Boxed `http.request` with a fresh Content-Length. Of the caller's headers only Content-Type and Accept travel: others, such as
  * Authorization and cookies, would reach the worker (protocol 30 §7.1, 90 §2.5).
+ * @param insideSeal headers of this client's own that travel too; never in a request that others read on its way
  */
-export function encodeHttpRequest(request: HttpRequest): Uint8Array {
+export function encodeHttpRequest(request: HttpRequest, insideSeal: HeaderList = []): Uint8Array {
   return encode({
     '@type': 'http.request',
     method: request.method,
     url: request.path,
     http_version: 'HTTP/1.1',
-    headers: wireHeaders([...formHeaders(request.headers), ['Content-Length', String(request.body.length)]]),
+    headers: wireHeaders([...formHeaders(request.headers), ...insideSeal, ['Content-Length', String(request.body.length)]]),
     payload: request.body,
   })
 }

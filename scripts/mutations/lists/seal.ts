@@ -56,6 +56,31 @@ export const mutations: readonly Mutation[] = [
       "seal !== 'required'",
     ],
   ]),
+  ...of('main/protocol/sealed/direct/cache-scope.ts', 'main/protocol/sealed/direct/cache-scope.test.ts', [
+    ['a scope for each worker', 'differs by worker, by conversation and by client', '.update(keyId)', ''],
+    [
+      'the secret of the client',
+      'differs by worker, by conversation and by client',
+      "createHmac('sha256', secret)",
+      "createHmac('sha256', '')",
+    ],
+  ]),
+  ...of('main/protocol/sealed/direct/cache-scope.ts', 'main/worker/cache-scope.test.ts', [
+    [
+      'a scope that nobody can guess',
+      'keeps nothing for a name that could be guessed: "own"',
+      '/^[0-9a-f]{64}$/.test(scope)',
+      'true',
+    ],
+  ]),
+  ...of('main/worker/serve-query.ts', 'main/worker/cache-scope.test.ts', [
+    [
+      'a scope inside a seal',
+      'keeps nothing of a readable request, whatever it names',
+      'sealedLimits && cacheScopeIn',
+      'cacheScopeIn',
+    ],
+  ]),
   ...of('main/core/opened-levels.ts', 'main/core/hidden-keys.test.ts', [
     [
       'the seal that the sheet of the Open network promised',
