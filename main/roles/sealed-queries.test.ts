@@ -382,8 +382,14 @@ describe('sealed queries through a whole network', () => {
     })
     closers.push(async () => void (await role.stop(0)))
     const url = role.facts.join().match(/http:\S+\/v1/)?.[0] ?? ''
-    const ask = async (): Promise<{ status: number; text: string }> => {
-      const body = JSON.stringify({ model, stream: true, max_tokens: 100, messages: [{ role: 'user', content: secret }] })
+    const ask = async (more: object = {}): Promise<{ status: number; text: string }> => {
+      const body = JSON.stringify({
+        model,
+        stream: true,
+        max_tokens: 100,
+        messages: [{ role: 'user', content: secret }],
+        ...more,
+      })
       const response = await fetch(`${url}/chat/completions`, { method: 'POST', body })
       return { status: response.status, text: await response.text() }
     }
@@ -410,6 +416,36 @@ describe('sealed queries through a whole network', () => {
     expect(backend.requests).toHaveLength(end === 'answered' ? 1 : 0)
     expect(passedThrough().includes(secret)).toBe(sight === 'readable')
     expect(facts.join()).toMatch(/seal/)
+  })
+
+  it('a conversation is named to the worker alone, and to none where the question leaves readable', async () => {
+    await start()
+    const { backend } = await startWorker()
+    const client = await startClient()
+    const scopes = () => backend.requests.splice(0).map(({ cacheScope }) => cacheScope)
+    for (const conversation of ['a chat', 'a chat', 'b chat'])
+      await textOf(client.runChat(request(secret, { conversation }), never))
+    const [scope, again, other] = scopes()
+    expect(scope).toMatch(/^conversation [0-9a-f]{64}$/)
+    expect(again).toBe(scope)
+    expect(other).not.toBe(scope)
+    await textOf(client.runChat(request(secret, { conversation: 'a chat', seal: 'none' }), never))
+    expect(scopes()).toEqual([undefined])
+    expect(passedThrough().includes(secret)).toBe(true)
+    for (const name of ['a chat', 'ache-scope', scope?.split(' ')[1] ?? '?'])
+      expect([name, passedThrough().includes(name)]).toEqual([name, false])
+  })
+
+  it('a program of the command line’s client names one by its prompt_cache_key', async () => {
+    await start()
+    const { backend } = await startWorker()
+    await (await startClient()).stop()
+    const { ask } = await startRole('required')
+    for (const key of ['k', 'k', 'l', undefined]) expect(await ask({ prompt_cache_key: key })).toMatchObject({ status: 200 })
+    const [scope, again, other, none] = backend.requests.map(({ cacheScope }) => cacheScope)
+    expect(scope).toMatch(/^conversation [0-9a-f]{64}$/)
+    expect([again, none]).toEqual([scope, undefined])
+    expect(other).not.toBe(scope)
   })
 
   it('workers whose keys are verified are told before a question', async () => {

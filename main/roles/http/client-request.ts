@@ -15,6 +15,8 @@ export interface ClientRequest {
   readonly enableDebug: boolean
   /** By which the program asks for the debug entry later. */
   readonly guid: string | undefined
+  /** The program's `prompt_cache_key`; see `ChatRequest.conversation`. */
+  readonly conversation?: string
   /** Of an encrypted request: the key that it is encrypted for (protocol 95 §4.1). */
   readonly publicKey: Uint8Array | undefined
 }
@@ -42,7 +44,8 @@ export function readClientRequest(
   else if (usualLimit !== undefined && !value.has('max_tokens'))
     value.set('max_tokens', new JsonNumber(String(options.maxTokens)))
   for (const own of ['max_coefficient', 'timeout', 'enable_debug', 'request_guid']) value.delete(own)
-  return { model, body: value, ...options }
+  const conversation = value.get('prompt_cache_key')
+  return { model, body: value, ...options, ...(typeof conversation === 'string' && { conversation }) }
 }
 
 /** The options of a request, of a JSON body or of a form. Nothing is taken out. @throws Failure `invalid-request` */
