@@ -1,52 +1,24 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { downloadHttp } from './download.ts'
-import type { DownloadOptions, DownloadProgress } from './download-options.ts'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { DownloadProgress } from './download-options.ts'
 import { keptBytes, removePart } from './part.ts'
 import { RateLimit } from './rate-limit.ts'
-import { FaultyServer } from './testing/faulty-server.ts'
+import { type DownloadScene, downloadScene, file } from './testing/download-scene.ts'
+import type { FaultyServer } from './testing/faulty-server.ts'
 
-const file = randomBytes(1_000_000)
-let folder: string
 let server: FaultyServer
+let folder: string
 let partPath: string
-let progress: DownloadProgress[]
+let progress: DownloadScene['progress']
+let download: DownloadScene['download']
+let equalsFile: DownloadScene['equalsFile']
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cocoon-desktop-download-'))
-  partPath = join(folder, 'file.part')
-  progress = []
-  server = new FaultyServer()
-  server.put('/file', file)
-  await server.start()
+  const scene = await downloadScene()
+  ;({ server, folder, partPath, progress, download, equalsFile } = scene)
+  return scene.close
 })
-afterEach(async () => {
-  server.stop()
-  await rm(folder, { recursive: true })
-})
-
-function download(options: Partial<DownloadOptions> = {}): Promise<number> {
-  return downloadHttp({
-    url: server.url('/file'),
-    source: 'the test server',
-    partPath,
-    sizeBytes: file.length,
-    hashKnown: true,
-    signal: new AbortController().signal,
-    onProgress: (value) => progress.push(value),
-    connectTimeoutMs: 10_000,
-    stallTimeoutMs: 10_000,
-    retryPauseMs: 5,
-    ...options,
-  })
-}
-
-async function equalsFile(): Promise<boolean> {
-  return (await readFile(partPath)).equals(file)
-}
 
 describe('downloadHttp', () => {
   it('downloads with progress and leaves only the file', async () => {

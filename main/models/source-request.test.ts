@@ -1,38 +1,20 @@
-import { randomBytes } from 'node:crypto'
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { stat } from 'node:fs/promises'
 import { gzipSync } from 'node:zlib'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { downloadHttp } from './download.ts'
-import type { DownloadOptions } from './download-options.ts'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { whyNotTo } from './source-request.ts'
+import { type DownloadScene, downloadScene, file } from './testing/download-scene.ts'
 import { FaultyServer } from './testing/faulty-server.ts'
 
-const file = randomBytes(1_000_000)
-let folder: string
-let partPath: string
 let server: FaultyServer
+let partPath: string
+let download: DownloadScene['download']
+let equalsFile: DownloadScene['equalsFile']
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cocoon-desktop-source-'))
-  partPath = join(folder, 'file.part')
-  server = new FaultyServer()
-  server.put('/file', file)
-  await server.start()
+  const scene = await downloadScene()
+  ;({ server, partPath, download, equalsFile } = scene)
+  return scene.close
 })
-afterEach(async () => {
-  server.stop()
-  await rm(folder, { recursive: true })
-})
-
-function download(options: Partial<DownloadOptions> = {}): Promise<number> {
-  return downloadHttp({
-    ...{ url: server.url('/file'), source: 'the test server', partPath, sizeBytes: file.length, hashKnown: true },
-    ...{ signal: new AbortController().signal, onProgress: () => undefined, retryPauseMs: 5 },
-    ...options,
-  })
-}
 
 describe('a source that answers', () => {
   it('is followed to where it leads, without what was told to it alone', async () => {
@@ -42,7 +24,7 @@ describe('a source that answers', () => {
     server.redirects.set('/moved', '/again')
     server.redirects.set('/again', other.url('/kept'))
     await download({ url: server.url('/moved'), headers: { Authorization: 'Bearer secret' } })
-    expect((await readFile(partPath)).equals(file)).toBe(true)
+    expect(await equalsFile()).toBe(true)
     expect(server.requests.map(({ headers }) => headers.authorization)).toEqual(['Bearer secret', 'Bearer secret'])
     expect(other.requests.map(({ headers }) => headers.authorization)).toEqual([undefined])
     other.stop()
