@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type BrowserContext, expect, type Page, test } from '@playwright/test'
 import OpenAI from 'openai'
-import { type RunningApp, startApp } from './support/app.ts'
+import type { RunningApp } from './support/app.ts'
 import { findingsOfAxe } from './support/axe.ts'
 import { nanoOf } from './support/money.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
 import { relayTo } from './support/relay.ts'
-import { answeredInPart, answerOf, ask, chooseLevel, computer, goTo, newWindow, openByLink, practice } from './support/screens.ts'
+import { answeredInPart, answerOf, ask, chooseLevel, computer, goTo, openApp, practice } from './support/screens.ts'
 
 /** A person gives programs the local API, and sees what they use. */
 
@@ -27,10 +27,7 @@ let client: OpenAI
 let relay: Awaited<ReturnType<typeof relayTo>> | undefined
 
 test.beforeAll(async ({ browser }) => {
-  app = await startApp(await dataDirWithModel())
-  window = await newWindow(browser)
-  page = await window.newPage()
-  await openByLink(page, app)
+  ;({ app, window, page } = await openApp(browser, await dataDirWithModel()))
   mkdirSync(pictures, { recursive: true })
 })
 test.afterAll(async () => {

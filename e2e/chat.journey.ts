@@ -1,8 +1,8 @@
 import { type BrowserContext, expect, type Page, test } from '@playwright/test'
-import { type RunningApp, startApp } from './support/app.ts'
+import type { RunningApp } from './support/app.ts'
 import { present } from './support/page-link.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
-import { answered, answeredInPart, chooseLevel, computer, goTo, newWindow, openByLink, practice } from './support/screens.ts'
+import { answered, answeredInPart, chooseLevel, computer, goTo, openApp, practice } from './support/screens.ts'
 
 /** What a chat does with unusual input: presses by script, text that would reorder the screen, text that is too long. */
 
@@ -11,10 +11,7 @@ let window: BrowserContext
 let page: Page
 
 test.beforeAll(async ({ browser }) => {
-  app = await startApp(await dataDirWithModel())
-  window = await newWindow(browser)
-  page = await window.newPage()
-  await openByLink(page, app)
+  ;({ app, window, page } = await openApp(browser, await dataDirWithModel()))
 })
 
 test.afterAll(async () => {

@@ -1,12 +1,12 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Browser, type BrowserContext, expect, type Page, test } from '@playwright/test'
+import { expect, type Page, test } from '@playwright/test'
 import { canaryBelow, newCanary, spelledIn } from '../main/base/testing/canary.ts'
-import { newDataDir, type RunningApp, startApp } from './support/app.ts'
+import { newDataDir } from './support/app.ts'
 import { findingsOfAxe } from './support/axe.ts'
 import { present, sendRaw } from './support/page-link.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
-import { answerMs, answerOf, ask, chooseLevel, goTo, newWindow, openByLink, someText } from './support/screens.ts'
+import { answerMs, answerOf, ask, chooseLevel, goTo, type OpenedApp, openApp, someText } from './support/screens.ts'
 
 /** Two installs on this computer, each with its own data folder and process: one answers for the other. */
 
@@ -18,30 +18,14 @@ const [asked, unsent] = [newCanary(), newCanary()]
 
 test.describe.configure({ mode: 'serial', timeout: 300_000 })
 
-interface Install {
-  readonly app: RunningApp
-  readonly window: BrowserContext
-  readonly page: Page
-}
-let pc: Install
-let laptop: Install
-
-async function open(browser: Browser, dataDir: string, env: Record<string, string> = {}): Promise<Install> {
-  const app = await startApp(dataDir, { env, args: ['--verbose'] })
-  const window = await newWindow(browser)
-  const page = await window.newPage()
-  await openByLink(page, app)
-  return { app, window, page }
-}
+let pc: OpenedApp
+let laptop: OpenedApp
 
 test.beforeAll(async ({ browser }) => {
-  pc = await open(browser, await dataDirWithModel())
+  pc = await openApp(browser, await dataDirWithModel(), { args: ['--verbose'] })
   // It cannot get a model of its own: whatever it is answered, another engine answered.
-  laptop = await open(browser, newDataDir(), {
-    PIP_INDEX_URL: 'http://127.0.0.1:9/simple',
-    PIP_EXTRA_INDEX_URL: '',
-    PIP_CONFIG_FILE: '/dev/null',
-  })
+  const env = { PIP_INDEX_URL: 'http://127.0.0.1:9/simple', PIP_EXTRA_INDEX_URL: '', PIP_CONFIG_FILE: '/dev/null' }
+  laptop = await openApp(browser, newDataDir(), { env, args: ['--verbose'] })
 })
 
 test.afterAll(async () => {

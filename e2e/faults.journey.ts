@@ -2,7 +2,7 @@ import { copyFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { type Browser, type BrowserContext, expect, type Page, test } from '@playwright/test'
-import { newDataDir, type RunningApp, startApp, startRefused } from './support/app.ts'
+import { newDataDir, type RunningApp, type startApp, startRefused } from './support/app.ts'
 import { nanoOf } from './support/money.ts'
 import { follow, present, sendRaw } from './support/page-link.ts'
 import { dataDirWithModel, provisionedModel } from './support/provisioned.ts'
@@ -15,8 +15,7 @@ import {
   figuresOf,
   goTo,
   newestRequest,
-  newWindow,
-  openByLink,
+  openApp,
   practice,
   settle,
   someText,
@@ -48,10 +47,7 @@ let window: BrowserContext
 let page: Page
 
 async function begin(browser: Browser, dataDir: string, options: Parameters<typeof startApp>[1] = {}): Promise<void> {
-  app = await startApp(dataDir, options)
-  window = await newWindow(browser)
-  page = await window.newPage()
-  await openByLink(page, app)
+  ;({ app, window, page } = await openApp(browser, dataDir, options))
 }
 
 /** Also one that has just ended by itself. */

@@ -1,22 +1,11 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type BrowserContext, expect, type Page, test } from '@playwright/test'
-import { type RunningApp, startApp } from './support/app.ts'
+import type { RunningApp } from './support/app.ts'
 import { clearToAll, findingsOfAxe } from './support/axe.ts'
 import { conditionTools } from './support/conditions.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
-import {
-  answered,
-  answeredInPart,
-  ask,
-  chooseLevel,
-  goTo,
-  newestRequest,
-  newWindow,
-  openByLink,
-  practice,
-  settle,
-} from './support/screens.ts'
+import { answered, answeredInPart, ask, chooseLevel, goTo, newestRequest, openApp, practice, settle } from './support/screens.ts'
 
 const pictures = join(import.meta.dirname, '..', 'test-results', 'screens')
 const sizes = [
@@ -127,10 +116,7 @@ async function openChat(): Promise<void> {
 }
 
 test.beforeAll(async ({ browser }) => {
-  app = await startApp(await dataDirWithModel(), { env: tools.env })
-  window = await newWindow(browser)
-  page = await window.newPage()
-  await openByLink(page, app)
+  ;({ app, window, page } = await openApp(browser, await dataDirWithModel(), { env: tools.env }))
   const free = await ask(page, 'What is a heat pump?')
   await answeredInPart(free)
   await chooseLevel(page, practice)

@@ -16,7 +16,7 @@ import {
   figuresOf,
   goTo,
   newestRequest,
-  newWindow,
+  openApp,
   openByLink,
   practice,
   settle,
@@ -72,29 +72,34 @@ test('an operator deploys a network on the local chain with terms of its own', a
 })
 
 test('the app serves a paid request on it, at its price, and settles', async ({ browser }) => {
-  app = await startApp(dataDir, { args: ['--network', file] })
-  window = await newWindow(browser)
-  page = await window.newPage()
-  await openByLink(page, app)
+  ;({ app, window, page } = await openApp(browser, dataDir, { args: ['--network', file] }))
   await expect(page.getByText('Second, Local network, test coins')).toBeVisible()
-  await chooseLevel(page, practice)
-  const turn = await ask(page, 'Name a colour and say why people like it.')
-  await answered(turn)
-  const { adjusted, costNano } = await figuresOf(turn)
-  if (adjusted === undefined || costNano === undefined) throw new Error('The answer does not say what it cost.')
-  expect(adjusted).toBeGreaterThan(0)
-  expect(costNano).toBe(BigInt(adjusted) * pricePerToken)
-
-  await goTo(page, 'Earn')
-  await expect.poll(async () => (await newestRequest(page))?.Money, { timeout: 10_000 }).toMatch(/pending/i)
-  const { amountNano, payout } = await settle(page)
-  expect(amountNano).toBe(BigInt(adjusted) * workerFee)
+  const { adjusted, costNano, amountNano, payout } = await askAndSettle('Name a colour and say why people like it.', {
+    pricePerToken,
+    workerFee,
+  })
   expect(nanoOf(payout['Owner received, TON'] ?? '')).toBe(BigInt(adjusted) * workerFee)
   await expect.poll(async () => (await newestRequest(page))?.Money, { timeout: 10_000 }).toMatch(/settled/i)
   console.log(`    ${adjusted} adjusted tokens: the client paid ${costNano} nano, the worker's owner received ${amountNano}`)
   await goTo(page, 'Network')
   expect(await rootValue(page, 'Price per adjusted token')).toBe(pricePerToken)
 })
+
+/** Asks over the network and settles: the answer costs, and its worker gets, what these terms say. */
+async function askAndSettle(question: string, terms: { readonly pricePerToken: bigint; readonly workerFee: bigint }) {
+  await chooseLevel(page, practice)
+  const turn = await ask(page, question)
+  await answered(turn)
+  const { adjusted, costNano } = await figuresOf(turn)
+  if (adjusted === undefined || costNano === undefined) throw new Error('The answer does not say what it cost.')
+  expect(adjusted).toBeGreaterThan(0)
+  expect(costNano).toBe(BigInt(adjusted) * terms.pricePerToken)
+  await goTo(page, 'Earn')
+  await expect.poll(async () => (await newestRequest(page))?.Money, { timeout: 10_000 }).toMatch(/pending/i)
+  const { amountNano, payout } = await settle(page)
+  expect(amountNano).toBe(BigInt(adjusted) * terms.workerFee)
+  return { adjusted, costNano, amountNano, payout }
+}
 
 /** An amount among the terms that the Network screen read from the contract. */
 async function rootValue(of: Page, name: string): Promise<bigint> {
@@ -124,17 +129,7 @@ test('under a new price the app goes on by itself, and nothing of the former acc
   expect(await exactFigure(page, 'Chat balance')).toBe(5_000_000_000n)
   await expect(chat.getByText('not charged on chain yet')).toHaveCount(0)
   await goTo(page, 'Chat')
-  await chooseLevel(page, practice)
-  const turn = await ask(page, 'Name a fruit and say why people like it.')
-  await answered(turn)
-  const { adjusted, costNano } = await figuresOf(turn)
-  if (adjusted === undefined || costNano === undefined) throw new Error('The answer does not say what it cost.')
-  expect(adjusted).toBeGreaterThan(0)
-  expect(costNano).toBe(BigInt(adjusted) * newPrice)
-  await goTo(page, 'Earn')
-  await expect.poll(async () => (await newestRequest(page))?.Money, { timeout: 10_000 }).toMatch(/pending/i)
-  const { amountNano } = await settle(page)
-  expect(amountNano).toBe(BigInt(adjusted) * newFee)
+  await askAndSettle('Name a fruit and say why people like it.', { pricePerToken: newPrice, workerFee: newFee })
   await goTo(page, 'Wallet')
   await expect.poll(() => exactFigure(page, 'Earnings pending'), { timeout: 15_000 }).toBe(0n)
   expect(await exactFigure(page, 'Chat balance')).toBe(5_000_000_000n)
@@ -275,11 +270,8 @@ test('a network of the main network is opened for reading only', async ({ browse
     chain: { kind: 'mainnet', endpoints: [endpoint] },
   }
   writeFileSync(real, JSON.stringify(network))
-  const second = await startApp(otherDir, { args: ['--network', real] })
-  const context = await newWindow(browser)
+  const { app: second, window: context, page: reader } = await openApp(browser, otherDir, { args: ['--network', real] })
   try {
-    const reader = await context.newPage()
-    await openByLink(reader, second)
     await expect(reader.getByText('Real, TON main network, real coins, only read')).toBeVisible()
     await goTo(reader, 'Network')
     await expect(reader.getByText('Open for reading only')).toBeVisible()

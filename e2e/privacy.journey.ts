@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { type BrowserContext, expect, type Locator, type Page, test } from '@playwright/test'
 import { WebSocket } from 'ws'
 import { canaryBelow, newCanary, spelledIn } from '../main/base/testing/canary.ts'
-import { type RunningApp, runCommand, startApp } from './support/app.ts'
+import { type RunningApp, runCommand } from './support/app.ts'
 import { clearToAll } from './support/axe.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
-import { answered, answeredInPart, ask, goTo, newWindow, openByLink } from './support/screens.ts'
+import { answered, answeredInPart, ask, goTo, openApp } from './support/screens.ts'
 
 const pictures = join(import.meta.dirname, '..', 'test-results', 'privacy')
 
@@ -27,11 +27,8 @@ const row = (statement: string): Locator => sheet().getByRole('listitem').filter
 
 test.beforeAll(async ({ browser }) => {
   saves = mkdtempSync(join(tmpdir(), 'cocoon-saved-'))
-  app = await startApp(await dataDirWithModel(), { args: ['--verbose'] })
-  window = await newWindow(browser)
-  page = await window.newPage()
+  ;({ app, window, page } = await openApp(browser, await dataDirWithModel(), { args: ['--verbose'] }))
   await page.emulateMedia({ reducedMotion: 'reduce' })
-  await openByLink(page, app)
   mkdirSync(pictures, { recursive: true })
 })
 

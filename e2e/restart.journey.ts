@@ -13,7 +13,7 @@ import {
   exactFigure,
   goTo,
   newestRequest,
-  newWindow,
+  openApp,
   openByLink,
   practice,
   settle,
@@ -69,10 +69,7 @@ test.afterAll(async () => {
 
 test('a chat over the practice network is paid, and Ctrl-C ends every process', async ({ browser }) => {
   dataDir = await dataDirWithModel()
-  app = await startApp(dataDir)
-  window = await newWindow(browser)
-  page = await window.newPage()
-  await openByLink(page, app)
+  ;({ app, window, page } = await openApp(browser, dataDir))
   await chooseLevel(page, practice)
   const turn = await ask(page, question)
   await answered(turn)

@@ -1,5 +1,5 @@
 import { type Browser, type BrowserContext, expect, type Locator, type Page } from '@playwright/test'
-import type { RunningApp } from './app.ts'
+import { type RunningApp, startApp } from './app.ts'
 import { countOf, nanoOf } from './money.ts'
 import { observe, type Seen } from './observed.ts'
 
@@ -26,6 +26,31 @@ export const windowOptions = { viewport: { width: 1280, height: 800 }, locale: '
 
 export async function newWindow(browser: Browser): Promise<BrowserContext> {
   return browser.newContext(windowOptions)
+}
+
+/** A running app, and a person's window of it. */
+export interface OpenedApp {
+  readonly app: RunningApp
+  readonly window: BrowserContext
+  readonly page: Page
+}
+
+/** Starts the app on a folder and opens it in a window of its own. */
+export async function openApp(
+  browser: Browser,
+  dataDir: string,
+  options: Parameters<typeof startApp>[1] = {},
+): Promise<OpenedApp> {
+  const app = await startApp(dataDir, options)
+  try {
+    const window = await newWindow(browser)
+    const page = await window.newPage()
+    await openByLink(page, app)
+    return { app, window, page }
+  } catch (thrown) {
+    await app.stop()
+    throw thrown
+  }
 }
 
 export async function openByLink(page: Page, app: RunningApp): Promise<void> {
