@@ -26,10 +26,10 @@ export interface OpenAiBackend {
   /** Base name of the served model, as proxies index it (protocol 40 §4). */
   readonly model: string
   /**
-   * Who asks it shares its prompt cache with everybody else who does, so that the number of cached tokens tells what others asked. A worker then says 0 to
-   * the network, and bills so.
+   * Known to keep the prompts of those who ask it apart, as this app's engine does. Of any other the number of cached tokens may tell what others asked:
+   * a worker says 0 to the network then, and bills so.
    */
-  readonly sharesCache?: boolean
+  readonly keepsPromptsApart?: boolean
   healthy(): boolean
   handle(request: BackendRequest, signal: AbortSignal): Promise<BackendResponse>
 }

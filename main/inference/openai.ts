@@ -22,6 +22,7 @@ export function createEngineBackend({ engine, model, lane = 'served' }: EngineBa
   const startedS = Math.floor(Date.now() / 1000)
   return {
     model,
+    keepsPromptsApart: true,
     healthy: () => canAnswer(engine.state.value),
     async handle(request, signal) {
       try {

@@ -91,11 +91,16 @@ async function modelServer(): Promise<{ url: string; answered: Set<string> }> {
   return { url: `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`, answered }
 }
 
+/** The recorded worker tells what its engine knew of a prompt; ours tells so only of engines that keep prompts apart. */
+class ApartBackend extends ExternalBackend {
+  readonly keepsPromptsApart = true
+}
+
 async function startWorker(router: SessionRouter) {
   const engine = await modelServer()
   const folder = mkdtempSync(join(tmpdir(), 'cocoon-session-'))
   const database = openDatabase(join(folder, 'worker.sqlite'), workerMigrations, { logger: silentLogger })
-  const backend = new ExternalBackend({ baseUrl: engine.url, model: 'Qwen/Qwen3-8B' })
+  const backend = new ApartBackend({ baseUrl: engine.url, model: 'Qwen/Qwen3-8B' })
   await backend.start()
   const worker = new Worker({
     versions: versionsWithoutKeys,

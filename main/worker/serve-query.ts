@@ -147,7 +147,7 @@ function engineError(thrown: unknown): { code: number; text: string } {
  */
 export async function serveQuery(query: QueryToServe, reply: Reply, context: ServeContext): Promise<QueryOutcome> {
   const startedAtMs = context.now()
-  const meter = new UsageMeter(context.tariff, { hidesCached: context.backend.sharesCache === true })
+  const meter = new UsageMeter(context.tariff, { hidesCached: context.backend.keepsPromptsApart !== true })
   let answeredAtMs = 0
   const final = (): FinalInfo => ({
     tokens: meter.adjusted,

@@ -118,9 +118,9 @@ describe('a streamed answer', () => {
     expect(events[4]).toMatchObject({ requestTokens: 21n, maxTokens: 21n, workerFeePerToken: 1n, requestId: '01'.repeat(32) })
   })
 
-  it('of an engine that shares its prompt cache says nothing of what was in it, and is billed so', async () => {
+  it('of an engine that may share its prompt cache says nothing of what was in it, and is billed so', async () => {
     const { connection, events, backend } = await ready()
-    backend.sharesCache = true
+    backend.keepsPromptsApart = false
     for (const [id, stream] of [true, false].entries()) {
       await ask(connection, 'hi', { id: id + 1, stream })
       const { last, text } = await finalAnswer(connection)

@@ -9,8 +9,6 @@ import { type Engines, type LiveEngine, modelOf } from './engines.ts'
 /** A model of an engine of another program, as what a worker serves with. `close` it. */
 export class ServingEngine implements OpenAiBackend {
   readonly model: string
-  /** With the user, and with every program that asks it. */
-  readonly sharesCache = true
   /** Requests at once. */
   readonly atOnce: number
   readonly name: string

@@ -136,6 +136,18 @@ describe('the three roles as processes, on a network without a chain', () => {
     }
   })
 
+  it.each([false, true])(
+    'tell and bill nothing of what an engine at an address knew of a prompt, streamed: %s',
+    async (stream) => {
+      const { text } = await ask('count 12 5 cached 4', { stream })
+      const usage = (stream ? text.split('\n\n').at(-3)?.slice('data: '.length) : text) ?? ''
+      expect(JSON.parse(usage)).toMatchObject({
+        usage: { prompt_tokens: 12, prompt_tokens_details: { cached_tokens: 0 }, prompt_total_cost: 24, total_cost: 34 },
+      })
+      expect(text).not.toContain('"cached_tokens":4')
+    },
+  )
+
   it('stream events as they come, with the usage at the end', async () => {
     const { status, text, headers } = await ask('hello', { stream: true })
     expect(status).toBe(200)

@@ -8,10 +8,17 @@ export interface InstantEngine {
   close(): Promise<void>
 }
 
-/** What a request costs: 7 and 3 tokens, or what its words name (`count 12 5`: tokens of the prompt and of the answer). */
+/**
+ * What a request costs: 7 and 3 tokens, or what its words name (`count 12 5`: tokens of the prompt and of the answer; `cached 4`: so many of the prompt
+ * were known already).
+ */
 function usageOf(body: string) {
   const [, prompt = '7', completion = '3'] = /count (\d+) (\d+)/.exec(body) ?? []
-  return { prompt_tokens: +prompt, completion_tokens: +completion, total_tokens: +prompt + +completion }
+  const cached = /cached (\d+)/.exec(body)?.[1]
+  return {
+    ...{ prompt_tokens: +prompt, completion_tokens: +completion, total_tokens: +prompt + +completion },
+    ...(cached !== undefined && { prompt_tokens_details: { cached_tokens: +cached } }),
+  }
 }
 
 /**

@@ -21,7 +21,7 @@ export class ScriptedBackend implements OpenAiBackend {
   /** When each running request was aborted. */
   readonly abortedAt: number[] = []
   isHealthy = true
-  sharesCache = false
+  keepsPromptsApart = true
 
   healthy(): boolean {
     return this.isHealthy
