@@ -1,5 +1,5 @@
 import { Download } from 'lucide-react'
-import type { ReactNode } from 'react'
+import { Children, type ReactNode } from 'react'
 import ReactMarkdown, { type Components } from 'react-markdown'
 import remarkGfm from 'remark-gfm'
 import { isolated, plainLabel, visibleCode } from '../format/plain-label.ts'
@@ -9,6 +9,7 @@ import { CopyButton } from '../ui/copy-button.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { saveFile } from '../ui/save-file.ts'
 import { ScrollRegion } from '../ui/scroll-region.tsx'
+import { answerOutline } from './answer-outline.ts'
 import { linkTarget } from './link-target.ts'
 import { ownDirections } from './own-directions.ts'
 
@@ -33,7 +34,7 @@ export function Markdown({ text, streaming }: { text: string; streaming: boolean
 }
 
 const plugins = [remarkGfm]
-const rehypePlugins = [ownDirections]
+const rehypePlugins = [ownDirections, answerOutline]
 /** Addresses are judged where they are drawn, so that a refused one can still be shown as text. */
 const keepUrl = (url: string): string => url
 
@@ -50,6 +51,7 @@ const components: Components = {
       <code>{visibleCode(text)}</code>
     )
   },
+  input: ({ checked }) => <TaskMark done={checked === true} />,
   table: ({ children }) => <MarkdownTable>{children}</MarkdownTable>,
 }
 
@@ -61,12 +63,15 @@ function SafeLink({ href, children }: { href: string | undefined; children: Reac
   const target = linkTarget(href ?? '')
   const words = textOf(children)
   if (!target) return <bdi>{href && href !== words ? `${words} (${isolated(href)})` : words}</bdi>
+  const isWordless = Children.count(children) === 0
   return (
     <>
       <a href={target.href} target="_blank" rel="noreferrer noopener">
-        {children}
+        {isWordless ? target.shown : children}
       </a>
-      {words === target.href || words === href ? null : <bdi dir="ltr" className="text-ink-3">{` (${target.shown})`}</bdi>}
+      {isWordless || words === target.href || words === href ? null : (
+        <bdi dir="ltr" className="text-ink-3">{` (${target.shown})`}</bdi>
+      )}
     </>
   )
 }
@@ -112,6 +117,12 @@ function CodeBlock({ code, language }: { code: string; language: string }) {
       </ScrollRegion>
     </div>
   )
+}
+
+/** The box of a list of tasks: nothing can be ticked here. */
+function TaskMark({ done }: { done: boolean }) {
+  const { t } = useTexts()
+  return <input type="checkbox" disabled checked={done} aria-label={t(done ? 'chat.taskDone' : 'chat.taskOpen')} />
 }
 
 function MarkdownTable({ children }: { children: ReactNode }) {
