@@ -43,7 +43,7 @@ const handedOn: Readonly<Record<string, readonly string[]>> = {
   ],
   'roles/role-options.ts': ['readonly roots: TrustedRoots'],
   'roles/network-keys.ts': [
-    "role: Pick<RoleOptions, 'network' | 'entries' | 'dataDir' | 'pccs' | 'roots' | 'hardware' | 'logger'>,",
+    "role: Pick<RoleOptions, 'network' | 'entries' | 'dataDir' | 'pccs' | 'roots' | 'hardware' | 'logger'> &",
   ],
 }
 
@@ -64,7 +64,7 @@ const judges: Readonly<Record<string, readonly string[]>> = {
   'roles/router-role.ts': [
     'policies: policiesOf(policyFile === undefined ? undefined : readPolicies(policyFile), quoteJudge(options)),',
   ],
-  'roles/standing-proxies.ts': ['this.#quotes = quotes'],
+  'roles/standing-peers.ts': ['this.#quotes = quotes'],
   'router/policies.ts': [
     'export function policiesOf(fileText?: string, quotes: QuoteJudge = noQuoteJudge): ReadonlyMap<string, Policy> {',
   ],

@@ -4,7 +4,7 @@ import { detectTee } from '../hardware/tee.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
 import type { QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
 import { dialerOptions } from '../roles/role-options.ts'
-import { StandingProxies } from '../roles/standing-proxies.ts'
+import { StandingPeers } from '../roles/standing-peers.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { type Dial, type DialerOptions, openDialer } from './dialer.ts'
 
@@ -25,7 +25,7 @@ export interface NetworkPeersOptions {
  */
 export function dialByContract({ powThread, root, quotes, see }: NetworkPeersOptions): Dial {
   const { check: isListed, ...attesting } = dialerOptions({ kind: 'tdx', quotes }, () => root.value)
-  const standing = new StandingProxies(root, quotes)
+  const standing = new StandingPeers(root, quotes)
   const anybody = openDialer(powThread, see && { check: see })
   const attested = openDialer(powThread, {
     ...attesting,

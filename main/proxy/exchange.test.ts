@@ -275,6 +275,33 @@ describe('exchange between scripted peers', () => {
   })
 
   it.each([
+    ['software', { workerHashes: new Set<string>() }],
+    ['model', { modelHashes: new Set<string>() }],
+  ])('leaves a worker whose %s the contract lists no more, while its connection stands', async (_what, takenBack) => {
+    await proxy.stop()
+    const listed = goldenRoot({
+      readAtMs: Date.now(),
+      workerHashes: new Set(['00'.repeat(32)]),
+      modelHashes: new Set([createHash('sha256').update(`${model}@c:h`).digest('hex')]),
+    })
+    const root = new Signal<RootConfig | null>(listed)
+    proxy = pseudoProxy(folder.path, { checkHashes: true }, { root })
+    await proxy.start()
+    const [c, w] = [await client(), await worker()]
+    c.send(runQuery())
+    await w.expect('proxy.runQueryEx')
+    root.set({ ...listed, readAtMs: Date.now() })
+    await new Promise((resolve) => setImmediate(resolve))
+    expect([w.closed, running()]).toEqual([false, 1])
+    root.set({ ...listed, ...takenBack })
+    expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 651, error: expect.stringContaining('lost') })
+    await until(() => w.closed)
+    c.send(runQuery({ request_id: new Uint8Array(32).fill(9) }))
+    expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 651 })
+    expect(counted('client')).toBe(0n)
+  })
+
+  it.each([
     ['three hours ago', -10_800_000],
     ['at a time that is still to come, as after a clock that jumped back', 600_000],
   ])('brings nothing to workers by the lists of a contract that was read %s', async (_when, offMs) => {

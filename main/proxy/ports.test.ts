@@ -1,6 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { silentLogger } from '../base/logger.ts'
 import { createIdentity } from '../protocol/attestation/certificate.ts'
+import { syntheticQuote, syntheticVerifier } from '../protocol/attestation/testing/manipulated-peers.ts'
+import { syntheticNowMs } from '../protocol/attestation/testing/synthetic-intel.ts'
 import { decode, encode } from '../protocol/tl/codec.ts'
 import { dialDirect } from '../protocol/wire/dial.ts'
 import { plainPort, securePort } from './ports.ts'
@@ -56,4 +58,28 @@ describe('ports with proof of work and TLS', () => {
     connection.close()
     await taken.close()
   })
+})
+
+it('leaves a peer whose quote holds no more within the hour, however long its connection stands', async () => {
+  // The hour alone is not waited for: sockets and handshakes keep their clocks.
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  let nowMs = syntheticNowMs
+  const quotes = syntheticVerifier({ now: () => nowMs })
+  const ended: string[] = []
+  const place = { host: '127.0.0.1', port: 0, difficulty: 1, logger: silentLogger }
+  const { port, close } = await securePort({ ...place, policy: { kind: 'tdx', quotes } })(({ connection }) => {
+    connection.start({}).catch(() => undefined)
+    void connection.closed.then(({ message }) => ended.push(message))
+  })
+  onTestFinished(() => close())
+  const identity = await createIdentity({ quote: syntheticQuote })
+  const { connection } = await dialDirect({ host: '127.0.0.1', port, identity, policy: { kind: 'any' } })
+  await connection.start({})
+  await vi.advanceTimersByTimeAsync(3_600_000)
+  expect(ended).toEqual([])
+  nowMs += 400 * 86_400_000
+  await vi.advanceTimersByTimeAsync(3_600_000)
+  await connection.closed
+  expect(ended.join()).toContain('has expired')
 })

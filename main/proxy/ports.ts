@@ -1,7 +1,8 @@
-import { asError } from '../base/failure.ts'
+import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { createIdentity, type IdentityOptions } from '../protocol/attestation/certificate.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
+import type { PacketConnection } from '../protocol/wire/connection.ts'
 import { type Listener, type ListenOptions, listen } from '../protocol/wire/listen.ts'
 import type { PeerConnection } from '../protocol/wire/peer.ts'
 import { WireError } from '../protocol/wire/wire-error.ts'
@@ -22,7 +23,7 @@ export interface ProxyPortOptions {
   readonly logger: Logger
 }
 
-/** Certificates live a day and are renewed hourly, as in the reference's images (10 §7.1). */
+/** Certificates live a day and are renewed hourly, as in the reference's images (10 §7.1); peers' quotes are looked at again as often. */
 const renewMs = 3_600_000
 /** Peers of one port, those in their handshake included; the proxy itself takes some less. */
 export const mostConnections = 4096
@@ -33,7 +34,14 @@ export function securePort(options: ProxyPortOptions): PortOpener {
     const { host, port, difficulty, policy, logger, fixed = false } = options
     const identityOptions: IdentityOptions = options.quote === undefined ? {} : { quote: options.quote }
     const identity = await createIdentity(identityOptions)
-    const take = ({ connection, peer }: PeerConnection): void => onPeer({ connection, imageHash: peer.imageHash })
+    const standing = new Map<PacketConnection, Uint8Array>()
+    const take = ({ connection, peer }: PeerConnection): void => {
+      if (peer.quote !== undefined) {
+        standing.set(connection, peer.quote.evidence.quote)
+        void connection.closed.then(() => standing.delete(connection))
+      }
+      onPeer({ connection, imageHash: peer.imageHash })
+    }
     const place = { host, port, difficulty, policy, identity, logger, mostConnections }
     const listener = fixed ? await listen(place, take) : await listenNear(place, take)
     const renewal = setInterval(() => {
@@ -41,6 +49,7 @@ export function securePort(options: ProxyPortOptions): PortOpener {
         (fresh) => listener.renewIdentity(fresh),
         (thrown: unknown) => logger.error('the certificate was not renewed', { error: asError(thrown).message }),
       )
+      for (const [peer, shown] of standing) void requireQuote(policy, peer, shown)
     }, renewMs)
     renewal.unref()
     return {
@@ -51,6 +60,17 @@ export function securePort(options: ProxyPortOptions): PortOpener {
         await listener.close()
       },
     }
+  }
+}
+
+/** A connection may stand for weeks: a peer is left when its quote holds no more by what Intel says now. Never rejects. */
+async function requireQuote(policy: Policy, connection: PacketConnection, quote: Uint8Array): Promise<void> {
+  if (policy.kind === 'any') return
+  try {
+    await policy.quotes?.verify(quote)
+  } catch (thrown) {
+    const reason = asError(thrown)
+    connection.close(reason instanceof Failure ? reason : reason.message)
   }
 }
 

@@ -291,6 +291,7 @@ export class CocoonProxy {
     const before = this.#root
     if (before === undefined || this.#phase !== 'serving' || next.version < before.version) return
     this.#root = next
+    this.#serving?.leaveUnlisted()
     const present = this.#serving?.instance.identity.params
     // Without a serving desk the last move failed: try again with each reading.
     if (present !== undefined && next.params.paramsVersion <= present.paramsVersion) return this.#status.changed()

@@ -127,6 +127,16 @@ export class ServingDesk {
     await this.instance.stop()
   }
 
+  /** After each reading of the network contract: workers whose software or model it lists no more are left. Their running queries fail and cost nothing. */
+  leaveUnlisted(): void {
+    for (const [connection, line] of this.#workers) {
+      if (!line.isUnlisted) continue
+      if (line.seat !== undefined) this.exchange.removeWorker(line.seat)
+      this.#logger.warn('the network contract lists a worker no more', { worker: line.seat?.account.owner.toString() })
+      connection.close('The network contract does not list this worker any more')
+    }
+  }
+
   /** Counts of these accounts are final now: tell those who are here (30 §4, 40 §3). */
   announce(accounts: readonly Account[]): void {
     const grown = new Set(accounts)

@@ -16,7 +16,14 @@ import type { Relay } from './relay.ts'
 import { acceptKey } from './sealed-desk.ts'
 import { WorkerSeat } from './seats.ts'
 import { readWorkerAnswer, workerAnswerNames } from './worker-answer.ts'
-import { acceptWorker, compareBalance, nextWorkerStage, type WorkerProfile, type WorkerStage } from './worker-handshake.ts'
+import {
+  acceptWorker,
+  compareBalance,
+  nextWorkerStage,
+  type WorkerProfile,
+  type WorkerRules,
+  type WorkerStage,
+} from './worker-handshake.ts'
 
 const answerNames: ReadonlySet<string> = new Set(workerAnswerNames)
 /** What an answer carries is passed on and forgotten. */
@@ -129,14 +136,9 @@ export class WorkerLine {
 
   #connect(query: TlObject<'worker.connectToProxy'>): TlObject {
     const office = this.#office
-    const root = office.root()
     const profile = acceptWorker(query.params, this.#imageHash, {
       isTest: office.identity.params.isTest,
-      checkImageHash: office.checkHashes ? (hash) => root.workerHashes.has(hexOf(hash)) : null,
-      checkModel:
-        office.checkHashes || office.listedModelsOnly
-          ? (model) => root.modelHashes.has(createHash('sha256').update(model).digest('hex'))
-          : null,
+      ...this.#lists(),
       parseAddress: parseOwner,
       versions: office.versions,
     })
@@ -146,6 +148,24 @@ export class WorkerLine {
       params: proxyParams(office, profile),
       worker_sc_address: textOf(office, contractOf(office, 'worker', profile.owner)),
     }
+  }
+
+  /** What the network contract, as it was read last, lists of workers, where that counts. */
+  #lists(): Pick<WorkerRules, 'checkImageHash' | 'checkModel'> {
+    const { checkHashes, listedModelsOnly, root } = this.#office
+    const { workerHashes, modelHashes } = root()
+    return {
+      checkImageHash: checkHashes ? (hash) => workerHashes.has(hexOf(hash)) : null,
+      checkModel:
+        checkHashes || listedModelsOnly ? (model) => modelHashes.has(createHash('sha256').update(model).digest('hex')) : null,
+    }
+  }
+
+  /** Whether the network contract lists no more what this worker came with: it was compared then, and may stand for weeks. */
+  get isUnlisted(): boolean {
+    if (this.#profile === undefined) return false
+    const { checkImageHash, checkModel } = this.#lists()
+    return checkImageHash?.(this.#imageHash) === false || checkModel?.(this.#profile.model) === false
   }
 
   #accepted(): WorkerProfile {

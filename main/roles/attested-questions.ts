@@ -7,7 +7,7 @@ import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { proxyObjections, workerObjections } from './attested-peers.ts'
 import { mostAgeOf } from './root-listing.ts'
-import { type SeenProxy, StandingProxies } from './standing-proxies.ts'
+import { type SeenPeer, StandingPeers } from './standing-peers.ts'
 
 /**
  * What a client of the command line asks of proxies and workers with `--seal attested`: as much as the app's level "Attested network" does. Proxies are
@@ -16,16 +16,16 @@ import { type SeenProxy, StandingProxies } from './standing-proxies.ts'
  */
 export class AttestedQuestions implements Required<Pick<ChatRequest, 'mayGo' | 'objectionTo'>> {
   readonly #root: Watchable<RootConfig | null>
-  readonly #standing: StandingProxies
+  readonly #standing: StandingPeers
 
   /** @param quotes remembers what it found good: it is asked before each question */
   constructor(root: Watchable<RootConfig | null>, quotes: QuoteJudge) {
     this.#root = root
-    this.#standing = new StandingProxies(root, quotes)
+    this.#standing = new StandingPeers(root, quotes)
   }
 
   /** For the dialer. @throws AttestationError `image-not-attested` */
-  readonly see = (peer: SeenProxy, connection: PacketConnection): void => {
+  readonly see = (peer: SeenPeer, connection: PacketConnection): void => {
     const reason = this.#proxyReason(peer)
     if (reason !== undefined) throw new AttestationError('image-not-attested', reason)
     this.#standing.see(peer, connection)
@@ -48,13 +48,13 @@ export class AttestedQuestions implements Required<Pick<ChatRequest, 'mayGo' | '
     return left === undefined ? this.#proxyReason(this.#standing.of(connection)) : messageAndAdvice(left)
   }
 
-  #proxyReason(peer: SeenProxy | undefined): string | undefined {
+  #proxyReason(peer: SeenPeer | undefined): string | undefined {
     const root = this.#root.value
     return saidOf(proxyObjections(peer ?? nobody, root, rulesOf(root)))
   }
 }
 
-const nobody: SeenProxy = { imageHash: new Uint8Array(32) }
+const nobody: SeenPeer = { imageHash: new Uint8Array(32) }
 
 const rulesOf = (root: RootConfig | null) => ({ nowMs: Date.now(), ...mostAgeOf(root) })
 

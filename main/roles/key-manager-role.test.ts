@@ -3,10 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { KeyManager } from '../../contracts/root.ts'
-import { createLogger } from '../base/logger.ts'
+import { createLogger, silentLogger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import { childEntries } from '../child-entries.ts'
+import { writeKeys } from '../keys/key-messages.ts'
 import { intelRoots } from '../protocol/attestation/intel-chain.ts'
+import { syntheticImageHash, syntheticQuote, syntheticVerifier } from '../protocol/attestation/testing/manipulated-peers.ts'
+import { syntheticNowMs } from '../protocol/attestation/testing/synthetic-intel.ts'
+import { securePort } from '../proxy/ports.ts'
 import { goldenOwner, goldenRoot } from '../proxy/testing/fixtures.ts'
 import { firstAnswer, lastPart, readyClient, readyWorker, runQuery } from '../proxy/testing/scripted.ts'
 import type { RootConfig } from '../ton/root-config.ts'
@@ -98,6 +102,29 @@ describe('the key manager role', () => {
       .toContain('does not list the software of this key manager')
     root.update((config) => config && { ...config, keyManager: managerOf(fakeImage) })
     await expect.poll(() => source.state.value.phase, { timeout: 10_000 }).toBe('ready')
+  })
+
+  it('is left while its connection stands, once its quote holds no more by what Intel says then', async () => {
+    const image = Buffer.from(syntheticImageHash).toString('hex')
+    root.update((config) => config && { ...config, keyManager: managerOf(image) })
+    const place = { host: '127.0.0.1', port: managerPort, fixed: true, difficulty: 4, logger: silentLogger }
+    const held = [{ seed: new Uint8Array(32).fill(7), validUntilMs: Date.now() + 86_400_000 }]
+    const port = await securePort({ ...place, policy: { kind: 'any' }, quote: syntheticQuote })(
+      ({ connection }) => void connection.start({ onQuery: () => writeKeys(held) }).catch(() => undefined),
+    )
+    closers.push(() => port.close())
+    let nowMs = syntheticNowMs
+    const role = { ...roleOptions(), quotes: syntheticVerifier({ now: () => nowMs }) }
+    const source = openKeySource('proxy', { policy: 'tdx' }, role)
+    closers.push(() => source.stop())
+    source.start()
+    await expect.poll(() => source.state.value.phase, { timeout: 10_000 }).toBe('ready')
+    nowMs += 400 * 86_400_000
+    // The next reading of the contract, which says the same.
+    root.update((config) => config && { ...config })
+    await expect
+      .poll(() => source.state.value, { timeout: 10_000 })
+      .toMatchObject({ phase: 'waiting', failure: expect.stringContaining('expired') })
   })
 
   it('keeps its secrets to its folder: mode 0600, nothing in the log', async () => {

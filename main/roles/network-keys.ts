@@ -4,8 +4,8 @@ import { openViaDialer } from '../core/via-dialer.ts'
 import type { KeyHolder } from '../keys/key-messages.ts'
 import { KeySource } from '../keys/key-source.ts'
 import type { RouterAddress } from '../protocol/wire/dial-via.ts'
-import { type PolicyName, policyNamedOf } from './attesting.ts'
-import { dialerOptions, type RoleOptions } from './role-options.ts'
+import { type AttestingOptions, type PolicyName, policyNamedOf } from './attesting.ts'
+import { type RoleOptions, standingOptions } from './role-options.ts'
 
 /** How a proxy or worker comes to the private keys of its network (protocol 95 §4). */
 export interface KeyManagerAccess {
@@ -23,10 +23,11 @@ export interface KeyManagerAccess {
 export function openKeySource(
   holder: KeyHolder,
   { address, policy, via, dial }: KeyManagerAccess,
-  role: Pick<RoleOptions, 'network' | 'entries' | 'dataDir' | 'pccs' | 'roots' | 'hardware' | 'logger'>,
+  role: Pick<RoleOptions, 'network' | 'entries' | 'dataDir' | 'pccs' | 'roots' | 'hardware' | 'logger'> &
+    Pick<AttestingOptions, 'quotes'>,
 ): KeySource {
   const { network, entries, hardware, logger } = role
-  const options = dialerOptions(policyNamedOf(policy, role), () => network.root.value, 'key manager', hardware)
+  const options = standingOptions(policyNamedOf(policy, role), network.root, 'key manager', { hardware })
   return new KeySource({
     holder,
     root: network.root,

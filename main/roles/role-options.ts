@@ -13,7 +13,7 @@ import type { RootConfig } from '../ton/root-config.ts'
 import { type AttestingOptions, type Machine, ownQuote, type PolicyName, policyNamedOf } from './attesting.ts'
 import type { RoleNetwork } from './open-network.ts'
 import { listingOf, mostAgeOf } from './root-listing.ts'
-import { StandingProxies } from './standing-proxies.ts'
+import { StandingPeers } from './standing-peers.ts'
 
 /** What every role is started with. */
 export interface RoleOptions {
@@ -69,20 +69,29 @@ export function proxyDialer({
   AttestingOptions & {
     readonly policy: PolicyName
     readonly proxyVia?: RouterAddress
-    /** Looks at every proxy that passed, a throw refuses it, and leaves it when it passes no more; by `StandingProxies`, unless given. */
+    /** Looks at every proxy that passed, a throw refuses it, and leaves it when it passes no more; by `StandingPeers`, unless given. */
     readonly see?: NonNullable<DialerOptions['check']>
   }): Dial {
-  const judged = policyNamedOf(policy, attesting)
-  const { check, ...rest } = dialerOptions(judged, () => network.root.value, 'proxy', hardware)
-  const look = see ?? (judged.kind === 'any' ? undefined : new StandingProxies(network.root, judged.quotes).see)
-  const options: DialerOptions = {
+  const options = standingOptions(policyNamedOf(policy, attesting), network.root, 'proxy', { hardware, see })
+  return proxyVia === undefined ? openDialer(entries.powThread, options) : openViaDialer(proxyVia, options)
+}
+
+/** As `dialerOptions`, and peers are left when they pass no more: by `see`, or by `StandingPeers`. */
+export function standingOptions(
+  policy: Policy,
+  root: RoleNetwork['root'],
+  part: MembershipRules['part'],
+  { hardware, see }: { readonly hardware?: Machine | undefined; readonly see?: DialerOptions['check'] } = {},
+): DialerOptions {
+  const { check, ...rest } = dialerOptions(policy, () => root.value, part, hardware)
+  const look = see ?? (policy.kind === 'any' ? undefined : new StandingPeers(root, policy.quotes, part).see)
+  return {
     ...rest,
     check: (peer, connection) => {
       check?.(peer)
       look?.(peer, connection)
     },
   }
-  return proxyVia === undefined ? openDialer(entries.powThread, options) : openViaDialer(proxyVia, options)
 }
 
 /** How a role looks at the peers of that part that it dials, and what it shows of itself (protocol 10 §8). */

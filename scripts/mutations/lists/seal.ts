@@ -139,7 +139,7 @@ export const mutations: readonly Mutation[] = [
       "'hex')), 'worker', root, rules).slice(1)",
     ],
   ]),
-  ...of('main/roles/standing-proxies.ts', 'main/roles/attested-questions.test.ts', [
+  ...of('main/roles/standing-peers.ts', 'main/roles/attested-questions.test.ts', [
     ['the list, after dialling', moving, 'this.#requireListed(imageHash)', 'void imageHash'],
     ['the quote, after dialling', moving, 'if (quote !== undefined) await', 'if (quote === undefined) await'],
     [
@@ -151,8 +151,38 @@ export const mutations: readonly Mutation[] = [
     [
       'what is no fault of a proxy',
       'a client with --seal attested stays where it is while the contract can be judged by at no proxy',
-      'ofNoProxy.has(thrown.code)',
-      'ofNoProxy.size < 0',
+      'ofNoPeer.has(thrown.code)',
+      'ofNoPeer.size < 0',
+    ],
+  ]),
+  ...of('main/roles/network-keys.ts', 'main/roles/key-manager-role.test.ts', [
+    [
+      'the key manager, after dialling',
+      'the key manager role is left while its connection stands, once its quote holds no more by what Intel says then',
+      'standingOptions(policyNamedOf(policy, role), network.root,',
+      'standingOptions(policyNamedOf(policy, role), { ...network.root, value: network.root.value, onChange: () => () => undefined },',
+    ],
+  ]),
+  ...of('main/proxy/ports.ts', 'main/proxy/ports.test.ts', [
+    [
+      'the quote of a peer that came in, later',
+      'leaves a peer whose quote holds no more within the hour, however long its connection stands',
+      'void requireQuote(policy, peer, shown)',
+      'void peer',
+    ],
+  ]),
+  ...of('main/proxy/worker-line.ts', 'main/proxy/exchange.test.ts', [
+    [
+      'the image of a worker that came in, later',
+      'exchange between scripted peers leaves a worker whose software the contract lists no more, while its connection stands',
+      'checkImageHash?.(this.#imageHash) === false',
+      'false',
+    ],
+    [
+      'the model of a worker that came in, later',
+      'exchange between scripted peers leaves a worker whose model the contract lists no more, while its connection stands',
+      'checkModel?.(this.#profile.model) === false',
+      'false',
     ],
   ]),
   ...of('main/core/network-tool/owner-order.ts', 'main/headless/network-agreement.test.ts', [

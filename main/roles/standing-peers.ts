@@ -2,36 +2,38 @@ import { asError, Failure } from '../base/failure.ts'
 import type { Watchable } from '../base/signal.ts'
 import { AttestationError, type AttestationErrorCode } from '../protocol/attestation/attestation-error.ts'
 import type { QuoteJudge } from '../protocol/attestation/quote-verifier.ts'
-import { checkRootMembership } from '../protocol/attestation/root-membership.ts'
+import { checkRootMembership, type MembershipRules } from '../protocol/attestation/root-membership.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import type { Peer } from '../protocol/wire/peer.ts'
 import type { RootConfig } from '../ton/root-config.ts'
 import { listingOf, mostAgeOf } from './root-listing.ts'
 
-export type SeenProxy = Pick<Peer, 'imageHash' | 'quote'>
+export type SeenPeer = Pick<Peer, 'imageHash' | 'quote'>
 
-/** That the contract cannot be judged by now is no fault of one proxy, and no other one would do better. */
-const ofNoProxy: ReadonlySet<AttestationErrorCode> = new Set(['root-too-old', 'root-from-the-future', 'root-disputed'])
+/** That the contract cannot be judged by now is no fault of one peer, and no other one would do better. */
+const ofNoPeer: ReadonlySet<AttestationErrorCode> = new Set(['root-too-old', 'root-from-the-future', 'root-disputed'])
 
 /**
- * The proxies behind connections that stand. Each passed when it was dialled, and is looked at again with every reading of the network contract: one whose
- * image was taken back, or whose quote holds no more, is left with the reason (`image-not-listed` and whatever a `QuoteJudge` throws), so that its role
- * goes on to another proxy.
+ * The proxies or key managers behind connections that stand. Each passed when it was dialled, and is looked at again with every reading of the network
+ * contract: one whose image was taken back, or whose quote holds no more, is left with the reason (`image-not-listed` and whatever a `QuoteJudge` throws),
+ * so that its role goes on to another one, or to none.
  */
-export class StandingProxies {
+export class StandingPeers {
   readonly #root: Watchable<RootConfig | null>
   readonly #quotes: QuoteJudge | undefined
-  readonly #peers = new Map<PacketConnection, SeenProxy>()
+  readonly #part: MembershipRules['part']
+  readonly #peers = new Map<PacketConnection, SeenPeer>()
   readonly #left = new WeakMap<PacketConnection, Error>()
 
   /** @param quotes by which they were verified when they were dialled; remembers what it found good. Undefined where quotes are fake ones */
-  constructor(root: Watchable<RootConfig | null>, quotes: QuoteJudge | undefined) {
+  constructor(root: Watchable<RootConfig | null>, quotes: QuoteJudge | undefined, part: MembershipRules['part'] = 'proxy') {
     this.#root = root
     this.#quotes = quotes
+    this.#part = part
   }
 
-  /** For a dialer: takes a proxy that passed, for as long as its connection stands. */
-  readonly see = (peer: SeenProxy, connection: PacketConnection): void => {
+  /** For a dialer: takes a peer that passed, for as long as its connection stands. */
+  readonly see = (peer: SeenPeer, connection: PacketConnection): void => {
     this.#peers.set(connection, peer)
     const stopWatching = this.#root.onChange(() => void this.#look(connection, peer))
     void connection.closed.then(() => {
@@ -40,8 +42,8 @@ export class StandingProxies {
     })
   }
 
-  /** What the proxy behind a connection showed; undefined when it does not stand. */
-  of(connection: PacketConnection): SeenProxy | undefined {
+  /** What the peer behind a connection showed; undefined when it does not stand. */
+  of(connection: PacketConnection): SeenPeer | undefined {
     return this.#peers.get(connection)
   }
 
@@ -56,7 +58,7 @@ export class StandingProxies {
   }
 
   /** What the contract no longer lists is left before this returns. Never rejects. */
-  async #look(connection: PacketConnection, { imageHash, quote }: SeenProxy): Promise<void> {
+  async #look(connection: PacketConnection, { imageHash, quote }: SeenPeer): Promise<void> {
     try {
       this.#requireListed(imageHash)
       if (quote !== undefined) await this.#quotes?.verify(quote.evidence.quote)
@@ -71,9 +73,9 @@ export class StandingProxies {
   #requireListed(imageHash: Uint8Array): void {
     const root = this.#root.value
     try {
-      checkRootMembership({ imageHash }, root && listingOf(root), { part: 'proxy', nowMs: Date.now(), ...mostAgeOf(root) })
+      checkRootMembership({ imageHash }, root && listingOf(root), { part: this.#part, nowMs: Date.now(), ...mostAgeOf(root) })
     } catch (thrown) {
-      if (thrown instanceof AttestationError && ofNoProxy.has(thrown.code)) return
+      if (thrown instanceof AttestationError && ofNoPeer.has(thrown.code)) return
       throw thrown
     }
   }
