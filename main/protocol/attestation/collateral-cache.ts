@@ -4,13 +4,9 @@ import { AttestationError, type AttestationErrorCode } from './attestation-error
 import type { Collateral } from './collateral.ts'
 import { type KeptCollateral, readKept, writeKept } from './collateral-file.ts'
 import type { Platform } from './pck-extension.ts'
+import { issueDatesOf } from './verify-collateral.ts'
 
 type Model = Pick<Platform, 'fmspc' | 'authority'>
-
-/** What a use of collateral says of it. */
-export interface UsedCollateral {
-  readonly collateral: { readonly validFromMs: number; readonly expiresAtMs: number }
-}
 
 /** Where collateral comes from. */
 export interface CollateralSource {
@@ -18,7 +14,7 @@ export interface CollateralSource {
    * Gives collateral for a model of processor to `use`, which verifies it and throws when it is no good. It may be asked more than once.
    * @throws AttestationError `collateral-unavailable`, `collateral-expired`, and what `use` throws
    */
-  with<T extends UsedCollateral>(model: Model, use: (collateral: Collateral) => T): Promise<T>
+  with<T>(model: Model, use: (collateral: Collateral) => T): Promise<T>
 }
 
 export interface CollateralCacheOptions {
@@ -70,7 +66,7 @@ export class CollateralCache implements CollateralSource {
     this.#now = options.now ?? Date.now
   }
 
-  async with<T extends UsedCollateral>(model: Model, use: (collateral: Collateral) => T): Promise<T> {
+  async with<T>(model: Model, use: (collateral: Collateral) => T): Promise<T> {
     const kept = this.#keptFor(model)
     const old = kept && attempt(() => use(kept.collateral))
     if (old !== undefined && kept !== undefined && !this.#isDue(kept) && !isAboutCollateral(old)) return resultOf(old)
@@ -81,7 +77,8 @@ export class CollateralCache implements CollateralSource {
       return resultOf(old)
     }
     const used = attempt(() => use(fresh.collateral))
-    if (isAboutCollateral(used) || isOlder(used, old)) {
+    const standsAgainst = kept !== undefined && old !== undefined && !isAboutCollateral(old)
+    if (isAboutCollateral(used) || (standsAgainst && isOlder(fresh.collateral, kept.collateral))) {
       this.#rememberFailure(keyOf(model), 'thrown' in used ? used.thrown : outrun)
       return resultOf(old ?? used)
     }
@@ -175,10 +172,10 @@ function isAboutCollateral(attempted: Attempt<unknown>): boolean {
   return 'thrown' in attempted && attempted.thrown instanceof AttestationError && aboutCollateral.has(attempted.thrown.code)
 }
 
-/** A service may not lead back to what Intel said before. */
-function isOlder(fresh: Attempt<UsedCollateral>, old: Attempt<UsedCollateral> | undefined): boolean {
-  if (old === undefined || 'thrown' in fresh || 'thrown' in old) return false
-  return fresh.value.collateral.validFromMs < old.value.collateral.validFromMs
+/** A service may not lead back to what Intel said before, in no part: a list of revoked certificates, or bad news of a platform, stays heard. */
+function isOlder(fresh: Collateral, kept: Collateral): boolean {
+  const before = issueDatesOf(kept)
+  return issueDatesOf(fresh).some((date, part) => (date ?? Number.POSITIVE_INFINITY) < (before[part] ?? Number.NEGATIVE_INFINITY))
 }
 
 function keyOf({ fmspc, authority }: Model): string {

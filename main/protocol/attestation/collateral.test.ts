@@ -192,6 +192,45 @@ describe('kept collateral', () => {
     expect((await kept.with(model, use)).collateral.validFromMs).toBe(syntheticNowMs - dayMs)
   })
 
+  const later = iso(syntheticNowMs - 1_000)
+  const badNews = (world: World): void => {
+    world.tcbInfo.issueDate = later
+    for (const level of world.tcbInfo.tcbLevels) level.tcbStatus = 'OutOfDate'
+  }
+
+  it('of which one part is older than what is kept does not replace it, however new the others are', async () => {
+    const { server, clock, kept, use } = await cache()
+    server.collateral = changed((world) => {
+      world.tcbInfo.issueDate = later
+    })
+    await kept.with(model, use)
+    // The information about the platform is that of before, beside a newer identity of the quoting enclave.
+    server.collateral = changed((world) => {
+      world.qeIdentity.issueDate = iso(syntheticNowMs)
+    })
+    clock.nowMs += dayMs + 1
+    expect((await kept.with(model, use)).collateral.validFromMs).toBe(Date.parse(later))
+  })
+
+  it.each([
+    ['the platform lacks updates', badNews, 'tcb-out-of-date'],
+    [
+      'the platform was revoked',
+      (world: World): void => {
+        world.pckCrl.issuedAtMs = Date.parse(later)
+        world.pckCrl.revoked = [world.pck.serial]
+      },
+      'chain-revoked',
+    ],
+  ])('that says that %s is not replaced by what Intel said before', async (_what, change, code) => {
+    const { server, clock, kept, use } = await cache()
+    server.collateral = changed(change)
+    await expect(kept.with(model, use)).rejects.toMatchObject({ code })
+    server.collateral = good.collateral
+    clock.nowMs += dayMs + 1
+    await expect(kept.with(model, use)).rejects.toMatchObject({ code })
+  })
+
   it('is replaced by what Intel says now, also when that is bad news', async () => {
     const { server, clock, kept, use } = await cache()
     await kept.with(model, use)

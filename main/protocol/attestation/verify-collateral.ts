@@ -50,6 +50,25 @@ export function verifyCollateral(
   return { tcbInfo, qeIdentity, ...validity([rootCrl, pckCrl], [tcbInfo, qeIdentity], [...pckChain, ...tcbChain, ...qeChain]) }
 }
 
+/** When each part was issued, Unix ms; undefined for one that cannot be read. Nothing is verified. */
+export function issueDatesOf({ tcbInfo, qeIdentity, rootCrl, pckCrl }: Collateral): readonly (number | undefined)[] {
+  return [
+    readable(() => readTcbInfo(tcbInfo).issueDate),
+    readable(() => readQeIdentity(qeIdentity).issueDate),
+    readable(() => readRevocationList(rootCrl).issuedAtMs),
+    readable(() => readRevocationList(pckCrl).issuedAtMs),
+  ]
+}
+
+function readable(read: () => number): number | undefined {
+  try {
+    return read()
+  } catch (thrown) {
+    if (thrown instanceof AttestationError) return undefined
+    throw thrown
+  }
+}
+
 function checkSignature(what: string, signed: string, signatureHex: string, [signer]: readonly IntelCertificate[]): void {
   const signature = Buffer.from(signatureHex, 'hex')
   if (signer === undefined || signature.length !== 64 || !isSignedRaw(signer.key, Buffer.from(signed), signature))

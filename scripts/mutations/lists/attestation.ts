@@ -569,14 +569,26 @@ export const mutations: readonly Mutation[] = [
     [
       'older than what is kept',
       'kept collateral is not replaced by what Intel said before',
-      'isAboutCollateral(used) || isOlder(used, old)',
+      'isAboutCollateral(used) || (standsAgainst && isOlder(fresh.collateral, kept.collateral))',
       'isAboutCollateral(used)',
+    ],
+    [
+      'each part, not the newest alone',
+      'kept collateral of which one part is older than what is kept does not replace it, however new the others are',
+      'issueDatesOf(fresh).some(',
+      'issueDatesOf(fresh).every(',
+    ],
+    [
+      'bad news that is kept',
+      'kept collateral that says that the platform was revoked is not replaced by what Intel said before',
+      '!isAboutCollateral(old)\n    if',
+      "'value' in old\n    if",
     ],
     [
       'spoiled collateral',
       'kept collateral is not replaced by what is spoiled, nor kept when it is',
-      'isAboutCollateral(used) || isOlder(used, old)',
-      'isOlder(used, old)',
+      'isAboutCollateral(used) || (standsAgainst',
+      '(standsAgainst',
     ],
     [
       'age',
