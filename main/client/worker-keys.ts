@@ -67,7 +67,7 @@ const mostKeys = 256
 /** The workers' keys that one proxy tells, each verified here: the proxy's word counts for nothing but how busy they are. */
 export class WorkerKeys {
   readonly #context: WorkerKeysContext
-  readonly #lists = new Map<string, { readonly list: Promise<KeyList>; freshUntilMs: number }>()
+  readonly #lists = new Map<string, { readonly list: Promise<KeyList>; readonly askedAtMs: number; freshUntilMs: number }>()
   /** Keys by which a question was refused, until they are told no more. By model. */
   readonly #refusing = new Map<string, Set<string>>()
 
@@ -79,9 +79,10 @@ export class WorkerKeys {
   async of(model: string): Promise<KeyList> {
     const nowMs = this.#context.now()
     const known = this.#lists.get(model)
-    if (known !== undefined && nowMs < known.freshUntilMs) return known.list
+    // A clock that was put back says nothing of how old a list is.
+    if (known !== undefined && nowMs >= known.askedAtMs && nowMs < known.freshUntilMs) return known.list
     const list = this.#ask(model)
-    const entry = { list, freshUntilMs: nowMs + freshMs }
+    const entry = { list, askedAtMs: nowMs, freshUntilMs: nowMs + freshMs }
     this.#lists.delete(model)
     this.#lists.set(model, entry)
     for (const oldest of this.#lists.keys()) {

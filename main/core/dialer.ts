@@ -26,11 +26,15 @@ export interface DialerOptions {
 export function openDialer(powThread: URL, options: DialerOptions = {}): Dial {
   const { policy = { kind: 'any' }, quote, check } = options
   let identity: Promise<Identity> | undefined
+  let madeAtMs = 0
   const current = async (): Promise<Identity> => {
     const known = identity && (await identity)
-    if (known && known.notAfter.getTime() - Date.now() > renewBeforeMs) return known
-    const fresh = createIdentity(quote === undefined ? {} : { quote })
+    const nowMs = Date.now()
+    // Peers take none of the future, which one is that was made before the clock was put back.
+    if (known && nowMs >= madeAtMs && known.notAfter.getTime() - nowMs > renewBeforeMs) return known
+    const fresh = createIdentity({ nowMs, ...(quote && { quote }) })
     identity = fresh
+    madeAtMs = nowMs
     fresh.catch(() => {
       identity = undefined
     })

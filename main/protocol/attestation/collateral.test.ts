@@ -282,6 +282,10 @@ describe('verified quotes', () => {
     clock.nowMs += 3_600_001
     expect(await judge.verify(good.quote)).not.toBe(one)
     expect(seen.asked).toBe(2)
+    // A clock that was put back makes no hour of a day.
+    clock.nowMs -= 7_200_000
+    await judge.verify(good.quote)
+    expect(seen.asked).toBe(3)
   })
 
   it('are never remembered beyond their collateral, nor before it', async () => {

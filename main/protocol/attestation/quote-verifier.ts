@@ -77,7 +77,8 @@ export class QuoteVerifier implements QuoteJudge {
     const known = this.#remembered.get(digest)
     if (known === undefined) return undefined
     const nowMs = this.#now()
-    if (nowMs > known.untilMs || nowMs < known.verified.collateral.validFromMs) {
+    // By a clock that was put back nobody knows how long ago it was verified.
+    if (nowMs > known.untilMs || nowMs < known.verified.verifiedAtMs) {
       this.#remembered.delete(digest)
       return undefined
     }

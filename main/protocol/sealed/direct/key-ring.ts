@@ -5,7 +5,7 @@ import { unpadded } from './padding.ts'
 import { readSealedRequest, type SealedHead } from './request.ts'
 import { SealBroken, SealRefused } from './seal-errors.ts'
 import { contexts, keyBytes, owned, suite } from './suite.ts'
-import { type ReadKey, type SealingIdentity, signKey } from './worker-key.ts'
+import { clockMs, type ReadKey, type SealingIdentity, signKey } from './worker-key.ts'
 
 export interface KeyRingOptions {
   readonly identity: SealingIdentity
@@ -104,7 +104,9 @@ export class KeyRing {
 
   #isFresh({ key, seen }: HeldKey): boolean {
     const { now, overlapMs, mostRequests } = this.#options
-    return now() < key.expiresAtMs - overlapMs && seen.size < mostRequests
+    // One that was made before the clock was put back is of the future, which clients refuse.
+    const isOfNow = key.createdAtMs <= now() + clockMs && now() < key.expiresAtMs - overlapMs
+    return isOfNow && seen.size < mostRequests
   }
 
   async #make(): Promise<ReadKey> {

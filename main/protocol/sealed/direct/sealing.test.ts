@@ -11,6 +11,7 @@ import type { KeyRing } from './key-ring.ts'
 import { isRecordBucket, recordBucket, requestBucket } from './padding.ts'
 import { readSealedRequest, type SealedHead, sealedRequestBytes, sealRequest } from './request.ts'
 import { SealBroken, SealRefused } from './seal-errors.ts'
+import { verifyKey } from './worker-key.ts'
 
 async function refusalOf(act: Promise<unknown>): Promise<string> {
   return act.then(
@@ -178,6 +179,20 @@ describe('the keys of a worker', () => {
     const again = await sealRequest(question(), headFor(old.key), old.key)
     now += 100_000
     expect(await refusalOf(ring.open(again.bytes, old.through))).toBe('unknown-key')
+  })
+
+  it('are made anew after the clock was put back: clients take none of the future', async () => {
+    let now = Date.now()
+    const ring = ringOf({ now: () => now })
+    const old = await scene({}, ring)
+    now -= 240_000
+    expect((await ring.current()).id).toEqual(old.key.id)
+    now -= 86_400_000
+    const fresh = await ring.current()
+    expect(fresh.id).not.toEqual(old.key.id)
+    expect(() => verifyKey(fresh, { root, model, nowMs: now })).not.toThrow()
+    // What was sealed to the one before still opens.
+    expect(await refusalOf(ring.open(old.bytes, old.through))).toBe('opened')
   })
 
   it('are held by the ring that made them alone, until their end', async () => {

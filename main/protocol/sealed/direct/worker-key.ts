@@ -10,7 +10,7 @@ import { contexts } from './suite.ts'
 /** No key is valid for longer, so that what was recorded cannot be opened much later. */
 export const longestLifeMs = 48 * 3_600_000
 /** Clocks may differ by so much. */
-const clockMs = 5 * 60_000
+export const clockMs = 5 * 60_000
 /** A quote has some 8 KiB, the rest some hundred bytes. */
 export const mostSignedKeyBytes = 32 * 1024
 const mostModelBytes = 512
