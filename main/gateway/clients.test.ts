@@ -1,7 +1,10 @@
 import { AIMessageChunk, HumanMessage } from '@langchain/core/messages'
+import { tool } from '@langchain/core/tools'
 import { ChatOpenAI } from '@langchain/openai'
 import OpenAI from 'openai'
+import { zodResponseFormat } from 'openai/helpers/zod'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import type { LocalEngine } from '../inference/local-engine.ts'
 import { engineBackend, openStage, type Stage, tinyEngine, tinyModel } from './testing/gateway-stage.ts'
 
@@ -187,6 +190,13 @@ describe('the openai client', () => {
     expect(await refused(client.embeddings.create({ model, input: 'x', dimensions: 4 }))).toMatchObject({ param: 'dimensions' })
   })
 
+  it('gets whole numbers between bounds, as its helper for zod states them', async () => {
+    const form = z.object({ age: z.int(), score: z.int().min(1).max(5), share: z.number().min(0).max(1) })
+    const parsed = await client.chat.completions.parse({ model, messages, response_format: zodResponseFormat(form, 'answer') })
+    // The client itself checks it.
+    expect(parsed.choices[0]?.message.parsed).toMatchObject({ age: expect.any(Number), score: expect.any(Number) })
+  })
+
   it('shares no cached prompt with another key', async () => {
     const long = [
       { role: 'user' as const, content: 'there will be many words in this one so that a cache would show '.repeat(6) },
@@ -231,15 +241,14 @@ describe('LangChain', () => {
   })
 
   it('calls tools', async () => {
-    const weather = {
-      type: 'function' as const,
-      function: {
-        name: 'weather',
-        parameters: { type: 'object', properties: { kind: { enum: ['sun', 'rain'] } }, required: ['kind'] },
-      },
-    }
+    const weather = tool(() => 'warm', {
+      name: 'weather',
+      schema: z.object({ kind: z.enum(['sun', 'rain']), days: z.int().positive() }),
+    })
     const answer = await chat({ maxTokens: 200 }).bindTools([weather], { tool_choice: 'required' }).invoke('Say something.')
-    expect(answer.tool_calls).toMatchObject([{ name: 'weather', args: { kind: expect.stringMatching(/^(sun|rain)$/) } }])
+    expect(answer.tool_calls).toMatchObject([
+      { name: 'weather', args: { kind: expect.stringMatching(/^(sun|rain)$/), days: expect.any(Number) } },
+    ])
   })
 
   it('is told what cannot be done', async () => {

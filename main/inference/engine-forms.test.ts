@@ -42,18 +42,26 @@ describe('forms of answers', () => {
       properties: {
         name: { type: 'string', minLength: 1, maxLength: 12 },
         age: { type: 'integer' },
+        count: { type: 'integer', minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER },
+        grade: { type: 'integer', minimum: 1, maximum: 6 },
+        share: { type: 'number', exclusiveMinimum: 0, maximum: 1 },
+        cold: { type: 'number', maximum: -2 },
         mood: { enum: ['good', 'bad "so"', null] },
         day: { type: 'string', format: 'date' },
         tags: { type: 'array', items: { type: 'string', maxLength: 6 }, minItems: 1, maxItems: 3 },
         next: { anyOf: [{ $ref: '#/$defs/point' }, { type: 'null' }] },
         extra: { type: 'boolean' },
       },
-      required: ['name', 'age', 'mood', 'day', 'tags', 'next'],
+      required: ['name', 'age', 'count', 'grade', 'share', 'cold', 'mood', 'day', 'tags', 'next'],
       $defs: { point: { type: 'object', properties: { x: { const: 1 } }, required: ['x'], additionalProperties: false } },
     }
     const valid = z.strictObject({
       name: z.string().min(1).max(12),
       age: z.number().int(),
+      count: z.int(),
+      grade: z.int().min(1).max(6),
+      share: z.number().gt(0).max(1),
+      cold: z.number().max(-2),
       mood: z.enum(['good', 'bad "so"']).nullable(),
       day: z.iso.date(),
       tags: z.array(z.string().max(6)).min(1).max(3),
@@ -166,7 +174,7 @@ describe('tools', () => {
       [ask('x'), { tools: [{ name: 'a b' }] }],
     ]
     for (const [messages, options] of bad) await expect(run(messages, options)).rejects.toMatchObject({ code: 'bad-request' })
-    const schema = run(ask('x'), { tools: [{ name: 'a', parameters: { type: 'object', properties: { x: { minimum: 1 } } } }] })
+    const schema = run(ask('x'), { tools: [{ name: 'a', parameters: { type: 'object', properties: { x: { pattern: 'x' } } } }] })
     await expect(schema).rejects.toMatchObject({ code: 'bad-schema' })
   })
 })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { JsonGrammar, literal } from './json-grammar.ts'
+import { lets } from './testing/lets.ts'
 
 function refusal(schema: unknown): string {
   try {
@@ -14,7 +15,10 @@ function refusal(schema: unknown): string {
 describe('JsonGrammar', () => {
   it('refuses what it could not hold an answer to, and names the place', () => {
     expect(refusal({ type: 'object', properties: { a: { type: 'string', pattern: '^x$' } } })).toContain('/properties/a/pattern')
-    expect(refusal({ type: 'number', minimum: 3 })).toContain('/minimum')
+    expect(refusal({ type: 'number', multipleOf: 3 })).toContain('/multipleOf')
+    expect(refusal({ type: 'number', minimum: 0.5 })).toContain('/minimum')
+    expect(refusal({ type: 'integer', maximum: 'ten' })).toContain('/maximum')
+    expect(refusal({ type: 'integer', minimum: 3, exclusiveMaximum: 3 })).toContain('between its bounds')
     expect(refusal({ not: { type: 'string' } })).toContain('/not')
     expect(refusal({ type: 'strange' })).toContain('/type')
     expect(refusal({ type: 'string', format: 'email' })).toContain('/format')
@@ -64,6 +68,30 @@ describe('JsonGrammar', () => {
     expect(values({ type: ['integer', 'null'], enum: ['a', 1, 1.5, null, {}] })).toBe('"1" | "null"')
     expect(values({ type: ['object', 'array'], enum: ['a', {}, [], null] })).toBe('"{}" | "[]"')
     expect(values({ enum: ['a', 1] })).toBe('"\\"a\\"" | "1"')
+  })
+
+  it('holds numbers to the tighter of the bounds at each end', () => {
+    const taken = (schema: object): number[] => {
+      const grammar = new JsonGrammar()
+      const rule = grammar.rules.get(grammar.schema({ type: 'integer', ...schema })) ?? ''
+      return [-1, 0, 1, 2, 3, 4].filter((value) => lets([rule], String(value)))
+    }
+    expect(taken({ minimum: 0, exclusiveMinimum: 0, maximum: 3, exclusiveMaximum: 9 })).toEqual([1, 2, 3])
+    expect(taken({ minimum: 2, exclusiveMinimum: 0 })).toEqual([2, 3, 4])
+    expect(taken({ exclusiveMaximum: 1 })).toEqual([-1, 0])
+  })
+
+  it('lets every day of the calendar through as a date, and no other', () => {
+    const grammar = new JsonGrammar()
+    const rule = grammar.rules.get(grammar.schema({ type: 'string', format: 'date' })) ?? ''
+    for (const year of ['1900', '1999', '2000', '2023', '2024', '2100'])
+      for (let month = 0; month <= 13; month++)
+        for (let day = 0; day <= 32; day++) {
+          const text = [year, String(month).padStart(2, '0'), String(day).padStart(2, '0')].join('-')
+          const date = new Date(Date.UTC(Number(year), month - 1, day))
+          const exists = date.toISOString().startsWith(text)
+          if (lets([rule], `"${text}"`) !== exists) expect.fail(`${text} ${exists ? 'is kept out' : 'is let through'}`)
+        }
   })
 
   it('escapes what stands for itself', () => {

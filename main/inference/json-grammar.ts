@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Failure } from '../base/failure.ts'
+import { type Bound, integersWithin, numbersWithin } from './number-grammar.ts'
 
 /** Rules in GBNF, the notation of llama.cpp, by name. */
 export type GrammarRules = ReadonlyMap<string, string>
@@ -37,8 +38,18 @@ const common: Readonly<Record<string, string>> = {
   array: '"[" ws (value (ws "," ws value)*)? ws "]"',
 }
 
+/** Two digits that four divides, without 00. */
+const fours = '("0" [48] | [2468] [048] | [13579] [26])'
+/** Each day that there is, also the 29th of February of leap years. */
+const days = [
+  '[0-9]{4} "-" ("0" [13578] | "1" [02]) "-" ("0" [1-9] | [12] [0-9] | "3" [01])',
+  '[0-9]{4} "-" ("0" [469] | "11") "-" ("0" [1-9] | [12] [0-9] | "30")',
+  '[0-9]{4} "-02-" ("0" [1-9] | "1" [0-9] | "2" [0-8])',
+  `([0-9]{2} ${fours} | ${fours} "00") "-02-29"`,
+]
+
 const formats: Readonly<Record<string, string>> = {
-  date: '[0-9]{4} "-" ("0" [1-9] | "1" [0-2]) "-" ("0" [1-9] | "1" [0-9] | "2" [0-8])',
+  date: `(${days.join(' | ')})`,
   time: '([01] [0-9] | "2" [0-3]) ":" [0-5] [0-9] ":" [0-5] [0-9] ("." [0-9]{3})? ("Z" | [-+] ([01] [0-9] | "2" [0-3]) ":" [0-5] [0-9])',
   uuid: '[0-9a-fA-F]{8} "-" [0-9a-fA-F]{4} "-" [0-9a-fA-F]{4} "-" [0-9a-fA-F]{4} "-" [0-9a-fA-F]{12}',
 }
@@ -209,6 +220,7 @@ class SchemaReader {
     if (type === 'string') return this.#string(take, at)
     if (type === 'array') return this.#array(schema, take, at, depth)
     if (type === 'object') return this.#object(take, at, depth)
+    if (type === 'integer' || type === 'number') return this.#number(type, take, at)
     return this.#grammar.shared(type)
   }
 
@@ -222,6 +234,18 @@ class SchemaReader {
     }
     if (least === 0 && most === undefined) return this.#grammar.shared('string')
     return `"\\"" ${this.#grammar.shared('char')}{${least},${most ?? ''}} "\\""`
+  }
+
+  #number(type: 'integer' | 'number', take: (key: string) => unknown, at: string): string {
+    const low = tighter(take, 'minimum', 'exclusiveMinimum', at, (one, other) => one.value > other.value)
+    const high = tighter(take, 'maximum', 'exclusiveMaximum', at, (one, other) => one.value < other.value)
+    if (low === undefined && high === undefined) return this.#grammar.shared(type)
+    if (type === 'number')
+      for (const { key, value } of [low, high].filter((bound) => bound !== undefined))
+        if (!Number.isInteger(value)) throw bad(`${at}/${key}`, 'bounds that are no whole number are supported for integers only')
+    const found = type === 'integer' ? integersWithin(low, high) : numbersWithin(low, high)
+    if (found.length === 0) throw bad(at, 'no number of at most 16 digits lies between its bounds')
+    return found.join(' | ')
   }
 
   #array(schema: Record<string, unknown>, take: (key: string) => unknown, at: string, depth: number): string {
@@ -315,6 +339,23 @@ function bounds(take: (key: string) => unknown, low: string, high: string, at: s
   const most = parse(count.optional(), take(high), `${at}/${high}`)
   if (most !== undefined && most < least) throw bad(`${at}/${high}`, `it is less than ${low}`)
   return [least, most]
+}
+
+/** Of the two bounds that may stand at one end the one that lets less through; of equal ones the open one. */
+function tighter(
+  take: (key: string) => unknown,
+  closed: string,
+  open: string,
+  at: string,
+  isTighter: (one: Bound, other: Bound) => boolean,
+): (Bound & { readonly key: string }) | undefined {
+  const of = (key: string): (Bound & { key: string }) | undefined => {
+    const value = parse(z.number().optional(), take(key), `${at}/${key}`)
+    return value === undefined ? undefined : { value, isOpen: key === open, key }
+  }
+  const [inside, outside] = [of(closed), of(open)]
+  if (inside === undefined || outside === undefined) return inside ?? outside
+  return isTighter(inside, outside) ? inside : outside
 }
 
 function parse<T>(schema: z.ZodType<T>, raw: unknown, at: string): T {

@@ -275,13 +275,16 @@ describe('createEngineBackend', () => {
     ['a form that it does not know', { ...hello, response_format: { type: 'xml' } }, 400, 'response_format.type'],
     [
       'a schema that it cannot hold to',
-      { ...hello, response_format: { type: 'json_schema', json_schema: { name: 'n', schema: { minimum: 3, type: 'number' } } } },
+      {
+        ...hello,
+        response_format: { type: 'json_schema', json_schema: { name: 'n', schema: { multipleOf: 3, type: 'number' } } },
+      },
       400,
       'response_format',
     ],
     [
       'a tool whose schema it cannot hold to',
-      { ...hello, tools: [{ type: 'function', function: { name: 'f', parameters: { type: 'number', minimum: 3 } } }] },
+      { ...hello, tools: [{ type: 'function', function: { name: 'f', parameters: { type: 'number', multipleOf: 3 } } }] },
       400,
       'tools',
     ],
