@@ -44,7 +44,7 @@ export class ChainFollower {
     this.#o = options
   }
 
-  /** Follows until `signal` aborts. `caughtUp` resolves when everything was read that the chain had at the call, or when it was aborted. */
+  /** Follows until `signal` aborts, or the chain is closed. `caughtUp` resolves when everything was read that the chain had at the call, or when it was aborted. */
   start(signal: AbortSignal): { caughtUp: Promise<void>; done: Promise<void> } {
     const caughtUp = Promise.withResolvers<void>()
     return { caughtUp: caughtUp.promise, done: this.#run(signal, caughtUp.resolve).finally(caughtUp.resolve) }
@@ -69,6 +69,7 @@ export class ChainFollower {
           if (cursor >= target) caughtUp()
         }
       } catch (thrown) {
+        if (thrown instanceof Failure && thrown.code === 'chain-closed') return
         const error = asError(thrown)
         logger.error('following the chain failed', { contract: contract.toString(), error: error.message })
         if (thrown instanceof Failure && thrown.code === 'history-pruned') {

@@ -53,12 +53,13 @@ export function startClientRole(options: ClientRoleOptions): Promise<Role> {
   const { network, dataDir, logger, http, seal = 'offered' } = options
   const attested = seal === 'attested' ? new AttestedQuestions(network.root, options.quotes ?? quoteJudge(options)) : undefined
   const closers = new Closers(logger)
-  return closers.during(async () => {
+  return closers.during(options.signal, async () => {
+    closers.addWaitedFor(() => network.close())
     const folder = openRoleFolder(dataDir, network.name, 'client', options.keyFile)
     closers.add(() => folder.release())
     const { keys, created } = openKeyFile(folder.keyFile, 'client')
     const wallet = openRoleWallet(keys.walletKey, ownerOf(options), network.chain)
-    closers.add(() => wallet.money?.wallet.close())
+    closers.addWaitedFor(() => wallet.money?.wallet.close())
     const database = openDatabase(folder.database, clientMigrations, { logger, chainId: network.chainId })
     closers.add(() => database.close())
     const client = new Client({
@@ -111,8 +112,6 @@ export function startClientRole(options: ClientRoleOptions): Promise<Role> {
       stop: async (limitMs) => {
         address.takeNoMore()
         const cut = await drained(() => address.running, limitMs)
-        // What still waits for the chain is given up first: the parts that wait for it would hold up the end.
-        wallet.money?.wallet.close()
         await closers.close()
         return cut
       },

@@ -1,37 +1,58 @@
 import { asError } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 
+type Close = () => Promise<unknown> | unknown
+
 /** What has been opened, closed in the opposite order: at the end, or when a later step of the start fails. */
 export class Closers {
   readonly #logger: Logger
-  readonly #open: Array<() => Promise<unknown> | unknown> = []
+  readonly #waitedFor: Close[] = []
+  readonly #open: Close[] = []
 
   constructor(logger: Logger) {
     this.#logger = logger
   }
 
-  add(close: () => Promise<unknown> | unknown): void {
+  add(close: Close): void {
     this.#open.push(close)
+  }
+
+  /** What other parts wait for, and would hold up the end by: it is given up before they are closed, and when a start is given up. */
+  addWaitedFor(close: Close): void {
+    this.#waitedFor.push(close)
   }
 
   /** Closes everything; one part that cannot be closed does not keep the others open. */
   async close(): Promise<void> {
-    for (const close of this.#open.splice(0).reverse()) {
-      try {
-        await close()
-      } catch (thrown) {
-        this.#logger.error('a part could not be closed in order', { reason: asError(thrown).message })
-      }
-    }
+    const givenUp = this.#giveUp()
+    for (const close of this.#open.splice(0).reverse()) await this.#inOrder(close)
+    await givenUp
   }
 
-  /** Runs a start; when it throws, what it had opened is closed again. */
-  async during<T>(start: () => Promise<T>): Promise<T> {
+  /** Runs a start, which `signal` gives up; when it throws, what it had opened is closed again. */
+  async during<T>(signal: AbortSignal, start: () => Promise<T>): Promise<T> {
+    const giveUp = (): void => void this.#giveUp()
+    signal.addEventListener('abort', giveUp)
     try {
       return await start()
     } catch (thrown) {
       await this.close()
       throw thrown
+    } finally {
+      signal.removeEventListener('abort', giveUp)
+    }
+  }
+
+  /** All are begun at once. */
+  async #giveUp(): Promise<void> {
+    await Promise.all(this.#waitedFor.splice(0).map((close) => this.#inOrder(close)))
+  }
+
+  async #inOrder(close: Close): Promise<void> {
+    try {
+      await close()
+    } catch (thrown) {
+      this.#logger.error('a part could not be closed in order', { reason: asError(thrown).message })
     }
   }
 }

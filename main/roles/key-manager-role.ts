@@ -45,14 +45,14 @@ const mostRootAgeMs = 7_200_000
 export function startKeyManagerRole(options: KeyManagerRoleOptions): Promise<Role> {
   const { network, dataDir, logger, signal } = options
   const closers = new Closers(logger)
-  return closers.during(async () => {
+  return closers.during(signal, async () => {
+    closers.addWaitedFor(() => network.close())
     const folder = openRoleFolder(dataDir, network.name, 'key-manager', options.keyFile)
     closers.add(() => folder.release())
     const { keys } = openKeyFile(folder.keyFile, 'key-manager')
     const publicKey = publicKeyOfSeed(keys.machineKey)
     const wallet = openRoleWallet(keys.walletKey, ownerOf(options), network.chain)
-    const giveUp = (): void => wallet.money?.wallet.close()
-    closers.add(giveUp)
+    closers.addWaitedFor(() => wallet.money?.wallet.close())
     const root = await firstRoot(options)
     await waitForMoney(wallet, WALLET_MINIMUM + rootOrderValue, { logger, signal })
     const database = openDatabase(folder.database, keyBookMigrations, { logger, chainId: network.chainId })
@@ -79,8 +79,6 @@ export function startKeyManagerRole(options: KeyManagerRoleOptions): Promise<Rol
         `Keys and book: ${folder.path}`,
       ],
       stop: async () => {
-        // What still waits for the chain is given up first.
-        giveUp()
         await closers.close()
         return 0
       },

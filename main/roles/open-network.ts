@@ -23,6 +23,7 @@ export interface RoleNetwork {
   readonly chain: Chain | undefined
   /** Which local chain it is on: books of another one are set aside. Undefined elsewhere. */
   readonly chainId?: number | undefined
+  /** Whoever still waits for its chain is told `chain-closed`. A role closes its network when it ends. */
   close(): Promise<void>
 }
 
@@ -55,30 +56,43 @@ function openFile({ chain: place, root }: ChainNetwork, { dataDir, logger }: { d
   const local = kind === 'local' ? localEndpoint(dataPaths(dataDir).localEndpoint) : undefined
   const [endpoint, ...others] = [...(local === undefined ? [] : [local.endpoint]), ...(place.endpoints ?? [])]
   if (endpoint === undefined) throw new Failure('network-unknown', 'The network file names no endpoint.')
-  const chain =
+  const open = (closed: AbortSignal): Chain =>
     local === undefined
-      ? httpChain({ kind, endpoint, logger: logger.room('chain'), ...apiKeyFor(endpoint) })
-      : localChain(local, dataDir, logger)
-  return { ...onChain(`${kind}-${root.hash.toString('hex').slice(0, 16)}`, chain, root, logger, others), chainId: local?.chainId }
+      ? httpChain({ kind, endpoint, closed, logger: logger.room('chain'), ...apiKeyFor(endpoint) })
+      : localChain(local, closed, dataDir, logger)
+  return { ...onChain(`${kind}-${root.hash.toString('hex').slice(0, 16)}`, open, root, logger, others), chainId: local?.chainId }
 }
 
 function openLocal({ dataDir, logger }: { readonly dataDir: string; readonly logger: Logger }): RoleNetwork {
   const place = localEndpoint(dataPaths(dataDir).localEndpoint)
-  return { ...onChain('local', localChain(place, dataDir, logger), place.root, logger), chainId: place.chainId }
+  const open = (closed: AbortSignal): Chain => localChain(place, closed, dataDir, logger)
+  return { ...onChain('local', open, place.root, logger), chainId: place.chainId }
 }
 
 /** The chain of the app, found again when the app was started again. */
-function localChain(place: LocalPlace, dataDir: string, logger: Logger): Chain {
+function localChain(place: LocalPlace, closed: AbortSignal, dataDir: string, logger: Logger): Chain {
   const room = logger.room('chain')
   const endpointNow = followLocalEndpoint(dataPaths(dataDir).localEndpoint, place, () =>
     room.error('the app runs another local chain now, on which this role has nothing: start the role again'),
   )
-  return httpChain({ kind: 'local', endpoint: place.endpoint, endpointNow, logger: room })
+  return httpChain({ kind: 'local', endpoint: place.endpoint, endpointNow, closed, logger: room })
 }
 
-function onChain(name: string, chain: Chain, root: Address, logger: Logger, endpoints: readonly string[] = []): RoleNetwork {
+function onChain(
+  name: string,
+  open: (closed: AbortSignal) => Chain,
+  root: Address,
+  logger: Logger,
+  endpoints: readonly string[] = [],
+): RoleNetwork {
+  const closing = new AbortController()
+  const chain = open(closing.signal)
   const others = otherChains(chain.kind, endpoints, logger.room('chain'))
   const watcher = watchRoot(chain, root, { intervalMs: rootIntervalMs[chain.kind], others, logger: logger.room('root') })
   watcher.start()
-  return { name, root: watcher.config, chain, close: () => watcher.stop() }
+  const close = (): Promise<void> => {
+    closing.abort()
+    return watcher.stop()
+  }
+  return { name, root: watcher.config, chain, close }
 }

@@ -59,14 +59,15 @@ const startingNano = 3_000_000_000n
 export function startProxyRole(options: ProxyRoleOptions): Promise<Role> {
   const { network, dataDir, logger, signal } = options
   const closers = new Closers(logger)
-  return closers.during(async () => {
+  return closers.during(options.signal, async () => {
+    closers.addWaitedFor(() => network.close())
     const folder = openRoleFolder(dataDir, network.name, 'proxy', options.keyFile)
     closers.add(() => folder.release())
     const { keys } = openKeyFile(folder.keyFile, 'proxy')
     const owner = ownerOf(options)
     const publicKey = publicKeyOfSeed(keys.machineKey)
     const wallet = openRoleWallet(keys.walletKey, owner, network.chain)
-    closers.add(() => wallet.money?.wallet.close())
+    closers.addWaitedFor(() => wallet.money?.wallet.close())
     const root = await firstRoot(options)
     const { address: contract } = proxyInit({ owner, publicKey, root: root.address, params: root.params })
     const stakeNano = wallet.money === undefined ? 0n : root.params.minProxyStake
@@ -102,13 +103,7 @@ export function startProxyRole(options: ProxyRoleOptions): Promise<Role> {
     )
     closers.add(() => proxy.stop())
     sealingKeys.start()
-    const giveUp = (): void => wallet.money?.wallet.close()
-    signal.addEventListener('abort', giveUp)
-    try {
-      await proxy.start(signal)
-    } finally {
-      signal.removeEventListener('abort', giveUp)
-    }
+    await proxy.start(signal)
     const address =
       options.http &&
       (await openProxyHttp({
@@ -140,8 +135,6 @@ export function startProxyRole(options: ProxyRoleOptions): Promise<Role> {
       stop: async (limitMs) => {
         proxy.takeNoMore()
         const cut = await drained(() => proxy.status.value.runningQueries, limitMs)
-        // What still waits for the chain is given up first: the parts that wait for it would hold up the end.
-        wallet.money?.wallet.close()
         await closers.close()
         return cut
       },

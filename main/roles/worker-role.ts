@@ -64,13 +64,14 @@ export interface WorkerRoleOptions extends RoleOptions {
 export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
   const { network, dataDir, entries, logger, signal } = options
   const closers = new Closers(logger)
-  return closers.during(async () => {
+  return closers.during(options.signal, async () => {
+    closers.addWaitedFor(() => network.close())
     const folder = openRoleFolder(dataDir, network.name, 'worker', options.keyFile)
     closers.add(() => folder.release())
     const { keys } = openKeyFile(folder.keyFile, 'worker')
     const master = ownerOf(options)
     const wallet = openRoleWallet(keys.walletKey, master, network.chain)
-    closers.add(() => wallet.money?.wallet.close())
+    closers.addWaitedFor(() => wallet.money?.wallet.close())
     const sealing = options.seals
       ? walletSealing(keys.walletKey, master, sealingMachine(options.engine, options.hardware))
       : undefined
@@ -151,8 +152,6 @@ export function startWorkerRole(options: WorkerRoleOptions): Promise<Role> {
       stop: async (limitMs) => {
         worker.pause()
         const cut = await drained(() => worker.state.value.running, limitMs)
-        // What still waits for the chain is given up first: the parts that wait for it would hold up the end.
-        wallet.money?.wallet.close()
         await closers.close()
         return cut
       },

@@ -27,7 +27,7 @@ export interface Chain {
   send(boc: Uint8Array): Promise<void>
   /**
    * Every transaction of `address` with lt greater than `afterLt`, oldest first, each exactly once, until `signal` aborts.
-   * Failures of the endpoint are retried inside, with a growing pause.
+   * Failures of the endpoint are retried inside, with a growing pause. Throws `Failure` `history-pruned`, and `chain-closed` where nobody asks it any more.
    */
   watch(address: Address, afterLt: bigint, signal: AbortSignal): AsyncIterable<Transaction>
 }

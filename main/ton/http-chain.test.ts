@@ -34,8 +34,9 @@ afterEach(() => {
   server.close()
 })
 
-const chain = (retryForMs = 0) =>
+const chain = (retryForMs = 0, closed?: AbortSignal) =>
   httpChain({
+    ...(closed && { closed }),
     kind: 'testnet',
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v2/jsonRPC`,
     retryForMs,
@@ -139,5 +140,57 @@ describe('an endpoint that does not answer', () => {
   it('does not follow a redirect', async () => {
     answers = [{ status: 302, body: '' }]
     await expect(chain().account(account)).rejects.toMatchObject({ code: expect.stringMatching(/^chain-/) })
+  })
+})
+
+describe('a chain that is closed', () => {
+  const chainClosed = { code: 'chain-closed' }
+
+  it('repeats no read, and asks nothing more', async () => {
+    const closing = new AbortController()
+    const one = chain(600_000, closing.signal)
+    const reading = one.account(account)
+    await expect.poll(() => calls.length).toBeGreaterThan(2)
+    closing.abort()
+    await expect(reading).rejects.toMatchObject(chainClosed)
+    const asked = calls.length
+    answers = [state()]
+    await expect(one.account(account)).rejects.toMatchObject(chainClosed)
+    await expect(one.send(new Uint8Array(1))).rejects.toMatchObject(chainClosed)
+    expect(calls.length).toBe(asked)
+  })
+
+  it('lets a call under way end, and gives one up that does not', async () => {
+    const closing = new AbortController()
+    const one = chain(600_000, closing.signal)
+    let answer: () => void = () => undefined
+    server.removeAllListeners('request')
+    server.on('request', (_request, response) => {
+      calls.push('held')
+      const { body } = state()
+      answer = () => response.writeHead(200, { 'content-type': 'application/json' }).end(body)
+    })
+    const ends = one.account(account)
+    await expect.poll(() => calls.length).toBe(1)
+    closing.abort()
+    answer()
+    expect(await ends).toMatchObject({ balance: 5n })
+    const again = new AbortController()
+    const silent = chain(600_000, again.signal).account(account)
+    await expect.poll(() => calls.length).toBe(2)
+    again.abort()
+    await expect(silent).rejects.toMatchObject(chainClosed)
+  })
+
+  it('ends what is watched, unlike a watcher that has seen enough', async () => {
+    const closing = new AbortController()
+    const watched = async (signal: AbortSignal): Promise<void> => {
+      for await (const _ of chain(0, closing.signal).watch(account, 0n, signal));
+    }
+    await watched(AbortSignal.timeout(50))
+    const watching = watched(new AbortController().signal)
+    await expect.poll(() => calls.length).toBeGreaterThan(2)
+    closing.abort()
+    await expect(watching).rejects.toMatchObject(chainClosed)
   })
 })

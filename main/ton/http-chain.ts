@@ -20,8 +20,13 @@ export interface HttpChainOptions {
   /** How long a read is repeated while the endpoint does not answer. Default 30 s on the local network (a restart), 5 s elsewhere. */
   readonly retryForMs?: number
   readonly apiKey?: string
+  /** Closes the chain: a call under way gets a second to end, nothing is repeated, and all that is asked or watched then fails with `chain-closed`. */
+  readonly closed?: AbortSignal
   readonly logger?: Logger
 }
+
+/** What calls under way get when the chain is closed. */
+const closeGraceMs = 1_000
 
 /**
  * A `Chain` over an endpoint that speaks the second version of the toncenter HTTP API. All answers are taken on trust of the
@@ -30,16 +35,22 @@ export interface HttpChainOptions {
  */
 export function httpChain(options: HttpChainOptions): Chain {
   const { endpointNow = () => options.endpoint } = options
+  const closed = options.closed ?? new AbortController().signal
+  const cut = new AbortController()
+  closed.addEventListener('abort', () => setTimeout(() => cut.abort(), closeGraceMs).unref(), { once: true })
   const client = new TonClient({
     endpoint: options.endpoint,
     timeout: options.timeoutMs ?? 15_000,
-    httpAdapter: (config) => postByFetch({ ...config, url: endpointNow() }),
+    httpAdapter: async (config) => {
+      if (closed.aborted) throw chainClosed()
+      return postByFetch({ ...config, url: endpointNow() }, cut.signal)
+    },
     ...(options.apiKey === undefined ? {} : { apiKey: options.apiKey }),
   })
   const pollIntervalMs = options.pollIntervalMs ?? (options.kind === 'local' ? 250 : 2000)
   const retryForMs = options.retryForMs ?? (options.kind === 'local' ? 30_000 : 5000)
   const logger = options.logger ?? silentLogger
-  const reading = <T>(call: () => Promise<T>): Promise<T> => repeated(() => parsed(call), retryForMs)
+  const reading = <T>(call: () => Promise<T>): Promise<T> => repeated(() => parsed(call), retryForMs, closed)
 
   const transactions: Chain['transactions'] = async (address, limit, before) => {
     const list = await reading(() =>
@@ -61,8 +72,11 @@ export function httpChain(options: HttpChainOptions): Chain {
     runGetter: (address, name, args) => reading(() => runGetter(client, address, name, args ?? [])),
     transactions,
     send: (boc) => send(client, boc),
-    watch: (address, afterLt, signal) =>
-      watchTransactions({ read: transactions, address, afterLt, signal, intervalMs: pollIntervalMs, logger }),
+    watch: async function* (address, afterLt, signal) {
+      const either = AbortSignal.any([signal, closed])
+      yield* watchTransactions({ read: transactions, address, afterLt, signal: either, intervalMs: pollIntervalMs, logger })
+      if (!signal.aborted) throw chainClosed()
+    },
   }
   return chain
 }
@@ -109,8 +123,11 @@ async function send(client: TonClient, boc: Uint8Array): Promise<void> {
   }
 }
 
-/** Repeats a read while there is no answer, with growing pauses. Whatever the endpoint did answer is final. */
-async function repeated<T>(call: () => Promise<T>, forMs: number): Promise<T> {
+const chainClosed = (): Failure<'chain-closed'> =>
+  new Failure('chain-closed', 'The chain is not asked any more.', { retryable: true })
+
+/** Repeats a read while there is no answer, with growing pauses, until the chain is closed. Whatever the endpoint did answer is final. */
+async function repeated<T>(call: () => Promise<T>, forMs: number, closed: AbortSignal): Promise<T> {
   const endMs = performance.now() + forMs
   for (let waitMs = 100; ; waitMs *= 2) {
     try {
@@ -118,7 +135,7 @@ async function repeated<T>(call: () => Promise<T>, forMs: number): Promise<T> {
     } catch (thrown) {
       const again = thrown instanceof Failure && (thrown.code === 'chain-unreachable' || thrown.code === 'chain-busy')
       if (!again || performance.now() + waitMs > endMs) throw thrown
-      await pause(waitMs)
+      await pause(waitMs, closed)
     }
   }
 }

@@ -8,12 +8,13 @@ export type ChainFailureCode = 'chain-unreachable' | 'chain-busy' | 'chain-refus
 const maxAnswerBytes = 16 * 1024 * 1024
 
 type Adapter = NonNullable<TonClientParameters['httpAdapter']>
+type Post = (config: Parameters<Adapter>[0], signal: AbortSignal) => ReturnType<Adapter>
 
 /**
  * How `TonClient` posts its calls: by `fetch`, so that no proxy variable of the environment catches calls to 127.0.0.1, with a
- * bounded answer, and with failures that tell "no answer" (`chain-unreachable`) from "said no" (`chain-refused`).
+ * bounded answer, until `signal` aborts, and with failures that tell "no answer" (`chain-unreachable`) from "said no" (`chain-refused`).
  */
-export const postByFetch: Adapter = async (config) => {
+export const postByFetch: Post = async (config, signal) => {
   const url = config.url ?? ''
   const timeoutMs = config.timeout ?? 30_000
   let response: Response
@@ -24,7 +25,7 @@ export const postByFetch: Adapter = async (config) => {
       headers: { ...(config.headers.toJSON() as Record<string, string>) },
       body: String(config.data),
       redirect: 'error',
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), signal]),
     })
     text = await readBounded(response)
   } catch (thrown) {

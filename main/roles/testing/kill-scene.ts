@@ -144,14 +144,22 @@ export class KillScene {
     this.#said.set(role, (this.#said.get(role) ?? '') + (process_?.output ?? ''))
   }
 
+  /** Ends the chain; what asks it is refused from then on. */
+  endChain(): Promise<void> {
+    return this.#chain.close()
+  }
+
+  /** Asks a role to end in order; returns its exit code. */
+  async stop(role: RoleName): Promise<number> {
+    const process_ = this.#roles.get(role)
+    process_?.signal('SIGTERM')
+    return (await process_?.exit()) ?? -1
+  }
+
   /** Asks every role to end in order, proxy last; returns the exit codes. */
   async stopAll(): Promise<number[]> {
     const codes: number[] = []
-    for (const role of roleNames) {
-      const process_ = this.#roles.get(role)
-      process_?.signal('SIGTERM')
-      codes.push((await process_?.exit()) ?? -1)
-    }
+    for (const role of roleNames) codes.push(await this.stop(role))
     return codes
   }
 
