@@ -2,12 +2,12 @@ import { Failure } from '../base/failure.ts'
 import type { EngineCapabilities } from './capabilities.ts'
 import type { ChatMessage, GenerationOptions } from './engine.ts'
 
-/** Which fields of a request an engine with `capabilities` would refuse, by their names in `GenerationOptions` or `messages`. */
-export function notCapableOf(
+/** The first field of a request that an engine with `capabilities` would refuse: `messages`, or its name in `GenerationOptions`. */
+function refusedField(
   capabilities: EngineCapabilities,
   messages: readonly ChatMessage[],
   options: GenerationOptions,
-): readonly string[] {
+): string | undefined {
   const { output } = options
   const form =
     output && { json: capabilities.json, 'json-schema': capabilities.jsonSchema, grammar: capabilities.grammar }[output.kind]
@@ -27,7 +27,7 @@ export function notCapableOf(
     ['reasoning', options.reasoning === 'split', capabilities.reasoningSplit],
     ['whenFull', options.whenFull === 'drop-oldest', capabilities.dropOldest],
   ]
-  return asked.filter(([, isAsked, isCapable]) => isAsked && !isCapable).map(([name]) => name)
+  return asked.find(([, isAsked, isCapable]) => isAsked && !isCapable)?.[0]
 }
 
 /** @throws Failure `not-capable` that names the first field that would be refused */
@@ -36,7 +36,7 @@ export function checkCapable(
   messages: readonly ChatMessage[],
   options: GenerationOptions,
 ): void {
-  const [first] = notCapableOf(capabilities, messages, options)
-  if (first === undefined) return
-  throw new Failure('not-capable', `The engine cannot do what "${first}" asks for.`, { values: { field: first } })
+  const field = refusedField(capabilities, messages, options)
+  if (field === undefined) return
+  throw new Failure('not-capable', `The engine cannot do what "${field}" asks for.`, { values: { field } })
 }

@@ -42,7 +42,7 @@ export const text = z.string('must be a text.')
 export const someText = text.min(1, 'must not be empty.')
 export const flag = z.boolean('must be true or false.')
 /** JSON that is no list, text or number. */
-export const plainObject = z.record(z.string(), z.unknown(), anObject)
+const plainObject = z.record(z.string(), z.unknown(), anObject)
 const count = whole(0, 2_147_483_647)
 
 /** 0 would leave nothing to choose from. */

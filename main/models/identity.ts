@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { Failure } from '../base/failure.ts'
 
 /** What a model is called on the network (architecture, "Model identity of a GGUF"). */
@@ -18,7 +17,7 @@ export const ownOrigin: ModelOrigin = { repo: 'own', commit: 'local' }
 
 /**
  * @param file name of the GGUF file, with or without its quantization
- * @param sha256 of the file in hex; of the ordered part hashes for a split one (see `hashOfParts`)
+ * @param sha256 of the file in hex
  */
 export function modelIdentity(origin: ModelOrigin, file: string, quantization: string | null, sha256: string): ModelIdentity {
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw new Failure('bad-identity', 'The hash of the model file is not known yet.')
@@ -34,13 +33,6 @@ export function baseNameOf({ repo }: Pick<ModelOrigin, 'repo'>, file: string, qu
     ? bare.slice(0, -quant.length).replace(/[-._]+$/, '')
     : bare
   return `${repo.split('/').map(plain).join('/')}/${withoutQuant}-${plain(quant)}`
-}
-
-/** Hash of a split file: SHA-256 over the hashes of its parts in order, each as 32 bytes. Hex in, hex out. */
-export function hashOfParts(partHashes: readonly string[]): string {
-  const hash = createHash('sha256')
-  for (const part of partHashes) hash.update(Buffer.from(part, 'hex'))
-  return hash.digest('hex')
 }
 
 /** `@`, `:` and `/` separate the parts of a name, and spaces end it. */

@@ -106,7 +106,7 @@ export function acceptWorker(params: WorkerParams, imageHash: Uint8Array, rules:
   }
 }
 
-export function baseModelName(model: string): string {
+function baseModelName(model: string): string {
   const at = model.indexOf('@')
   return at === -1 ? model : model.slice(0, at)
 }

@@ -134,7 +134,7 @@ function creditOf(transaction: Transaction): bigint {
 }
 
 /** nanoton by which a transaction changed the balance of its account. */
-export function changeOf(transaction: Transaction): bigint {
+function changeOf(transaction: Transaction): bigint {
   let change = creditOf(transaction) - transaction.totalFees.coins
   for (const message of transaction.outMessages.values())
     if (message.info.type === 'internal') change -= message.info.value.coins + message.info.forwardFee

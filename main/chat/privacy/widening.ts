@@ -18,7 +18,7 @@ export interface Move {
 }
 
 /** Whether a move with messages has to be asked about: to the Attested network from this computer or a device of one's own, to another program or the Open network always. */
-export function asksWhatGoesAlong({ from, to, messages, toOtherEngine = false }: Omit<Move, 'along'>): boolean {
+function asksWhatGoesAlong({ from, to, messages, toOtherEngine = false }: Omit<Move, 'along'>): boolean {
   if (toOtherEngine) return messages > 0
   return messages > 0 && isWider(from, to) && (to === 'attested' || to === 'external' || to === 'open')
 }
