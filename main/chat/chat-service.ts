@@ -141,7 +141,7 @@ export class ChatService {
 
   #takeConsent(level: PrivacyLevel, chatId: string, understood: OpenReaders | undefined): void {
     if (level !== 'open') return
-    if (understood) this.#privacy.consent.give(chatId, understood, this.#now())
+    if (understood) this.#privacy.consent.give(chatId, understood)
     this.#privacy.consent.demand(level, chatId)
   }
 

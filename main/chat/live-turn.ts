@@ -59,11 +59,6 @@ export class LiveTurn {
     return this.#turn
   }
 
-  /** Never rejects. Resolves with the ended turn, after the last delta was told. */
-  start(way: Way, earlier: readonly Turn[]): Promise<EndedTurn> {
-    return this.#run(way, earlier)
-  }
-
   /** Asks the backend to end; the promise of `start` resolves soon after. */
   stop(): void {
     this.#control.abort()
@@ -78,7 +73,8 @@ export class LiveTurn {
     if (text !== '') this.#events.delta(this.#turn.id, text)
   }
 
-  async #run(way: Way, earlier: readonly Turn[]): Promise<EndedTurn> {
+  /** Never rejects. Resolves with the ended turn, after the last delta was told. */
+  async start(way: Way, earlier: readonly Turn[]): Promise<EndedTurn> {
     let end: Partial<Turn>
     let receipt: Final['receipt']
     try {

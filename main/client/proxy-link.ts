@@ -46,7 +46,8 @@ export interface ClientLinkContext {
   readonly onRunning: () => void
 }
 
-const incomingNames = [
+/** Answers go to their reader and are forgotten. */
+const decodeIncoming = sharingDecoder(
   'client.queryAnswerEx',
   'client.queryAnswerPartEx',
   'client.queryAnswerErrorEx',
@@ -57,7 +58,7 @@ const incomingNames = [
   'proxy.clientRequestPayment',
   'proxy.signedPayment',
   'proxy.signedPaymentEmpty',
-] as const
+)
 
 const jsonBody = (text: string): FormBytes => ({ contentType: 'application/json', bytes: new TextEncoder().encode(text) })
 
@@ -75,9 +76,6 @@ interface SealedSending {
 
 /** Of one answer so much may wait for its reader. */
 const mostWaitingBytes = 8 << 20
-
-/** Answers go to their reader and are forgotten. */
-const decodeIncoming = sharingDecoder(...incomingNames)
 
 /** One authorized proxy connection: queries and their answers, and the account as the proxy tells it (protocol 30 §7, §4). */
 export class ProxyLink {

@@ -97,7 +97,7 @@ async function openedBefore(level: 'open' | 'attested') {
     onTestFinished(() => keeper.close())
   }
   const privacy = new Privacy({ keepers: [...keepers.values()] })
-  privacy.consent.give('a chat', 'worker', 1)
+  privacy.consent.give('a chat', 'worker')
   const backend = levels.backends.find((one) => one.level === level) ?? expect.unreachable('no backend')
   const keeper = keepers.get(level) ?? expect.unreachable('no seal')
   await expect.poll(() => backend.state.value.state).toBe('ready')
@@ -241,7 +241,7 @@ describe('the seal of an opened network that was checked before any worker had a
     await expect.poll(() => keeper.state.value.phase).toBe('earned')
     expect(await refused()).toMatchObject({ code: 'needs-consent', words: { code: 'needs-consent-proxy' } })
     expect(sent).toEqual([])
-    consent.give('a chat', 'proxy-too', 2)
+    consent.give('a chat', 'proxy-too')
     expect(await reader()).toBeUndefined()
     expect(sent.map(({ name }) => name)).toEqual(['client.runQueryEx'])
   })
@@ -250,7 +250,7 @@ describe('the seal of an opened network that was checked before any worker had a
 describe('a consent that names the proxy’s owner, given before a check was made', () => {
   it('lets nothing leave readable once a check has promised a seal, though the proxy hides all keys after it', async () => {
     const { checkedWith, keeper, consent, refused, sent } = await openedBefore('open')
-    consent.give('a chat', 'proxy-too', 2)
+    consent.give('a chat', 'proxy-too')
     await checkedWith([await keyOf(3, 1, oneMinuteMs)], [], oneMinuteMs + 1_000)
     const sealed = () => {
       const { value } = keeper.state

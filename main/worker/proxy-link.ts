@@ -13,9 +13,9 @@ import { encodePacket } from '../protocol/wire/tcp-packets.ts'
 import { peerErrorCodes, QueryRefused, TcpQueryError } from '../protocol/wire/wire-error.ts'
 import type { KnownProxy } from './handshake.ts'
 import { type ProxyBalance, violation } from './proxy-balance.ts'
-import { noCounts, noTokens, QueryReply } from './query-reply.ts'
+import { QueryReply, unasked } from './query-reply.ts'
 import { serveEnvelope } from './serve-envelope.ts'
-import { type QueryOutcome, serveQuery } from './serve-query.ts'
+import { failedBy, type QueryOutcome, serveQuery } from './serve-query.ts'
 import { serveSealed } from './serve-sealed.ts'
 import type { WorkerEvent } from './worker-event.ts'
 
@@ -40,16 +40,7 @@ export interface ProxyLinkContext {
 }
 
 type RunMessage = TlObject<'proxy.runQueryEx' | 'proxy.runQuery' | 'proxy.runSealedQuery'>
-type Incoming = TlObject<
-  | 'proxy.runQueryEx'
-  | 'proxy.runQuery'
-  | 'proxy.runSealedQuery'
-  | 'proxy.cancelQuery'
-  | 'proxy.workerRequestPayment'
-  | 'proxy.signedPayment'
-  | 'proxy.signedPaymentEmpty'
->
-const incomingNames = [
+const decodeIncoming = decoder(
   'proxy.runQueryEx',
   'proxy.runQuery',
   'proxy.runSealedQuery',
@@ -57,9 +48,7 @@ const incomingNames = [
   'proxy.workerRequestPayment',
   'proxy.signedPayment',
   'proxy.signedPaymentEmpty',
-] as const
-
-const decodeIncoming = decoder(...incomingNames)
+)
 
 /** `NAME@COMMIT:HASH` or a part of it: nothing that a program could take for an option, or a shell for more. */
 const modelNames = /^\w[\w./:@+-]{0,511}$/
@@ -107,10 +96,6 @@ export class ProxyLink {
     return this.#proxy.seals && this.#context.keyRing !== undefined
   }
 
-  get running(): number {
-    return this.#running.size
-  }
-
   /** Resolves when no request is being served any more; soon after the end of the connection, which gives all of them up. */
   async idle(): Promise<void> {
     await Promise.all(this.#serving)
@@ -120,7 +105,7 @@ export class ProxyLink {
   onPacket(data: Uint8Array): void {
     // Messages of later protocol versions are dropped, as the network's nodes drop what they do not know.
     if (nameOf(data) === undefined) return this.#context.logger.debug('unknown message of the proxy dropped')
-    const message: Incoming = decodeIncoming(data)
+    const message = decodeIncoming(data)
     switch (message['@type']) {
       case 'proxy.runQueryEx':
       case 'proxy.runQuery':
@@ -283,9 +268,7 @@ export class ProxyLink {
     })
     const place = this.#context.admit()
     if ('code' in place) {
-      await reply
-        .error(place.code, place.text, { tokens: noTokens, counts: noCounts, startedAtMs, answeredAtMs: 0, endedAtMs: now() })
-        .catch(() => undefined)
+      await reply.error(place.code, place.text, unasked(startedAtMs, now())).catch(() => undefined)
       return
     }
     const cancel = new AbortController()
@@ -344,12 +327,7 @@ export class ProxyLink {
     } catch (thrown) {
       // The answer could not be sent: the connection ended, or the proxy reads too slowly.
       if (!this.#lost.signal.aborted) this.#connection.close('An answer could not be sent')
-      return {
-        result: 'failed',
-        counts: noCounts,
-        adjustedTokens: 0n,
-        reason: asError(thrown).message,
-      }
+      return failedBy(asError(thrown).message)
     }
   }
 
@@ -357,14 +335,8 @@ export class ProxyLink {
   async #refuseKey(reply: QueryReply): Promise<QueryOutcome> {
     const text = 'unknown private key'
     const now = this.#context.now()
-    await reply.error(peerErrorCodes.error, text, {
-      tokens: noTokens,
-      counts: noCounts,
-      startedAtMs: now,
-      answeredAtMs: 0,
-      endedAtMs: now,
-    })
-    return { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: text }
+    await reply.error(peerErrorCodes.error, text, unasked(now, now))
+    return failedBy(text)
   }
 
   #remember(requestId: string, tokens: bigint): void {

@@ -24,6 +24,15 @@ export interface FinalInfo {
 
 export const noTokens: AdjustedTokens = { prompt: 0n, cached: 0n, completion: 0n, reasoning: 0n, total: 0n }
 export const noCounts: TokenCounts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
+/** Of a query that costs nothing, whatever the engine did. */
+export const unpaid = { tokens: noTokens, counts: noCounts }
+/** What ends a query that the engine is not asked. */
+export const unasked = (startedAtMs: number, endedAtMs: number): FinalInfo => ({
+  ...unpaid,
+  startedAtMs,
+  answeredAtMs: 0,
+  endedAtMs,
+})
 
 /** Takes the answer to one query, in order: `answer`, parts, the last one with `final`; or an error, which ends it. */
 export interface Reply {

@@ -12,8 +12,8 @@ import { EnvelopeError } from '../protocol/sealed/v1/envelope-error.ts'
 import { encode } from '../protocol/tl/codec.ts'
 import { TlError } from '../protocol/tl/tl-error.ts'
 import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
-import { type FinalInfo, noCounts, noTokens, type Reply } from './query-reply.ts'
-import { type QueryOutcome, type QueryToServe, type ServeContext, serveQuery } from './serve-query.ts'
+import { type FinalInfo, type Reply, unasked } from './query-reply.ts'
+import { failedBy, type QueryOutcome, type QueryToServe, type ServeContext, serveQuery } from './serve-query.ts'
 
 interface Opened {
   /** Boxed `http.request` with the body as the client wrote it. */
@@ -96,9 +96,8 @@ export async function serveEnvelope(
     if (!isRefusal) throw thrown
     // What a parser says may hold pieces of the text.
     const why = thrown instanceof EnvelopeError ? thrown.message : 'expected json object'
-    const ended = { tokens: noTokens, counts: noCounts, startedAtMs, answeredAtMs: 0, endedAtMs: context.now() }
-    await reply.error(peerErrorCodes.protocolViolation, `${invalidRequest}: ${why}`, ended)
-    return { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: 'an envelope did not open' }
+    await reply.error(peerErrorCodes.protocolViolation, `${invalidRequest}: ${why}`, unasked(startedAtMs, context.now()))
+    return failedBy('an envelope did not open')
   }
   return serveQuery({ ...query, query: opened.query }, new EnvelopeReply(reply, opened.keys), context)
 }

@@ -19,7 +19,7 @@ import { transcriptionPath } from '../protocol/requests/transcription.ts'
 import { cacheScopeIn } from '../protocol/sealed/direct/cache-scope.ts'
 import { TlError } from '../protocol/tl/tl-error.ts'
 import { type EngineRequest, engineRequest } from './engine-request.ts'
-import { type FinalInfo, noCounts, noTokens, type Reply } from './query-reply.ts'
+import { type FinalInfo, noCounts, type Reply, unpaid } from './query-reply.ts'
 
 export interface QueryToServe {
   /** Boxed `http.request`, unchecked. */
@@ -51,12 +51,14 @@ export interface QueryOutcome {
   readonly reason?: string
 }
 
+/** Of a query that failed: nobody pays for it. */
+export const failedBy = (reason: string): QueryOutcome => ({ result: 'failed', counts: noCounts, adjustedTokens: 0n, reason })
+
 /** Header by which an engine may tell the exact prompt tokens before it generates; it does not travel on (docs/protocol-extensions.md). */
 const promptTokensHeader = 'x-cocoon-prompt-tokens'
 /** How long a cancelled engine may take to end its stream, so that its own usage event still counts. */
 const cancelGraceMs = 500
 const longestTimeoutMs = 3_600_000
-const unpaid = { tokens: noTokens, counts: noCounts }
 
 class Refused extends Error {
   readonly code: number
@@ -158,9 +160,9 @@ export async function serveQuery(query: QueryToServe, reply: Reply, context: Ser
   })
   const failed = async (code: number, text: string, reason = text): Promise<QueryOutcome> => {
     await reply.error(code, text, { ...final(), ...unpaid })
-    return { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: `${code}: ${reason}` }
+    return failedBy(`${code}: ${reason}`)
   }
-  const lost: QueryOutcome = { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: 'connection lost' }
+  const lost = failedBy('connection lost')
 
   const timeoutMs = Math.min(query.timeoutMs, longestTimeoutMs)
   if (!(timeoutMs > 0)) return failed(652, 'timeout')
@@ -207,7 +209,7 @@ export async function serveQuery(query: QueryToServe, reply: Reply, context: Ser
       // What the network's workers answer when their engine stays silent: a success that carries a 504.
       await reply.answer(head(504, 'Gateway Timeout', []))
       await reply.part(new Uint8Array(0), final())
-      return { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: 'the engine did not answer in time' }
+      return failedBy('the engine did not answer in time')
     }
     if (response === 'cancelled') {
       await reply.answer(head(200, 'OK', [['Content-Type', valid.stream ? 'text/event-stream' : 'application/json']]), final())
@@ -268,7 +270,7 @@ export async function serveQuery(query: QueryToServe, reply: Reply, context: Ser
     // An engine's refusal is passed on as its answer, and is no work that anybody pays for, whatever usage it states.
     if (response.status >= 400) {
       await finish(rest, { ...final(), ...unpaid })
-      return { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: `the engine answered ${response.status}` }
+      return failedBy(`the engine answered ${response.status}`)
     }
     await finish(rest, final())
     return ended(stop === 'cancelled' ? 'cancelled' : 'answered')

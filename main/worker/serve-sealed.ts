@@ -3,9 +3,9 @@ import type { KeyRing, OpenedRequest } from '../protocol/sealed/direct/key-ring.
 import { pinRefusals, sealedQuery } from '../protocol/sealed/direct/refusals.ts'
 import { SealRefused } from '../protocol/sealed/direct/seal-errors.ts'
 import { peerErrorCodes } from '../protocol/wire/wire-error.ts'
-import { noCounts, noTokens, type Reply } from './query-reply.ts'
+import { type Reply, unasked } from './query-reply.ts'
 import { SealedReply } from './sealed-reply.ts'
-import { type QueryOutcome, type QueryToServe, type ServeContext, serveQuery } from './serve-query.ts'
+import { failedBy, type QueryOutcome, type QueryToServe, type ServeContext, serveQuery } from './serve-query.ts'
 
 /** How a sealed query came. */
 export interface Through {
@@ -28,8 +28,8 @@ export async function serveSealed(
 ): Promise<QueryOutcome> {
   const startedAtMs = context.now()
   const refused = async (code: number, text: string, reason: string): Promise<QueryOutcome> => {
-    await reply.error(code, text, { tokens: noTokens, counts: noCounts, startedAtMs, answeredAtMs: 0, endedAtMs: context.now() })
-    return { result: 'failed', counts: noCounts, adjustedTokens: 0n, reason: `${code}: ${reason}` }
+    await reply.error(code, text, unasked(startedAtMs, context.now()))
+    return failedBy(`${code}: ${reason}`)
   }
   let opened: OpenedRequest
   try {

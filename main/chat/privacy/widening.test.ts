@@ -49,9 +49,8 @@ describe('consent to the Open network', () => {
     const consent = new OpenConsent(() => false)
     expect(() => consent.demand('open', 'a')).toThrow(expect.objectContaining({ code: 'needs-consent' }))
     for (const level of privacyLevel.options) if (level !== 'open') consent.demand(level, 'a')
-    consent.give('a', 'worker', 5)
+    consent.give('a', 'worker')
     consent.demand('open', 'a')
-    expect(consent.givenAt('a')).toBe(5)
     expect(() => consent.demand('open', 'b')).toThrow(expect.objectContaining({ code: 'needs-consent' }))
     consent.end('a')
     expect(() => consent.demand('open', 'a')).toThrow(expect.objectContaining({ code: 'needs-consent' }))
@@ -60,14 +59,14 @@ describe('consent to the Open network', () => {
   it('counts for the readers that were named alone, and the newest word counts', () => {
     const consent = new OpenConsent(() => false)
     const forProxy = (): void => consent.demand('open', 'a', 'proxy-too')
-    consent.give('a', 'worker', 5)
+    consent.give('a', 'worker')
     expect(forProxy).toThrow(expect.objectContaining({ code: 'needs-consent', words: { code: 'needs-consent-proxy' } }))
     expect(consent.coversProxy('a')).toBe(false)
-    consent.give('a', 'proxy-too', 6)
+    consent.give('a', 'proxy-too')
     forProxy()
     consent.demand('open', 'a', 'worker')
     expect([consent.coversProxy('a'), consent.coversProxy('b')]).toEqual([true, false])
-    consent.give('a', 'worker', 7)
+    consent.give('a', 'worker')
     expect(forProxy).toThrow(expect.objectContaining({ code: 'needs-consent' }))
   })
 
@@ -77,25 +76,24 @@ describe('consent to the Open network', () => {
       () => false,
       () => readers,
     )
-    consent.give('before', 'proxy-too', 5)
+    consent.give('before', 'proxy-too')
     readers = 'worker'
     consent.narrow()
-    consent.give('after', 'proxy-too', 6)
+    consent.give('after', 'proxy-too')
     readers = 'proxy-too'
     consent.narrow()
     expect([consent.coversProxy('before'), consent.coversProxy('after')]).toEqual([false, false])
-    consent.give('after', 'proxy-too', 7)
+    consent.give('after', 'proxy-too')
     expect(consent.coversProxy('after')).toBe(true)
   })
 
   it('is worth nothing while the settings forbid it, and cannot be given then', () => {
     let forbidden = false
     const consent = new OpenConsent(() => forbidden)
-    consent.give('a', 'worker', 5)
+    consent.give('a', 'worker')
     forbidden = true
     expect(() => consent.demand('open', 'a')).toThrow(expect.objectContaining({ words: { code: 'open-forbidden' } }))
-    expect(() => consent.give('b', 'worker', 5)).toThrow(expect.objectContaining({ words: { code: 'open-forbidden' } }))
-    expect(consent.givenAt('a')).toBeUndefined()
+    expect(() => consent.give('b', 'worker')).toThrow(expect.objectContaining({ words: { code: 'open-forbidden' } }))
   })
 })
 

@@ -36,18 +36,13 @@ export function resolveMove(move: Move): 'same-chat' | 'new-chat' {
   return move.along === 'new-chat' ? 'new-chat' : 'same-chat'
 }
 
-interface Given {
-  readonly atMs: number
-  /** Whom the user was told of. */
-  readonly readers: OpenReaders
-}
-
 /**
  * Consent to the Open network: for one chat and the readers that were named, until the chat or the app ends. It is kept in memory alone, so that no
  * setting, file or restart can consent for anybody.
  */
 export class OpenConsent {
-  readonly #given = new Map<string, Given>()
+  /** Whom the user was told of, by chat. */
+  readonly #given = new Map<string, OpenReaders>()
   readonly #isForbidden: () => boolean
   readonly #readersNow: () => OpenReaders
 
@@ -61,9 +56,9 @@ export class OpenConsent {
   }
 
   /** The newest word counts: who was told of fewer readers has not agreed to more, whatever came before. */
-  give(chatId: string, readers: OpenReaders, nowMs: number): void {
+  give(chatId: string, readers: OpenReaders): void {
     this.#forbid()
-    this.#given.set(chatId, { atMs: nowMs, readers })
+    this.#given.set(chatId, readers)
     this.narrow()
   }
 
@@ -73,7 +68,7 @@ export class OpenConsent {
    */
   narrow(): void {
     if (this.#readersNow() !== 'worker') return
-    for (const [chatId, given] of this.#given) this.#given.set(chatId, { ...given, readers: 'worker' })
+    for (const chatId of this.#given.keys()) this.#given.set(chatId, 'worker')
   }
 
   /** The chat has ended. */
@@ -86,14 +81,9 @@ export class OpenConsent {
     this.#given.clear()
   }
 
-  /** Unix ms; undefined where there is none. */
-  givenAt(chatId: string): number | undefined {
-    return this.#isForbidden() ? undefined : this.#given.get(chatId)?.atMs
-  }
-
   /** Whether a question of the chat may leave so that the proxy's owner could read it too. */
   coversProxy(chatId: string): boolean {
-    return !this.#isForbidden() && this.#given.get(chatId)?.readers === 'proxy-too'
+    return !this.#isForbidden() && this.#given.get(chatId) === 'proxy-too'
   }
 
   /**
