@@ -549,7 +549,7 @@ export const mutations: readonly Mutation[] = [
     [
       'begin of collateral',
       'verified quotes are never remembered beyond their collateral, nor before it',
-      'nowMs > known.untilMs || nowMs < known.verified.collateral.validFromMs',
+      'nowMs > known.untilMs || nowMs < known.verified.verifiedAtMs',
       'nowMs > known.untilMs',
     ],
     [

@@ -69,7 +69,7 @@ export const mutations = [
     ['the own worker', ownAnswers('a chat'), 'worker.holdsKey(keyId) ? undefined : notOwn', 'undefined'],
   ]),
   ...of('main/core/network-gateway.ts', ownTests, [
-    ['the own worker for programs', ownAnswers('the local API'), ', ...ownWish(link.worker) }', ' }'],
+    ['the own worker for programs', ownAnswers('the local API'), '...ownWish(link.worker),', ''],
   ]),
   ...of('main/chat/privacy/seal-machine.ts', machineTests, [
     [
