@@ -52,19 +52,19 @@ export async function downloadPieces(options: PiecesOptions): Promise<void> {
   const count = Math.ceil(totalBytes / pieceBytes)
   const missing = Array.from({ length: count }, (_, piece) => piece).filter((piece) => !options.done.has(piece))
   const done = new Map(options.done)
-  const version = { etag: options.etag }
   const file = await openForWriting(path, totalBytes)
   const stop = new AbortController()
-  const both = AbortSignal.any([signal, stop.signal])
   const lengthOf = (piece: number): number => Math.min(pieceBytes, totalBytes - piece * pieceBytes)
   let received = [...done.keys()].reduce((sum, piece) => sum + lengthOf(piece), 0)
   options.onBytes(received)
+  const onBytes = (bytes: number): void => {
+    received += bytes
+    options.onBytes(received)
+  }
+  const loading: Loading = { options, etag: options.etag, file, signal: AbortSignal.any([signal, stop.signal]), onBytes }
   const take = async (): Promise<void> => {
     for (let piece = missing.shift(); piece !== undefined; piece = missing.shift()) {
-      const hash = await rightPiece(options, version, file, piece, lengthOf(piece), both, (bytes) => {
-        received += bytes
-        options.onBytes(received)
-      })
+      const hash = await rightPiece(loading, piece, lengthOf(piece))
       await failing(path, file.datasync())
       done.set(piece, hash)
       options.onPiece(done)
@@ -92,23 +92,22 @@ async function openForWriting(path: string, totalBytes: number): Promise<FileHan
   }
 }
 
-interface Version {
+/** One download of the pieces of a file. */
+interface Loading {
+  readonly options: PiecesOptions
+  /** Which all answers have to be of; null before the first one. */
   etag: string | null
+  readonly file: FileHandle
+  readonly signal: AbortSignal
+  readonly onBytes: (bytes: number) => void
 }
 
 /** Returns the SHA-256 of the piece. */
-async function rightPiece(
-  options: PiecesOptions,
-  version: Version,
-  file: FileHandle,
-  piece: number,
-  length: number,
-  signal: AbortSignal,
-  onBytes: (bytes: number) => void,
-): Promise<string> {
+async function rightPiece(loading: Loading, piece: number, length: number): Promise<string> {
+  const { options, onBytes } = loading
   const expected = options.expected(piece)
   for (let wrong = 0; ; ) {
-    const hash = await onePiece(options, version, file, piece, length, signal, onBytes)
+    const hash = await onePiece(loading, piece, length)
     if (expected === undefined || hash === expected) return hash
     onBytes(-length)
     if (++wrong >= mostWrongPieces)
@@ -116,22 +115,15 @@ async function rightPiece(
   }
 }
 
-async function onePiece(
-  options: PiecesOptions,
-  version: Version,
-  file: FileHandle,
-  piece: number,
-  length: number,
-  signal: AbortSignal,
-  onBytes: (bytes: number) => void,
-): Promise<string> {
+async function onePiece(loading: Loading, piece: number, length: number): Promise<string> {
+  const { options, file, signal, onBytes } = loading
   const hash = createHash('sha256')
   const start = piece * options.pieceBytes
   let have = 0
   for (let fruitless = 0; ; ) {
     const before = have
     try {
-      for await (const chunk of rangeOf(options, version, start + have, start + length - 1, signal)) {
+      for await (const chunk of rangeOf(loading, start + have, start + length - 1)) {
         await options.rate.take(chunk.length, signal)
         await writeWhole(file, options.path, chunk, start + have)
         hash.update(chunk)
@@ -151,13 +143,8 @@ async function onePiece(
 }
 
 /** The bytes `from` to `to`, both included, and never one more. */
-async function* rangeOf(
-  options: PiecesOptions,
-  version: Version,
-  from: number,
-  to: number,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
+async function* rangeOf(loading: Loading, from: number, to: number): AsyncGenerator<Uint8Array> {
+  const { options, signal } = loading
   const watchdog = new Watchdog()
   watchdog.wind(options.connectTimeoutMs)
   try {
@@ -165,7 +152,7 @@ async function* rangeOf(
       headers: {
         ...options.headers,
         Range: `bytes=${from}-${to}`,
-        ...(version.etag !== null && { 'If-Range': version.etag }),
+        ...(loading.etag !== null && { 'If-Range': loading.etag }),
       },
       signal: AbortSignal.any([signal, watchdog.signal]),
       source: options.source,
@@ -182,8 +169,8 @@ async function* rangeOf(
       throw new PiecesRefused(`answer ${response.status}, range ${range ?? 'none'}`, offersWhole)
     }
     const tag = strongEtag(response)
-    version.etag ??= tag
-    if (tag !== null && tag !== version.etag) {
+    loading.etag ??= tag
+    if (tag !== null && tag !== loading.etag) {
       await response.body?.cancel()
       throw new PiecesRefused('another version')
     }
