@@ -1,7 +1,8 @@
 import type { ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { writeChainlessNetwork } from '../../main/roles/testing/chainless-network.ts'
 import type { LoadReport } from './load-generator.ts'
 import { ask, freePort, startHelper, startRole, stopRole } from './processes.ts'
 
@@ -22,16 +23,7 @@ export async function networkFolder(): Promise<NetworkFolder> {
   const networkFile = join(folder, 'bench.json')
   const workersPort = await freePort()
   const clientsPort = await freePort()
-  const pseudoRoot = {
-    registered_proxies: [{ seqno: 1, address: `127.0.0.1:${workersPort} 127.0.0.1:${clientsPort}` }],
-    price_per_token: 2,
-    worker_fee_per_token: 1,
-    last_proxy_seqno: 1,
-    version: 3,
-    params_version: 1,
-    root_owner_address: 'EQBgPMq7ye2WRcudRHK_-yjHwMXjeN-UCzAuoo06TR6hmuea',
-  }
-  writeFileSync(networkFile, JSON.stringify({ pseudoRoot }))
+  writeChainlessNetwork(networkFile, { workers: workersPort, clients: clientsPort })
   return { folder, networkFile, workersPort, clientsPort, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }
 

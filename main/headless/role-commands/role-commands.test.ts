@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { canaryBelow, leavesDumpsHere, newCanary, spelledIn } from '../../base/testing/canary.ts'
+import { writeChainlessNetwork } from '../../roles/testing/chainless-network.ts'
 import { type InstantEngine, instantEngine } from '../../roles/testing/instant-engine.ts'
 import { rawGet } from '../../roles/testing/raw-get.ts'
 import { freePorts, RoleProcess } from '../../roles/testing/role-process.ts'
@@ -89,16 +90,7 @@ beforeAll(async () => {
   clientsPort = second
   httpPort = third
   engine = await instantEngine()
-  const pseudoRoot = {
-    registered_proxies: [{ seqno: 1, address: `127.0.0.1:${workersPort} 127.0.0.1:${clientsPort}` }],
-    price_per_token: 2,
-    worker_fee_per_token: 1,
-    last_proxy_seqno: 1,
-    version: 3,
-    params_version: 1,
-    root_owner_address: 'EQBgPMq7ye2WRcudRHK_-yjHwMXjeN-UCzAuoo06TR6hmuea',
-  }
-  writeFileSync(networkFile, JSON.stringify({ pseudoRoot }))
+  writeChainlessNetwork(networkFile, { workers: workersPort, clients: clientsPort })
 })
 
 afterAll(async () => {

@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writeChainlessNetwork } from '../../roles/testing/chainless-network.ts'
 import { type InstantEngine, instantEngine } from '../../roles/testing/instant-engine.ts'
 import { freePorts, RoleProcess } from '../../roles/testing/role-process.ts'
 
@@ -41,16 +42,7 @@ beforeAll(async () => {
   const [workersIn = 0, clientsIn = 0, workers = 0, clients = 0, out = 0, http = 0] = await freePorts(6)
   ports = { workersIn, clientsIn, workers, clients, out, http }
   engine = await instantEngine()
-  const pseudoRoot = {
-    registered_proxies: [{ seqno: 1, address: `127.0.0.1:${workersIn} 127.0.0.1:${clientsIn}` }],
-    price_per_token: 2,
-    worker_fee_per_token: 1,
-    last_proxy_seqno: 1,
-    version: 3,
-    params_version: 1,
-    root_owner_address: 'EQBgPMq7ye2WRcudRHK_-yjHwMXjeN-UCzAuoo06TR6hmuea',
-  }
-  writeFileSync(networkFile, JSON.stringify({ pseudoRoot }))
+  writeChainlessNetwork(networkFile, { workers: workersIn, clients: clientsIn })
 })
 
 afterAll(async () => {
