@@ -12,8 +12,9 @@ if (!hasElectron)
 export default defineConfig({
   testDir: 'e2e',
   outputDir: 'test-results/journeys',
-  timeout: 180_000,
-  expect: { timeout: 15_000 },
+  timeout: 900_000,
+  // What is waited for comes late on a busy machine.
+  expect: { timeout: 60_000 },
   workers: 1,
   fullyParallel: false,
   forbidOnly: true,

@@ -10,7 +10,7 @@ import { findingsOfAxe } from './support/axe.ts'
 import { nanoOf } from './support/money.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
 import { relayTo } from './support/relay.ts'
-import { answeredInPart, answerOf, ask, chooseLevel, computer, goTo, openApp, practice } from './support/screens.ts'
+import { answeredInPart, answerOf, ask, chooseLevel, computer, goTo, openApp, practice, readyMs } from './support/screens.ts'
 
 /** A person gives programs the local API, and sees what they use. */
 
@@ -113,15 +113,20 @@ test('a key is made once agreed, and shown once', async () => {
 })
 
 test('the example of the screen works in a terminal', async () => {
-  await expect.poll(async () => (await client.models.list()).data.length, { timeout: 90_000 }).toBe(2)
+  await expect.poll(async () => (await client.models.list()).data.length, { timeout: readyMs }).toBe(2)
   const example = page.getByRole('region', { name: 'Example' })
   await expect(example.locator('pre')).toContainText('local/')
   const command = (await example.locator('pre').innerText()).replace('"messages"', '"max_tokens": 8, "messages"')
   const { stdout } = await promisify(execFile)('bash', ['-c', `${command} --silent --fail-with-body`], {
     env: { ...process.env, COCOON_API_KEY: secret },
   })
-  expect(JSON.parse(stdout)).toMatchObject({ object: 'chat.completion', usage: { completion_tokens: 8 } })
-  await expect.poll(lastRequest).toMatchObject({ Program: 'Editor', Status: '200', 'Tokens out': '8', Cost: '' })
+  const answer = JSON.parse(stdout)
+  expect(answer).toMatchObject({ object: 'chat.completion', usage: { completion_tokens: expect.any(Number) } })
+  const { completion_tokens: tokensOut } = answer.usage
+  expect(tokensOut).toBeGreaterThan(0)
+  // So small a model may be done before.
+  expect(tokensOut).toBeLessThanOrEqual(8)
+  await expect.poll(lastRequest).toMatchObject({ Program: 'Editor', Status: '200', 'Tokens out': String(tokensOut), Cost: '' })
 })
 
 test('what it spends over the network is seen at once, to the nanoton', async () => {
@@ -220,9 +225,7 @@ test('it serves the network instead of the app’s engine, by a choice that says
 
   await goTo(page, 'Chat')
   await chooseLevel(page, practice)
-  await expect(page.getByText('On this computer, by another program (mine): who can read this is up to it.')).toBeVisible({
-    timeout: 60_000,
-  })
+  await expect(page.getByText('On this computer, by another program (mine): who can read this is up to it.')).toBeVisible()
   const turn = await ask(page, 'What is a harbour?')
   await answeredInPart(turn)
   expect(await answerOf(turn).innerText()).not.toBe('')

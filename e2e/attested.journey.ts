@@ -108,7 +108,7 @@ test('it is earned once proxy and worker have proven what they run, and answers 
   await machines.order('collateral', { given: true })
   ;({ workerStats } = await machines.order('serve', { appDir: dataDir, network: file, owner, ports }))
   const earned = /^Privacy: Attested network\. Only you can read this\. Verified (just now|\d+ seconds? ago)\. Open details$/
-  await expect(seal()).toHaveAccessibleName(earned, { timeout: 30_000 })
+  await expect(seal()).toHaveAccessibleName(earned)
   await expect(page.locator('.seal-row')).toHaveClass(/tone-earned/)
   // What was written before is still there.
   await expect(message()).toHaveValue(kept)
@@ -223,9 +223,7 @@ test('when the owner takes the worker’s image out of the contract, the level f
   expect(removed.code, removed.output).toBe(0)
   // By itself: nobody has asked anything. The worker's key was told a moment ago and is judged anew, or is told anew and not taken.
   const why = /The network contract does not list (the software of this worker \([0-9a-f]{64}\)|what the worker runs)\./
-  await expect(seal()).toHaveAccessibleName(/^Privacy: Not verified\. The check failed\. Nothing was sent\. /, {
-    timeout: 20_000,
-  })
+  await expect(seal()).toHaveAccessibleName(/^Privacy: Not verified\. The check failed\. Nothing was sent\. /)
   await expect(seal()).toHaveAccessibleName(why)
   await expect(page.locator('.seal-row')).toHaveClass(/tone-failed/)
   await expect(send()).toBeDisabled()
@@ -259,7 +257,6 @@ test('the app as it ships takes Intel’s root key alone', async () => {
   await chooseLevel(page, 'Attested network')
   await expect(seal()).toHaveAccessibleName(
     'Privacy: Attested network. The attestation does not lead to Intel’s root key Open details',
-    { timeout: 30_000 },
   )
   await expect(page.locator('.seal-row')).toHaveClass(/tone-checking/)
   await message().fill(unsent)

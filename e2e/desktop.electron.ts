@@ -26,7 +26,7 @@ test('the desktop window opens and a chat works in it', async () => {
   })
   try {
     const page = await app.firstWindow()
-    await expect(page.getByRole('navigation', { name: 'Main' })).toBeVisible({ timeout: 30_000 })
+    await expect(page.getByRole('navigation', { name: 'Main' })).toBeVisible()
     await expect(page.getByText('Local network, test coins')).toBeVisible()
     const turn = await ask(page, 'Say hello in one short sentence.')
     await answered(turn)

@@ -6,7 +6,7 @@ import { newDataDir } from './support/app.ts'
 import { findingsOfAxe } from './support/axe.ts'
 import { present, sendRaw } from './support/page-link.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
-import { answerMs, answerOf, ask, chooseLevel, goTo, type OpenedApp, openApp, someText } from './support/screens.ts'
+import { ask, chooseLevel, endAnswer, goTo, type OpenedApp, openApp, someText } from './support/screens.ts'
 
 /** Two installs on this computer, each with its own data folder and process: one answers for the other. */
 
@@ -16,7 +16,7 @@ const yours = 'Your devices'
 /** Words of a question that is asked, and of one that is not. */
 const [asked, unsent] = [newCanary(), newCanary()]
 
-test.describe.configure({ mode: 'serial', timeout: 300_000 })
+test.describe.configure({ mode: 'serial' })
 
 let pc: OpenedApp
 let laptop: OpenedApp
@@ -134,9 +134,7 @@ test('the laptop is answered by the PC, free, and the sheet says who can read it
   await someText(turn)
   await expect(page.getByText('Only you can read this. Runs on Gaming PC.')).toBeVisible()
   await page.screenshot({ path: join(pictures, 'chat-devices.png') })
-  const stop = page.getByRole('button', { name: 'Stop' })
-  if (await stop.isVisible()) await stop.click({ timeout: 2_000 }).catch(() => undefined)
-  await expect(answerOf(turn)).toHaveAttribute('aria-busy', 'false', { timeout: answerMs })
+  await endAnswer(turn)
   await page.getByRole('button', { name: /^Privacy: Your devices/ }).click()
   const sheet = page.getByRole('dialog', { name: yours })
   await expect(

@@ -5,7 +5,18 @@ import type { RunningApp } from './support/app.ts'
 import { clearToAll, findingsOfAxe } from './support/axe.ts'
 import { conditionTools } from './support/conditions.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
-import { answered, answeredInPart, ask, chooseLevel, goTo, newestRequest, openApp, practice, settle } from './support/screens.ts'
+import {
+  answered,
+  answeredInPart,
+  ask,
+  chooseLevel,
+  goTo,
+  openApp,
+  pendingRequest,
+  practice,
+  readyMs,
+  settle,
+} from './support/screens.ts'
 
 const pictures = join(import.meta.dirname, '..', 'test-results', 'screens')
 const sizes = [
@@ -122,7 +133,7 @@ test.beforeAll(async ({ browser }) => {
   await chooseLevel(page, practice)
   await answered(await ask(page, 'Say that in one short sentence.'))
   await goTo(page, 'Earn')
-  await expect.poll(async () => (await newestRequest(page))?.Money, { timeout: 20_000 }).toMatch(/pending/i)
+  await pendingRequest(page)
   await settle(page)
   mkdirSync(pictures, { recursive: true })
 })
@@ -291,8 +302,8 @@ test('net profit is told by the prices of the owner, and what is not measured is
 test('a game is given the memory of the model, and the page says so everywhere', async () => {
   expect(app.children('engine-process')).toHaveLength(1)
   tools.game(true)
-  await expect(earnTitle()).toHaveText('Paused while game.exe runs', { timeout: 20_000 })
-  await expect.poll(() => app.children('engine-process'), { timeout: 10_000 }).toEqual([])
+  await expect(earnTitle()).toHaveText('Paused while game.exe runs')
+  await expect.poll(() => app.children('engine-process')).toEqual([])
   await page.screenshot({ path: join(pictures, 'earn-game.png') })
   await openLimits()
   await expect(page.getByText('Now: game.exe, 92% of the card.').first()).toBeVisible()
@@ -314,7 +325,7 @@ test('a game is given the memory of the model, and the page says so everywhere',
   await page.getByRole('textbox', { name: 'Message' }).press('Enter')
   // The question stays with the user until the model is there and its new process was checked.
   const turn = page.getByRole('article', { name: 'Question: Say one word.' })
-  await expect(turn).toBeVisible({ timeout: 90_000 })
+  await expect(turn).toBeVisible({ timeout: readyMs })
   await answeredInPart(turn)
   expect(app.children('engine-process')).toHaveLength(1)
   await goTo(page, 'Earn')

@@ -18,7 +18,9 @@ import {
   newestRequest,
   openApp,
   openByLink,
+  pendingRequest,
   practice,
+  readyMs,
   settle,
   windowOptions,
 } from './support/screens.ts'
@@ -79,7 +81,7 @@ test('the app serves a paid request on it, at its price, and settles', async ({ 
     workerFee,
   })
   expect(nanoOf(payout['Owner received, TON'] ?? '')).toBe(BigInt(adjusted) * workerFee)
-  await expect.poll(async () => (await newestRequest(page))?.Money, { timeout: 10_000 }).toMatch(/settled/i)
+  await expect.poll(async () => (await newestRequest(page))?.Money).toMatch(/settled/i)
   console.log(`    ${adjusted} adjusted tokens: the client paid ${costNano} nano, the worker's owner received ${amountNano}`)
   await goTo(page, 'Network')
   expect(await rootValue(page, 'Price per adjusted token')).toBe(pricePerToken)
@@ -95,7 +97,7 @@ async function askAndSettle(question: string, terms: { readonly pricePerToken: b
   expect(adjusted).toBeGreaterThan(0)
   expect(costNano).toBe(BigInt(adjusted) * terms.pricePerToken)
   await goTo(page, 'Earn')
-  await expect.poll(async () => (await newestRequest(page))?.Money, { timeout: 10_000 }).toMatch(/pending/i)
+  await pendingRequest(page)
   const { amountNano, payout } = await settle(page)
   expect(amountNano).toBe(BigInt(adjusted) * terms.workerFee)
   return { adjusted, costNano, amountNano, payout }
@@ -121,17 +123,16 @@ test('under a new price the app goes on by itself, and nothing of the former acc
   const changed = await runCommand(['network', 'set-price', file, ...price, '--data-dir', dataDir, '--yes'])
   expect(changed.code, changed.output).toBe(0)
   await goTo(page, 'Network')
-  await expect.poll(() => rootValue(page, 'Price per adjusted token'), { timeout: 30_000 }).toBe(newPrice)
+  await expect.poll(() => rootValue(page, 'Price per adjusted token')).toBe(newPrice)
   await goTo(page, 'Wallet')
   // The new contract with what was put on it; nothing of it is used yet.
   const chat = page.getByText('Chat balance', { exact: true }).locator('xpath=..')
-  await expect.poll(async () => (await chat.innerText()).includes('5'), { timeout: 90_000 }).toBe(true)
-  expect(await exactFigure(page, 'Chat balance')).toBe(5_000_000_000n)
+  await expect.poll(() => exactFigure(page, 'Chat balance'), { timeout: readyMs }).toBe(5_000_000_000n)
   await expect(chat.getByText('not charged on chain yet')).toHaveCount(0)
   await goTo(page, 'Chat')
   await askAndSettle('Name a fruit and say why people like it.', { pricePerToken: newPrice, workerFee: newFee })
   await goTo(page, 'Wallet')
-  await expect.poll(() => exactFigure(page, 'Earnings pending'), { timeout: 15_000 }).toBe(0n)
+  await expect.poll(() => exactFigure(page, 'Earnings pending')).toBe(0n)
   expect(await exactFigure(page, 'Chat balance')).toBe(5_000_000_000n)
 })
 
@@ -197,7 +198,7 @@ test('the Open network answers after consent, for money, and says who can read',
   await page.keyboard.press('Escape')
 
   await goTo(page, 'Earn')
-  await expect.poll(async () => (await newestRequest(page))?.Money, { timeout: 10_000 }).toMatch(/pending/i)
+  await pendingRequest(page)
   console.log(`    Open network: ${adjusted} adjusted tokens for ${costNano} nano`)
 })
 
@@ -216,7 +217,7 @@ test('consent to the Open network ends with the app: the same chat asks again be
   await expect(page.getByRole('article', { name: /^Question: / })).toHaveCount(1)
   const again = 'Say it in other words.'
   await page.getByRole('textbox', { name: 'Message' }).fill(again)
-  await expect(page.getByRole('button', { name: 'Send' })).toBeEnabled({ timeout: 90_000 })
+  await expect(page.getByRole('button', { name: 'Send' })).toBeEnabled({ timeout: readyMs })
   await page.getByRole('textbox', { name: 'Message' }).press('Enter')
   await expect(consent()).toBeVisible()
   await expect(page.getByRole('article', { name: /^Question: / })).toHaveCount(1)
@@ -240,7 +241,7 @@ test('an endpoint that lies about the network contract is found out: the seal fa
   await page.keyboard.press('Escape')
   told = (answer) =>
     answer.replaceAll(/"(data|code)":"[^"]*"/g, '"$1":""').replaceAll('"state":"active"', '"state":"uninitialized"')
-  await expect(seal()).toHaveAccessibleName(/^Privacy: Not verified/, { timeout: 30_000 })
+  await expect(seal()).toHaveAccessibleName(/^Privacy: Not verified/)
   await expect(page.getByRole('button', { name: 'Send' })).toBeDisabled()
   await seal().click()
   await expect(registry).toContainText(/Failed.*The endpoints \S+ and \S+ tell different things about the network contract\./s)

@@ -8,7 +8,7 @@ import { canaryBelow, newCanary, spelledIn } from '../main/base/testing/canary.t
 import { type RunningApp, runCommand } from './support/app.ts'
 import { clearToAll } from './support/axe.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
-import { answered, answeredInPart, ask, goTo, openApp } from './support/screens.ts'
+import { answered, answeredInPart, ask, composerAt, goTo, openApp, practice } from './support/screens.ts'
 
 const pictures = join(import.meta.dirname, '..', 'test-results', 'privacy')
 
@@ -124,8 +124,8 @@ test('levels that nothing is set up for say so, are not green, and cannot be cho
 })
 
 test('practice network: neutral, checked as far as it goes, with evidence and a receipt that others verify', async () => {
-  test.setTimeout(300_000)
   await page.keyboard.press('Alt+5')
+  await expect(composerAt(page, practice)).toBeVisible()
   const turn = await ask(page, `Say ${canary} in one short sentence.`)
   await answered(turn)
   await expect(seal()).toHaveAccessibleName(/^Privacy: Practice network/)
@@ -158,7 +158,7 @@ test('practice network: neutral, checked as far as it goes, with evidence and a 
         const receipt = await saved(turn.getByRole('button', { name: 'Save the receipt' }))
         return (await runCommand(['verify', receipt])).output
       },
-      { timeout: 60_000, intervals: [2_000] },
+      { intervals: [2_000] },
     )
     .toMatch(/^PROVEN from the file alone:/m)
   const receipt = await saved(turn.getByRole('button', { name: 'Save the receipt' }))
@@ -193,6 +193,7 @@ test('what was written is found in no log and no store, in no spelling', async (
   const free = await ask(page, `Once more: ${canary}`)
   await answeredInPart(free)
   await page.keyboard.press('Alt+5')
+  await expect(composerAt(page, practice)).toBeVisible()
   await answeredInPart(await ask(page, `And again ${canary}`))
   const whileRunning = canaryBelow(app.dataDir, canary)
   expect(whileRunning.files).toBeGreaterThan(10)

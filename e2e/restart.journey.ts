@@ -1,9 +1,11 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type BrowserContext, expect, type Page, test } from '@playwright/test'
-import { descendants, isAlive, type RunningApp, startApp } from './support/app.ts'
+import { appNode, descendants, isAlive, type RunningApp, startApp } from './support/app.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
 import {
   answered,
@@ -15,6 +17,7 @@ import {
   newestRequest,
   openApp,
   openByLink,
+  pendingRequest,
   practice,
   settle,
 } from './support/screens.ts'
@@ -77,7 +80,7 @@ test('a chat over the practice network is paid, and Ctrl-C ends every process', 
   expect(answer.trim()).not.toBe('')
 
   await goTo(page, 'Earn')
-  await expect.poll(async () => (await newestRequest(page))?.Money, { timeout: 10_000 }).toMatch(/pending/i)
+  await pendingRequest(page)
   await settle(page)
   balances = await readBalances()
   expect(balances.chat).toBeGreaterThan(0n)
@@ -93,7 +96,7 @@ test('a chat over the practice network is paid, and Ctrl-C ends every process', 
   await page.getByLabel('Move the models to this folder').fill(elsewhere)
   await page.getByRole('button', { name: 'Move the models' }).click()
   const place = page.getByRole('region', { name: 'Folder of the models' })
-  await expect(place.getByText(elsewhere, { exact: true })).toBeVisible({ timeout: 60_000 })
+  await expect(place.getByText(elsewhere, { exact: true })).toBeVisible()
   await expect.poll(() => existsSync(join(dataDir, 'models'))).toBe(false)
   expect(readdirSync(elsewhere).filter((name) => name.endsWith('.gguf'))).toHaveLength(1)
 
@@ -101,7 +104,7 @@ test('a chat over the practice network is paid, and Ctrl-C ends every process', 
   expect(children.length).toBeGreaterThanOrEqual(2)
   expect(await app.stop()).toBe(0)
   for (const word of [canary, ...canary.split(' ')]) expect(filesWith(word)).toEqual([])
-  await expect.poll(() => children.filter(isAlive), { timeout: 2_000 }).toEqual([])
+  await expect.poll(() => children.filter(isAlive)).toEqual([])
 })
 
 /** A page that a stranger served on the port of the first run, left open in this browser. */
@@ -122,6 +125,13 @@ test('who takes the port of the first run reads what the browser kept there', as
   await new Promise((resolve) => stranger.close(resolve))
 })
 
+/** How much longer a program that does nothing takes to start and end than on a slow computer that has nothing else to do. */
+async function slowness(): Promise<number> {
+  const startedAt = performance.now()
+  await once(spawn(appNode, ['-e', ''], { stdio: 'ignore' }), 'exit')
+  return (performance.now() - startedAt) / 150
+}
+
 test('the second start is quick and has the chats and the money of before', async () => {
   app = await startApp(dataDir)
   test.info().annotations.push({ type: 'second start, link printed', description: `${(app.linkAfterMs / 1000).toFixed(1)} s` })
@@ -130,7 +140,7 @@ test('the second start is quick and has the chats and the money of before', asyn
   const usableMs = app.linkAfterMs + performance.now() - openedAt
   test.info().annotations.push({ type: 'second start, page usable', description: `${(usableMs / 1000).toFixed(1)} s` })
   console.log(`    second start: link after ${app.linkAfterMs.toFixed(0)} ms, page usable after ${usableMs.toFixed(0)} ms`)
-  expect(usableMs).toBeLessThan(15_000)
+  expect(usableMs).toBeLessThan(15_000 * Math.max(1, await slowness()))
 
   await goTo(page, 'Chat')
   await page
@@ -140,7 +150,7 @@ test('the second start is quick and has the chats and the money of before', asyn
   const turn = page.getByRole('article', { name: `Question: ${question}` })
   expect(await answerOf(turn).innerText()).toBe(answer)
 
-  await expect(page.getByRole('region', { name: 'Start of the app' })).toBeHidden({ timeout: 60_000 })
+  await expect(page.getByRole('region', { name: 'Start of the app' })).toBeHidden()
   expect(await readBalances()).toEqual(balances)
   await goTo(page, 'Earn')
   await expect.poll(async () => (await newestRequest(page))?.Money).toMatch(/settled/i)

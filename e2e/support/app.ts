@@ -119,7 +119,7 @@ export async function startApp(dataDir: string, options: StartOptions = {}): Pro
   }
 
   try {
-    await until(linkText, 30_000)
+    await until(linkText, 60_000)
   } catch (error) {
     await stop()
     throw error

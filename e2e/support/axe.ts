@@ -7,10 +7,18 @@ import { expect, type Page } from '@playwright/test'
  * and the other mode opens a page of its own for each look.
  */
 export async function findingsOfAxe(page: Page): Promise<string[]> {
+  await arrived(page)
   const { violations } = await new AxeBuilder({ page }).setLegacyMode().analyze()
   return violations.flatMap(({ id, nodes }) =>
     nodes.map(({ target, failureSummary }) => `${id} ${target.join(' ')} ${failureSummary?.split('\n')[1]?.trim() ?? ''}`),
   )
+}
+
+/** What moves or fades has arrived, what turns for ever apart: halfway its colours are none that were chosen. */
+async function arrived(page: Page): Promise<void> {
+  await page.evaluate(`Promise.allSettled(document.getAnimations()
+    .filter((one) => one.effect.getComputedTiming().endTime !== Infinity)
+    .map((one) => one.finished)).then(() => {})`)
 }
 
 export type View = readonly [theme: 'light' | 'dark', width: number, height: number]
@@ -32,10 +40,7 @@ export async function clearToAll(page: Page, pictures: string, name: string, vie
   for (const [theme, width, height] of views) {
     await page.setViewportSize({ width, height })
     await page.evaluate(`document.documentElement.dataset.theme = '${theme}'`)
-    // What moves has arrived, what turns for ever apart.
-    await page.evaluate(`Promise.allSettled(document.getAnimations()
-      .filter((one) => one.effect.getComputedTiming().endTime !== Infinity)
-      .map((one) => one.finished)).then(() => {})`)
+    await arrived(page)
     await page.screenshot({ path: join(pictures, `${name}-${theme}-${width}.png`) })
     for (const finding of await findingsOfAxe(page)) found.push(`${name} ${theme} ${width}: ${finding}`)
   }

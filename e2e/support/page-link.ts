@@ -72,7 +72,7 @@ export async function sendRaw(page: Page, frame: string | { binary: number } | {
       const answered = new Promise((resolve) => {
         socket.onmessage = ({ data }) => { messages.push(JSON.parse(data)); resolve() }
         socket.onclose = ({ code }) => { closed = code; resolve() }
-        setTimeout(resolve, 5000)
+        setTimeout(resolve, 30000)
       })
       socket.send(${data})
       await answered

@@ -24,7 +24,7 @@ export async function provisionedModel(): Promise<string> {
     const dataDir = newDataDir()
     const app = await startApp(dataDir)
     try {
-      await app.until(/✓ Engine/, 150_000)
+      await app.until(/✓ Engine/, 300_000)
       keepModels(dataDir)
     } finally {
       await app.stop()

@@ -6,21 +6,25 @@ import { observe, type Seen } from './observed.ts'
 /** What a person does and sees in the app, by the names that the screens show. */
 
 export type ScreenName = 'Chat' | 'Earn' | 'Models' | 'Wallet' | 'Network' | 'Settings'
-export type LevelName =
-  | 'On this computer'
-  | 'Your devices'
-  | 'Open network'
-  | 'Attested network'
-  | 'Practice network, all roles on this computer'
-  | 'Another program'
+
+/** Each level by its name, and as the page marks it. */
+const levels = {
+  'On this computer': 'computer',
+  'Your devices': 'devices',
+  'Attested network': 'attested',
+  'Open network': 'open',
+  'Practice network, all roles on this computer': 'practice',
+  'Another program': 'external',
+} as const
+export type LevelName = keyof typeof levels
 
 export const practice: LevelName = 'Practice network, all roles on this computer'
 export const computer: LevelName = 'On this computer'
 
 /** The first request after a start waits for chain, contracts and model. */
-const readyMs = 90_000
-/** The longest answer, at the speed of a slow machine with two cores. */
-export const answerMs = 120_000
+export const readyMs = 180_000
+/** The longest answer of 512 tokens, at the speed of a machine with two cores and much else to do: a few tokens in a second. */
+const answerMs = 600_000
 
 export const windowOptions = { viewport: { width: 1280, height: 800 }, locale: 'en-GB' } as const
 
@@ -61,13 +65,22 @@ export async function openByLink(page: Page, app: RunningApp): Promise<void> {
 /** A screen by the rail; Chat with a new chat, not the one that was open last. */
 export async function goTo(page: Page, screen: ScreenName): Promise<void> {
   await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: screen, exact: true }).click()
-  if (screen === 'Chat') await page.evaluate(`location.hash = '#/chat/new'`)
+  if (screen !== 'Chat') return
+  await page.evaluate(`location.hash = '#/chat/new'`)
+  // What is typed before it is there would go into the chat of before.
+  await expect(page.getByRole('heading', { name: 'Ask anything' })).toBeVisible()
 }
 
 export async function chooseLevel(page: Page, level: LevelName): Promise<void> {
   await page.getByRole('button', { name: 'Change who can read this' }).click()
   await page.getByRole('radio', { name: level, exact: true }).click()
+  // In a chat that exists the core changes it; Send may still be ready for the level of before.
+  await expect(composerAt(page, level).or(page.getByRole('alertdialog'))).toBeVisible()
 }
+
+/** The place of the next message, once it is at that level. */
+export const composerAt = (page: Page, level: LevelName): Locator =>
+  page.locator(`[data-region="composer"][data-level="${levels[level]}"]`)
 
 /** Types a question, waits until it may be sent, and sends it. */
 export async function ask(page: Page, question: string): Promise<Locator> {
@@ -93,10 +106,17 @@ export async function answeredInPart(turn: Locator, characters = 0): Promise<voi
       timeout: answerMs,
     })
     .toBe(true)
-  const stop = turn.page().getByRole('button', { name: 'Stop' })
-  // It may have come to its end meanwhile.
-  if (await stop.isVisible()) await stop.click({ timeout: 2_000 }).catch(() => undefined)
-  await answered(turn)
+  await endAnswer(turn)
+}
+
+/** Presses Stop until the answer has ended: it may come to its end meanwhile, and a busy machine is late with a press. */
+export async function endAnswer(turn: Locator): Promise<void> {
+  const answer = answerOf(turn)
+  await expect(async () => {
+    if ((await answer.getAttribute('aria-busy')) === 'true')
+      await turn.page().getByRole('button', { name: 'Stop' }).click({ timeout: 2_000 })
+    await expect(answer).toHaveAttribute('aria-busy', 'false', { timeout: 5_000 })
+  }).toPass({ timeout: answerMs })
 }
 
 /**
@@ -178,6 +198,18 @@ export async function newestRequest(page: Page): Promise<Row | undefined> {
   return Object.fromEntries(names.map((name, index) => [name.trim(), (cells[index] ?? '').trim()]))
 }
 
+/** The newest served request, once the proxy has signed what it earned. */
+export async function pendingRequest(page: Page): Promise<Row> {
+  let request: Row | undefined
+  await expect
+    .poll(async () => {
+      request = await newestRequest(page)
+      return request?.Money
+    })
+    .toMatch(/pending/i)
+  return request ?? {}
+}
+
 /** The exact amount behind the figure that stands beside `label`. */
 export async function exactFigure(page: Page, label: string): Promise<bigint> {
   const cell = page.getByText(label, { exact: true }).locator('xpath=..')
@@ -193,8 +225,8 @@ export async function settle(page: Page): Promise<{ amountNano: bigint; feeNano:
   const amountNano = nanoOf(await value('You receive'))
   const feeNano = nanoOf(await value('Fee, from the node wallet'))
   await dialog.getByRole('button', { name: /^Settle / }).click()
-  await expect(dialog).toBeHidden({ timeout: 30_000 })
-  await expect.poll(async () => (await rowsOf(page, 'Payouts'))[0]?.State, { timeout: 15_000 }).toBe('Settled')
+  await expect(dialog).toBeHidden()
+  await expect.poll(async () => (await rowsOf(page, 'Payouts'))[0]?.State).toBe('Settled')
   const [payout] = await rowsOf(page, 'Payouts')
   if (!payout) throw new Error('There is no payout.')
   return { amountNano, feeNano, payout }
