@@ -297,9 +297,7 @@ describe('stop', () => {
     expect(await chat.stop({ id, turnId: first.id })).toMatchObject({ status: 'stopped', stop: 'hidden' })
     const second = await chat.send({ id, text: 'Tell' })
     await expect.poll(() => backend.asked).toHaveLength(2)
-    const startedAt = performance.now()
     expect(await chat.stop({ id, turnId: second.id })).toMatchObject({ status: 'stopped', stop: 'hidden' })
-    expect(performance.now() - startedAt).toBeLessThan(4_000)
   })
 })
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Conversation, Turn } from '../../preload/api/chat.ts'
 import type { ChatService } from './chat-service.ts'
 import { ControlledBackend } from './testing/controlled-backend.ts'
@@ -10,7 +10,7 @@ import { openChat, Reader, settled, temporaryFolder, testKey } from './testing/o
 async function ask(chat: ChatService, backend: ControlledBackend, id: string, text: string, answer: string): Promise<Turn> {
   const reader = new Reader(chat, id)
   await chat.send({ id, text })
-  await vi.waitFor(() => expect(backend.asked.at(-1)?.at(-1)?.content).toBe(text))
+  await expect.poll(() => backend.asked.at(-1)?.at(-1)?.content).toBe(text)
   backend.text(answer)
   backend.finish()
   return settled(reader)
@@ -62,7 +62,7 @@ describe('on disk', () => {
     expect(readdirSync(folder)).toContain('chat.db-wal')
     check()
     await chat.send({ id, text: 'canary-question-7351 again' })
-    await vi.waitFor(() => expect(backend.asked).toHaveLength(2))
+    await expect.poll(() => backend.asked).toHaveLength(2)
     backend.text('canary-draft-7351')
     await new Promise((resolve) => setTimeout(resolve, 50))
     check()
@@ -162,12 +162,12 @@ describe('a full disk', () => {
     const { id } = chat.create({ level: 'practice' })
     const reader = new Reader(chat, id)
     await chat.send({ id, text: 'tell' })
-    await vi.waitFor(() => expect(backend.asked).toHaveLength(1))
+    await expect.poll(() => backend.asked).toHaveLength(1)
     const pages = Number(database.prepare<{ page_count: number }>('PRAGMA page_count').get()?.page_count)
     database.exec(`PRAGMA max_page_count=${pages}`)
     const long = 'y'.repeat(60_000)
     backend.text(long)
-    await vi.waitFor(() => expect(reader.turns[0]?.answer).toBe(long))
+    await expect.poll(() => reader.turns[0]?.answer).toBe(long)
     backend.finish({ money: { adjustedTokens: 850, cost: 170_000_000n } })
     expect(await settled(reader)).toMatchObject({
       status: 'failed',

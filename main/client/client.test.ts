@@ -250,7 +250,7 @@ describe('a full disk', () => {
     // The first try of writing has failed by then.
     await new Promise((resolve) => setTimeout(resolve, 1_200))
     disk.full = false
-    await expect.poll(onDisk, { timeout: 3_000 }).toMatchObject(told)
+    await expect.poll(onDisk).toMatchObject(told)
     expect(client.state.value.connections[0]?.phase).toBe('ready')
   })
 })

@@ -137,13 +137,13 @@ describe('an account that is being opened', () => {
     const first = await run({ wallet: dying })
     await first.greet()
     await died
-    if (wasSent) await expect.poll(() => balance(first.client, contract), { timeout: 10_000 }).toBe(topUp)
+    if (wasSent) await expect.poll(() => balance(first.client, contract)).toBe(topUp)
     await first.stop()
 
     const second = await run()
     const connection = await second.greet()
     await connection.nextQuery('client.authorizeWithProxyLong', 10_000)
-    await expect.poll(() => balance(second.client, contract), { timeout: 10_000 }).toBe(topUp)
+    await expect.poll(() => balance(second.client, contract)).toBe(topUp)
     // A second top-up would have been in the same sending as the registration.
     await new Promise((resolve) => setTimeout(resolve, 1_000))
     expect(await balance(second.client, contract)).toBe(topUp)
@@ -158,7 +158,7 @@ describe('an account that is being opened', () => {
       const tooLong = await stage(uniqueId, { [name]: 365 * 86_400 + 1 })
       const { client } = await tooLong.run()
       const failure = (): string | undefined => client.state.value.connections[0]?.failure
-      await expect.poll(failure, { timeout: 10_000 }).toBe('In this network money cannot be taken back within a year.')
+      await expect.poll(failure).toBe('In this network money cannot be taken back within a year.')
       const longest = await stage(uniqueId + 10, { [name]: 365 * 86_400 })
       const { greet } = await longest.run()
       await greet()
@@ -171,7 +171,7 @@ describe('an account that is being opened', () => {
     const first = await run({ wallet: dying })
     await first.greet()
     await died
-    await expect.poll(() => balance(first.client, contract), { timeout: 10_000 }).toBe(topUp)
+    await expect.poll(() => balance(first.client, contract)).toBe(topUp)
     await first.stop()
 
     // The chain as it was between the transactions of the wallet and of the contract.
@@ -213,7 +213,7 @@ describe('an account that is being opened', () => {
     await refused.closed
     const connection = await greet()
     await connection.nextQuery('client.authorizeWithProxyLong', 10_000)
-    await expect.poll(() => balance(client, contract), { timeout: 10_000 }).toBe(topUp)
+    await expect.poll(() => balance(client, contract)).toBe(topUp)
     expect(refusals).toBe(2)
     const [record] = client.accounts.list(network).filter((one) => one.contract.equals(contract))
     expect(record).toMatchObject({ consented: true, openingTopUp: 0n })

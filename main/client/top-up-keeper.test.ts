@@ -27,9 +27,9 @@ describe('the keeper of a balance', () => {
   it('tops up once for what is missing, however often the proxy tells new totals meanwhile', async () => {
     const keeper = new TopUpKeeper(net.client, silentLogger, { amount: toNano('1'), lowMark: toNano('5') })
     for (let asked = 0; asked < 5; asked += 1) await net.answer('hi')
-    await expect.poll(onChain, { timeout: 20_000 }).toBe(toNano('6'))
+    await expect.poll(onChain).toBe(toNano('6'))
     for (let asked = 0; asked < 5; asked += 1) await net.answer('hi')
-    await expect.poll(() => net.connection()?.balance, { timeout: 20_000 }).toBe(toNano('6'))
+    await expect.poll(() => net.connection()?.balance).toBe(toNano('6'))
     keeper.stop()
     // Longer than a top-up takes.
     await new Promise((resolve) => setTimeout(resolve, 3_000))

@@ -281,7 +281,7 @@ describe('the last 3 hours', () => {
     expect(judged).toBeGreaterThan(5 * 40 * 60)
     expect(worst).toBe(0)
     electricity.close()
-  }, 60_000)
+  })
 
   it('pause when half an hour of answers is not paid, and not after one that was not', async () => {
     const { electricity, answer } = scene('mainnet')

@@ -138,7 +138,7 @@ describe('the level Attested network', () => {
     const unjudged = openedLevels(scene.network, scene.quotes, () => undefined)
     const backend = unjudged.backends.find(({ level }) => level === 'attested') ?? expect.unreachable('no backend')
     try {
-      await expect.poll(() => backend.state.value, { timeout: 20_000 }).toMatchObject({ state: 'ready' })
+      await expect.poll(() => backend.state.value).toMatchObject({ state: 'ready' })
       await expect(scene.ask(backend)).rejects.toMatchObject({ code: 'seal-unavailable' })
     } finally {
       unjudged.close()
@@ -178,7 +178,7 @@ describe('the level Attested network', () => {
     'is not reached where %s, and says why',
     async (_name, opened, reason) => {
       const scene = await opened()
-      await expect.poll(() => scene.attested.state.value.reason, { timeout: 20_000 }).toMatch(reason)
+      await expect.poll(() => scene.attested.state.value.reason).toMatch(reason)
       expect(scene.attested.state.value.state).toBe('starting')
       expect(scene.keeper.state.value.phase).toBe('idle')
       await expect(scene.keeper.permit(AbortSignal.timeout(30_000))).rejects.toMatchObject({ code: 'not-ready' })
@@ -275,13 +275,13 @@ describe('the level Attested network', () => {
     expect(place()).toBe(listed?.[0])
     expect(await scene.ask()).toBe('Hello from fake AI')
     scene.root.update((root) => root && { ...root, proxyHashes: new Set([otherImage]) })
-    await expect.poll(place, { timeout: 20_000 }).toBe(listed?.[1])
+    await expect.poll(place).toBe(listed?.[1])
     expect(await scene.seal()).toMatchObject({ phase: 'earned' })
     expect(await scene.ask()).toBe('Hello from fake AI')
     // Of no proxy the quote holds any more: there is none to go on at, and the sentence says why.
     scene.nowMs += 400 * 86_400_000
     scene.root.update((root) => root && { ...root })
-    await expect.poll(() => scene.attested.state.value.reason, { timeout: 20_000 }).toMatch(/revoked certificates has expired/)
+    await expect.poll(() => scene.attested.state.value.reason).toMatch(/revoked certificates has expired/)
     await expect(scene.ask()).rejects.toMatchObject({ code: 'not-ready' })
     expect(scene.backend.requests).toHaveLength(2)
   })
@@ -303,13 +303,13 @@ describe('the level Attested network', () => {
 
   it('is not judged before a worker offers a model, and by itself once one does', async () => {
     const scene = await ofNobody()
-    await expect.poll(() => scene.network.live.value?.client.state.value.connections[0]?.phase, { timeout: 20_000 }).toBe('ready')
+    await expect.poll(() => scene.network.live.value?.client.state.value.connections[0]?.phase).toBe('ready')
     await expect
       .poll(() => scene.attested.state.value)
       .toMatchObject({ state: 'starting', reason: 'No worker of Sealed offers a model at the moment.' })
     expect(scene.keeper.state.value).toEqual({ phase: 'idle' })
     await scene.addWorker()
-    await expect.poll(() => scene.keeper.state.value.phase, { timeout: 20_000 }).toBe('earned')
+    await expect.poll(() => scene.keeper.state.value.phase).toBe('earned')
   })
 
   it('is not earned by a worker that asks more than a question may cost: it would answer none', async () => {
@@ -325,7 +325,7 @@ describe('the level Attested network', () => {
       state: 'unavailable',
       reason: expect.stringContaining('Sealed demands no attestation'),
     })
-    await expect.poll(() => scene.keeper.state.value.phase, { timeout: 20_000 }).toBe('failed')
+    await expect.poll(() => scene.keeper.state.value.phase).toBe('failed')
     await expect(scene.keeper.permit(AbortSignal.timeout(30_000))).rejects.toMatchObject({ code: 'not-verified' })
   })
 })

@@ -100,10 +100,10 @@ describe('an answer served while the disk was full', () => {
     fill(false)
     // 21 tokens at 1 nanoton: counted, then signed when the proxy's commit is final.
     await expect
-      .poll(() => ledger.requests(5).map(({ result, earned, money }) => ({ result, earned, money })), { timeout: 10_000 })
+      .poll(() => ledger.requests(5).map(({ result, earned, money }) => ({ result, earned, money })))
       .toEqual([{ result: 'answered', earned: 21n, money: 'pending' }])
     expect(ledger.totals()).toMatchObject({ counted: 0n, pending: 21n, answered: 1 })
     expect(worker.contracts()[0]).toMatchObject({ signedTokens: 21n, dbTokens: 21n, maxTokens: 21n })
-    await expect.poll(() => proxy.status.value.trouble, { timeout: 10_000 }).toBeNull()
+    await expect.poll(() => proxy.status.value.trouble).toBeNull()
   })
 })

@@ -164,7 +164,7 @@ async function openedBefore(level: 'open' | 'attested') {
     async reader(): Promise<Uint8Array | undefined> {
       const stop = new AbortController()
       const asked = ask(stop.signal).catch((thrown: unknown) => thrown)
-      const first = await Promise.race([asked.then((thrown) => expect.fail(String(thrown))), vi.waitUntil(() => sent[0], 15_000)])
+      const first = await Promise.race([asked.then((thrown) => expect.fail(String(thrown))), vi.waitUntil(() => sent[0], 60_000)])
       stop.abort()
       return first?.key
     },
@@ -229,11 +229,11 @@ describe('the seal of an opened network that was checked before any worker had a
     const open = await openedBefore('open')
     await expect.poll(() => rowOf(open.keeper.state.value, 'sealed')?.result).toBe('not-checked')
     open.tell([await keyOf(3, 1)])
-    await expect.poll(() => rowOf(open.keeper.state.value, 'sealed')?.result, { timeout: 10_000 }).toBe('passed')
+    await expect.poll(() => rowOf(open.keeper.state.value, 'sealed')?.result).toBe('passed')
     const attested = await openedBefore('attested')
     await expect.poll(() => attested.keeper.state.value.phase).toBe('failed')
     attested.tell([await keyOf(3, 1)])
-    await expect.poll(() => attested.keeper.state.value.phase, { timeout: 10_000 }).toBe('earned')
+    await expect.poll(() => attested.keeper.state.value.phase).toBe('earned')
   })
 
   it('lets no question leave readable but with the consent that names the proxy’s owner', async () => {

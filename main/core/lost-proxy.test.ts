@@ -17,7 +17,7 @@ describe('a proxy that lost its database', () => {
     await net.answer('hi')
     const signed = await net.signedBeyond(await net.paidTokens())
     const record = () => net.client.accounts.list(net.network.root)[0] ?? expect.unreachable('no account')
-    await expect.poll(() => record().signedTokens, { timeout: 60_000 }).toBe(net.proxy.account('client', net.network.user)?.max)
+    await expect.poll(() => record().signedTokens).toBe(net.proxy.account('client', net.network.user)?.max)
     const before = { ...record(), pending: net.connection()?.pendingCharge }
     await Promise.all([net.client.stop(), net.worker.stop()])
     await net.proxy.stop()
@@ -37,15 +37,13 @@ describe('a proxy that lost its database', () => {
     expect(net.clientEvents.findLast((event) => event.type === 'deviation')).toMatchObject({ deviation: { kind: 'total-fell' } })
     // The worker does not serve a proxy that knows less than it signed, and takes its money with the signature it holds.
     net.worker.start()
-    await expect
-      .poll(() => net.worker.state.value.connections[0]?.failure, { timeout: 20_000 })
-      .toMatch(/signed \d+ tokens after/)
+    await expect.poll(() => net.worker.state.value.connections[0]?.failure).toMatch(/signed \d+ tokens after/)
     expect(await net.worker.settle()).toMatchObject({ state: 'settled' })
-    await expect.poll(() => net.worker.state.value.connections[0]?.phase, { timeout: 20_000 }).toBe('ready')
+    await expect.poll(() => net.worker.state.value.connections[0]?.phase).toBe('ready')
     expect(net.proxy.account('worker', net.network.user)).toMatchObject({ max: signed, settled: signed })
     // So does a charge by the client's copy.
     await net.client.accounts.charge(record().contract)
-    await expect.poll(() => net.proxy.account('client', net.network.user)?.max, { timeout: 20_000 }).toBe(before.signedTokens)
+    await expect.poll(() => net.proxy.account('client', net.network.user)?.max).toBe(before.signedTokens)
     expect((await net.answer('hi')).text).toBe('Hello from fake AI')
   })
 
@@ -55,9 +53,7 @@ describe('a proxy that lost its database', () => {
     await net.signedBeyond(paid)
     // Counted and perhaps not signed yet when everything ends.
     await net.answer('hi')
-    await expect
-      .poll(() => net.worker.contracts()[0]?.maxTokens, { timeout: 60_000 })
-      .toBe(net.proxy.account('worker', net.network.user)?.max)
+    await expect.poll(() => net.worker.contracts()[0]?.maxTokens).toBe(net.proxy.account('worker', net.network.user)?.max)
     await expect
       .poll(() => net.client.accounts.list(net.network.root)[0]?.maxTokens)
       .toBe(net.proxy.account('client', net.network.user)?.max)
@@ -95,7 +91,7 @@ describe('a proxy that lost its database', () => {
     net.worker.start()
     net.client.start()
     await net.client.whenReady(AbortSignal.timeout(20_000))
-    await expect.poll(() => net.worker.state.value.connections[0]?.phase, { timeout: 20_000 }).toBe('ready')
+    await expect.poll(() => net.worker.state.value.connections[0]?.phase).toBe('ready')
     expect((await net.answer('hi')).end.tokens?.total).toBe(52n)
     await expect.poll(() => net.proxy.account('client', owner)?.max).toBe(ofClient.maxTokens + 52n)
     expect(deviations()).toHaveLength(before)

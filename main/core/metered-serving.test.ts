@@ -108,6 +108,7 @@ it(
       })
     }
     const { id: chat } = await calls()['chat.create']({ level: 'practice' })
+    const askedAt = performance.now()
     const { id: turnId } = await calls()['chat.send']({ id: chat, text: 'Good morning?' })
     await vi.waitFor(() => expect(answer).toHaveLength(1), { timeout: 60_000, interval: 20 })
     writeFileSync(busy, '')
@@ -120,7 +121,7 @@ it(
     const { electricity } = await earn(({ running, electricity: { today } }) => running === 0 && today.servingMs > 5_000)
     const { servingMs, measuredMs, drawnJ, restJ, socketJ } = electricity.today
     expect(measuredMs).toBe(servingMs)
-    expect(servingMs).toBeLessThan(20_000)
+    expect(servingMs).toBeLessThanOrEqual(performance.now() - askedAt)
     // The first second or two may still be told as at rest.
     expect((1_000 * drawnJ) / measuredMs).toBeGreaterThan(120)
     expect((1_000 * drawnJ) / measuredMs).toBeLessThanOrEqual(220 + 1e-6)

@@ -47,7 +47,7 @@ describe('new terms while everything runs', () => {
     }
     await expect.poll(isReady, { timeout: 90_000 }).toBe(true)
     expect(untrue).toEqual([])
-    await expect.poll(() => net.connection(), { timeout: 60_000 }).toMatchObject({ balance: topUp, used: 0n, pendingCharge: 0n })
+    await expect.poll(() => net.connection()).toMatchObject({ balance: topUp, used: 0n, pendingCharge: 0n })
 
     const serves = (): boolean => {
       const { phase, workerContract } = net.worker.state.value.connections[0] ?? {}
@@ -56,20 +56,20 @@ describe('new terms while everything runs', () => {
         .filter(({ contract }) => workerContract !== undefined && contract.equals(workerContract))
       return phase === 'ready' && records[0]?.paramsVersion === present()?.params.paramsVersion
     }
-    await expect.poll(serves, { timeout: 60_000 }).toBe(true)
+    await expect.poll(serves).toBe(true)
     const { end } = await net.answer('hi')
     expect(end.cost).toBe(BigInt(end.tokens?.total ?? -1n) * 300_000n)
-    await expect.poll(() => net.connection()?.used, { timeout: 30_000 }).toBe(end.cost)
+    await expect.poll(() => net.connection()?.used).toBe(end.cost)
 
     // The proxy pays its former workers and clients by itself.
     await expect.poll(() => paidTokens(net.chain, former.worker.contract), { timeout: settleMs }).toBe(former.worker.maxTokens)
     const settled = { type: 'settled', workerContract: former.worker.contract.toString(), tokens: former.worker.maxTokens }
-    await expect.poll(() => net.workerEvents, { timeout: 15_000 }).toContainEqual(settled)
+    await expect.poll(() => net.workerEvents).toContainEqual(settled)
     const formerAccount = async () => {
       const { data } = await net.chain.account(former.client)
       return data === null ? undefined : parseClientState(data)
     }
     await expect.poll(formerAccount, { timeout: settleMs }).toMatchObject({ state: 'closed', balance: 0n })
-    await expect.poll(() => net.client.state.value.returning, { timeout: 30_000 }).toEqual([])
+    await expect.poll(() => net.client.state.value.returning).toEqual([])
   }, 400_000)
 })

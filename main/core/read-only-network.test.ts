@@ -27,7 +27,7 @@ it.each([
   const far = new ReadOnlyNetwork({ network, endpoints: [url], progress, logger: silentLogger })
   try {
     const started = far.start()
-    await vi.waitFor(() => expect(asked).toBe(refusals + 1), { timeout: 10_000 })
+    await vi.waitFor(() => expect(asked).toBe(refusals + 1), { timeout: 60_000 })
     const ended = Promise.all([far.stop(), started]).then(() => 'ended')
     expect(await Promise.race([ended, pause(5_000)])).toBe('ended')
     const told = progress.state.value

@@ -15,7 +15,7 @@ it('ends one stage after the other, and the parts of a stage at once', async () 
   }
   const held = Promise.withResolvers<void>()
   const stopped = stopInOrder(silentLogger, [{ a: part('a', held.promise), b: part('b') }, { c: part('c') }])
-  await vi.waitFor(() => expect(order).toEqual(['a asked', 'b asked', 'b gone']))
+  await expect.poll(() => order).toEqual(['a asked', 'b asked', 'b gone'])
   held.resolve()
   await stopped
   expect(order.slice(3)).toEqual(['a gone', 'c asked', 'c gone'])

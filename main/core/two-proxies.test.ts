@@ -123,7 +123,7 @@ describe('a network that lists another proxy beside the app’s own', () => {
   })
   const at = ({ forClients, forWorkers }: ProxyEndpoints, worker = forWorkers): string[] =>
     [forClients, worker].map(({ host, port }) => `${host}:${port} ready`)
-  const placesAre = (places: string[]) => expect.poll(() => net.places(), { timeout: 60_000 }).toEqual(places)
+  const placesAre = (places: string[]) => expect.poll(() => net.places()).toEqual(places)
   const state = () => ({ ...net.practice.state.value })
 
   it('has its practice level at the own one alone: elsewhere it says so, and returns as soon as the own one is listed', async () => {

@@ -192,7 +192,8 @@ describe('earnStates', () => {
       workerFeePerToken: 150_000n,
     })
     const earning = await next()
-    expect(performance.now() - startedAt).toBeLessThan(1_000)
+    // Not only with the next look after 15 s.
+    expect(performance.now() - startedAt).toBeLessThan(10_000)
     expect(earning).toMatchObject({ status: 'earning', counted: 127_500_000n, requests: [{ money: 'counted' }] })
     expect(() => z.encode(earnStateSchema, earning)).not.toThrow()
     role.update((value) => ({ ...value, paused: true }))

@@ -51,7 +51,7 @@ describe('a recorder that waits for room', () => {
     expect(log).toHaveLength(1)
 
     database.exec('PRAGMA max_page_count=100000')
-    await expect.poll(() => ledger.totals().answered, { timeout: 5000 }).toBe(40)
+    await expect.poll(() => ledger.totals().answered).toBe(40)
     expect(ledger.requests(100).filter(({ result }) => result === 'answering')).toEqual([])
 
     recorder.record(started('after'))
@@ -78,7 +78,7 @@ describe('a recorder that waits for room', () => {
     )
     for (let index = 0; index < 10_003; index++) recorder.record(finished(`r${index}`))
     full = false
-    await expect.poll(() => recorded.length, { timeout: 5000 }).toBe(10_000)
+    await expect.poll(() => recorded.length).toBe(10_000)
     expect(recorded[0]).toBe('r3')
     expect(log.filter((line) => line.includes('missing in the record'))).toEqual([expect.stringContaining('lost=3')])
     recorder.close()

@@ -11,7 +11,7 @@ import { watchSysfs } from './sysfs-watch.ts'
 import { readTelemetry, sharedWatch, systemTelemetry } from './telemetry.ts'
 import { fakeProc, fdinfo } from './testing/fake-proc.ts'
 
-const soon = (look: () => void): Promise<void> => vi.waitFor(look, { timeout: 10_000, interval: 10 })
+const soon = (look: () => void): Promise<void> => vi.waitFor(look, { timeout: 60_000, interval: 10 })
 
 /** Written by hand after the documented columns of nvidia-smi (`--help-query-gpu`): a busy card at its power limit, and one that tells little. */
 const busy = '0, NVIDIA GeForce RTX 4080 SUPER, 00000000:01:00.0, 97, 16376, 9000, 71, 318.20, 320.00, 2640, 0x0000000000000004'

@@ -39,8 +39,8 @@ describe('nvidia-smi', () => {
     expect(await queryNvidia({ command: stub('exit 9') })).toEqual([])
     expect(await queryNvidia({ command: '/nonexistent/nvidia-smi' })).toEqual([])
     const started = Date.now()
-    expect(await queryNvidia({ command: stub('exec sleep 10'), timeoutMs: 100 })).toEqual([])
-    expect(Date.now() - started).toBeLessThan(5000)
+    expect(await queryNvidia({ command: stub('exec sleep 100'), timeoutMs: 100 })).toEqual([])
+    expect(Date.now() - started).toBeLessThan(50_000)
   })
 })
 

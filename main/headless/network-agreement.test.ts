@@ -146,7 +146,7 @@ describe('network show', () => {
         }),
       ),
     )
-  }, 30_000)
+  })
 
   it('takes no endpoint for two', async () => {
     const { root } = await network()

@@ -57,7 +57,7 @@ it('a password takes the place of the key file, opens the same keys, and can be 
 
   expect((await run(['vault', 'remove-password'], { COCOON_VAULT_PASSWORD_FILE: password })).code).toBe(0)
   expect((await openVault(paths)).derive('chat')).toEqual(key)
-}, 60_000)
+})
 
 it('the password is asked for only when the vault has one', async () => {
   let asked = 0

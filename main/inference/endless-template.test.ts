@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { expect, it, onTestFinished, vi } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { alive } from '../base/testing/alive.ts'
 import type { ChatMessage, EngineEvent } from './engine.ts'
 import { LocalEngine } from './local-engine.ts'
@@ -52,7 +52,7 @@ it('ends a chat at which the template does not end, and answers the next one', a
   expect(await ask(engine, short)).toMatchObject({ type: 'done' })
   const { pid } = engine
   await expect(ask(engine, long)).rejects.toMatchObject({ words: { code: 'template-slow' } })
-  await vi.waitFor(() => expect([engine.state.value.status, engine.pid === pid]).toEqual(['ready', false]), 20_000)
+  await expect.poll(() => [engine.state.value.status, engine.pid === pid]).toEqual(['ready', false])
   expect(await ask(engine, short)).toMatchObject({ type: 'done' })
 })
 
@@ -73,5 +73,5 @@ it('leaves no process behind when the parent is killed while a template does not
   })
   expect(alive(pid)).toBe(true)
   parent.kill('SIGKILL')
-  await vi.waitFor(() => expect(alive(pid)).toBe(false), 5_000)
+  await expect.poll(() => alive(pid)).toBe(false)
 })

@@ -176,13 +176,13 @@ describe('a network contract that is read through several endpoints', () => {
   })
 
   it('goes on by the first endpoint where another is too slow, and says that it did not answer', async () => {
+    const { promise: over, resolve: end } = Promise.withResolvers<void>()
     const slow = await endpoint(async (account) => {
-      await new Promise((resolve) => setTimeout(resolve, 1_500))
+      await over
       return account
     })
-    const startedMs = performance.now()
     const config = await watcher(local.endpoint, [slow], 200).refresh()
-    expect(performance.now() - startedMs).toBeLessThan(1_400)
+    end()
     expect(config.source?.others).toEqual([{ endpoint: slow, said: 'silent' }])
   })
 

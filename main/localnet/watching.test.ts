@@ -59,15 +59,14 @@ describe('watching an account', () => {
 
   it('ends at once when asked, also while the endpoint is away', async () => {
     const ending = new AbortController()
-    const watching = local.chain
+    // Not only with the next look.
+    const watching = httpChain({ kind: 'local', endpoint: local.endpoint, pollIntervalMs: 300_000 })
       .watch(bystander(1), (await newestLt()) ?? 0n, ending.signal)
       [Symbol.asyncIterator]()
       .next()
     await pause(50)
     ending.abort()
-    const startedMs = performance.now()
     expect((await watching).done).toBe(true)
-    expect(performance.now() - startedMs).toBeLessThan(200)
   })
 })
 

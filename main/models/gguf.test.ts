@@ -6,6 +6,7 @@ import { setTimeout as after } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { cpuClock } from '../base/testing/cpu-ms.ts'
 import { tinyGguf } from '../inference/testing/tiny-gguf.ts'
 import { parseGgufHeader, readGgufHeader } from './gguf.ts'
 import { architectures, readIn } from './gguf-known.ts'
@@ -277,7 +278,7 @@ describe('parseGgufHeader under damage', () => {
     const interesting = [0, 1, 0x7f, 0x80, 0xff, 8, 9]
     let refused = 0
     let accepted = 0
-    const startedMs = performance.now()
+    const usedMs = cpuClock()
     for (let round = 0; round < 6000; round++) {
       const copy = head.slice(0, round % 5 === 0 ? random(headBytes) : headBytes)
       const changes = 1 + random(6)
@@ -288,7 +289,7 @@ describe('parseGgufHeader under damage', () => {
         for (let i = at; i < Math.min(at + run, copy.length); i++)
           copy[i] = interesting[random(interesting.length + 3)] ?? random(256)
       }
-      const onceMs = performance.now()
+      const onceMs = cpuClock()
       try {
         parseGgufHeader(copy, random(3) === 0 ? copy.length : whole.length)
         accepted++
@@ -296,10 +297,10 @@ describe('parseGgufHeader under damage', () => {
         expect(error instanceof BadHeader || error instanceof NeedMoreBytes, String(error)).toBe(true)
         refused++
       }
-      expect(performance.now() - onceMs).toBeLessThan(5000)
+      expect(onceMs()).toBeLessThan(5000)
     }
     expect(refused).toBeGreaterThan(2000)
     expect(accepted).toBeGreaterThan(100)
-    expect(performance.now() - startedMs).toBeLessThan(20_000)
+    expect(usedMs()).toBeLessThan(20_000)
   })
 })

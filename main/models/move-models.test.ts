@@ -181,7 +181,7 @@ describe('ModelMover, ended before each of its steps,', () => {
     )
     expect((await readdir(to)).some((name) => name.endsWith('.moving'))).toBe(true)
     await finished(scene, false, 'killed')
-  }, 180_000)
+  })
 })
 
 describe('ModelMover', () => {

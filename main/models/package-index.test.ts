@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { cpuClock } from '../base/testing/cpu-ms.ts'
 import { findWheel, type WheelPlace } from './package-index.ts'
 import { FaultyServer } from './testing/faulty-server.ts'
 
@@ -49,10 +50,10 @@ describe('findWheel', () => {
     await expect(find('{"files": [{"url": 7}]}')).rejects.toThrow('not what it should be')
     await expect(find('no json')).rejects.toThrow('not what it should be')
     await expect(find('x'.repeat(9_000_000), 'text/html')).rejects.toThrow('too long')
-    const startedMs = performance.now()
+    const usedMs = cpuClock()
     for (const piece of ['<a ', '<a href="', "<a href='x", 'href=', '<a href= '])
       expect(await find(piece.repeat(Math.floor(4_000_000 / piece.length)), 'text/html')).toBeUndefined()
-    expect(performance.now() - startedMs).toBeLessThan(5000)
+    expect(usedMs()).toBeLessThan(5000)
   })
 
   it('names errors without addresses', async () => {

@@ -161,8 +161,9 @@ describe('proxy on the local chain', () => {
     const payment = await serve(peer, worker, 6000)
     expect(payment).toMatchObject({ request_tokens: 6000n, db_tokens: 6000n, max_tokens: 6000n })
     const counted = Date.now()
-    const signed = await worker.expect('proxy.signedPayment', 10_000)
-    expect(Date.now() - counted).toBeLessThan(3000)
+    const signed = await worker.expect('proxy.signedPayment')
+    // Not only with what goes to the chain, which may wait a minute.
+    expect(Date.now() - counted).toBeLessThan(15_000)
     const workerContract = workerInit(identity(workerOwner)).address
     const message = parseSigned(signed.data)
     expect(message.payload.tokens).toBe(6000n)
@@ -291,7 +292,7 @@ describe('proxy on the local chain', () => {
     // The peers are told what is on disk; they need not leave.
     expect(await worker.query({ '@type': 'worker.updatePaymentStatus' })).toMatchObject({ db_tokens: 7010n, max_tokens: 7010n })
     if (disk) disk.full = false
-    const signed = await worker.expect('proxy.signedPayment', 10_000)
+    const signed = await worker.expect('proxy.signedPayment')
     expect(parseSigned(signed.data).payload.tokens).toBe(7010n)
     expect(proxy.account('client', network.user)).toMatchObject({ max: 7010n, chain: 7010n })
     peer.end()

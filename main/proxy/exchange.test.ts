@@ -39,7 +39,7 @@ describe('exchange between scripted peers', () => {
   const counted = (kind: 'client' | 'worker', owner = kind === 'client' ? clientOwner : workerOwner): bigint =>
     proxy.account(kind, Address.parse(owner))?.max ?? 0n
   const running = () => proxy.status.value.runningQueries
-  const until = async (look: () => boolean, limitMs = 3000): Promise<void> => {
+  const until = async (look: () => boolean, limitMs = 60_000): Promise<void> => {
     const deadline = Date.now() + limitMs
     while (!look()) {
       if (Date.now() > deadline) throw new Error('it did not happen')
@@ -115,7 +115,7 @@ describe('exchange between scripted peers', () => {
     const before = Date.now()
     w.end()
     expect(await c.expect('client.queryAnswerErrorEx')).toMatchObject({ error_code: 651 })
-    expect(Date.now() - before).toBeLessThan(1000)
+    expect(Date.now() - before).toBeLessThan(10_000)
     expect((await c.expect('proxy.clientRequestPayment')).request_tokens).toBe(0n)
     expect([counted('client'), running()]).toEqual([0n, 0])
   })
@@ -344,7 +344,7 @@ describe('exchange between scripted peers', () => {
       const busy = await c.expect('client.queryAnswerErrorEx', 20_000)
       expect(busy).toMatchObject({ error_code: 651, error: expect.stringContaining('still taking in') })
     }
-    await until(() => running() + proxy.status.value.totals.failed === 8, 20_000)
+    await until(() => running() + proxy.status.value.totals.failed === 8)
     w.pauseReading(false)
     for (let left = running(); left > 0; left--) {
       const { request_id } = await w.expect('proxy.runQueryEx', 20_000)

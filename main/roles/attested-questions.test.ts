@@ -69,7 +69,7 @@ class Scene extends AttestedNetwork {
   /** What a program is answered, once the client has found a proxy. */
   async ask(): Promise<{ readonly status: number; readonly text: string }> {
     const isReady = async (): Promise<number> => (await fetch(`${this.#url}/models`)).status
-    await expect.poll(isReady, { timeout: 20_000 }).toBe(200)
+    await expect.poll(isReady).toBe(200)
     return this.askNow()
   }
 
@@ -88,9 +88,9 @@ describe('a client with --policy tdx alone', () => {
   it('leaves a proxy that is listed no more for another, with the next reading of the contract', async () => {
     const scene = await withTwo()
     const [first, other] = scene.root.value?.proxies.map(({ forClients: { host, port } }) => `${host}:${port}`) ?? []
-    await expect.poll(() => scene.place(), { timeout: 20_000 }).toBe(first)
+    await expect.poll(() => scene.place()).toBe(first)
     scene.list({ proxyHashes: new Set([otherImage]) })
-    await expect.poll(() => scene.place(), { timeout: 20_000 }).toBe(other)
+    await expect.poll(() => scene.place()).toBe(other)
     expect((await scene.ask()).text).toContain('Hello')
   })
 })
@@ -101,7 +101,7 @@ describe('a client with --seal attested', () => {
   it('asks where proxy and worker prove what they run and the network contract lists all of it, and stops when it does no more', async () => {
     const scene = await unflawed()
     // The worker's key may still be on its way to the proxy.
-    await expect.poll(async () => (await scene.ask()).status, { timeout: 20_000 }).toBe(200)
+    await expect.poll(async () => (await scene.ask()).status).toBe(200)
     expect((await scene.ask()).text).toContain('Hello')
     const answered = scene.backend.requests.length
     expect(Buffer.from(scene.backend.requests[0]?.body ?? []).toString()).toContain(secret)
@@ -120,7 +120,7 @@ describe('a client with --seal attested', () => {
     expect(await scene.askNow()).toMatchObject({ status: 503, text: expect.stringContaining(outdated) })
     await expect.poll(async () => (await scene.askNow()).text).toMatch(new RegExp(`No proxy is connected.*${outdated}`))
     scene.proxyNowMs = scene.nowMs
-    await expect.poll(async () => (await scene.ask()).text, { timeout: 20_000 }).toContain('Hello')
+    await expect.poll(async () => (await scene.ask()).text).toContain('Hello')
     expect(scene.backend.requests).toHaveLength(before + 1)
   })
 
@@ -129,8 +129,8 @@ describe('a client with --seal attested', () => {
   it('leaves a proxy that is listed no more, and one whose quote holds no more, for another; without one it says why until there is one', async () => {
     const scene = await withTwo()
     const [first, other] = scene.root.value?.proxies.map(({ forClients: { host, port } }) => `${host}:${port}`) ?? []
-    const at = (place: string | undefined) => expect.poll(() => scene.place(), { timeout: 20_000 }).toBe(place)
-    const answers = () => expect.poll(async () => (await scene.askNow()).text, { timeout: 20_000 }).toContain('Hello')
+    const at = (place: string | undefined) => expect.poll(() => scene.place()).toBe(place)
+    const answers = () => expect.poll(async () => (await scene.askNow()).text).toContain('Hello')
     await at(first)
     await answers()
 
@@ -143,7 +143,7 @@ describe('a client with --seal attested', () => {
     scene.list({ proxyHashes: takenBack })
     const asked = scene.backend.requests.length
     await expect
-      .poll(async () => (await scene.askNow()).text, { timeout: 20_000 })
+      .poll(async () => (await scene.askNow()).text)
       .toContain('No proxy is connected. The network contract does not list the software of this proxy')
     expect(await scene.askNow()).toMatchObject({ status: 503 })
     expect(scene.backend.requests).toHaveLength(asked)
@@ -157,12 +157,12 @@ describe('a client with --seal attested', () => {
     await at(other)
     await answers()
     expect(scene.lines.join()).toContain(outdated)
-  }, 60_000)
+  })
 
   it('stays where it is while the contract can be judged by at no proxy', async () => {
     const scene = await unflawed()
     const good = scene.root.value ?? expect.unreachable('no root')
-    await expect.poll(() => scene.place(), { timeout: 20_000 }).toBeDefined()
+    await expect.poll(() => scene.place()).toBeDefined()
     const ended = scene.lines.filter((line) => line.includes('proxy connection ended')).length
     const disputed = { first: 'http://127.0.0.1:1', other: 'http://127.0.0.1:2' }
     for (const change of [
@@ -202,7 +202,7 @@ describe('a client with --seal attested', () => {
     async (_name, opened, reason) => {
       const scene = await opened()
       // Until the proxy has the worker's key, the reason is that there is none.
-      await expect.poll(async () => (await scene.ask()).text, { timeout: 20_000 }).toMatch(reason)
+      await expect.poll(async () => (await scene.ask()).text).toMatch(reason)
       expect(await scene.ask()).toMatchObject({ status: 503, text: expect.stringContaining('No worker is known') })
       expect(scene.lines.join('\n')).toMatch(reason)
       expect(scene.lines.join('\n')).not.toContain(secret)
@@ -221,7 +221,7 @@ describe('a client with --seal attested', () => {
     'does not speak to a proxy that %s, and says why',
     async (_name, opened, reason) => {
       const scene = await opened()
-      await expect.poll(() => scene.lines.join('\n'), { timeout: 20_000 }).toMatch(reason)
+      await expect.poll(() => scene.lines.join('\n')).toMatch(reason)
       const told = await scene.askNow()
       expect(told).toMatchObject({ status: 503, text: expect.stringContaining('No proxy is connected') })
       // Whoever asks learns the reason too, not only the log.

@@ -36,7 +36,7 @@ beforeAll(async () => {
   await carryOut(local.chain, wallet, [order])
   root = watchRoot(local.chain, address, { intervalMs: 200 })
   root.start()
-}, 60_000)
+})
 afterAll(async () => {
   for (const close of closers.reverse()) await close()
   await root.stop()
@@ -84,7 +84,7 @@ it('a new key manager waits for money, tells its key, and lists keys as soon as 
   expect(log.join('\n')).not.toContain(
     Buffer.from(source.privateKeyOf(key?.publicKey ?? new Uint8Array(32)) ?? []).toString('hex'),
   )
-}, 90_000)
+})
 
 async function plainDial({ host, port }: NetAddress) {
   return (await dialDirect({ host, port, plain: true })).connection

@@ -79,7 +79,7 @@ describe('the key manager role', () => {
   it('gives an attested proxy the keys that it tells its operator, over proof of work and TLS', async () => {
     const publicKey = publicKeyIn(await startManager('fake_tdx'))
     const source = sourceFor('proxy', 'fake_tdx')
-    await expect.poll(() => source.state.value.phase, { timeout: 10_000 }).toBe('ready')
+    await expect.poll(() => source.state.value.phase).toBe('ready')
     expect(source.privateKeyOf(publicKey)).toHaveLength(32)
   })
 
@@ -87,9 +87,9 @@ describe('the key manager role', () => {
     await startManager('fake_tdx')
     // The list of workers is empty.
     const worker = sourceFor('worker', 'fake_tdx')
-    await expect.poll(() => worker.state.value.failure, { timeout: 10_000 }).toContain(`invalid worker image hash ${fakeImage}`)
+    await expect.poll(() => worker.state.value.failure).toContain(`invalid worker image hash ${fakeImage}`)
     const stranger = sourceFor('proxy', 'any')
-    await expect.poll(() => stranger.state.value.phase, { timeout: 10_000 }).toBe('waiting')
+    await expect.poll(() => stranger.state.value.phase).toBe('waiting')
     expect([worker.state.value.keys, stranger.state.value.keys]).toEqual([0, 0])
   })
 
@@ -97,11 +97,9 @@ describe('the key manager role', () => {
     root.update((config) => config && { ...config, keyManager: managerOf('11'.repeat(32)) })
     await startManager('fake_tdx')
     const source = sourceFor('proxy', 'fake_tdx')
-    await expect
-      .poll(() => source.state.value.failure, { timeout: 10_000 })
-      .toContain('does not list the software of this key manager')
+    await expect.poll(() => source.state.value.failure).toContain('does not list the software of this key manager')
     root.update((config) => config && { ...config, keyManager: managerOf(fakeImage) })
-    await expect.poll(() => source.state.value.phase, { timeout: 10_000 }).toBe('ready')
+    await expect.poll(() => source.state.value.phase).toBe('ready')
   })
 
   it('is left while its connection stands, once its quote holds no more by what Intel says then', async () => {
@@ -130,7 +128,7 @@ describe('the key manager role', () => {
   it('keeps its secrets to its folder: mode 0600, nothing in the log', async () => {
     const source = sourceFor('proxy', 'any')
     const publicKey = publicKeyIn(await startManager('any'))
-    await expect.poll(() => source.privateKeyOf(publicKey), { timeout: 10_000 }).toBeDefined()
+    await expect.poll(() => source.privateKeyOf(publicKey)).toBeDefined()
     const folder = join(dataDir, 'roles', 'test', 'key-manager')
     expect(statSync(join(folder, 'keys.json')).mode & 0o077).toBe(0)
     const seed = Buffer.from(source.privateKeyOf(publicKey) ?? [])
@@ -168,9 +166,9 @@ it('a proxy passes the private key of the network on to workers that have a plac
     error: `unknown public key ${'09'.repeat(32)}`,
   })
   // The proxy asks for its keys beside everything else.
-  await expect.poll(() => log.some((line) => line.includes('the key manager gives keys')), { timeout: 10_000 }).toBe(true)
+  await expect.poll(() => log.some((line) => line.includes('the key manager gives keys'))).toBe(true)
   const source = sourceFor('proxy', 'any')
-  await expect.poll(() => source.privateKeyOf(publicKey), { timeout: 10_000 }).toBeDefined()
+  await expect.poll(() => source.privateKeyOf(publicKey)).toBeDefined()
   await ask(publicKey)
   const query = await worker.expect('proxy.runQueryEx')
   expect(query.private_key).toEqual(source.privateKeyOf(publicKey))
@@ -179,4 +177,4 @@ it('a proxy passes the private key of the network on to workers that have a plac
   expect(await client.expect('client.queryAnswerPartEx')).toMatchObject({ flags: 1 })
   expect(await older.silent(50)).toBe(true)
   for (const peer of [older, worker, client]) peer.end()
-}, 30_000)
+})

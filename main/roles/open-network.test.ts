@@ -104,7 +104,7 @@ describe('a network file given to a role', () => {
       const network = openNetwork(write('several.json', change), options)
       await vi.waitFor(
         () => expect(network.root.value?.source).toMatchObject({ endpoint: first, others: [{ endpoint: second, said: 'same' }] }),
-        { timeout: 10_000 },
+        { timeout: 60_000 },
       )
       await network.close()
     }
@@ -115,7 +115,7 @@ describe('a network file given to a role', () => {
     tellLocalEndpoint(dataPaths(folder).localEndpoint, { endpoint: first, root: anyRoot, chainId: 7 })
     const own = { kind: 'local', chain: { kind: 'local', endpoints: [first.replace('127.0.0.1', 'localhost')] } }
     const network = openNetwork(write('own.json', own), options)
-    await vi.waitFor(() => expect(network.root.value?.source).toMatchObject({ endpoint: first, others: [] }), { timeout: 10_000 })
+    await vi.waitFor(() => expect(network.root.value?.source).toMatchObject({ endpoint: first, others: [] }), { timeout: 60_000 })
     await network.close()
   })
 

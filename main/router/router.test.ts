@@ -223,7 +223,7 @@ describe('when something breaks', () => {
     await out.stop()
     expect(['closed-by-peer', 'connection-lost']).toContain((await connection.closed).code)
     expect(['closed-by-peer', 'connection-lost']).toContain(await pending[0])
-    expect(performance.now() - startedAt).toBeLessThan(3_000)
+    expect(performance.now() - startedAt).toBeLessThan(30_000)
   })
 
   it('a runner that goes away closes the peer, and the other way round', async () => {

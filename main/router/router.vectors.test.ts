@@ -203,7 +203,7 @@ describe('a router treats hostile peers as the reference router did', () => {
       }
     }
     if (run.accepted) {
-      await expect.poll(() => backend.seen.length, { timeout: 10_000 }).toBe(1)
+      await expect.poll(() => backend.seen.length).toBe(1)
       const expected = hexWithoutPorts(run.backend_received_hex ?? '')
       expect(withoutPorts((await backend.seen[0]?.atLeast(expected.length / 2)) ?? Buffer.alloc(0))).toBe(expected)
     } else {

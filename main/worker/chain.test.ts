@@ -12,10 +12,10 @@ describe('a request paid on the local chain', () => {
   afterAll(() => net.stop())
 
   it('opens an account only after consent: deployed, registered, topped up, with a secret of its own', async () => {
-    await expect.poll(() => net.connection()?.phase, { timeout: 60_000 }).toBe('needs-account')
+    await expect.poll(() => net.connection()?.phase).toBe('needs-account')
     expect((await net.chain.account(net.clientContract())).status).toBe('uninit')
     await net.client.openAccount({ topUp: toNano('5') }, AbortSignal.timeout(20_000))
-    await expect.poll(() => net.connection()?.balance, { timeout: 60_000 }).toBe(toNano('5'))
+    await expect.poll(() => net.connection()?.balance).toBe(toNano('5'))
     expect(net.connection()).toMatchObject({ spendableTokens: 25_000n, pendingCharge: 0n })
     const { data } = await net.chain.account(net.clientContract())
     const state = parseClientState(data ?? expect.unreachable('not deployed'))
@@ -23,10 +23,10 @@ describe('a request paid on the local chain', () => {
   })
 
   it('serves with a worker contract that was deployed at first contact', async () => {
-    await expect.poll(() => net.worker.state.value.connections[0]?.phase, { timeout: 60_000 }).toBe('ready')
+    await expect.poll(() => net.worker.state.value.connections[0]?.phase).toBe('ready')
     const [record] = net.worker.contracts()
     const deployed = async () => (await net.chain.account(record?.contract ?? expect.unreachable('no contract'))).status
-    await expect.poll(deployed, { timeout: 60_000 }).toBe('active')
+    await expect.poll(deployed).toBe('active')
   })
 
   it('answers, and the money goes from counted to pending to settled, to the nano', async () => {
@@ -37,9 +37,7 @@ describe('a request paid on the local chain', () => {
     expect(end.cost).toBe(52n * 200_000n)
     await expect.poll(() => net.clientEvents).toMatchObject([{ type: 'charged', tokens: 52n, cost: 10_400_000n }])
     await expect.poll(() => net.workerEvents.find((event) => event.type === 'counted')).toMatchObject({ requestTokens: 52n })
-    await expect
-      .poll(() => net.workerEvents.find((event) => event.type === 'signed' && event.tokens === 52n), { timeout: 60_000 })
-      .toBeDefined()
+    await expect.poll(() => net.workerEvents.find((event) => event.type === 'signed' && event.tokens === 52n)).toBeDefined()
     expect(net.worker.state.value).toMatchObject({ unpaidTokens: 52n, unpaid: 7_800_000n })
 
     const ownerBefore = (await net.chain.account(net.network.user)).balance
@@ -75,7 +73,7 @@ describe('a request paid on the local chain', () => {
       stoppedAt = performance.now()
       stop.abort()
     })
-    expect(performance.now() - stoppedAt).toBeLessThan(1500)
+    expect(performance.now() - stoppedAt).toBeLessThan(10_000)
     expect(end.stopped).toBe('ended')
     const generated = BigInt(text.length)
     expect(generated).toBeGreaterThanOrEqual(5n)
@@ -91,7 +89,7 @@ describe('a request paid on the local chain', () => {
     // The proxy's own payout lands between the worker's look at the chain and its message.
     net.beforeSend = async () => {
       net.proxy.settleNow('worker', net.network.user)
-      await expect.poll(() => net.paidByProxy, { timeout: 60_000 }).toBe(signed)
+      await expect.poll(() => net.paidByProxy).toBe(signed)
     }
     const [ownerBefore, nodeBefore] = [await net.balanceOf(net.network.user), await net.balanceOf(net.network.workerWallet)]
     const payout = await net.worker.settle()
@@ -122,7 +120,7 @@ describe('a request paid on the local chain', () => {
     const settled = net.workerEvents.filter((event) => event.type === 'settled').length
     const release = net.holdChain()
     net.proxy.settleNow('worker', net.network.user)
-    await expect.poll(() => net.paidByProxy, { timeout: 60_000 }).toBe(signed)
+    await expect.poll(() => net.paidByProxy).toBe(signed)
     expect(net.workerEvents.filter((event) => event.type === 'settled')).toHaveLength(settled)
     const settling = net.worker.settle()
     release()
@@ -152,7 +150,7 @@ describe('a request paid on the local chain', () => {
 
   it('is charged by the stored signature, topped up, and given back', async () => {
     const account = net.clientContract()
-    await expect.poll(() => net.client.accounts.list(net.network.root)[0]?.signedTokens, { timeout: 60_000 }).toBeGreaterThan(52n)
+    await expect.poll(() => net.client.accounts.list(net.network.root)[0]?.signedTokens).toBeGreaterThan(52n)
     await net.client.accounts.charge(account)
     await net.client.accounts.topUp(account, toNano('1'))
     const state = await net.client.accounts.read(account)
@@ -162,7 +160,7 @@ describe('a request paid on the local chain', () => {
     expect((await net.client.accounts.read(account))?.balance).toBe(toNano('5'))
     await net.client.accounts.requestRefund(account)
     // The proxy sees the wish and grants the refund: closed, with everything paid back.
-    await expect.poll(async () => (await net.client.accounts.read(account))?.state, { timeout: 60_000 }).toBe('closed')
+    await expect.poll(async () => (await net.client.accounts.read(account))?.state).toBe('closed')
     await expect(net.client.accounts.requestRefund(account)).rejects.toMatchObject({ code: 'account-closed' })
   })
 })

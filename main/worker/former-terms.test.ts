@@ -63,7 +63,7 @@ describe('worker contracts of former terms', () => {
   async function paid(uniqueId: number, tokens: bigint): Promise<void> {
     const { address, init, payout } = former(uniqueId)
     await wallet.send([{ to: address, value: ATTACH.workerPayout, body: payout(tokens), init, bounce: false }])
-    await expect.poll(() => paidTokens(local.chain, address), { timeout: 10_000 }).toBe(tokens)
+    await expect.poll(() => paidTokens(local.chain, address)).toBe(tokens)
   }
 
   function openBook(): void {
@@ -104,7 +104,7 @@ describe('worker contracts of former terms', () => {
     const shown = new Set([worker.state.value.unpaidTokens])
     worker.state.onChange(({ unpaidTokens }) => shown.add(unpaidTokens))
     await completeHandshake(await proxy.accept())
-    await expect.poll(() => worker.state.value, { timeout: 5_000 }).toMatchObject({ unpaidTokens: 500n, unpaid: 500n * fee })
+    await expect.poll(() => worker.state.value).toMatchObject({ unpaidTokens: 500n, unpaid: 500n * fee })
     await expect.poll(() => events.filter(({ type }) => type === 'settled').length).toBe(2)
     expect([...shown]).toEqual([0n, 500n])
   })
@@ -152,7 +152,7 @@ describe('worker contracts of former terms', () => {
     const contract = signed(4, 5_000n)
     signed(5, 10n)
     await start({ automaticPayoutAbove: 1_000n * fee })
-    await expect.poll(() => paidTokens(local.chain, contract), { timeout: 10_000 }).toBe(5_000n)
+    await expect.poll(() => paidTokens(local.chain, contract)).toBe(5_000n)
     expect(sent.map(String)).toEqual([contract.toString()])
   })
 

@@ -32,15 +32,13 @@ describe('"Settle now" after the terms of the network have changed', () => {
     await net.openAccount()
     const present = () => worker.contracts().find(({ contract }) => former && !contract.equals(former.contract))
     await expect
-      .poll(() => worker.state.value.connections[0]?.workerContract?.equals(present()?.contract ?? network.root), {
-        timeout: 30_000,
-      })
+      .poll(() => worker.state.value.connections[0]?.workerContract?.equals(present()?.contract ?? network.root))
       .toBe(true)
     await net.workerReady()
     await net.answer('hi')
-    await expect.poll(() => present()?.signedTokens, { timeout: 30_000 }).toBe(52n)
+    await expect.poll(() => present()?.signedTokens).toBe(52n)
     await expect
-      .poll(() => worker.state.value, { timeout: 10_000 })
+      .poll(() => worker.state.value)
       .toMatchObject({
         unpaidTokens: 104n,
         unpaid: 52n * 150_000n + 52n * 100_000n,

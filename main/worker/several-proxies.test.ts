@@ -76,7 +76,7 @@ describe('a worker of a network with four proxies', () => {
     const { worker, proxies, ports, dialled } = await standBefore(1, new Set([1, 2, 3]))
     for (const proxy of proxies) serve(proxy)
     worker.start()
-    await expect.poll(ports, { timeout: 5_000 }).toEqual([4])
+    await expect.poll(ports).toEqual([4])
     expect(dialled.length).toBeLessThanOrEqual(4)
   })
 
@@ -89,17 +89,17 @@ describe('a worker of a network with four proxies', () => {
         close = closeIt
       })
     worker.start()
-    await expect.poll(ports, { timeout: 5_000 }).toEqual([1])
+    await expect.poll(ports).toEqual([1])
     // Now the first is away, and another one answers.
     silent.delete(3)
     silent.add(1)
     close()
-    await expect.poll(ports, { timeout: 5_000 }).toEqual([3])
+    await expect.poll(ports).toEqual([3])
     await worker.stop()
     silent.clear()
     dialled.length = 0
     worker.start()
-    await expect.poll(() => ports().length, { timeout: 5_000 }).toBe(1)
+    await expect.poll(() => ports().length).toBe(1)
     // The contract with this proxy key was met at the third one last; the others would need none of their own here, and are strangers.
     expect(dialled).toEqual([3])
   })

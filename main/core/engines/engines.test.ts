@@ -41,7 +41,7 @@ beforeEach(() => {
 })
 
 /** A busy machine takes its time. */
-const soon = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 20_000, interval: 20 })
+const soon = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 60_000, interval: 20 })
 
 const openEngines = (folder = temporaryFolder(), logger = silentLogger, ownPort?: () => number | undefined): Engines => {
   const secrets = openSecretStore(join(folder, 'secrets.json'), testKey)
@@ -117,7 +117,7 @@ describe('this app as its own engine', () => {
       [one, 'two'],
       [two, 'one'],
     ] as const)
-      await vi.waitFor(async () => expect(await names()).toContain(`external/${other}/local/tiny-random`), { timeout: 20_000 })
+      await vi.waitFor(async () => expect(await names()).toContain(`external/${other}/local/tiny-random`), { timeout: 60_000 })
     // Many looks later.
     await new Promise((resolve) => setTimeout(resolve, 500))
     expect(await one.names()).toEqual(['local/tiny-random', 'network/paid', 'external/two/local/tiny-random'])
@@ -363,7 +363,7 @@ describe('the level Another program', () => {
     server.misbehave = (_, response) =>
       response.writeHead(400, { 'Content-Type': 'application/json' }).end(JSON.stringify(tooLong))
     expect(await code(server.misbehave)).toBe('context-too-small')
-  }, 30_000)
+  })
 })
 
 describe('an engine that falls silent', () => {

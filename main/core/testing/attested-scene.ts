@@ -65,19 +65,16 @@ export class AttestedScene extends AttestedNetwork {
 
   /** The seal once it is judged, of a worker whose key the proxy knows. */
   async seal() {
-    await expect.poll(() => this.attested.state.value, { timeout: 20_000 }).toMatchObject({ state: 'ready' })
+    await expect.poll(() => this.attested.state.value).toMatchObject({ state: 'ready' })
     await expect
-      .poll(
-        async () => {
-          const { client } = this.network.live.value ?? expect.unreachable('not live')
-          const { workers, refused } = await client.toldWorkers('Qwen/Qwen3-8B')
-          return workers.length + refused.length
-        },
-        { timeout: 20_000 },
-      )
+      .poll(async () => {
+        const { client } = this.network.live.value ?? expect.unreachable('not live')
+        const { workers, refused } = await client.toldWorkers('Qwen/Qwen3-8B')
+        return workers.length + refused.length
+      })
       .toBe(this.workers)
     this.keeper.checkAgain()
-    await expect.poll(() => this.keeper.state.value.phase, { timeout: 20_000 }).toMatch(/earned|failed/)
+    await expect.poll(() => this.keeper.state.value.phase).toMatch(/earned|failed/)
     return this.keeper.state.value
   }
 

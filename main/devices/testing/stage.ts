@@ -70,7 +70,7 @@ export interface StagedInstall {
 }
 
 /** A busy computer takes its time; what comes is seen at once. */
-export const soon = <T>(look: () => T | Promise<T>): Promise<T> => vi.waitFor(look, { timeout: 30_000, interval: 20 })
+export const soon = <T>(look: () => T | Promise<T>): Promise<T> => vi.waitFor(look, { timeout: 60_000, interval: 20 })
 
 /** One install with its own data folder and key, on loopback sockets. */
 export async function newInstall(

@@ -74,7 +74,7 @@ async function ask(
 }
 
 /** Asks until the network answers: a role that lost its peer tries again every ten seconds. */
-async function askUntilAnswered(limitMs = 30_000): Promise<string> {
+async function askUntilAnswered(limitMs = 100_000): Promise<string> {
   const until = Date.now() + limitMs
   for (;;) {
     const answer = await ask('again').catch((error: unknown) => ({ status: 0, text: String(error) }))

@@ -29,7 +29,7 @@ async function ask(): Promise<string> {
   return `${response.status} ${await response.text()}`
 }
 
-async function askUntilAnswered(limitMs = 30_000): Promise<string> {
+async function askUntilAnswered(limitMs = 100_000): Promise<string> {
   const until = Date.now() + limitMs
   for (;;) {
     const answer = await ask().catch(String)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { cpuClock } from '../../base/testing/cpu-ms.ts'
 import { JsonSplitter } from '../requests/json-splitter.ts'
 import { validateRequest } from '../requests/validate-request.ts'
 import { HeldBytes } from './held-bytes.ts'
@@ -35,11 +36,10 @@ describe('held bytes', () => {
   })
 })
 
-/** Processor time of this thread, ms; the clock says nothing on a busy computer. */
 function cpuMs(act: () => void): number {
-  const before = process.threadCpuUsage().user
+  const usedMs = cpuClock()
   act()
-  return (process.threadCpuUsage().user - before) / 1_000
+  return usedMs()
 }
 
 describe('a stranger cannot make reading slow', () => {

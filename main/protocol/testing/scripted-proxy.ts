@@ -35,7 +35,7 @@ export class ScriptedConnection {
   }
 
   /** The next thing the node sends. Fails after `limitMs`. */
-  async next(limitMs = 5_000): Promise<Inbound> {
+  async next(limitMs = 60_000): Promise<Inbound> {
     const until = Date.now() + limitMs
     for (;;) {
       const item = this.#items.shift()

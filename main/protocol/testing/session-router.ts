@@ -51,12 +51,12 @@ export class PlayedConnection {
   }
 
   /** The next thing of this type; others wait until they are asked for. Fails after `limitMs`. */
-  next(type: TlObject['@type'], limitMs = 5_000): Promise<Sent> {
+  next(type: TlObject['@type'], limitMs = 60_000): Promise<Sent> {
     return this.nextOf([type], limitMs)
   }
 
   /** The next thing of one of these types. */
-  async nextOf(types: readonly TlObject['@type'][], limitMs = 5_000): Promise<Sent> {
+  async nextOf(types: readonly TlObject['@type'][], limitMs = 60_000): Promise<Sent> {
     const until = Date.now() + limitMs
     for (;;) {
       const at = this.#waiting.findIndex(({ object }) => types.includes(object['@type']))

@@ -371,7 +371,7 @@ describe('the end', () => {
     sockets.far.destroy()
     const codes = await Promise.all(pending)
     expect(codes.every((code) => code === 'closed-by-peer' || code === 'connection-lost')).toBe(true)
-    expect(performance.now() - startedAt).toBeLessThan(5_000)
+    expect(performance.now() - startedAt).toBeLessThan(30_000)
     expect((await a.closed).code).toBe(codes[0])
     expect(await codeOf(a.send(text('x')))).toBe(codes[0])
     expect(await codeOf(a.query(text('x'), { timeoutMs: 1_000 }))).toBe(codes[0])

@@ -17,8 +17,7 @@ import { codeOf, frame, sleep } from './testing.ts'
 const mostGrowthBytes = 20 << 20
 const attempts = 100
 /** Buffers that hold what came are freed when the collector gets to them, some turns later. */
-const holdsAtMost = (most: number, before: number) =>
-  expect.poll(async () => (await heldBytes()) - before, { timeout: 10_000 }).toBeLessThan(most)
+const holdsAtMost = (most: number, before: number) => expect.poll(async () => (await heldBytes()) - before).toBeLessThan(most)
 
 const header = (length: number, seqno: number): Buffer => {
   const bytes = Buffer.alloc(8)
@@ -138,7 +137,7 @@ describe('a peer that is slow on purpose has only its time', () => {
     let at = 0
     const dribble = setInterval(() => socket.write(byteAt(at++)), 30)
     onTestFinished(() => clearInterval(dribble))
-    await expect.poll(() => ends, { timeout: 5_000 }).toEqual(['peer-silent'])
+    await expect.poll(() => ends).toEqual(['peer-silent'])
     await servesAnHonestPeer(listener)
   })
 
@@ -148,7 +147,7 @@ describe('a peer that is slow on purpose has only its time', () => {
     socket.write(Buffer.concat([connected, header(2 ** 24, 1)]))
     const dribble = setInterval(() => socket.write(Buffer.alloc(1)), 20)
     onTestFinished(() => clearInterval(dribble))
-    await expect.poll(() => ends, { timeout: 5_000 }).toEqual(['peer-silent'])
+    await expect.poll(() => ends).toEqual(['peer-silent'])
     await servesAnHonestPeer(listener)
   })
 
@@ -162,7 +161,7 @@ describe('a peer that is slow on purpose has only its time', () => {
       socket.write(long.subarray(at, at + 20_000))
       await sleep(50)
     }
-    await expect.poll(() => received.at(-1)?.['@type'], { timeout: 5_000 }).toBe('tcp.queryAnswer')
+    await expect.poll(() => received.at(-1)?.['@type']).toBe('tcp.queryAnswer')
     expect(ends).toEqual([])
   })
 
@@ -189,7 +188,7 @@ describe('the unfinished frames of a port', () => {
       socket.write(Buffer.concat([connected, header(2 ** 24, 1), Buffer.alloc(2 << 20)]))
       await sleep(10)
     }
-    await expect.poll(() => ends.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(16)
+    await expect.poll(() => ends.length).toBeGreaterThanOrEqual(16)
     expect(new Set(ends)).toEqual(new Set(['peer-stalled']))
     await expect.poll(() => sockets[0]?.destroyed).toBe(true)
     expect(sockets[19]?.destroyed).toBe(false)
@@ -230,7 +229,7 @@ describe('what a peer may send, but means harm by', () => {
     const before = await heldBytes()
     // A million empty headers in 8 MB: refused by their number. As many as are allowed: taken, and gone afterwards.
     for (const [i, count] of [1_000_000, 65_537, 65_536].entries()) socket.write(query(1 + i, BigInt(i), emptyHeaders(count)))
-    await expect.poll(() => answers(received).length, { timeout: 20_000 }).toBe(3)
+    await expect.poll(() => answers(received).length).toBe(3)
     expect(answers(received).map((one) => one['@type'])).toEqual(['tcp.queryError', 'tcp.queryError', 'tcp.queryAnswer'])
     received.length = 0
     await holdsAtMost(mostGrowthBytes, before)
@@ -240,7 +239,7 @@ describe('what a peer may send, but means harm by', () => {
   it('unknown functions are answered as the network answers them, however many', async () => {
     const { ends, socket, received } = await hostile()
     for (let i = 0; i < 1_000; i++) socket.write(query(1 + i, BigInt(i), hex('deadbeef')))
-    await expect.poll(() => answers(received).length, { timeout: 10_000 }).toBe(1_000)
+    await expect.poll(() => answers(received).length).toBe(1_000)
     expect(
       answers(received).every((one) => one['@type'] === 'tcp.queryError' && one.code === 0 && one.message === 'Lost promise'),
     ).toBe(true)
@@ -251,7 +250,7 @@ describe('what a peer may send, but means harm by', () => {
     const { ends, socket, received } = await hostile()
     const asked = encode({ '@type': 'client.getWorkerTypesV2' })
     for (let i = 0; i < 1_000; i++) socket.write(query(1 + i, 7n, asked))
-    await expect.poll(() => answers(received).length, { timeout: 10_000 }).toBe(1_000)
+    await expect.poll(() => answers(received).length).toBe(1_000)
     expect(answers(received).every((one) => one['@type'] === 'tcp.queryAnswer' && one.id === 7n)).toBe(true)
     expect(ends).toEqual([])
   })
@@ -306,7 +305,7 @@ describe('what a peer may send, but means harm by', () => {
       )
       await new Promise<void>((resolve) => socket.write(more, () => resolve()))
     }
-    await expect.poll(() => ends, { timeout: 20_000 }).toEqual(['peer-stalled'])
+    await expect.poll(() => ends).toEqual(['peer-stalled'])
     await holdsAtMost(2 * mostGrowthBytes, before)
   })
 
@@ -334,7 +333,7 @@ describe('what a peer may send, but means harm by', () => {
     expect(running).toBe(16)
     await holdsAtMost(mostGrowthBytes, before)
     gate.resolve()
-    await expect.poll(() => answers(received).length, { timeout: 10_000 }).toBe(2_000)
+    await expect.poll(() => answers(received).length).toBe(2_000)
   })
 })
 

@@ -83,7 +83,7 @@ export class RawPeer {
   }
 
   /** The next thing that was received and not yet looked at. */
-  async next(limitMs = 20_000): Promise<Received> {
+  async next(limitMs = 60_000): Promise<Received> {
     const deadline = Date.now() + limitMs
     while (this.#read >= this.received.length) {
       const left = deadline - Date.now()
@@ -115,7 +115,7 @@ export class RawPeer {
   }
 
   /** Waits for the next message of this type, skipping others. */
-  async expect<N extends TlObject['@type']>(name: N, limitMs = 20_000): Promise<TlObject<N>> {
+  async expect<N extends TlObject['@type']>(name: N, limitMs = 60_000): Promise<TlObject<N>> {
     const deadline = Date.now() + limitMs
     for (;;) {
       const item = await this.next(Math.max(1, deadline - Date.now()))
@@ -126,7 +126,7 @@ export class RawPeer {
     }
   }
 
-  async query(message: TlObject, limitMs = 20_000): Promise<TlObject> {
+  async query(message: TlObject, limitMs = 60_000): Promise<TlObject> {
     const id = this.#queryId
     this.#queryId += 1n
     this.frame({ '@type': 'tcp.query', id, data: encode(message) })

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../base/logger.ts'
 import { Signal } from '../../base/signal.ts'
 import { clientMigrations } from '../../client/account-store.ts'
@@ -96,8 +96,8 @@ beforeAll(async () => {
     dial: () => dial(proxy.status.value.clientPort),
   })
   client.start()
-  await client.whenReady(AbortSignal.timeout(15_000))
-  await vi.waitFor(() => expect(proxy.status.value.models.reduce((sum, one) => sum + one.enabledWorkers, 0)).toBe(1))
+  await client.whenReady(AbortSignal.timeout(60_000))
+  await expect.poll(() => proxy.status.value.models.reduce((sum, one) => sum + one.enabledWorkers, 0)).toBe(1)
   http = await openClientHttp({
     ...{ host: '127.0.0.1', port: 0, client, accessHash: 'secret', logger: silentLogger },
     stats: async () => ({}),
@@ -171,7 +171,7 @@ describe('a transcription through client, proxy and worker', () => {
   it('may be as large as a query', async () => {
     const response = await post(form({}, new Uint8Array(14 << 20).fill(7)))
     expect(await response.json()).toMatchObject({ text: `heard ${14 << 20}` })
-  }, 20_000)
+  })
 
   it.each([
     [

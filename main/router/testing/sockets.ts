@@ -41,7 +41,7 @@ export class Recorder {
   }
 
   /** Waits until so many bytes have come, the socket has closed or the time is over. */
-  async atLeast(length: number, limitMs = 5_000): Promise<Buffer> {
+  async atLeast(length: number, limitMs = 60_000): Promise<Buffer> {
     const until = Date.now() + limitMs
     while (this.bytes.length < length && !this.socket.destroyed && Date.now() < until) {
       await new Promise<void>((resolve) => {
