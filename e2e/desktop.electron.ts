@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { _electron, expect, test } from '@playwright/test'
 import { appNode } from './support/app.ts'
 import { dataDirWithModel } from './support/provisioned.ts'
-import { answered, answerOf, ask } from './support/screens.ts'
+import { answeredInPart, answerOf, ask } from './support/screens.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -29,7 +29,7 @@ test('the desktop window opens and a chat works in it', async () => {
     await expect(page.getByRole('navigation', { name: 'Main' })).toBeVisible()
     await expect(page.getByText('Local network, test coins')).toBeVisible()
     const turn = await ask(page, 'Say hello in one short sentence.')
-    await answered(turn)
+    await answeredInPart(turn)
     await expect(answerOf(turn)).not.toBeEmpty()
   } finally {
     await app.close()

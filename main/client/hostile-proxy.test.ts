@@ -151,7 +151,7 @@ describe('a proxy that does harm to its client', () => {
     connection.connection.close('again')
     const next = await proxy.accept()
     await completeHandshake(next, { ...told, signed: told.signed < 0n ? 0n : told.signed })
-    await peer?.client.whenReady(AbortSignal.timeout(5_000))
+    await peer?.client.whenReady(AbortSignal.timeout(60_000))
     await isServed(next)
     expect(book()).toMatchObject({ signedTokens: 15n, dbTokens: 20n, maxTokens: 30n })
   })

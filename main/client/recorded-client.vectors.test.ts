@@ -89,7 +89,7 @@ async function replay(recorded: RecordedCase, connection: ScriptedConnection, { 
       listing = undefined
     } else if (packet === 'tcp.packet' && event.dir === 'c2s') {
       const theirs = decode(decode(frame, 'tcp.packet').data, 'client.runQueryEx')
-      await client.whenReady(AbortSignal.timeout(15_000))
+      await client.whenReady(AbortSignal.timeout(60_000))
       const handle = client.runChat(
         {
           model: theirs.model_name,

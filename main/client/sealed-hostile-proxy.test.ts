@@ -472,7 +472,7 @@ describe('what a proxy told before', () => {
     proxy.cut()
     const again = await proxy.accept()
     await completeHandshake(again, sealing)
-    await client.whenReady(AbortSignal.timeout(2_000))
+    await client.whenReady(AbortSignal.timeout(60_000))
     const handle = client.runChat(chat, never)
     await tell(again, [])
     await expect(handle.end).rejects.toMatchObject({ code: 'no-worker' })

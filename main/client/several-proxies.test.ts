@@ -245,7 +245,7 @@ describe('a client of a network with two proxies', () => {
     const other = proxies[first[1] === 0 ? 1 : 0]
     if (other === undefined) throw new Error('two proxies')
     const connection = await ready(other, 1000)
-    await peer.client.whenReady(AbortSignal.timeout(15_000))
+    await peer.client.whenReady(AbortSignal.timeout(60_000))
     const handle = peer.client.runChat(chat, never)
     await answer(connection, 'here')
     expect(await textOf(handle.body)).toBe('here')

@@ -18,7 +18,7 @@ describe('the keeper of a balance', () => {
     // As on a real network, the chain is looked at seldom: what happens in between is known only from the proxy.
     net.client = net.newClient({ paymentStatusMs: [600_000, 600_000] })
     net.client.start()
-    await net.client.whenReady(AbortSignal.timeout(20_000))
+    await net.client.whenReady(AbortSignal.timeout(60_000))
   })
   afterAll(() => net.stop())
 

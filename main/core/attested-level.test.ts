@@ -83,7 +83,7 @@ describe('the level Attested network', () => {
     expect(await scene.seal()).toMatchObject({ phase: 'earned' })
     const live = scene.network.live.value ?? expect.unreachable('not live')
     const body = JSON.stringify({ model: 'Qwen/Qwen3-8B', max_tokens: 50, messages: [{ role: 'user', content: 'hi' }] })
-    const handle = live.client.runChat({ model: 'Qwen/Qwen3-8B', body, seal: 'attested' }, AbortSignal.timeout(30_000))
+    const handle = live.client.runChat({ model: 'Qwen/Qwen3-8B', body, seal: 'attested' }, AbortSignal.timeout(60_000))
     await handle.end
     const { quotes, root } = scene
     const proof = { workerQuote: (_worker: SealedWorker, quote: Uint8Array) => quotes.verify(quote) }
@@ -150,7 +150,7 @@ describe('the level Attested network', () => {
     const scene = await unflawed()
     expect(await scene.seal()).toMatchObject({ phase: 'earned' })
     const good = scene.root.value ?? expect.unreachable('no root')
-    const signal = AbortSignal.timeout(30_000)
+    const signal = AbortSignal.timeout(60_000)
     const verifiedAtMs = scene.nowMs
     let receipt: Promise<Receipt | undefined> | undefined
     for await (const event of scene.attested.answer([{ role: 'user', content: 'hi' }], signal, scene.keeper.permit, 'a chat')) {
@@ -181,7 +181,7 @@ describe('the level Attested network', () => {
       await expect.poll(() => scene.attested.state.value.reason).toMatch(reason)
       expect(scene.attested.state.value.state).toBe('starting')
       expect(scene.keeper.state.value.phase).toBe('idle')
-      await expect(scene.keeper.permit(AbortSignal.timeout(30_000))).rejects.toMatchObject({ code: 'not-ready' })
+      await expect(scene.keeper.permit(AbortSignal.timeout(60_000))).rejects.toMatchObject({ code: 'not-ready' })
     },
   )
 
@@ -326,6 +326,6 @@ describe('the level Attested network', () => {
       reason: expect.stringContaining('Sealed demands no attestation'),
     })
     await expect.poll(() => scene.keeper.state.value.phase).toBe('failed')
-    await expect(scene.keeper.permit(AbortSignal.timeout(30_000))).rejects.toMatchObject({ code: 'not-verified' })
+    await expect(scene.keeper.permit(AbortSignal.timeout(60_000))).rejects.toMatchObject({ code: 'not-verified' })
   })
 })

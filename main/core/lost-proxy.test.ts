@@ -28,7 +28,7 @@ describe('a proxy that lost its database', () => {
 
     // The client has no duty to tell, but it does not forget: what it used stays pending.
     net.client.start()
-    await net.client.whenReady(AbortSignal.timeout(20_000))
+    await net.client.whenReady(AbortSignal.timeout(60_000))
     expect(record()).toMatchObject({ signedTokens: before.signedTokens, maxTokens: before.maxTokens })
     expect(net.connection()).toMatchObject({
       used: before.maxTokens * before.params.pricePerToken,
@@ -90,7 +90,7 @@ describe('a proxy that lost its database', () => {
     const before = deviations().length
     net.worker.start()
     net.client.start()
-    await net.client.whenReady(AbortSignal.timeout(20_000))
+    await net.client.whenReady(AbortSignal.timeout(60_000))
     await expect.poll(() => net.worker.state.value.connections[0]?.phase).toBe('ready')
     expect((await net.answer('hi')).end.tokens?.total).toBe(52n)
     await expect.poll(() => net.proxy.account('client', owner)?.max).toBe(ofClient.maxTokens + 52n)
@@ -110,6 +110,6 @@ describe('a proxy that lost its database', () => {
     expect(net.proxy.account('worker', owner)).toMatchObject({ max: signed, chain: signed, settled: signed })
     net.worker.start()
     net.client.start()
-    await net.client.whenReady(AbortSignal.timeout(20_000))
+    await net.client.whenReady(AbortSignal.timeout(60_000))
   })
 })

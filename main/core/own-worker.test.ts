@@ -27,7 +27,7 @@ describe('the practice network beside a cheaper worker of a stranger, for the sa
   let practice: PracticeBackend
   const engine = new Signal<EngineState>({ status: 'ready', model: theirs.model, contextTokens: 4096 } as EngineState)
   const gate = async () => ({ level: 'practice' as const, connection: 'standing' })
-  const within = (): AbortSignal => AbortSignal.timeout(40_000)
+  const within = (): AbortSignal => AbortSignal.timeout(100_000)
 
   const told = () => net.client.sealableWorkers(theirs.model)
   const inChat = async (conversation = 'a chat'): Promise<string> => {
@@ -82,7 +82,7 @@ describe('the practice network beside a cheaper worker of a stranger, for the sa
       engine,
       refill: async () => undefined,
     })
-    const deadline = performance.now() + 40_000
+    const deadline = performance.now() + 100_000
     const seated = async (): Promise<number> => (await net.client.models()).reduce((sum, { workers }) => sum + workers.length, 0)
     while ((await seated()) < 2 && performance.now() < deadline) await pause(100)
   })

@@ -57,7 +57,7 @@ describe('the money of the practice network', () => {
     const gate = async () => ({ level: 'practice' as const, connection: checked() })
     try {
       const question = [{ role: 'user', content: 'hi' }] as const
-      for await (const event of practice.answer(question, AbortSignal.timeout(30_000), gate, 'a chat')) events.push(event)
+      for await (const event of practice.answer(question, AbortSignal.timeout(60_000), gate, 'a chat')) events.push(event)
     } finally {
       practice.attach(undefined)
       keeper.stop()

@@ -101,7 +101,7 @@ describe('the whole app on one computer', () => {
     await useTinyModel()
     await levelReady('practice')
   }, testMs)
-  afterAll(() => core.stop(), 60_000)
+  afterAll(() => core.stop(), testMs)
 
   it('answers on this computer for free', async () => {
     // A model of random weights never ends by itself, and here nothing limits it but the context.
@@ -200,11 +200,11 @@ describe('the whole app on one computer', () => {
     'keeps a pause, the chats and the money over a restart',
     async () => {
       await core.handlers.calls['earn.pause']({})
-      const chats = await first(core.handlers.streams['chat.list']({}, within(5000)), () => true)
+      const chats = await first(core.handlers.streams['chat.list']({}, within(busyMs)), () => true)
       const { lifetime, counted } = await earn(() => true)
       await core.stop()
       core = await start()
-      const again = await first(core.handlers.streams['chat.list']({}, within(5000)), () => true)
+      const again = await first(core.handlers.streams['chat.list']({}, within(busyMs)), () => true)
       expect(again).toEqual(chats)
       const state = await earn(({ status }) => status === 'paused')
       expect(state.lifetime + state.counted).toBe(lifetime + counted)

@@ -96,7 +96,7 @@ async function twoProxies(dataDir: string) {
         value.connections.map(({ endpoint, phase }) => `${endpoint} ${phase}`).join(),
       ),
     ownRow: async () => {
-      const { rows } = await checker.check(checker.connection.value ?? 'none', AbortSignal.timeout(5_000))
+      const { rows } = await checker.check(checker.connection.value ?? 'none', AbortSignal.timeout(60_000))
       return rows.find(({ id }) => id === 'own-roles')?.result
     },
     async stop(): Promise<void> {

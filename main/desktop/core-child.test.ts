@@ -24,11 +24,7 @@ function start(script: string, nodePath = process.execPath) {
 }
 
 const until = async (condition: () => boolean): Promise<void> => {
-  const end = Date.now() + 10_000
-  while (!condition()) {
-    if (Date.now() > end) throw new Error('The condition did not come true in 10 s.')
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
+  await expect.poll(condition).toBe(true)
 }
 
 describe('the core under the desktop shell', () => {

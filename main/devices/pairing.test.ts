@@ -35,11 +35,11 @@ async function rawGuest(host: StagedInstall) {
     address: addressOf(host),
     identity,
     protocol: pairingProtocol,
-    timeoutMs: 2_000,
+    timeoutMs: 60_000,
     signal: control.signal,
   })
   const parties = { hostKey: key, guestKey: identity.publicKey, binding: bindingOf(socket) }
-  return { frames, parties, socket, read: () => frames.read(3_000) as Promise<Record<string, string> | undefined> }
+  return { frames, parties, socket, read: () => frames.read(60_000) as Promise<Record<string, string> | undefined> }
 }
 
 /** One whole attempt with words of its own, up to the host's word about it. */

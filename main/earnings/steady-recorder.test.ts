@@ -47,6 +47,7 @@ describe('a recorder that waits for room', () => {
     for (const id of ids) recorder.record(started(id))
     for (const id of ids) recorder.record(finished(id))
     expect(ledger.totals().answered).toBeLessThan(40)
+    await expect.poll(() => log.length).toBe(1)
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect(log).toHaveLength(1)
 

@@ -395,8 +395,7 @@ describe('ExternalBackend', () => {
     let parts = 0
     for await (const _ of response.body) if (++parts === 3) abort.abort()
     expect(parts).toBeLessThan(500)
-    for (let wait = 0; closed === before && wait < 100; wait++) await new Promise((resolve) => setTimeout(resolve, 20))
-    expect(closed).toBe(before + 1)
+    await expect.poll(() => closed).toBe(before + 1)
   })
 
   it('turns unhealthy when the server is gone and healthy when it is back', async () => {

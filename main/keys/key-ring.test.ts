@@ -34,7 +34,7 @@ describe('a ring of private keys', () => {
     expect(ring.size).toBe(1)
 
     const soon = new KeyRing()
-    soon.replace([{ seed: seed(3), validUntilMs: Date.now() + 30 }])
+    soon.replace([{ seed: seed(3), validUntilMs: Date.now() + 300 }])
     expect(soon.size).toBe(1)
     await expect.poll(() => soon.size).toBe(0)
   })

@@ -39,14 +39,14 @@ export function payment(to: Address, value: bigint): OutMessage {
   return { to, value, body: beginCell().endCell(), mode: 1, bounce: false }
 }
 
-/** Waits until `look` gives something, at most 10 s. */
+/** Waits until `look` gives something, at most a minute: a busy machine needs its time. */
 export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  for (let left = 200; left > 0; left -= 1) {
+  for (let left = 1_200; left > 0; left -= 1) {
     const found = await look()
     if (found !== undefined) return found
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-  throw new Error('it did not happen within 10 s')
+  throw new Error('it did not happen within a minute')
 }
 
 /** An account as an endpoint tells it: code and data in base64. */

@@ -66,8 +66,7 @@ describe('commits that do not wait for the disk', () => {
     desk.afterCommit(() => said.push(`${name} ${worker.db}/${worker.max}`))
   }
   const until = async (done: () => boolean): Promise<void> => {
-    for (let wait = 0; !done() && wait < 300; wait++) await new Promise((resolve) => setTimeout(resolve, 10))
-    expect(done()).toBe(true)
+    await expect.poll(done, { interval: 10 }).toBe(true)
   }
   const synced = (count: number) => until(() => store.syncs.length === count)
   const disk = (at: number): PromiseWithResolvers<void> => store.syncs[at] ?? Promise.withResolvers()

@@ -47,11 +47,11 @@ describe('ports with proof of work and TLS', () => {
         },
         min_config_version: 3,
       }),
-      { timeoutMs: 5000 },
+      { timeoutMs: 60_000 },
     )
     expect(decode(connected, 'client.connectedToProxy').params.proto_version).toBe(2)
-    await connection.query(encode({ '@type': 'client.authorizeWithProxyShort', data: new Uint8Array() }), { timeoutMs: 5000 })
-    const models = await connection.query(encode({ '@type': 'client.getWorkerTypesV2' }), { timeoutMs: 5000 })
+    await connection.query(encode({ '@type': 'client.authorizeWithProxyShort', data: new Uint8Array() }), { timeoutMs: 60_000 })
+    const models = await connection.query(encode({ '@type': 'client.getWorkerTypesV2' }), { timeoutMs: 60_000 })
     expect(decode(models, 'client.workerTypesV2').types.map((type) => type.name)).toEqual(['scripted/model'])
     expect(proxy.status.value).toMatchObject({ phase: 'serving', clients: 1, workers: 1 })
     worker.end()

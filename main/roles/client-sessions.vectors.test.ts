@@ -82,7 +82,7 @@ async function startClient(router: SessionRouter) {
     logger: silentLogger,
     versions: versionsWithoutKeys,
     reconnectMs: 20,
-    handshakeTimeoutMs: 5_000,
+    handshakeTimeoutMs: 15_000,
     paymentStatusMs: [5, 10],
   })
   const http = await openClientHttp({
@@ -200,7 +200,7 @@ class Play {
       else {
         await this.finish()
         this.#done.add(step.name)
-        await this.#client.whenReady(AbortSignal.timeout(5_000))
+        await this.#client.whenReady(AbortSignal.timeout(60_000))
         this.#asked = { step, answer: exchange(this.#port, requestOf(step, this.#requests.get(step.name)?.events)) }
         this.#asked.answer.catch(() => undefined)
       }
@@ -212,7 +212,7 @@ class Play {
   /** What was asked of the recorded client before the capture began to name its steps is asked again from what it sent. */
   async #askUnnamed(method: string, path: string, body: string): Promise<void> {
     if (this.#asked !== undefined) return
-    await this.#client.whenReady(AbortSignal.timeout(5_000))
+    await this.#client.whenReady(AbortSignal.timeout(60_000))
     this.#unnamed.push(exchange(this.#port, requestBytes(method, path, body)))
   }
   readonly #unnamed: Promise<HttpAnswer>[] = []

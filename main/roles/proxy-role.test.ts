@@ -45,7 +45,7 @@ async function seenByClient(policyWorkers: PolicyName, policyClients: PolicyName
       seen = peer
     },
   })
-  const connection = await dial({ host: '127.0.0.1', port: clientsPort }, AbortSignal.timeout(10_000))
+  const connection = await dial({ host: '127.0.0.1', port: clientsPort }, AbortSignal.timeout(60_000))
   connection.close()
   if (seen === undefined) throw new Error('Nobody looked at the proxy.')
   return seen

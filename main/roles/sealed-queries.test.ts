@@ -102,7 +102,7 @@ describe('sealed queries through a whole network', () => {
     })
     client.start()
     closers.push(() => client.stop())
-    await client.whenReady(AbortSignal.timeout(15_000))
+    await client.whenReady(AbortSignal.timeout(60_000))
     // The worker's key may still be on its way to the proxy.
     if (findsKeys) await expect.poll(async () => (await client.sealableWorkers(model)).length).toBe(1)
     return client

@@ -100,7 +100,7 @@ describe.each(versions)('a proxy that speaks up to version %s', (most) => {
       return peer.end()
     }
     const client = startClient({ least: 1, most: 4 })
-    await client.whenReady(AbortSignal.timeout(15_000))
+    await client.whenReady(AbortSignal.timeout(60_000))
     const handle = client.runChat(chat, never)
     expect(await textOf(handle.body)).toContain('Hello from fake AI')
     expect((await handle.end).tokens?.total).toBeGreaterThan(0n)
@@ -114,7 +114,7 @@ describe.each(versions)('a proxy that speaks up to version %s', (most) => {
       await expect.poll(() => client.state.value.connections[0]?.failure).toMatch(/common protocol version/)
       return
     }
-    await client.whenReady(AbortSignal.timeout(15_000))
+    await client.whenReady(AbortSignal.timeout(60_000))
     const handle = client.runChat({ ...chat, debug: true }, never)
     expect(await textOf(handle.body)).toContain('Hello from fake AI')
     const end = await handle.end

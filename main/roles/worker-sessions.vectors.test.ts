@@ -114,7 +114,7 @@ async function startWorker(router: SessionRouter) {
     logger: silentLogger,
     maxActiveRequests: 60,
     reconnectMs: 20,
-    handshakeTimeoutMs: 5_000,
+    handshakeTimeoutMs: 15_000,
     paymentStatusMs: [5, 10],
     healthCheckMs: 20,
   })

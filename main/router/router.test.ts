@@ -48,7 +48,7 @@ async function chain(outer: { ports?: Ports; options?: Options } = {}, inner: { 
 }
 
 const echo = async (connection: PacketConnection, data: Uint8Array): Promise<Uint8Array> =>
-  connection.query(data, { timeoutMs: 5_000 })
+  connection.query(data, { timeoutMs: 60_000 })
 
 describe('through two routers', () => {
   it('frames pass both ways, and each side is told who the other is', async () => {

@@ -14,7 +14,7 @@ describe('a request paid on the local chain', () => {
   it('opens an account only after consent: deployed, registered, topped up, with a secret of its own', async () => {
     await expect.poll(() => net.connection()?.phase).toBe('needs-account')
     expect((await net.chain.account(net.clientContract())).status).toBe('uninit')
-    await net.client.openAccount({ topUp: toNano('5') }, AbortSignal.timeout(20_000))
+    await net.client.openAccount({ topUp: toNano('5') }, AbortSignal.timeout(60_000))
     await expect.poll(() => net.connection()?.balance).toBe(toNano('5'))
     expect(net.connection()).toMatchObject({ spendableTokens: 25_000n, pendingCharge: 0n })
     const { data } = await net.chain.account(net.clientContract())
@@ -142,7 +142,7 @@ describe('a request paid on the local chain', () => {
     const before = (await net.chain.account(net.network.user)).last?.lt
     net.client = net.newClient()
     net.client.start()
-    await net.client.whenReady(AbortSignal.timeout(10_000))
+    await net.client.whenReady(AbortSignal.timeout(60_000))
     expect((await net.chain.account(net.network.user)).last?.lt).toBe(before)
     expect(net.client.accounts.list(net.network.root).map((one) => one.contract.toString())).toEqual([account.toString()])
     expect((await net.answer('hi')).text).toBe('Hello from fake AI')

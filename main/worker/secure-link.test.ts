@@ -48,7 +48,7 @@ describe('proof of work and TLS below the roles', () => {
     add = (connection) => peer.proxy.add(connection)
     peer.client.start()
     await completeClient(await peer.proxy.accept())
-    await peer.client.whenReady(AbortSignal.timeout(5_000))
+    await peer.client.whenReady(AbortSignal.timeout(60_000))
     expect(peer.client.state.value.connections[0]).toMatchObject({ phase: 'ready', sentence: 'Ready.' })
   })
 

@@ -159,7 +159,7 @@ describe('a transcription of a strange client', () => {
 
 describe('a wish for another model', () => {
   const wish = (connection: ScriptedConnection, model: string) =>
-    connection.connection.query(encode({ '@type': 'worker.changeModel', new_model: model }), { timeoutMs: 2_000 })
+    connection.connection.query(encode({ '@type': 'worker.changeModel', new_model: model }), { timeoutMs: 60_000 })
 
   it('is refused in words where nothing is configured', async () => {
     const { connection, worker } = await ready()
@@ -168,7 +168,7 @@ describe('a wish for another model', () => {
       message: expect.stringContaining('not configured'),
     })
     await expect(
-      connection.connection.query(encode({ '@type': 'client.getWorkerTypes' }), { timeoutMs: 2_000 }),
+      connection.connection.query(encode({ '@type': 'client.getWorkerTypes' }), { timeoutMs: 60_000 }),
     ).rejects.toMatchObject({
       peerCode: 0,
     })

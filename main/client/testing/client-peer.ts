@@ -47,7 +47,7 @@ export async function clientPeer(options: Partial<ClientOptions> = {}) {
     dial: proxy.dial,
     logger: silentLogger,
     reconnectMs: 20,
-    handshakeTimeoutMs: 2_000,
+    handshakeTimeoutMs: 15_000,
     ...options,
   })
   client.events.on((event) => events.push(event))
@@ -77,7 +77,7 @@ export async function becomeReady(
   client.start()
   const connection = await proxy.accept()
   await completeHandshake(connection, handshake)
-  await client.whenReady(AbortSignal.timeout(15_000))
+  await client.whenReady(AbortSignal.timeout(60_000))
   return connection
 }
 

@@ -59,7 +59,7 @@ function scene(change: Change = {}) {
   const live = new Signal<LiveNetwork | null>(network)
   const external = new Signal<ServesWith['value']>(null)
   const checker = practiceChecker(live, worker, external, () => nowMs)
-  const check = () => checker.check(checker.connection.value ?? 'none', AbortSignal.timeout(1_000))
+  const check = () => checker.check(checker.connection.value ?? 'none', AbortSignal.timeout(60_000))
   return {
     checker,
     check,
@@ -121,7 +121,7 @@ describe('the check of the practice network', () => {
     const own = made.checker.connection.value ?? ''
     made.external.set({ identity: 'one', name: 'ollama', host: '127.0.0.1:11434' })
     const withOne = made.checker.connection.value ?? ''
-    await expect(made.checker.check(own, AbortSignal.timeout(1_000))).rejects.toMatchObject({ code: 'connection-lost' })
+    await expect(made.checker.check(own, AbortSignal.timeout(60_000))).rejects.toMatchObject({ code: 'connection-lost' })
     const { rows } = await made.check()
     expect(rows.at(-1)).toMatchObject({ id: 'engine-program', result: 'not-checked' })
     expect(rows.at(-1)?.sentence.text).toMatch(/ollama.*127.0.0.1:11434.*may keep what it reads/)
@@ -190,7 +190,7 @@ describe('the check of the practice network', () => {
     const first = made.checker.connection.value ?? ''
     made.workerState.set({ sealingKey: 'cd'.repeat(32), connections: [] })
     expect(made.checker.connection.value).not.toBe(first)
-    await expect(made.checker.check(first, AbortSignal.timeout(1_000))).rejects.toMatchObject({ code: 'connection-lost' })
+    await expect(made.checker.check(first, AbortSignal.timeout(60_000))).rejects.toMatchObject({ code: 'connection-lost' })
     expect((await made.check()).evidence.find(({ id }) => id === 'own-worker-key')?.value).toBe('cd'.repeat(32))
     made.workerState.set({})
     expect(made.checker.connection.value).toBeNull()
@@ -206,7 +206,7 @@ describe('the check of the practice network', () => {
     expect(first).not.toBe('')
     made.reconnect()
     expect(made.checker.connection.value).not.toBe(first)
-    await expect(made.checker.check(first, AbortSignal.timeout(1_000))).rejects.toMatchObject({ code: 'connection-lost' })
+    await expect(made.checker.check(first, AbortSignal.timeout(60_000))).rejects.toMatchObject({ code: 'connection-lost' })
     expect(await rowsOf(made)).toMatchObject({ channel: 'passed' })
     made.live.set(null)
     expect(made.checker.connection.value).toBeNull()

@@ -80,7 +80,7 @@ export class AttestedScene extends AttestedNetwork {
 
   async ask(backend = this.attested): Promise<string> {
     let text = ''
-    const never = AbortSignal.timeout(30_000)
+    const never = AbortSignal.timeout(60_000)
     for await (const event of backend.answer(
       [{ role: 'user', content: 'The canary sings' }],
       never,

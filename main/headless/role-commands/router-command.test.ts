@@ -24,7 +24,7 @@ async function ask(): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${ports.http}/v1/chat/completions`, {
     method: 'POST',
     body: JSON.stringify({ model: 'test/model', messages: [{ role: 'user', content: 'hello' }] }),
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(60_000),
   })
   return `${response.status} ${await response.text()}`
 }

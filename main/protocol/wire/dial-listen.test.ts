@@ -87,7 +87,7 @@ describe('dial and listen', () => {
     const { listener, accepted } = await listening()
     const { connection, peer } = await dialing(listener.port)
     await connection.start({})
-    expect(await connection.query(Buffer.from('hello'), { timeoutMs: 2_000 })).toEqual(new Uint8Array(Buffer.from('hello')))
+    expect(await connection.query(Buffer.from('hello'), { timeoutMs: 60_000 })).toEqual(new Uint8Array(Buffer.from('hello')))
     expect(peer.publicKey).toEqual(plainIdentity.publicKey)
     expect(peer.imageHash).toEqual(noImageHash)
     expect(peer.address).toBe(`127.0.0.1:${listener.port}`)
@@ -126,7 +126,7 @@ describe('dial and listen', () => {
     const { connection } = await dialing(relay)
     // The relay holds what is 12 bytes or less, so nothing of TLS.
     await connection.start({})
-    expect(await connection.query(Buffer.from('x'), { timeoutMs: 2_000 })).toHaveLength(1)
+    expect(await connection.query(Buffer.from('x'), { timeoutMs: 60_000 })).toHaveLength(1)
     expect(accepted).toHaveLength(1)
   })
 
@@ -161,7 +161,7 @@ describe('dial and listen', () => {
     onTestFinished(() => listener.close())
     const { connection, peer } = await dialDirect({ host: '127.0.0.1', port: listener.port, plain: true })
     await connection.start({})
-    expect(await connection.query(Buffer.from('x'), { timeoutMs: 2_000 })).toHaveLength(1)
+    expect(await connection.query(Buffer.from('x'), { timeoutMs: 60_000 })).toHaveLength(1)
     expect([peer.publicKey, accepted[0]?.peer.publicKey]).toEqual([undefined, undefined])
     expect(peer.imageHash).toEqual(noImageHash)
   })
@@ -173,7 +173,7 @@ describe('dial and listen', () => {
     listener.renewIdentity(fakeIdentity)
     const second = await dialing(listener.port)
     expect(second.peer.publicKey).toEqual(fakeIdentity.publicKey)
-    expect(await first.connection.query(Buffer.from('x'), { timeoutMs: 2_000 })).toHaveLength(1)
+    expect(await first.connection.query(Buffer.from('x'), { timeoutMs: 60_000 })).toHaveLength(1)
   })
 })
 

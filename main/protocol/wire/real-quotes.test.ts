@@ -32,7 +32,7 @@ describe('peers that must show a real quote', () => {
     const { listener, accepted } = await listening(syntheticQuote, byOwnImage)
     const { connection, peer } = await dialing(listener.port, syntheticQuote, byOwnImage)
     await connection.start({})
-    expect(await connection.query(Buffer.from('hello'), { timeoutMs: 5_000 })).toEqual(new Uint8Array(Buffer.from('hello')))
+    expect(await connection.query(Buffer.from('hello'), { timeoutMs: 60_000 })).toEqual(new Uint8Array(Buffer.from('hello')))
     expect(peer.imageHash).toEqual(syntheticImageHash)
     expect(accepted[0]?.peer.imageHash).toEqual(syntheticImageHash)
     expect(peer).toMatchObject({ attestation: 'tdx', quote: { tcbStatus: 'UpToDate' } })

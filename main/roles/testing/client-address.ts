@@ -36,7 +36,7 @@ export async function clientAddress({
   peer.client.start()
   const connection = await peer.proxy.accept()
   await completeHandshake(connection, protoVersion === undefined ? {} : { params: { proto_version: protoVersion } })
-  await peer.client.whenReady(AbortSignal.timeout(2_000))
+  await peer.client.whenReady(AbortSignal.timeout(60_000))
   return {
     connection,
     post: (body: object) => exchange(http.port, requestBytes('POST', '/v1/chat/completions', JSON.stringify(body))),

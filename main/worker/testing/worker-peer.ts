@@ -47,7 +47,7 @@ export async function workerPeer(options: Partial<WorkerOptions> = {}) {
     logger: silentLogger,
     maxActiveRequests: 60,
     reconnectMs: 20,
-    handshakeTimeoutMs: 2_000,
+    handshakeTimeoutMs: 15_000,
     healthCheckMs: 10,
     ...options,
   })
