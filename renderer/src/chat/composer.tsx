@@ -35,6 +35,8 @@ interface ComposerProps {
   /** No message yet. */
   first: boolean
   lastTurn?: Turn | undefined
+  /** Others could read earlier messages of this chat. */
+  othersRead?: boolean
 }
 
 /** The text stays in the field until the core has taken it; a failure keeps it and says why. */
@@ -54,6 +56,7 @@ export function Composer(props: ComposerProps) {
     threaded,
     first,
     lastTurn,
+    othersRead = false,
   } = props
   const { t } = useTexts()
   const format = useFormat()
@@ -150,6 +153,7 @@ export function Composer(props: ComposerProps) {
           onSheet={setSheetOpen}
           onLevel={onLevel}
           lastTurn={lastTurn}
+          othersRead={othersRead}
         />
         <textarea
           ref={field}

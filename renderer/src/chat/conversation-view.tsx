@@ -9,6 +9,7 @@ import { useStream } from '../api/use-stream.ts'
 import { isLayerOpen, useKeys } from '../app/keys.ts'
 import { go } from '../app/route.ts'
 import { useTexts } from '../messages/texts.tsx'
+import { wereOthersReading } from '../seal/level.ts'
 import { SecretDialog } from '../seal/secret-dialog.tsx'
 import { useLevelChoice } from '../seal/use-level-choice.ts'
 import { WidenDialog, type Widening } from '../seal/widen-dialog.tsx'
@@ -173,6 +174,7 @@ function OpenConversation({ conversation, list }: { conversation: Conversation; 
           threaded={turns.length > 0}
           first={turns.length === 0}
           lastTurn={last}
+          othersRead={wereOthersReading(conversation)}
         />
       </div>
       <SecretDialog

@@ -1,4 +1,4 @@
-import type { LevelView, PrivacyLevel } from '../../../preload/api/chat.ts'
+import type { Conversation, LevelView, PrivacyLevel } from '../../../preload/api/chat.ts'
 import { openReadersOf } from '../../../preload/api/privacy.ts'
 import type { MessageId } from '../messages/texts.tsx'
 
@@ -30,6 +30,21 @@ export type Reading = PrivacyLevel | 'openReadable'
 
 export const readingAt = (level: PrivacyLevel, state: Pick<LevelView, 'seal'> | undefined): Reading =>
   level === 'open' && openReadersOf(state?.seal) === 'proxy-too' ? 'openReadable' : level
+
+/** Whether others could read what was written in a chat before: it was at the Open network, or another program answered it. */
+export const wereOthersReading = ({ widestLevel, turns }: Pick<Conversation, 'widestLevel' | 'turns'>): boolean =>
+  turns.length > 0 && (widestLevel === 'open' || widestLevel === 'external' || turns.some(({ engine }) => engine !== undefined))
+
+/** What the sheet says first. Where others could read earlier messages, it promises nothing of the whole conversation. */
+export function summaryOf(
+  level: PrivacyLevel,
+  state: Pick<LevelView, 'seal' | 'engine'> | undefined,
+  othersRead: boolean,
+): MessageId {
+  const reader = state?.engine ? 'external' : readingAt(level, state)
+  if (othersRead && (reader === 'computer' || reader === 'devices' || reader === 'attested')) return `sheet.${reader}.summaryNext`
+  return `sheet.${reader}.summary`
+}
 
 /** Where the long name does not fit. */
 export const shortName: Record<PrivacyLevel, MessageId> = { ...levelName, practice: 'level.practice.short' }

@@ -1,12 +1,12 @@
 import { renderToStaticMarkup } from 'react-dom/server'
 import { describe, expect, it } from 'vitest'
-import type { LevelView } from '../../../preload/api/chat.ts'
+import type { LevelView, PrivacyLevel, Turn } from '../../../preload/api/chat.ts'
 import type { CheckRow, SealState } from '../../../preload/api/privacy.ts'
 import { ApiProvider } from '../api/api-context.tsx'
 import type { ApiClient } from '../api/client.ts'
 import { TextsProvider, useTexts } from '../messages/texts.tsx'
 import { FailedNote } from './failed-note.tsx'
-import { readingAt } from './level.ts'
+import { readingAt, summaryOf, wereOthersReading } from './level.ts'
 import { Path } from './path.tsx'
 
 const sealed = (result: CheckRow['result']): SealState => ({
@@ -54,6 +54,38 @@ describe.each(['en', 'ru'] as const)('what row and sheet say of the Open network
       )
       expect(html.match(/your next question|ваш следующий вопрос/g)).toHaveLength(2)
       expect(html).not.toMatch(/conversation|этот чат/)
+    },
+  )
+})
+
+describe.each(['en', 'ru'] as const)('what the sheet says of a chat that others could read before, in %s', (language) => {
+  const answered: Turn = { id: 'a', question: 'q', answer: 'a', status: 'done', level: 'open', model: 'm', createdAtMs: 1 }
+  const here: Turn = { ...answered, level: 'computer' }
+  const said = (level: PrivacyLevel, widestLevel: PrivacyLevel, turns: Turn[]): string => {
+    const Summary = () =>
+      useTexts().t(summaryOf(level, undefined, wereOthersReading({ widestLevel, turns })), { device: '', date: '' })
+    return renderToStaticMarkup(
+      <TextsProvider language={language}>
+        <Summary />
+      </TextsProvider>,
+    )
+  }
+  const whole = /this conversation|этот (?:чат|разговор)/
+  const next = /your next question.*Others could read|ваш следующий вопрос.*могли прочитать и другие/
+
+  it.each<[PrivacyLevel]>([['computer'], ['devices'], ['attested']])(
+    'promises nothing of its earlier messages at %s',
+    (level) => {
+      for (const text of [
+        said(level, 'open', [answered, here]),
+        said(level, 'external', [here]),
+        said(level, 'practice', [{ ...here, level: 'practice', engine: '127.0.0.1:1' }, here]),
+      ]) {
+        expect(text).toMatch(next)
+        expect(text).not.toMatch(whole)
+      }
+      expect(said(level, 'attested', [here])).toMatch(whole)
+      expect(said(level, 'open', [])).toMatch(whole)
     },
   )
 })

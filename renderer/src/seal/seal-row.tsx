@@ -16,13 +16,14 @@ interface SealRowProps {
   state: LevelView | undefined
   levels: readonly LevelView[] | undefined
   lastTurn: Turn | undefined
+  othersRead: boolean
   sheetOpen: boolean
   onSheet(open: boolean): void
   onLevel(level: PrivacyLevel): void
 }
 
 /** Always on the composer's edge: who can read the next message, and what it costs. */
-export function SealRow({ level, state, levels, lastTurn, sheetOpen, onSheet, onLevel }: SealRowProps) {
+export function SealRow({ level, state, levels, lastTurn, othersRead, sheetOpen, onSheet, onLevel }: SealRowProps) {
   const { t } = useTexts()
   const pill = useRef<HTMLSpanElement>(null)
   const sealButton = useRef<HTMLButtonElement>(null)
@@ -70,6 +71,7 @@ export function SealRow({ level, state, levels, lastTurn, sheetOpen, onSheet, on
         level={level}
         state={state}
         lastTurn={lastTurn}
+        othersRead={othersRead}
       />
     </div>
   )

@@ -15,7 +15,7 @@ import { CopyButton } from '../ui/copy-button.tsx'
 import { Refusal } from '../ui/error-note.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { ScrollRegion } from '../ui/scroll-region.tsx'
-import { levelName, readingAt, sealTone } from './level.ts'
+import { levelName, readingAt, sealTone, summaryOf } from './level.ts'
 import { Path } from './path.tsx'
 import { CheckingGlyph, FailedGlyph, LevelGlyph } from './seal-glyph.tsx'
 import { LastQuestion } from './turn-seal.tsx'
@@ -28,11 +28,13 @@ interface SheetProps {
   level: PrivacyLevel
   state: LevelView | undefined
   lastTurn: Turn | undefined
+  /** Others could read earlier messages of this chat. */
+  othersRead: boolean
   /** Gets the focus back when the sheet closes. */
   seal: React.RefObject<HTMLButtonElement | null>
 }
 
-export function VerificationSheet({ open, onOpenChange, level, state, lastTurn, seal }: SheetProps) {
+export function VerificationSheet({ open, onOpenChange, level, state, lastTurn, othersRead, seal }: SheetProps) {
   const title = useRef<HTMLHeadingElement>(null)
   return (
     <Dialog.Root open={open} onOpenChange={onOpenChange}>
@@ -50,7 +52,7 @@ export function VerificationSheet({ open, onOpenChange, level, state, lastTurn, 
             seal.current?.focus()
           }}
         >
-          <SheetBody title={title} level={level} state={state} lastTurn={lastTurn} />
+          <SheetBody title={title} level={level} state={state} lastTurn={lastTurn} othersRead={othersRead} />
         </Dialog.Content>
       </Dialog.Portal>
     </Dialog.Root>
@@ -60,7 +62,7 @@ export function VerificationSheet({ open, onOpenChange, level, state, lastTurn, 
 type SheetBodyProps = Omit<SheetProps, 'open' | 'onOpenChange' | 'seal'> & { title: React.RefObject<HTMLHeadingElement | null> }
 
 /** The order of the parts is fixed (ui.md §3.4). All rows and all evidence are what the core found; nothing is said here that it did not check. */
-function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
+function SheetBody({ level, state, lastTurn, othersRead, title }: SheetBodyProps) {
   const { t } = useTexts()
   const { said, saidReason } = useCoreWords()
   const format = useFormat()
@@ -127,7 +129,7 @@ function SheetBody({ level, state, lastTurn, title }: SheetBodyProps) {
               ? t('seal.asleep')
               : tone === 'failed' && seal?.phase === 'failed'
                 ? `${t('seal.failedText')} ${said(seal.reason.text, seal.reason.words)}`
-                : t(`sheet.${reader === 'open' ? reading : reader}.summary`, {
+                : t(summaryOf(level, state, othersRead), {
                     device: isolated(state?.device?.name ?? ''),
                     date: state?.device ? format.dateTime(state.device.pairedAtMs) : '',
                     name: isolated(state?.engine?.name ?? ''),
