@@ -1,5 +1,6 @@
 import type { TurnSeal } from '../../preload/api/seal.ts'
 import type { SealOutcome } from '../protocol/sealed/outcome.ts'
+import { paidTokensOf } from '../protocol/sealed/recount.ts'
 
 /** How a question left, as it is shown beside its answer. */
 export function turnSealOf(outcome: SealOutcome): TurnSeal {
@@ -15,7 +16,7 @@ export function turnSealOf(outcome: SealOutcome): TurnSeal {
       bill: {
         statedTokens: usage.statedTokens,
         workerTokens: usage.worker.adjustedTokens,
-        answerTokens: usage.worker.completionTokens,
+        answerTokens: paidTokensOf(usage.worker).answer,
         expectedTokens: usage.recount.expectedTokens,
         toleratedTokens: usage.recount.toleratedTokens,
       },

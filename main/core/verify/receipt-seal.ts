@@ -5,7 +5,7 @@ import { asError, Failure } from '../../base/failure.ts'
 import type { Multipliers } from '../../protocol/accounting/adjusted-tokens.ts'
 import { KeyRefused } from '../../protocol/sealed/direct/seal-errors.ts'
 import { type ReadKey, readKeyHex, verifyKey } from '../../protocol/sealed/direct/worker-key.ts'
-import { answerTokensOf, deviationsOf } from '../../protocol/sealed/recount.ts'
+import { answerTokensOf, deviationsOf, paidTokensOf } from '../../protocol/sealed/recount.ts'
 
 export type ReceiptSealFault = 'seal-key-refused' | 'seal-key-differs' | 'usage-differs'
 
@@ -82,7 +82,7 @@ function checkUsage({ tokens }: Receipt, usage: Usage, multipliers: Multipliers)
     usage.statedTokens === total &&
     recount.expectedTokens === counted.expectedTokens &&
     recount.toleratedTokens === counted.toleratedTokens &&
-    (worker === null || worker.completionTokens === recount.billedTokens) &&
+    (worker === null || paidTokensOf(worker).answer === recount.billedTokens) &&
     deviationsOf(stated, usage, multipliers).join() === usage.deviations.join()
   if (!follows) throw new Failure('usage-differs', 'What the receipt says of the bill does not follow from its numbers.')
 }
@@ -96,7 +96,7 @@ const leftReadable: Record<Extract<ReceiptSeal, { scheme: 'none' }>['reason'], s
 
 const deviationText = (usage: Usage): Record<Usage['deviations'][number], string> => {
   const { worker, recount, statedTokens, asked } = usage
-  const answer = worker === null ? 'what the bill pays for' : `${worker.completionTokens} answer tokens`
+  const answer = worker === null ? 'what the bill pays for' : `${paidTokensOf(worker).answer} answer tokens`
   return {
     'stated-above-worker': `the proxy states ${statedTokens} adjusted tokens, the worker ${worker?.adjustedTokens}`,
     'adjusted-wrongly': `the worker’s ${worker?.adjustedTokens} adjusted tokens do not follow from its real ones`,

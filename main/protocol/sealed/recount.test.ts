@@ -89,6 +89,9 @@ describe('the bill of a sealed answer', () => {
     ['coefficient-above-limit', 0n, end({ coefficient: 1_001 })],
     ['completion-beyond-tolerance', 0n, end({ completion_tokens: 63n })],
     ['prompt-beyond-tolerance', 0n, end({ prompt_tokens: 1_325n })],
+    // Parts of the whole that are stated as more than it are paid for all the same.
+    ['completion-beyond-tolerance', 0n, end({ reasoning_tokens: 63n })],
+    ['prompt-beyond-tolerance', 0n, end({ cached_tokens: 1_325n })],
   ])('shows %s', (name, stated, said) => {
     expect(deviations(stated, said)).toContain(name)
   })
@@ -96,5 +99,7 @@ describe('the bill of a sealed answer', () => {
   it('just within the tolerance is no deviation of that kind', () => {
     expect(deviations(0n, end({ completion_tokens: 62n }))).not.toContain('completion-beyond-tolerance')
     expect(deviations(0n, end({ prompt_tokens: 1_324n }))).not.toContain('prompt-beyond-tolerance')
+    expect(deviations(0n, end({ reasoning_tokens: 62n }))).not.toContain('completion-beyond-tolerance')
+    expect(deviations(0n, end({ cached_tokens: 1_324n }))).not.toContain('prompt-beyond-tolerance')
   })
 })

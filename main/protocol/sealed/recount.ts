@@ -131,6 +131,20 @@ export interface Asked {
   readonly multipliers: Multipliers
 }
 
+/**
+ * Real tokens that a worker's statement has paid for. Cached are part of the prompt and reasoning of the answer, but `adjustUsage` takes more of the part than of
+ * the whole as it is stated.
+ */
+export const paidTokensOf = ({
+  promptTokens,
+  cachedTokens,
+  completionTokens,
+  reasoningTokens,
+}: TokenCounts): { readonly prompt: number; readonly answer: number } => ({
+  prompt: Math.max(promptTokens, cachedTokens),
+  answer: Math.max(completionTokens, reasoningTokens),
+})
+
 /** The worker's word inside the seal, the proxy's outside, and the count of this side, held against each other. */
 export function judgeSealedUsage(
   stated: AdjustedTokens,
@@ -150,7 +164,7 @@ export function judgeSealedUsage(
     adjustedTokens: end.tokens_used.total_tokens_used.toString(),
   }
   const { queryBytes, maxCoefficient, multipliers } = asked
-  const numbers = { asked: { queryBytes, maxCoefficient }, worker, recount: text.finish(counts.completionTokens) }
+  const numbers = { asked: { queryBytes, maxCoefficient }, worker, recount: text.finish(paidTokensOf(counts).answer) }
   return { ...numbers, statedTokens: stated.total.toString(), deviations: deviationsOf(stated, numbers, multipliers) }
 }
 
@@ -182,8 +196,8 @@ export function deviationsOf(
           [stated.total > BigInt(worker.adjustedTokens), 'stated-above-worker'],
           [isWronglyAdjusted(worker, multipliers), 'adjusted-wrongly'],
           [worker.coefficient > asked.maxCoefficient, 'coefficient-above-limit'],
-          [worker.completionTokens > toleratedTokens, 'completion-beyond-tolerance'],
-          [worker.promptTokens > mostPrompt, 'prompt-beyond-tolerance'],
+          [paidTokensOf(worker).answer > toleratedTokens, 'completion-beyond-tolerance'],
+          [paidTokensOf(worker).prompt > mostPrompt, 'prompt-beyond-tolerance'],
         ]
   return found.filter(([isSo]) => isSo).map(([, name]) => name)
 
