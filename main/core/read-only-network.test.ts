@@ -17,7 +17,8 @@ it.each([
     if (++asked <= refusals) response.writeHead(404).end()
   })
   await new Promise<void>((resolve) => endpoint.listen(0, '127.0.0.1', resolve))
-  const url = `http://127.0.0.1:${(endpoint.address() as AddressInfo).port}/`
+  const place = `http://127.0.0.1:${(endpoint.address() as AddressInfo).port}/`
+  const url = `${place}?api_key=c0ffee`
   const network = parseNetwork({
     ...{ format: 'cocoon-network', version: 1, name: 'Far', kind: 'open', createdAt: '2026-11-22T06:00:00.000Z' },
     ...{ chain: { kind: 'mainnet', endpoints: [url] }, root: `0:${'77'.repeat(32)}` },
@@ -35,6 +36,7 @@ it.each([
     await pause(50)
     // What came of the last question is told to nobody any more.
     expect(progress.state.value).toBe(told)
+    expect(JSON.stringify(told)).not.toContain('c0ffee')
   } finally {
     endpoint.closeAllConnections()
     endpoint.close()

@@ -84,7 +84,7 @@ export class ReadOnlyNetwork implements AppNetwork {
       const rest = this.#endpoints.filter((_, other) => other !== index)
       const others = otherChains(this.chainKind, rest, this.#logger.room('chain'))
       const watcher = watchRoot(chain, root, { intervalMs: rootIntervalMs, others, logger: this.#logger.room('root') })
-      this.#progress.set('network', 'working', endpoint)
+      this.#progress.set('network', 'working', chain.endpoint)
       const read = await watcher.refresh(this.#stopping.signal).then(
         () => true,
         // It has answered; that another one says otherwise is for the screen to tell.
@@ -93,7 +93,7 @@ export class ReadOnlyNetwork implements AppNetwork {
       if (this.#stopping.signal.aborted) return
       // The last one is kept although it does not answer: it may later.
       if (!read && index < this.#endpoints.length - 1) continue
-      this.#follow(watcher, endpoint)
+      this.#follow(watcher, chain.endpoint)
       return
     }
   }

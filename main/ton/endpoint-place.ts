@@ -7,3 +7,9 @@ export function endpointPlace(endpoint: string): string {
   const host = hostname === 'localhost' || hostname === '[::1]' ? '127.0.0.1' : hostname.replace(/\.$/, '')
   return `${host}:${port}${pathname.replace(/\/+$/, '')}`
 }
+
+/** An endpoint as screens, logs and saved files name it: what stands behind a question mark is often somebody's key. Throws TypeError for what is no URL. */
+export function shownEndpoint(endpoint: string): string {
+  const { origin, pathname, search } = new URL(endpoint)
+  return search === '' ? endpoint : `${origin}${pathname}`
+}

@@ -93,6 +93,23 @@ describe('answers that are none', () => {
   })
 })
 
+describe('an endpoint whose address holds a key', () => {
+  it('is asked with it and named without it: the name stands on screens, in logs and in files that are passed on', async () => {
+    const place = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v2/jsonRPC`
+    const asked = new Promise<string | undefined>((resolve) => server.once('request', ({ url }) => resolve(url)))
+    answers = [state()]
+    const keyed = httpChain({ kind: 'testnet', endpoint: `${place}?api_key=c0ffee`, retryForMs: 0 })
+    expect(keyed.endpoint).toBe(place)
+    expect(chain().endpoint).toBe(place)
+    await keyed.account(account)
+    expect(await asked).toContain('api_key=c0ffee')
+    answers = [{ status: 500, body: JSON.stringify({ error: 'no' }) }]
+    const failure = await keyed.account(account).catch((thrown: unknown) => thrown)
+    expect(String(failure)).toMatch(/refused/)
+    expect(String(failure)).not.toContain('c0ffee')
+  })
+})
+
 describe('an endpoint that does not answer', () => {
   it('is tried again for reads, as long as was asked', async () => {
     answers = [{ status: 429, body: '{}' }, { status: 503, body: 'down' }, state()]

@@ -4,6 +4,7 @@ import { asError, Failure } from '../base/failure.ts'
 import { type Logger, silentLogger } from '../base/logger.ts'
 import { pause } from '../base/pause.ts'
 import type { AccountState, Chain } from './chain.ts'
+import { shownEndpoint } from './endpoint-place.ts'
 import { watchTransactions } from './follow.ts'
 import { postByFetch } from './http-post.ts'
 
@@ -66,7 +67,7 @@ export function httpChain(options: HttpChainOptions): Chain {
   const chain: Chain = {
     kind: options.kind,
     get endpoint() {
-      return endpointNow()
+      return shownEndpoint(endpointNow())
     },
     account: (address) => reading(() => readAccount(client, address)),
     runGetter: (address, name, args) => reading(() => runGetter(client, address, name, args ?? [])),
