@@ -62,7 +62,7 @@ const judges: Readonly<Record<string, readonly string[]>> = {
     "const attested = seal === 'attested' ? new AttestedQuestions(network.root, options.quotes ?? quoteJudge(options)) : undefined",
   ],
   'roles/router-role.ts': [
-    'policies: policiesOf(policyFile === undefined ? undefined : readPolicies(policyFile), quoteJudge(options)),',
+    'const policies = policiesOf(policyFile === undefined ? undefined : readPolicies(policyFile), quoteJudge(options))',
   ],
   'roles/standing-peers.ts': ['this.#quotes = quotes'],
   'router/policies.ts': [

@@ -2,7 +2,7 @@ import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { createIdentity, type IdentityOptions } from '../protocol/attestation/certificate.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
-import type { PacketConnection } from '../protocol/wire/connection.ts'
+import { StandingQuotes } from '../protocol/attestation/standing-quotes.ts'
 import { type Listener, type ListenOptions, listen } from '../protocol/wire/listen.ts'
 import type { PeerConnection } from '../protocol/wire/peer.ts'
 import { WireError } from '../protocol/wire/wire-error.ts'
@@ -34,12 +34,10 @@ export function securePort(options: ProxyPortOptions): PortOpener {
     const { host, port, difficulty, policy, logger, fixed = false } = options
     const identityOptions: IdentityOptions = options.quote === undefined ? {} : { quote: options.quote }
     const identity = await createIdentity(identityOptions)
-    const standing = new Map<PacketConnection, Uint8Array>()
+    const standing = new StandingQuotes()
     const take = ({ connection, peer }: PeerConnection): void => {
-      if (peer.quote !== undefined) {
-        standing.set(connection, peer.quote.evidence.quote)
-        void connection.closed.then(() => standing.delete(connection))
-      }
+      const leave = (reason: Error): void => connection.close(reason instanceof Failure ? reason : reason.message)
+      void connection.closed.then(standing.add(policy, peer.quote, leave))
       onPeer({ connection, imageHash: peer.imageHash })
     }
     const place = { host, port, difficulty, policy, identity, logger, mostConnections }
@@ -49,7 +47,7 @@ export function securePort(options: ProxyPortOptions): PortOpener {
         (fresh) => listener.renewIdentity(fresh),
         (thrown: unknown) => logger.error('the certificate was not renewed', { error: asError(thrown).message }),
       )
-      for (const [peer, shown] of standing) void requireQuote(policy, peer, shown)
+      void standing.look()
     }, renewMs)
     renewal.unref()
     return {
@@ -60,17 +58,6 @@ export function securePort(options: ProxyPortOptions): PortOpener {
         await listener.close()
       },
     }
-  }
-}
-
-/** A connection may stand for weeks: a peer is left when its quote holds no more by what Intel says now. Never rejects. */
-async function requireQuote(policy: Policy, connection: PacketConnection, quote: Uint8Array): Promise<void> {
-  if (policy.kind === 'any') return
-  try {
-    await policy.quotes?.verify(quote)
-  } catch (thrown) {
-    const reason = asError(thrown)
-    connection.close(reason instanceof Failure ? reason : reason.message)
   }
 }
 

@@ -6,7 +6,7 @@ import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
 import { policiesOf } from '../router/policies.ts'
 import { Router } from '../router/router.ts'
 import { parseForwardPort, parseSocksPort, type RouterPort } from '../router/router-config.ts'
-import { type AttestingOptions, quoteJudge } from './attesting.ts'
+import { type AttestingOptions, type Machine, ownQuote, quoteJudge } from './attesting.ts'
 import type { Role } from './role.ts'
 
 export interface RouterRoleOptions extends AttestingOptions {
@@ -23,6 +23,8 @@ export interface RouterRoleOptions extends AttestingOptions {
   readonly difficulty: number
   /** Shows a fake quote in the certificate: what peers with the policy fake_tdx ask for. It proves nothing. */
   readonly fakeQuote: boolean
+  /** Where it runs: inside a machine that makes quotes its certificate carries one, where a port asks peers for it. As the kernel says, unless given. */
+  readonly hardware?: Machine
   readonly entries: ChildEntries
 }
 
@@ -33,13 +35,17 @@ export interface RouterRoleOptions extends AttestingOptions {
 export async function startRouterRole(options: RouterRoleOptions): Promise<Role> {
   const { socks, reverse, policyFile, fakeQuote: isFake, policyFromUserName, host, difficulty, entries, logger } = options
   const ports = [...socks.map(parseSocksPort), ...reverse.map(parseForwardPort)]
+  const policies = policiesOf(policyFile === undefined ? undefined : readPolicies(policyFile), quoteJudge(options))
+  // It tells which machine this is: only where peers are asked for the same.
+  const asksForTdx = ports.some(({ policy }) => policies.get(policy)?.kind === 'tdx')
+  const quote = isFake ? fakeQuote : ownQuote(asksForTdx ? 'tdx' : 'any', options.hardware)
   const router = new Router({
     ports,
-    policies: policiesOf(policyFile === undefined ? undefined : readPolicies(policyFile), quoteJudge(options)),
+    policies,
     policyFromUserName,
     host,
     difficulty,
-    makeIdentity: () => createIdentity(isFake ? { quote: fakeQuote } : {}),
+    makeIdentity: () => createIdentity(quote && { quote }),
     powThreadUrl: entries.powThread,
     logger: logger.room('router'),
   })

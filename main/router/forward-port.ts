@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { Logger } from '../base/logger.ts'
 import type { Identity } from '../protocol/attestation/certificate.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
+import type { StandingQuotes } from '../protocol/attestation/standing-quotes.ts'
 import { acceptSecure, checkDifficulty } from '../protocol/wire/accept-secure.ts'
 import type { SecureSocket } from '../protocol/wire/dial-secure.ts'
 import { type Doorway, openDoorway } from '../protocol/wire/doorway.ts'
@@ -20,6 +21,8 @@ export interface ForwardPortOptions extends RouterLimits {
   readonly difficulty: number
   readonly identity: Identity
   readonly now?: () => number
+  /** Where peers that passed are noted, to be looked at again. */
+  readonly standing: StandingQuotes
   readonly logger: Logger
 }
 
@@ -41,7 +44,7 @@ const runnerLimitMs = 5_000
  * @throws WireError `listen-failed`
  */
 export async function openForwardPort(options: ForwardPortOptions): Promise<ForwardPort> {
-  const { target, logger, now } = options
+  const { target, logger, now, standing } = options
   checkDifficulty(options.difficulty)
   const acceptor = new TlsAcceptor(options.identity, logger)
   const admission = { difficulty: options.difficulty, policy: options.policy, ...(now && { now }) }
@@ -55,6 +58,10 @@ export async function openForwardPort(options: ForwardPortOptions): Promise<Forw
     })
     runner.write(peerInfoFrame(seen, arrived, { ip: target.host, port: target.port }))
     logger.info('a peer came in', { from: seen.address, attestation: seen.attestation })
+    peer.once(
+      'close',
+      standing.add(options.policy, seen.quote, () => peer.destroy()),
+    )
     return { peer, runner }
   }
   const door = await openDoorway(options, {

@@ -1,7 +1,13 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createIdentity } from '../protocol/attestation/certificate.ts'
 import { fakeQuote } from '../protocol/attestation/fake-tdx.ts'
-import { syntheticImageHash, syntheticPolicy, syntheticQuote } from '../protocol/attestation/testing/manipulated-peers.ts'
+import {
+  syntheticImageHash,
+  syntheticPolicy,
+  syntheticQuote,
+  syntheticVerifier,
+} from '../protocol/attestation/testing/manipulated-peers.ts'
+import { syntheticNowMs } from '../protocol/attestation/testing/synthetic-intel.ts'
 import type { PacketConnection } from '../protocol/wire/connection.ts'
 import { dialDirect } from '../protocol/wire/dial.ts'
 import { dialVia } from '../protocol/wire/dial-via.ts'
@@ -102,6 +108,30 @@ describe('through two routers', () => {
     expect(peer.imageHash).toEqual(syntheticImageHash)
     expect(behind.accepted[0]?.peer.imageHash).toEqual(syntheticImageHash)
   })
+
+  it.each(['the way out', 'the way in'])(
+    'a peer whose quote holds no more is left with the next certificate, on %s',
+    async (which) => {
+      const clocks = { out: syntheticNowMs, in: syntheticNowMs }
+      const makeIdentity = () => createIdentity({ quote: syntheticQuote })
+      const judging = (way: 'out' | 'in'): Options => {
+        const quotes = syntheticVerifier({ now: () => clocks[way] })
+        return { policies: new Map([['tdx', { kind: 'tdx', quotes }]]), makeIdentity }
+      }
+      const { way, out, dial } = await chain(
+        { ports: [socksPort('tdx')], options: judging('out') },
+        { policy: 'tdx', options: judging('in') },
+      )
+      const { connection } = await dial()
+      await connection.start({})
+      await Promise.all([out.renew(), way.renew()])
+      expect(await echo(connection, Buffer.from('still here'))).toHaveLength(10)
+      clocks[which === 'the way out' ? 'out' : 'in'] += 400 * 86_400_000
+      await (which === 'the way out' ? out : way).renew()
+      await connection.closed
+      await expect.poll(() => [out, way].map(({ ports }) => ports[0]?.connections)).toEqual([0, 0])
+    },
+  )
 
   it('a runner may name the policy where that is allowed', async () => {
     const { dial } = await chain({ options: { policyFromUserName: true } }, { options: { fake: true } })

@@ -2,6 +2,7 @@ import { asError } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Identity } from '../protocol/attestation/certificate.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
+import { StandingQuotes } from '../protocol/attestation/standing-quotes.ts'
 import type { Doorway } from '../protocol/wire/doorway.ts'
 import { openForwardPort } from './forward-port.ts'
 import { policyNamed } from './policies.ts'
@@ -54,6 +55,7 @@ export class Router {
   #ports: Opened[] = []
   #identity: Identity | undefined
   #renewal: NodeJS.Timeout | undefined
+  readonly #standing = new StandingQuotes()
 
   constructor(options: RouterOptions) {
     this.#options = options
@@ -94,8 +96,9 @@ export class Router {
     await Promise.all(doors.map((door) => door.close()))
   }
 
-  /** Shows a fresh certificate to new peers; happens every hour by itself. */
+  /** Shows a fresh certificate to new peers, and leaves peers whose quote holds no more; happens every hour by itself. */
   async renew(): Promise<void> {
+    void this.#standing.look()
     try {
       const fresh = await this.#options.makeIdentity()
       this.#identity = fresh
@@ -108,7 +111,14 @@ export class Router {
   async #open(port: RouterPort, identity: Identity): Promise<Opened> {
     const { policies, policyFromUserName = false, difficulty = 20, host = '0.0.0.0', logger, now, powThreadUrl } = this.#options
     const policy = policyNamed(policies, port.policy)
-    const common = { ...usualRouterLimits, ...this.#options.limits, port: port.port, logger, ...(now && { now }) }
+    const common = {
+      ...usualRouterLimits,
+      ...this.#options.limits,
+      port: port.port,
+      standing: this.#standing,
+      logger,
+      ...(now && { now }),
+    }
     if (port.kind === 'forward') {
       const door = await openForwardPort({ ...common, host, target: port.target, policy, difficulty, identity })
       return { kind: port.kind, door, renew: (fresh) => door.renewIdentity(fresh) }

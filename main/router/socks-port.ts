@@ -4,6 +4,7 @@ import type { Logger } from '../base/logger.ts'
 import { AttestationError } from '../protocol/attestation/attestation-error.ts'
 import type { Identity } from '../protocol/attestation/certificate.ts'
 import type { Policy } from '../protocol/attestation/policy.ts'
+import type { StandingQuotes } from '../protocol/attestation/standing-quotes.ts'
 import { dialSecure } from '../protocol/wire/dial-secure.ts'
 import { type Doorway, openDoorway } from '../protocol/wire/doorway.ts'
 import { type SocksReply, socksReplies } from '../protocol/wire/socks5.ts'
@@ -24,6 +25,8 @@ export interface SocksPortOptions extends RouterLimits {
   readonly identity: () => Identity
   readonly powThreadUrl?: URL
   readonly now?: () => number
+  /** Where peers that passed are noted, to be looked at again. */
+  readonly standing: StandingQuotes
   readonly logger: Logger
 }
 
@@ -43,7 +46,11 @@ export function openSocksPort(options: SocksPortOptions): Promise<Doorway> {
   const admit = async (runner: Socket, showGoodWill: () => void): Promise<Joined> => {
     const request = await readSocksRequest(runner, rules)
     showGoodWill()
-    const { socket: peer, peer: seen } = await connect(options, runner, request)
+    const { socket: peer, peer: seen, policy } = await connect(options, runner, request)
+    peer.once(
+      'close',
+      options.standing.add(policy, seen.quote, () => peer.destroy()),
+    )
     // The reply says how the connection goes out; IPv4 as the destination is.
     writeConnected(runner, { ip: peer.localAddress ?? '0.0.0.0', port: peer.localPort ?? 0 })
     runner.write(peerInfoFrame(seen, runner, request.destination))
@@ -69,7 +76,7 @@ async function connect(options: SocksPortOptions, runner: Socket, { destination,
     const chosen = options.policies.get(name)
     if (chosen === undefined) throw new TypeError(`no policy ${name}`)
     const { powThreadUrl, now, dialLimitMs } = options
-    return await dialSecure({
+    const dialled = await dialSecure({
       host: destination.ip,
       port: destination.port,
       identity: options.identity(),
@@ -79,6 +86,7 @@ async function connect(options: SocksPortOptions, runner: Socket, { destination,
       ...(powThreadUrl && { powThreadUrl }),
       ...(now && { now }),
     })
+    return { ...dialled, policy: chosen }
   } catch (error) {
     const reason = error instanceof AttestationError ? error.code : asError(error).message
     options.logger.info('no connection for a runner', { to: `${destination.ip}:${destination.port}`, policy: name, reason })

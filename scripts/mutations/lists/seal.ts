@@ -167,8 +167,8 @@ export const mutations: readonly Mutation[] = [
     [
       'the quote of a peer that came in, later',
       'leaves a peer whose quote holds no more within the hour, however long its connection stands',
-      'void requireQuote(policy, peer, shown)',
-      'void peer',
+      'void standing.look()',
+      '',
     ],
   ]),
   ...of('main/proxy/worker-line.ts', 'main/proxy/exchange.test.ts', [
