@@ -28,7 +28,7 @@ export interface DownloadOptions {
   readonly hashKnown: boolean
   readonly signal: AbortSignal
   readonly onProgress: (progress: DownloadProgress) => void
-  /** Longest wait for the first answer of the server. Default 3 s. */
+  /** Longest wait for the first answer of the server, with every address that it leads to. Default `defaultConnectTimeoutMs`. */
   readonly connectTimeoutMs?: number
   /** Longest silence in the middle. Default 20 s. */
   readonly stallTimeoutMs?: number
@@ -47,6 +47,9 @@ export interface DownloadOptions {
   /** Free bytes on the disk of a folder; for tests. */
   readonly freeBytes?: (folder: string) => Promise<number>
 }
+
+/** Over a satellite the way to a hub, which leads on to another server, takes some seconds; and a mirror may have to fetch the file first. */
+export const defaultConnectTimeoutMs = 10_000
 
 /** What a tag belongs to. Where addresses change or hold secrets it is what the part belongs to. */
 export function sourceOf({

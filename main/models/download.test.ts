@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { downloadHttp } from './download.ts'
 import type { DownloadProgress } from './download-options.ts'
 import { keptBytes, removePart } from './part.ts'
 import { RateLimit } from './rate-limit.ts'
@@ -147,6 +148,17 @@ describe('downloadHttp', () => {
     await expect(download()).rejects.toMatchObject({ code: 'source-unreachable' })
     server.stop()
     await expect(download()).rejects.toMatchObject({ code: 'source-unreachable' })
+  })
+
+  it.each([
+    ['whole', {}],
+    ['in pieces', { parallelFromBytes: 1, pieceBytes: 500_000 }],
+  ])('waits for a server that is far away, %s', async (_, more) => {
+    server.delayMs = 4_000
+    const { signal } = new AbortController()
+    const wanted = { url: server.url('/file'), source: 'the test server', partPath, sizeBytes: file.length, hashKnown: true, signal }
+    await downloadHttp({ ...wanted, onProgress: () => undefined, ...more })
+    expect(await equalsFile()).toBe(true)
   })
 
   it('refuses a file of another size before loading it', async () => {

@@ -4,7 +4,7 @@ import { writeFailure } from '../base/atomic-file.ts'
 import { Failure } from '../base/failure.ts'
 import { pause } from '../base/pause.ts'
 import { checkRoom } from './disk-room.ts'
-import { type DownloadOptions, sourceOf } from './download-options.ts'
+import { type DownloadOptions, defaultConnectTimeoutMs, sourceOf } from './download-options.ts'
 import { cancelled, unreachable } from './download-problem.ts'
 import { fileSize, forgetState, type PartState, partSize, readState, removePart, writeState } from './part.ts'
 import { canBeInPieces, defaultPieceBytes, inPieces } from './part-in-pieces.ts'
@@ -62,7 +62,7 @@ async function attempt(options: DownloadOptions, known: PartState | undefined, h
   const goingOn = known !== undefined && have > 0 && known.pieces === undefined
   if (goingOn && have === (known.totalBytes ?? sizeBytes)) return have
   const watchdog = new Watchdog()
-  watchdog.wind(options.connectTimeoutMs ?? 3000)
+  watchdog.wind(options.connectTimeoutMs ?? defaultConnectTimeoutMs)
   try {
     const headers: Record<string, string> = { ...options.headers }
     if (goingOn) {

