@@ -112,6 +112,18 @@ describe('what holds on', () => {
     }
   })
 
+  it('is neither held nor kept away by a clock that is set back', () => {
+    const hour = 3_600_000
+    const playing = lasting({ gpuPrograms: game })
+    const back = pauseOf({ ...nothing, gpuPrograms: [] }, everything, playing.memory, later(-hour))
+    expect(back.reasons).toEqual(['game'])
+    expect(pauseOf({ ...nothing, gpuPrograms: [] }, everything, back.memory, later(-hour + 60_000)).reasons).toEqual([])
+    const computing = { ...nothing, gpuPrograms: [program('blender', 50, false)] }
+    const begun = pauseOf(computing, everything, noMemory, at)
+    const set = pauseOf(computing, everything, begun.memory, later(-hour))
+    expect(pauseOf(computing, everything, set.memory, later(-hour + 1_000)).reasons).toEqual(['other-app'])
+  })
+
   it('forgets a game when the owner allows games', () => {
     const first = lasting({ gpuPrograms: game })
     expect(first.reasons).toEqual(['game'])

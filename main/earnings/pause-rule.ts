@@ -84,6 +84,8 @@ export function pauseOf(facts: PauseFacts, limits: PauseLimits, memory: PauseMem
   const nowMs = at.getTime()
   const { gpuTemperatureC: heat } = facts
   const hot = heat !== null && (heat >= limits.temperatureC || (memory.hot && heat > limits.temperatureC - coolerByC))
+  // A clock that was set back must not make a moment lie ahead, and hold a pause, or keep one away, until it comes.
+  const untilNow = (ms = nowMs): number => Math.min(ms, nowMs)
   const share = (program: { utilisationPercent: number | null }): number => program.utilisationPercent ?? 0
   const busiest = (facts.gpuPrograms ?? [])
     .filter(({ name }) => programKind(name) !== 'desktop')
@@ -92,7 +94,7 @@ export function pauseOf(facts: PauseFacts, limits: PauseLimits, memory: PauseMem
     const { name, draws } = program
     const since = (as: 'game' | 'app') => ({
       ...{ name, as },
-      sinceMs: memory.busy.find((one) => one.name === name && one.as === as)?.sinceMs ?? nowMs,
+      sinceMs: untilNow(memory.busy.find((one) => one.name === name && one.as === as)?.sinceMs),
     })
     const isGame = draws && share(program) >= gamePercent && programKind(name) !== 'browser'
     return [...(isGame ? [since('game')] : []), ...(share(program) >= appPercent ? [since('app')] : [])]
@@ -102,7 +104,8 @@ export function pauseOf(facts: PauseFacts, limits: PauseLimits, memory: PauseMem
   )
   const playing = steady.find(({ as }) => as === 'game')
   const stillPlaying = busiest.find((one) => one.draws && one.name === memory.game?.name && share(one) >= stillPercent)
-  const left = memory.game !== null && nowMs - memory.game.lastMs < afterGameMs ? memory.game : null
+  const lastGame = memory.game && { ...memory.game, lastMs: untilNow(memory.game.lastMs) }
+  const left = lastGame !== null && nowMs - lastGame.lastMs < afterGameMs ? lastGame : null
   const current = playing ?? stillPlaying
   const game = !limits.forGames ? null : current ? { name: current.name, lastMs: nowMs } : left
   const computing = steady.find(({ name, as }) => as === 'app' && name !== game?.name)

@@ -1,4 +1,4 @@
-import { architectures, pairTokenizers, preTokenizers, tokenizers } from './gguf-known.ts'
+import { architectures, pairTokenizers, preTokenizers, tokenizers, withoutTokens } from './gguf-known.ts'
 import { type List, type Values, valueTypes } from './gguf-values.ts'
 import { BadHeader } from './header-reader.ts'
 
@@ -62,6 +62,9 @@ export function checkKnown(architecture: string, values: Values): void {
   const [tokenizer, before] = [values.get('tokenizer.ggml.model'), values.get('tokenizer.ggml.pre')]
   if (typeof tokenizer === 'string' && !tokenizers.has(tokenizer))
     throw new BadHeader(`The engine does not know its kind of tokenizer ("${shown(tokenizer)}").`)
+  // The library loads such a file, and ends its process at the first question for a token.
+  if (typeof tokenizer === 'string' && withoutTokens.has(tokenizer))
+    throw new BadHeader('It has no tokens, so it can neither read nor write text.')
   const isRead = typeof tokenizer === 'string' && pairTokenizers.has(tokenizer)
   if (isRead && typeof before === 'string' && before !== '' && !preTokenizers.has(before))
     throw new BadHeader(`The engine does not know how its tokenizer splits text ("${shown(before)}").`)

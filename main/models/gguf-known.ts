@@ -20,5 +20,8 @@ export const preTokenizers: ReadonlySet<string> = new Set(
   ),
 )
 
+/** Those that are none. */
+export const withoutTokens: ReadonlySet<string> = new Set(['no_vocab', 'none'])
+
 /** Tokenizers that read the name of such a way; others pass over it. */
 export const pairTokenizers: ReadonlySet<string> = new Set(['gpt2', 'hybriddna', 'whitespace'])

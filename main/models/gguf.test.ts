@@ -205,6 +205,8 @@ describe('readGgufHeader', () => {
     ['a huge share', changed('norm_rms_epsilon', (view, at) => view.setFloat32(at + 4, 7, true)), 'norm_rms_epsilon'],
     ['a kind that is none', instead('general.architecture', 'evil'), 'kind of model ("evil")'],
     ['a tokenizer that is none', instead('tokenizer.ggml.model', 'evil'), 'kind of tokenizer ("evil")'],
+    ['no tokenizer', instead('tokenizer.ggml.model', 'no_vocab'), 'has no tokens'],
+    ['no tokenizer by its other name', instead('tokenizer.ggml.model', 'none'), 'has no tokens'],
     [
       'a splitting that is none',
       instead('tokenizer.ggml.model', 'gpt2', withText('tokenizer.ggml.pre', 'evil')),
