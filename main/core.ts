@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { createHandlers } from './api.ts'
 import type { Handlers } from './api-link.ts'
-import { asError, Failure, toldOf } from './base/failure.ts'
+import { Failure, toldOf } from './base/failure.ts'
 import type { Logger } from './base/logger.ts'
 import { untilAborted } from './base/until-aborted.ts'
 import { ChatService } from './chat/chat-service.ts'
@@ -23,7 +23,6 @@ import { Engines } from './core/engines/engines.ts'
 import { externalChat } from './core/engines/external-chat.ts'
 import { applyEnvProxy } from './core/env-proxy.ts'
 import { localSecrets } from './core/local-keys.ts'
-import { measured } from './core/measured-backend.ts'
 import { ModelKeeper } from './core/model-keeper.ts'
 import { openAppNetwork } from './core/open-app-network.ts'
 import { openedLevels } from './core/opened-levels.ts'
@@ -146,6 +145,9 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     keepOwn: true,
     whereIs,
     beforeLoad: () => models.checkFile(),
+    onSpeed: (speed) => {
+      if (models.current !== undefined) library.setSpeed(models.current.id, speed)
+    },
     logger: logger.room('engine'),
   })
   const catalog = shippedCatalog()
@@ -248,13 +250,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     if (status === 'idle' && models.trouble.value instanceof Failure && models.trouble.value.code === 'models-moving')
       models.start()
   })
-  const onComputer = measured(computerBackend(engine), (speed) => {
-    try {
-      if (models.current) library.setSpeed(models.current.id, speed)
-    } catch (thrown) {
-      logger.warn('the measured speed could not be kept', { reason: asError(thrown).message })
-    }
-  })
+  const onComputer = computerBackend(engine)
   const paired = await openAppDevices({
     path: paths.devicesDb,
     secretStore,

@@ -126,6 +126,16 @@ describe(
       expect(after.requests.length).toBe(before.requests.length + 1)
     })
 
+    it('measures how fast the model is with answers that programs asked for, here and over the network', async () => {
+      const speed = async (): Promise<number | undefined> => {
+        const models = await first(core.handlers.streams['models.list']({}, AbortSignal.timeout(busyMs)), () => true)
+        return models.find(({ loaded }) => loaded)?.tokensPerSecond
+      }
+      expect(await speed()).toBeUndefined()
+      await client.chat.completions.create({ model: networkId, messages, max_tokens: 40 })
+      expect(await speed()).toBeGreaterThan(0)
+    })
+
     it('streams over the network, and tells the cost', async () => {
       const before = (await key()).today.spent
       const stream = await client.chat.completions.create({

@@ -196,6 +196,9 @@ describe('models of the local API beside the chosen one', { timeout: long }, () 
     expect(again).toBe(fromB)
     expect(fromA).not.toBe(fromB)
 
+    await ask('b', { max_tokens: 40 })
+    expect(library.models.value.find((one) => one.id === id('b'))?.tokensPerSecond).toBeGreaterThan(0)
+
     const pids = others.pids
     others.setIdleUnload(50)
     await noProcess(pids)

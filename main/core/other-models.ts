@@ -24,7 +24,7 @@ import { fitOfModel, machineOf } from './model-view.ts'
 export interface OtherModelsOptions {
   /** Of every engine. */
   readonly engine: Pick<LocalEngineOptions, 'entryPath' | 'gpu' | 'threads' | 'background' | 'whereIs' | 'logger'>
-  readonly library: Pick<ModelLibrary, 'models' | 'verify' | 'layoutOf' | 'baseNameOf'>
+  readonly library: Pick<ModelLibrary, 'models' | 'verify' | 'layoutOf' | 'baseNameOf' | 'setSpeed'>
   /** The app's own engine, with the model that the user chose. */
   readonly chosen: Pick<LocalEngine, 'state' | 'wanted'>
   /** Id of the model that it holds. */
@@ -75,6 +75,7 @@ export class OtherModels implements OtherLocalModels {
       engine: { ...options.engine, ...wanted },
       budgetBytes: () => this.#budgetBytes(),
       beforeLoad: ({ id }) => this.#checkFile(id),
+      onSpeed: (id, tokensPerSecond) => options.library.setSpeed(id, tokensPerSecond),
     })
     const look = (state: EngineState): void => {
       if (state.status === 'ready') this.#lastReady = state

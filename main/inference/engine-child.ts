@@ -3,6 +3,7 @@ import { setPriority } from 'node:os'
 import type { ZodError } from 'zod'
 import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
+import { AnswerSpeed } from './answer-speed.ts'
 import type { Embeddings, EngineEvent, GenerationOptions } from './engine.ts'
 import {
   type AnswerEvent,
@@ -25,6 +26,8 @@ export interface EngineChildOptions {
   readonly background: boolean
   readonly logger: Logger
   readonly onProgress: (progress: number) => void
+  /** How fast an answer was written beside which nothing else was under way, in tokens per second. */
+  readonly onSpeed?: ((tokensPerSecond: number) => void) | undefined
   readonly patience?: Patience
 }
 
@@ -52,6 +55,8 @@ export class EngineChild {
   readonly #child: ChildProcess
   readonly #logger: Logger
   readonly #open = new Map<number, Inbox<Answer>>()
+  readonly #speeds = new Map<number, AnswerSpeed>()
+  readonly #onSpeed: EngineChildOptions['onSpeed']
   readonly #ready = Promise.withResolvers<Loaded>()
   readonly #exited = Promise.withResolvers<string>()
   #nextId = 1
@@ -64,6 +69,7 @@ export class EngineChild {
 
   constructor(options: EngineChildOptions) {
     this.#logger = options.logger
+    this.#onSpeed = options.onSpeed
     this.#patience = options.patience ?? usualPatience
     this.#silence = new SilenceWatch(this.#patience.loadMs, () => this.#giveUpLoading(silentLoad()))
     this.#child = fork(options.entryPath, [String(process.pid)], { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
@@ -97,6 +103,7 @@ export class EngineChild {
     let tokens = 0
     let ended = false
     const silence = new SilenceWatch(this.#patience.readMs, () => this.#giveUpReading(id))
+    this.#speeds.set(id, new AnswerSpeed())
     try {
       const order = { t: 'generate', id, input, options: withoutUndefined(options) }
       for await (const message of this.#answers(id, order, signal)) {
@@ -115,6 +122,7 @@ export class EngineChild {
       yield { type: 'done', reason: 'cancelled', usage }
     } finally {
       silence.stop()
+      this.#speeds.delete(id)
     }
   }
 
@@ -202,11 +210,20 @@ export class EngineChild {
       case 'log':
         return this.#logger[message.level](message.message)
       case 'events':
-        for (const { id, event } of message.events) this.#open.get(id)?.put({ t: 'event', id, event })
+        for (const { id, event } of message.events) {
+          this.#measure(id, event)
+          this.#open.get(id)?.put({ t: 'event', id, event })
+        }
         return
       default:
         this.#open.get(message.id)?.put(message)
     }
+  }
+
+  /** As it comes: who reads it may take its time. */
+  #measure(id: number, event: EngineEvent): void {
+    const speed = this.#speeds.get(id)?.take(event, this.#open.size === 1)
+    if (speed !== undefined) this.#onSpeed?.(speed)
   }
 
   #tell(message: ToEngine): void {

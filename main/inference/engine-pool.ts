@@ -11,11 +11,13 @@ export interface PooledModel extends ModelToLoad {
 
 export interface EnginePoolOptions {
   /** Of every engine. */
-  readonly engine: Omit<LocalEngineOptions, 'beforeLoad' | 'beforeWake' | 'afterWake' | 'idleUnloadMs'>
+  readonly engine: Omit<LocalEngineOptions, 'beforeLoad' | 'beforeWake' | 'afterWake' | 'onSpeed' | 'idleUnloadMs'>
   /** For all models together, asked each time. One that needs more is refused. */
   readonly budgetBytes: () => number
   /** Called before each load, also after a crash, and before room is made for it; what it throws fails the request. */
   readonly beforeLoad?: (model: PooledModel) => Promise<void>
+  /** See `LocalEngineOptions`. */
+  readonly onSpeed?: (id: string, tokensPerSecond: number) => void
   /** How long a request waits for busy models to make room, its time in line included. Default 60 s. */
   readonly waitMs?: number
 }
@@ -75,6 +77,7 @@ export class EnginePool {
       ...this.#options.engine,
       idleUnloadMs: this.#idleUnloadMs,
       beforeLoad: async () => this.#options.beforeLoad?.(model),
+      onSpeed: (tokensPerSecond) => this.#options.onSpeed?.(model.id, tokensPerSecond),
       beforeWake: async () => {
         await this.#options.beforeLoad?.(model)
         await this.#makeRoom(member)

@@ -29,6 +29,8 @@ export interface LocalEngineOptions {
   readonly beforeWake?: () => Promise<void>
   /** Called when such a wake has ended, however it did. */
   readonly afterWake?: () => void
+  /** How fast an answer of the model was written beside which nothing else was under way, in tokens per second. */
+  readonly onSpeed?: (tokensPerSecond: number) => void
   /** Where a file of a model is now that was at this path when it was loaded: it may have been moved since. Default: still there. */
   readonly whereIs?: (path: string) => string
   /** Pause before the first restart after a crash; it doubles with each further crash. Default 250 ms. */

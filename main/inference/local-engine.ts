@@ -362,6 +362,7 @@ export class LocalEngine implements CapableEngine {
       order: { ...order, path: whereIs(order.path) },
       background,
       logger: this.#logger,
+      onSpeed: this.#options.onSpeed,
       ...(patience && { patience }),
       onProgress: (progress) => {
         if (turn === this.#turn && this.state.value.status === 'loading')

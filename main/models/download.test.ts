@@ -156,7 +156,14 @@ describe('downloadHttp', () => {
   ])('waits for a server that is far away, %s', async (_, more) => {
     server.delayMs = 4_000
     const { signal } = new AbortController()
-    const wanted = { url: server.url('/file'), source: 'the test server', partPath, sizeBytes: file.length, hashKnown: true, signal }
+    const wanted = {
+      url: server.url('/file'),
+      source: 'the test server',
+      partPath,
+      sizeBytes: file.length,
+      hashKnown: true,
+      signal,
+    }
     await downloadHttp({ ...wanted, onProgress: () => undefined, ...more })
     expect(await equalsFile()).toBe(true)
   })

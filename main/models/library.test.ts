@@ -623,7 +623,10 @@ describe('ModelLibrary, files on disk', () => {
     const library = await open(web('/good.gguf'))
     await library.download('tiny')
     library.setLoaded('tiny')
+    library.setSpeed('tiny', 84)
     library.setSpeed('tiny', 42.5)
+    // Of the same order.
+    library.setSpeed('tiny', 45)
     await expect(library.delete('tiny')).rejects.toMatchObject({ code: 'model-in-use' })
     const later = await open(web('/good.gguf'))
     expect(only(later)).toMatchObject({ loaded: false, tokensPerSecond: 42.5 })

@@ -240,12 +240,18 @@ export class ModelLibrary {
     this.#states.update((states) => states.map((state) => ({ ...state, loaded: state.id === id })))
   }
 
-  /** Remembers the speed measured with a model on this machine. */
+  /** Remembers the speed measured with a model on this machine. Answers may come by the second, and a tenth more or less says nothing new. */
   setSpeed(id: string, tokensPerSecond: number): void {
     const [record, state] = [this.#files.records[id], this.#state(id)]
     if (record === undefined || state === undefined) return
+    const { tokensPerSecond: before } = record
+    if (before !== undefined && Math.abs(tokensPerSecond - before) < before / 10) return
     record.tokensPerSecond = tokensPerSecond
-    this.#files.save()
+    try {
+      this.#files.save()
+    } catch (thrown) {
+      this.#logger.warn('the measured speed could not be kept', { reason: asError(thrown).message })
+    }
     this.#put({ ...state, tokensPerSecond })
   }
 
