@@ -45,6 +45,7 @@ export function checkTokenLists(values: Values): void {
     return typeof found === 'object' ? found : undefined
   }
   const tokens = list('tokens')
+  if (tokens?.items === 0) throw noTokens()
   for (const key of ['scores', 'token_type']) {
     const found = list(key)
     if (found !== undefined && found.items !== (tokens?.items ?? 0))
@@ -63,8 +64,7 @@ export function checkKnown(architecture: string, values: Values): void {
   if (typeof tokenizer === 'string' && !tokenizers.has(tokenizer))
     throw new BadHeader(`The engine does not know its kind of tokenizer ("${shown(tokenizer)}").`)
   // The library loads such a file, and ends its process at the first question for a token.
-  if (typeof tokenizer === 'string' && withoutTokens.has(tokenizer))
-    throw new BadHeader('It has no tokens, so it can neither read nor write text.')
+  if (typeof tokenizer === 'string' && withoutTokens.has(tokenizer)) throw noTokens()
   const isRead = typeof tokenizer === 'string' && pairTokenizers.has(tokenizer)
   if (isRead && typeof before === 'string' && before !== '' && !preTokenizers.has(before))
     throw new BadHeader(`The engine does not know how its tokenizer splits text ("${shown(before)}").`)
@@ -77,6 +77,21 @@ export function checkKnown(architecture: string, values: Values): void {
   checkHeads((key) => values.get(`${architecture}.${key}`))
 }
 
+/** Weights of a kind whose width or number stands in a property: without it the native library takes zero, and ends its process. */
+const countedWeights: readonly (readonly [weights: RegExp, key: string])[] = [
+  [/^blk\.\d+\.attn_q\.weight$/, 'attention.head_count'],
+  [/^blk\.\d+\.ffn_up\.weight$/, 'feed_forward_length'],
+]
+
+/** Throws `BadHeader` when the weights are there and what counts them is not. */
+export function checkCounts(architecture: string, values: Values, weights: readonly { readonly name: string }[]): void {
+  for (const [kind, key] of countedWeights) {
+    const value = values.get(`${architecture}.${key}`)
+    if ((value === undefined || value === 0) && weights.some(({ name }) => kind.test(name)))
+      throw new BadHeader(`It does not state its "${key}".`)
+  }
+}
+
 /** Of models with as many heads in each layer, which most are. */
 function checkHeads(of: (key: string) => ReturnType<Values['get']>): void {
   const [heads, shared, width] = [of('attention.head_count'), of('attention.head_count_kv'), of('embedding_length')]
@@ -86,5 +101,7 @@ function checkHeads(of: (key: string) => ReturnType<Values['get']>): void {
   if (typeof width === 'number' && of('attention.key_length') === undefined && width % heads !== 0)
     throw new BadHeader(`Its width of ${width} cannot be shared by ${heads} heads.`)
 }
+
+const noTokens = (): BadHeader => new BadHeader('It has no tokens, so it can neither read nor write text.')
 
 const shown = (text: string): string => text.slice(0, 60)

@@ -88,15 +88,15 @@ function withLists(count: number): Uint8Array {
 }
 
 /** A head with one property: a list of `items` of a type, each of eight or twelve zero bytes. */
-function withItems(type: 8 | 9, items: number): Uint8Array {
+function withItems(type: 8 | 9, items: number, key = 'a'): Uint8Array {
   const head = Buffer.from(whole.subarray(0, 24))
   head.writeBigUInt64LE(1n, 16)
-  const pair = Buffer.alloc(8 + 1 + 4 + 4 + 8)
-  pair.writeBigUInt64LE(1n)
-  pair.write('a', 8)
-  pair.writeUInt32LE(9, 9)
-  pair.writeUInt32LE(type, 13)
-  pair.writeBigUInt64LE(BigInt(items), 17)
+  const pair = Buffer.alloc(8 + key.length + 4 + 4 + 8)
+  pair.writeBigUInt64LE(BigInt(key.length))
+  const at = 8 + pair.write(key, 8)
+  pair.writeUInt32LE(9, at)
+  pair.writeUInt32LE(type, at + 4)
+  pair.writeBigUInt64LE(BigInt(items), at + 8)
   return Buffer.concat([head, pair, Buffer.alloc(items * (type === 8 ? 8 : 12))])
 }
 
@@ -205,6 +205,14 @@ describe('readGgufHeader', () => {
     ['a huge share', changed('norm_rms_epsilon', (view, at) => view.setFloat32(at + 4, 7, true)), 'norm_rms_epsilon'],
     ['a kind that is none', instead('general.architecture', 'evil'), 'kind of model ("evil")'],
     ['a tokenizer that is none', instead('tokenizer.ggml.model', 'evil'), 'kind of tokenizer ("evil")'],
+    ['no tokens', withItems(8, 0, 'tokenizer.ggml.tokens'), 'has no tokens'],
+    ['no heads', changed('llama.attention.head_count', (view, at) => view.setUint32(at + 4, 0, true)), '"attention.head_count"'],
+    ['heads that are not told', changed('llama.attention.head_count', (view, at) => view.setUint8(at - 1, 120)), 'head_count"'],
+    [
+      'a width that is not told',
+      changed('feed_forward_length', (view, at) => view.setUint8(at - 1, 120)),
+      'feed_forward_length"',
+    ],
     ['no tokenizer', instead('tokenizer.ggml.model', 'no_vocab'), 'has no tokens'],
     ['no tokenizer by its other name', instead('tokenizer.ggml.model', 'none'), 'has no tokens'],
     [

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { asError, Failure } from '../base/failure.ts'
-import { checkExpectedTypes, checkKnown, checkTokenLists } from './gguf-expectations.ts'
+import { checkCounts, checkExpectedTypes, checkKnown, checkTokenLists } from './gguf-expectations.ts'
 import { fileTypes, removedTensorTypes, tensorTypes } from './gguf-types.ts'
 import { type List, type Value, valueTypes } from './gguf-values.ts'
 import { BadHeader, HeaderReader, NeedMoreBytes } from './header-reader.ts'
@@ -245,6 +245,7 @@ function describe(version: number, values: ReadonlyMap<string, Value>, weights: 
   if (architecture === null) throw new BadHeader('It does not say which kind of model it holds.')
   if (architecture === 'clip') throw new BadHeader('It is the image part of a model, not a model that chats.')
   checkKnown(architecture, values)
+  checkCounts(architecture, values, weights.tensors)
   const parts = count('split.count')
   if (parts !== null && parts > 1) throw new BadHeader(`It is one of ${parts} parts of a model; join them to one file first.`)
   const vocabulary = values.get('tokenizer.ggml.tokens')
