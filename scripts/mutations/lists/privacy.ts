@@ -211,7 +211,7 @@ export const mutations = [
     [
       'billed tokens',
       differs('other billed tokens than the worker’s'),
-      '(worker === null || worker.completionTokens === recount.billedTokens) &&',
+      '(worker === null || paidTokensOf(worker).answer === recount.billedTokens) &&',
       '',
     ],
     ['deviations', differs('a deviation that is none'), '.join() === usage.deviations.join()', '.length >= 0'],
@@ -232,14 +232,14 @@ export const mutations = [
     [
       'tokens of the answer',
       'the bill of a sealed answer shows completion-beyond-tolerance',
-      'worker.completionTokens > toleratedTokens',
-      'worker.completionTokens < 0',
+      'paidTokensOf(worker).answer > toleratedTokens',
+      'paidTokensOf(worker).answer < 0',
     ],
     [
       'tokens of the question',
       'the bill of a sealed answer shows prompt-beyond-tolerance',
-      'worker.promptTokens > mostPrompt',
-      'worker.promptTokens < 0',
+      'paidTokensOf(worker).prompt > mostPrompt',
+      'paidTokensOf(worker).prompt < 0',
     ],
     [
       'adjusted tokens',
