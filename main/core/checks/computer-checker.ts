@@ -186,14 +186,17 @@ async function processRows(pid: number | undefined, platform: NodeJS.Platform): 
           'network',
           'here',
           statements.network,
-          said('It held no internet socket when this was checked. The system does not forbid it one later.', {
-            code: 'check-sockets-none',
-          }),
+          said(
+            'It held no socket that leads out of this computer when this was checked. The system does not forbid it one later.',
+            {
+              code: 'check-sockets-none',
+            },
+          ),
         )
       : rowFailed(
           'network',
           statements.network,
-          said(`It held internet sockets: ${internetSockets}. An engine needs none.`, {
+          said(`It held sockets that may lead out of this computer: ${internetSockets}. An engine needs none.`, {
             code: 'check-sockets-some',
             values: { n: internetSockets },
           }),

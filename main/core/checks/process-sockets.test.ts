@@ -61,5 +61,13 @@ describe('a process that nothing is told of', () => {
     mkdirSync(join(proc, '7', 'net'))
     writeFileSync(join(proc, '7', 'net', 'tcp'), '  sl  local\n   0: 0100007F:0050 0 0A 0:0 0:0 0 0 0 99 1\n')
     expect(await processFacts(7, proc)).toEqual({ parent: 1, internetSockets: 1 })
+    // Of another kind, or not connected yet: it stands in no table, and the system has one of those that lead nowhere.
+    writeFileSync(join(proc, '7', 'net', 'tcp'), '  sl  local\n')
+    const unix = (...inodes: number[]): void =>
+      writeFileSync(join(proc, '7', 'net', 'unix'), ['Num RefCount', ...inodes.map((one) => `0: 3 0 0 1 3 ${one}`)].join('\n'))
+    unix(98)
+    expect(await processFacts(7, proc)).toEqual({ parent: 1, internetSockets: 1 })
+    unix(98, 99)
+    expect(await processFacts(7, proc)).toEqual({ parent: 1, internetSockets: 0 })
   })
 })

@@ -3,11 +3,16 @@ import { join } from 'node:path'
 
 export interface ProcessFacts {
   readonly parent: number
-  /** Sockets of the internet protocols that it and the processes below it hold now: connections, and ports that they listen on. */
+  /**
+   * Sockets that may lead out, which it and the processes below it hold now: of the internet protocols, and of any kind that is neither between processes of
+   * this computer nor to its kernel.
+   */
   readonly internetSockets: number
 }
 
-const tables = ['tcp', 'tcp6', 'udp', 'udp6', 'udplite', 'udplite6', 'raw', 'raw6', 'icmp', 'icmp6'] as const
+/** Columns of the inode in the system's tables. A kind without a table, or a socket that is not connected yet, stands in none. */
+const internet = { tcp: 9, tcp6: 9, udp: 9, udp6: 9, udplite: 9, udplite6: 9, raw: 9, raw6: 9, icmp: 9, icmp6: 9 } as const
+const inside = { unix: 6, netlink: 9 } as const
 
 /**
  * What the system tells of a process of one's own user (Linux, proc(5)) and of those below it; null where it tells nothing: on other systems, of a
@@ -42,22 +47,32 @@ async function factsOfOne(pid: number, proc: string): Promise<ProcessFacts | nul
     const stat = await readFile(join(folder, 'stat'), 'utf8')
     // The name in brackets may hold anything.
     const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
-    const own = new Set<string>()
-    for (const name of await readdir(join(folder, 'fd'))) {
-      // A descriptor may be closed between the two looks.
-      const target = await readlink(join(folder, 'fd', name)).catch(() => '')
-      const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1]
-      if (inode !== undefined) own.add(inode)
-    }
-    let internetSockets = 0
-    for (const table of tables) {
-      const lines = (await readFile(join(folder, 'net', table), 'utf8').catch(() => '')).split('\n').slice(1)
-      internetSockets += lines.filter((line) => own.has(line.trim().split(/\s+/)[9] ?? '')).length
-    }
+    const own = await socketsOf(join(folder, 'fd'))
     // Without this table nothing was seen at all.
     await readFile(join(folder, 'net', 'tcp'))
+    const [leading, harmless] = await Promise.all([inodesIn(folder, internet), inodesIn(folder, inside)])
+    // A table of names can be written into by whoever names a socket: what stands in the others counts whatever it says. One that was closed meanwhile stands nowhere.
+    const still = await socketsOf(join(folder, 'fd'))
+    const isUnknown = (inode: string): boolean => harmless.size > 0 && !harmless.has(inode) && still.has(inode)
+    const internetSockets = [...own].filter((inode) => leading.has(inode) || isUnknown(inode)).length
     return Number.isInteger(parent) ? { parent, internetSockets } : null
   } catch {
     return null
   }
+}
+
+/** Inodes of the sockets among the descriptors of a process. */
+async function socketsOf(folder: string): Promise<ReadonlySet<string>> {
+  // A descriptor may be closed between the two looks.
+  const targets = (await readdir(folder)).map((name) => readlink(join(folder, name)).catch(() => ''))
+  return new Set((await Promise.all(targets)).flatMap((target) => /^socket:\[(\d+)\]$/.exec(target)?.[1] ?? []))
+}
+
+/** Inodes in those tables that the system has. */
+async function inodesIn(folder: string, tables: Readonly<Record<string, number>>): Promise<ReadonlySet<string>> {
+  const found = Object.entries(tables).map(async ([table, column]) => {
+    const lines = (await readFile(join(folder, 'net', table), 'utf8').catch(() => '')).split('\n').slice(1)
+    return lines.flatMap((line) => line.trim().split(/\s+/)[column] ?? [])
+  })
+  return new Set((await Promise.all(found)).flat())
 }
