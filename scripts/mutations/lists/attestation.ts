@@ -547,8 +547,8 @@ export const mutations: readonly Mutation[] = [
       'verified.verifiedAtMs + rememberMs',
     ],
     [
-      'begin of collateral',
-      'verified quotes are never remembered beyond their collateral, nor before it',
+      'a clock that was put back',
+      'verified quotes are remembered for an hour',
       'nowMs > known.untilMs || nowMs < known.verified.verifiedAtMs',
       'nowMs > known.untilMs',
     ],
