@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { asError } from '../../base/failure.ts'
 import type { Policy } from './policy.ts'
 import type { QuoteJudge } from './quote-verifier.ts'
@@ -28,14 +29,15 @@ export class StandingQuotes {
 
   /** Verifies all of them again, and leaves whoever's holds no more. Never rejects. */
   async look(): Promise<void> {
-    await Promise.all(
-      [...this.#standing].map(async ({ judge, quote, leave }) => {
-        try {
-          await judge.verify(quote.evidence.quote)
-        } catch (thrown) {
-          leave(asError(thrown))
-        }
-      }),
-    )
+    for (const one of [...this.#standing]) {
+      // A port may have thousands: whoever else waits for this process comes in between.
+      await setImmediate()
+      if (!this.#standing.has(one)) continue
+      try {
+        await one.judge.verify(one.quote.evidence.quote)
+      } catch (thrown) {
+        one.leave(asError(thrown))
+      }
+    }
   }
 }
