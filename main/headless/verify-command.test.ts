@@ -73,7 +73,9 @@ describe('the status of cocoon-desktop verify', () => {
 
   it('is the worst of all for receipts of one question, each judged for itself', async () => {
     const all = (...receipts: readonly unknown[]): string => fileOf({ kind: 'cocoon-receipts', version: 1, receipts })
-    const good = await run(all(receipt, receipt))
+    const other = { ...sampleReceipt, requestId: '77'.repeat(32) }
+    const second = { ...other, digest: digestOf(other) }
+    const good = await run(all(receipt, second))
     expect(good.status).toBe(0)
     expect(good.output).toMatch(/^Answer 1 of 2, an earlier one:\nPROVEN[\s\S]*\nAnswer 2 of 2, the newest:\nPROVEN/)
     const { digest: _, ...rest } = { ...receipt, cost: '1' }
@@ -84,8 +86,18 @@ describe('the status of cocoon-desktop verify', () => {
     })
     // A failure is worse than what may come yet.
     expect(await run(all({ ...rest, digest: digestOf(rest) }, receipt), '--chain', local.endpoint)).toMatchObject({ status: 1 })
-    expect(await run(all(receipt, receipt), '--chain', local.endpoint)).toMatchObject({ status: 4 })
+    expect(await run(all(receipt, second), '--chain', local.endpoint)).toMatchObject({ status: 4 })
     expect(await run(all())).toEqual({ status: 1, output: expect.stringContaining('NOT PROVEN (receipt-malformed)') })
+  })
+
+  it('is 1 for receipts that tell one answer twice, or whose total falls from one to the next', async () => {
+    const all = (...receipts: readonly unknown[]): string => fileOf({ kind: 'cocoon-receipts', version: 1, receipts })
+    const twice = await run(all(receipt, receipt))
+    expect(twice).toEqual({ status: 1, output: expect.stringMatching(/^Answer 1 of 2[\s\S]*\nNOT PROVEN \(receipt-twice\)/) })
+    const less = { ...sampleReceipt, requestId: '77'.repeat(32), totalAfter: String(BigInt(sampleReceipt.totalAfter) - 1n) }
+    const fallen = { ...less, digest: digestOf(less) }
+    expect(await run(all(fallen, receipt))).toMatchObject({ status: 0 })
+    expect(await run(all(receipt, fallen))).toEqual({ status: 1, output: expect.stringContaining('NOT PROVEN (total-falls)') })
   })
 
   it('is 3 for evidence that proves nothing', async () => {

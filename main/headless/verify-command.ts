@@ -8,6 +8,7 @@ import { plain } from '../core/verify/plain.ts'
 import { findCharge, type ProvenReceipt, verifyReceipt } from '../core/verify/receipt.ts'
 import { attestationLines } from '../core/verify/receipt-attestation.ts'
 import { sealLines } from '../core/verify/receipt-seal.ts'
+import { ReceiptSequence } from '../core/verify/receipt-sequence.ts'
 import type { TrustedRoots } from '../protocol/attestation/intel-chain.ts'
 import { httpChain } from '../ton/http-chain.ts'
 
@@ -133,13 +134,14 @@ function receiptsIn(json: unknown): readonly unknown[] | undefined {
   return parsed.data.receipts
 }
 
-/** Each for itself: one that proves nothing yet takes nothing from the others, and the status is the worst. */
+/** Each for itself, but for what they say of each other: one that proves nothing yet takes nothing from the others, and the status is the worst. */
 async function aboutReceipts(all: readonly unknown[], endpoint: string | undefined): Promise<Told> {
   const [only] = all
   if (all.length === 1) return aboutReceipt(verifyReceipt(only), endpoint)
   const told: Told[] = []
+  const sequence = new ReceiptSequence()
   for (const [index, one] of all.entries()) {
-    const { lines, status } = await judged(one, endpoint)
+    const { lines, status } = await judged(one, endpoint, sequence)
     const which = index === all.length - 1 ? 'the newest' : 'an earlier one'
     told.push({ lines: [`Answer ${index + 1} of ${all.length}, ${which}:`, ...lines], status })
   }
@@ -148,9 +150,9 @@ async function aboutReceipts(all: readonly unknown[], endpoint: string | undefin
 
 const worst = (all: readonly number[]): number => bySeverity.find((status) => all.includes(status)) ?? 0
 
-async function judged(receipt: unknown, endpoint: string | undefined): Promise<Told> {
+async function judged(receipt: unknown, endpoint: string | undefined, sequence: ReceiptSequence): Promise<Told> {
   try {
-    return await aboutReceipt(verifyReceipt(receipt), endpoint)
+    return await aboutReceipt(sequence.take(verifyReceipt(receipt)), endpoint)
   } catch (thrown) {
     return refusal(thrown)
   }
