@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { Failure } from '../base/failure.ts'
 import { writable } from '../base/http-listener.ts'
+import { engineErrorIn } from '../inference/engine-error.ts'
 import { SseSplitter, SseTooLongError, sseData } from '../protocol/http/sse-splitter.ts'
 import { cutShort, malformed, type Shaped, type ShapeOptions, shaped } from './answer-shape.ts'
 import { isObject } from './api-request.ts'
@@ -145,21 +146,17 @@ async function refusalOf(status: number, { body }: RunningAnswer): Promise<ApiRe
     type: said?.type ?? (known >= 500 ? 'server_error' : 'invalid_request_error'),
     ...(said?.param !== undefined && { param: said.param }),
     ...(said?.code !== undefined && { code: said.code }),
-    retry: known === 503,
+    // Too many at once, unless it is money that is missing there.
+    retry: known === 503 || (known === 429 && said?.code !== 'insufficient_quota'),
   })
 }
 
 const types: readonly string[] = ['invalid_request_error', 'rate_limit_error', 'server_error']
 
 function errorIn(text: string): { message?: string; type?: ApiErrorType; param?: string; code?: string } | undefined {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return undefined
-  }
-  if (!isObject(value) || !isObject(value.error)) return undefined
-  const { message, type, param, code } = value.error
+  const error = engineErrorIn(text)
+  if (error === undefined) return undefined
+  const { message, type, param, code } = error
   return {
     ...(typeof message === 'string' && { message: message.slice(0, 1000) }),
     ...(typeof type === 'string' && types.includes(type) && { type: type as ApiErrorType }),

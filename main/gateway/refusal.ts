@@ -75,6 +75,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   'engine-busy': later,
   'engine-yielded': later,
   'engine-answer-bad': badAnswer,
+  'engine-key-refused': badAnswer,
   'engine-silent': { status: 504, type: 'server_error' },
   'not-ready': later,
   'no-connection': later,

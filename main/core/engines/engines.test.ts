@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { PrivacyLevel } from '../../../preload/api/chat.ts'
@@ -389,6 +390,40 @@ describe('an engine that falls silent', () => {
   })
 })
 
+describe('an engine that keeps its connection open behind the end of its answer', () => {
+  const whole =
+    'data: {"choices":[{"index":0,"delta":{"content":"data: [DONE] is no end"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+  const question = { path: '/v1/chat/completions', body: '{}', stream: true, mostBytes: 1_000 }
+  it.each<[string, (response: ServerResponse) => void]>([
+    ['says nothing more', () => undefined],
+    [
+      'goes on',
+      (response) => {
+        const timer = setInterval(() => response.write(': still here\n\n'), 50)
+        response.once('close', () => clearInterval(timer))
+      },
+    ],
+    ['breaks off', (response) => void setTimeout(() => response.destroy(), 50)],
+  ])('has ended for who asked, when it %s', async (_, after) => {
+    const { engines } = await withEngine()
+    const [live] = engines.list()
+    if (live === undefined) throw new Error('There is no engine.')
+    server.misbehave = (_request, response) => {
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' })
+      // In two parts, of which the first ends within what only looks like the end.
+      response.write(whole.slice(0, 60))
+      setTimeout(() => {
+        response.write(whole.slice(60))
+        after(response)
+      }, 20)
+    }
+    const { body } = await askExternal(live.server, question, new AbortController().signal)
+    const parts: Uint8Array[] = []
+    for await (const part of body) parts.push(part)
+    expect(Buffer.concat(parts).toString()).toBe(whole)
+  })
+})
+
 describe('external engines over the local API', () => {
   const ask = { model: id, messages: [{ role: 'user', content: 'Hello' }], max_tokens: 8, seed: 1 }
 
@@ -533,6 +568,25 @@ describe('external engines over the local API', () => {
     const error = { error: { message: 'no such tool', type: 'invalid_request_error', param: 'tools', code: 'bad_tool' } }
     const refused = await reply((_, response) => response.writeHead(400, json).end(JSON.stringify(error)))
     expect([refused.status, refused.json()]).toEqual([400, error])
+    for (const body of [{ error: 'no such model' }, { message: 'no such model' }, { detail: 'no such model' }]) {
+      const plain = await reply((_, response) => response.writeHead(404, json).end(JSON.stringify(body)))
+      expect([plain.status, plain.json()]).toMatchObject([404, { error: { message: 'no such model' } }])
+    }
+    // The key of the caller is right: it is the engine's that is not.
+    const locked = await reply((_, response) =>
+      response.writeHead(401, json).end(JSON.stringify({ error: { message: 'sk-a?' } })),
+    )
+    expect([locked.status, locked.json()]).toMatchObject([502, { error: { code: 'engine_key_refused' } }])
+    expect(locked.text).not.toContain('sk-a')
+    for (const [code, again] of [
+      ['rate_limit_exceeded', 'true'],
+      ['insufficient_quota', 'false'],
+    ] as const) {
+      const busy = await reply((_, response) =>
+        response.writeHead(429, json).end(JSON.stringify({ error: { message: 'x', code } })),
+      )
+      expect([busy.status, busy.headers['x-should-retry']]).toEqual([429, again])
+    }
     const tooLong = { error: { code: 400, type: 'exceed_context_size_error', message: 'too long' } }
     const long = await reply((_, response) => response.writeHead(400, json).end(JSON.stringify(tooLong)))
     expect(long.json()).toMatchObject({ error: { code: 'context_length_exceeded', type: 'invalid_request_error' } })

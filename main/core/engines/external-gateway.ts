@@ -5,6 +5,7 @@ import { withoutHints } from '../../gateway/fields.ts'
 import { freeAnswer } from '../../gateway/free-answer.ts'
 import { ApiRefusal } from '../../gateway/refusal.ts'
 import { askExternal, type ExternalQuestion } from '../../inference/external-answer.ts'
+import { isKeyRefused, keyRefused } from '../../inference/external-models.ts'
 import { isPictureInside } from '../../protocol/requests/addresses.ts'
 import { mostAnswerBytes } from '../answer-bound.ts'
 import { type Engines, type LiveEngine, modelOf } from './engines.ts'
@@ -86,7 +87,10 @@ function ask(
     // It may have been removed, or have gone, since it was judged.
     if (!engines.list().some(({ server }) => server === engine.server) || modelOf(engine, model) === undefined)
       throw new Failure('engine-not-ready', 'The engine is gone.', { retryable: true })
-    return askExternal(engine.server, question, signal)
+    const response = await askExternal(engine.server, question, signal)
+    // Its 401 would say of the caller's own key that it is wrong.
+    if (isKeyRefused(response.status)) throw keyRefused()
+    return response
   }
   return freeAnswer(respond())
 }

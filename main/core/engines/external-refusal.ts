@@ -1,5 +1,5 @@
 import { Failure } from '../../base/failure.ts'
-import { isObject } from '../../gateway/api-request.ts'
+import { engineErrorIn } from '../../inference/engine-error.ts'
 import { isKeyRefused, keyRefused } from '../../inference/external-models.ts'
 import type { BackendResponse } from '../../inference/openai-backend.ts'
 
@@ -10,7 +10,7 @@ const tooLong: readonly unknown[] = ['context_length_exceeded', 'exceed_context_
 export async function refusalOf({ status, body }: BackendResponse, contextTokens: number | undefined): Promise<Failure> {
   const parts: Uint8Array[] = []
   for await (const part of body) parts.push(part)
-  const error = errorIn(Buffer.concat(parts).toString('utf8'))
+  const error = engineErrorIn(Buffer.concat(parts).toString('utf8'))
   const message = typeof error?.message === 'string' ? error.message : `The engine answered with the status ${status}.`
   const said = message.replaceAll(/\p{C}+/gu, ' ').slice(0, 300)
   if (isKeyRefused(status)) return keyRefused()
@@ -25,14 +25,4 @@ export async function refusalOf({ status, body }: BackendResponse, contextTokens
     retryable: status >= 500 || status === 429,
     values: { said },
   })
-}
-
-function errorIn(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) && isObject(value.error) ? value.error : undefined
-  } catch {
-    // The status says enough.
-    return undefined
-  }
 }
