@@ -17,12 +17,6 @@ export interface ExternalQuestion {
 }
 
 const mostErrorBytes = 64 << 10
-/** The line that ends a stream: in JSON no line can begin so. */
-const lastLine = /(?:^|[\r\n])data: ?\[DONE\][ \t]*[\r\n]/
-/** Of what came before, as much as may belong to that line. */
-const lastLineBytes = 32
-/** Some servers keep the connection open behind it. The end mostly comes at once, and then the connection serves again. */
-const mostAfterLastMs = 1_000
 
 /**
  * Asks an external engine. The engine is a stranger: an answer in another form than the one that was asked for, one without an end and one that
@@ -63,37 +57,20 @@ export async function askExternal(
     await response.body[Symbol.asyncIterator]().return?.()
     throw badAnswer('The engine answered in another form than it was asked for.')
   }
-  return { ...response, body: watched(response.body, { mostBytes, stream }, silence) }
+  return { ...response, body: watched(response.body, mostBytes, silence) }
 }
 
-async function* watched(
-  body: AsyncIterable<Uint8Array>,
-  { mostBytes, stream }: Pick<ExternalQuestion, 'mostBytes' | 'stream'>,
-  silence: SilenceLimit,
-): AsyncGenerator<Uint8Array> {
+async function* watched(body: AsyncIterable<Uint8Array>, mostBytes: number, silence: SilenceLimit): AsyncGenerator<Uint8Array> {
   let length = 0
-  let end = ''
-  let isWhole = false
   try {
     for await (const part of body) {
-      // What comes behind the last line is nobody's.
-      if (isWhole) break
       silence.heard()
       length += part.length
       if (length > mostBytes) throw new Failure('answer-too-large', 'The answer is longer than its limit allows.')
-      if (stream) {
-        const text = end + Buffer.from(part.buffer, part.byteOffset, part.byteLength).toString('latin1')
-        isWhole = lastLine.test(text)
-        end = text.slice(-lastLineBytes)
-        if (isWhole) silence.shorten(mostAfterLastMs)
-      }
       yield part
     }
     // The body of an answer that is given up ends early, without an error.
-    if (silence.signal.aborted && !isWhole) throw silence.signal.reason
-  } catch (thrown) {
-    // A connection that breaks behind the last line took nothing with it.
-    if (!isWhole) throw thrown
+    if (silence.signal.aborted) throw silence.signal.reason
   } finally {
     silence.end()
   }
@@ -106,10 +83,11 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 /** Aborts its signal when nothing is heard for too long. */
 class SilenceLimit {
   readonly #control = new AbortController()
-  #timer: NodeJS.Timeout
+  readonly #timer: NodeJS.Timeout
 
   constructor(mostMs: number) {
-    this.#timer = this.#started(mostMs)
+    this.#timer = setTimeout(() => this.#control.abort(silent(mostMs)), mostMs)
+    this.#timer.unref()
   }
 
   get signal(): AbortSignal {
@@ -120,18 +98,8 @@ class SilenceLimit {
     this.#timer.refresh()
   }
 
-  /** From now on so much silence is enough. */
-  shorten(mostMs: number): void {
-    clearTimeout(this.#timer)
-    this.#timer = this.#started(mostMs)
-  }
-
   end(): void {
     clearTimeout(this.#timer)
-  }
-
-  #started(mostMs: number): NodeJS.Timeout {
-    return setTimeout(() => this.#control.abort(silent(mostMs)), mostMs).unref()
   }
 }
 

@@ -4,8 +4,9 @@ import { type Logger, silentLogger } from '../base/logger.ts'
 import { Signal } from '../base/signal.ts'
 import { engineAddress } from './engine-address.ts'
 import { EngineHttp, type EngineHttpResponse } from './engine-http.ts'
-import { badAnswer, type ExternalModel, readModels } from './external-models.ts'
+import { badAnswer, contentTypeOf, type ExternalModel, readModels } from './external-models.ts'
 import type { BackendRequest, BackendResponse, OpenAiBackend } from './openai-backend.ts'
+import { untilDone } from './until-done.ts'
 
 export interface ExternalServerOptions {
   /** Where the server answers, with or without a trailing `/v1`, e.g. `http://127.0.0.1:8000`. */
@@ -107,6 +108,7 @@ export class ExternalServer {
     return {
       ...response,
       headers: response.headers.filter(([name]) => !ownHeaders.has(name.toLowerCase())),
+      ...(contentTypeOf(response.headers).startsWith('text/event-stream') && { body: untilDone(response.body) }),
     }
   }
 

@@ -417,10 +417,14 @@ describe('an engine that keeps its connection open behind the end of its answer'
         after(response)
       }, 20)
     }
-    const { body } = await askExternal(live.server, question, new AbortController().signal)
-    const parts: Uint8Array[] = []
-    for await (const part of body) parts.push(part)
-    expect(Buffer.concat(parts).toString()).toBe(whole)
+    const { signal } = new AbortController()
+    const asked = { method: 'POST', path: question.path, headers: [], body: Buffer.from(question.body) }
+    // As chats and the local API ask, and as the worker does.
+    for (const { body } of [await askExternal(live.server, question, signal), await live.server.handle(asked, signal)]) {
+      const parts: Uint8Array[] = []
+      for await (const part of body) parts.push(part)
+      expect(Buffer.concat(parts).toString()).toBe(whole)
+    }
   })
 })
 
