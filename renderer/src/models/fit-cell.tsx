@@ -6,10 +6,11 @@ import { Bar } from '../ui/bar.tsx'
 import { contextText } from './model-filter.ts'
 
 /** How a model fits: weights and context against the memory of the device, a word, and the number (ui.md §5.3). */
-export function FitCell({ fit }: { fit: ModelFit | undefined }) {
+export function FitCell({ fit, isHere }: { fit: ModelFit | undefined; isHere: boolean }) {
   const { t } = useTexts()
   const format = useFormat()
-  if (!fit) return <span className="text-ink-3">{t('fit.unknown')}</span>
+  // No download tells more of a file that is here and cannot be read.
+  if (!fit) return <span className="text-ink-3">{isHere ? '–' : t('fit.unknown')}</span>
   const need = format.bytes(fit.needBytes)
   const context = contextText(fit.contextTokens)
   const word = fit.word === 'too-big' ? t(`fit.too-big.${fit.device}`) : t(`fit.${fit.word}`)

@@ -125,7 +125,7 @@ function ModelRow({ model, onAdd }: { model: ModelState; onAdd(): void }) {
               : '–'}
         </td>
         <td>
-          <FitCell fit={model.fit} />
+          <FitCell fit={model.fit} isHere={model.path !== null} />
         </td>
         <td className="end">
           {model.tokensPerSecond === undefined ? (
