@@ -42,7 +42,7 @@ export interface Patience {
 const usualPatience: Patience = { loadMs: 180_000, readMs: 30_000 }
 
 export type Loaded = Omit<FromEngine & { t: 'loaded' }, 't'>
-type Answer = (FromEngine & { t: 'read' | 'embeddings' | 'failed' }) | ({ t: 'event' } & AnswerEvent)
+type Answer = (FromEngine & { t: 'reading' | 'read' | 'embeddings' | 'failed' }) | ({ t: 'event' } & AnswerEvent)
 
 /** Of a process that is no more, whoever ended it. */
 const goneCodes: ReadonlySet<string> = new Set(['engine-crashed', 'engine-not-ready', 'engine-yielded'])
@@ -102,12 +102,13 @@ export class EngineChild {
     const id = this.#nextId++
     let tokens = 0
     let ended = false
-    const silence = new SilenceWatch(this.#patience.readMs, () => this.#giveUpReading(id))
+    let silence: SilenceWatch | undefined
     this.#speeds.set(id, new AnswerSpeed())
     try {
       const order = { t: 'generate', id, input, options: withoutUndefined(options) }
       for await (const message of this.#answers(id, order, signal)) {
-        silence.stop()
+        silence?.stop()
+        if (message.t === 'reading') silence = new SilenceWatch(this.#patience.readMs, () => this.#giveUpReading(id))
         if (message.t !== 'event') continue
         ended = message.event.type === 'done'
         if ('tokens' in message.event) tokens += message.event.tokens
@@ -121,7 +122,7 @@ export class EngineChild {
       const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: tokens, reasoningTokens: 0 }
       yield { type: 'done', reason: 'cancelled', usage }
     } finally {
-      silence.stop()
+      silence?.stop()
       this.#speeds.delete(id)
     }
   }
@@ -152,7 +153,7 @@ export class EngineChild {
       else signal.addEventListener('abort', cancel, { once: true })
       for (;;) {
         const message = await inbox.take()
-        ended = message.t === 'event' ? message.event.type === 'done' : message.t !== 'read'
+        ended = message.t === 'event' ? message.event.type === 'done' : message.t !== 'reading' && message.t !== 'read'
         if (message.t === 'failed') throw generationFailure(message)
         yield message
       }

@@ -72,8 +72,9 @@ async function load(order: (ToEngine & { t: 'load' })['order']): Promise<void> {
 
 function answer({ id, input, options }: ToEngine & { t: 'generate' }): Promise<void> {
   return run(id, async (loaded, signal) => {
+    const onReading = (): Promise<void> => told({ t: 'reading', id })
     const onRead = (): void => tell({ t: 'read', id })
-    for await (const event of loaded.answer(input, options, signal, onRead)) tellEvent({ id, event })
+    for await (const event of loaded.answer(input, options, signal, onReading, onRead)) tellEvent({ id, event })
   })
 }
 

@@ -174,6 +174,8 @@ export const fromEngine = z.discriminatedUnion('t', [
   /** The weights are here; the chat template comes next, a program of whoever made the file. */
   z.object({ t: z.literal('reading-template') }),
   z.object({ t: z.literal('load-failed'), message: z.string(), wantOfMemory: z.boolean() }),
+  /** The prompt is read now, which nothing else is meanwhile: requests before it may have taken their time. */
+  z.object({ t: z.literal('reading'), id }),
   /** The prompt is read into tokens; the answer waits for its place. */
   z.object({ t: z.literal('read'), id }),
   z.object({ t: z.literal('events'), events: z.array(answerEvent) }),

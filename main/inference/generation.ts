@@ -44,7 +44,7 @@ export async function* generate(
     calls,
     reasoning: options.reasoning,
   })
-  let grammar: LlamaGrammarEvaluationState | undefined = wholeGrammar
+  let grammar: LlamaGrammarEvaluationState | undefined
   const sampled: Token[] = []
   let cachedTokens = 0
   let evaluated = 0
@@ -57,6 +57,7 @@ export async function* generate(
   let running: Promise<unknown> = Promise.resolve()
   let iterator: AsyncGenerator<Sampled | Token, void, undefined> | undefined
   try {
+    if (wholeGrammar !== undefined) grammar = grammarState(model, wholeGrammar)
     const keep = place.reusable
     if (keep < sequence.nextTokenIndex) await sequence.eraseContextTokenRanges([{ start: keep, end: sequence.nextTokenIndex }])
     // Some architectures can only go back further than asked.

@@ -23,6 +23,13 @@ import { ownLane, SequencePlaces, scopeOf } from './sequence-places.ts'
 import { templateOpening } from './template-opening.ts'
 import { knowsCalls } from './tool-calls.ts'
 
+/** The end of a request that was given up before anything was done for it. */
+const unused: EngineEvent = {
+  type: 'done',
+  reason: 'cancelled',
+  usage: { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 },
+}
+
 /** A model with its context, inside the engine process. */
 export class LoadedModel {
   readonly contextTokens: number
@@ -41,6 +48,8 @@ export class LoadedModel {
   readonly #defaults: SamplingDefaults
   readonly #pace: PromptPace
   readonly #embedder: Embedder
+  /** Settles when the last request that came was read. */
+  #reading: Promise<unknown> = Promise.resolve()
 
   private constructor({ llama, devices }: Found, model: LlamaModel, context: LlamaContext, order: LoadOrder) {
     const { sampling: advice = {}, keepOwn } = order
@@ -110,16 +119,27 @@ export class LoadedModel {
 
   /**
    * Before anything is generated it throws `Failure` `not-capable`, and what `prepare` throws. An abort while the request waits for a place
-   * ends it with nothing used. `onRead` is called when the prompt was read into tokens.
+   * ends it with nothing used. Requests are read into tokens one after the other: `onReading` is awaited before, `onRead` is called after it.
    */
   async *answer(
     input: GenerationInput,
     options: GenerationOptions,
     signal: AbortSignal,
+    onReading: () => Promise<void>,
     onRead: () => void,
   ): AsyncGenerator<EngineEvent> {
     checkCapable(this.capabilities, input.kind === 'chat' ? input.messages : [], options)
-    const request = prepare(this.#model, this.#template, this.contextTokens, input, options)
+    const reading = this.#reading.then(async () => {
+      if (signal.aborted) return undefined
+      await onReading()
+      return prepare(this.#model, this.#template, this.contextTokens, input, options)
+    })
+    this.#reading = reading.catch(() => undefined)
+    const request = await reading
+    if (request === undefined) {
+      yield unused
+      return
+    }
     onRead()
     if (request.notice !== undefined) yield request.notice
     const { tokens } = request.prompt
@@ -127,8 +147,7 @@ export class LoadedModel {
     const opening = input.kind === 'chat' ? this.#opening : 0
     const place = await this.#places.acquire({ lane: options.lane ?? ownLane, tokens, opening, scope }, signal)
     if (place === undefined) {
-      const usage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 }
-      yield { type: 'done', reason: 'cancelled', usage }
+      yield unused
       return
     }
     const settled = (): void => this.#places.release(place, scope)
@@ -146,7 +165,9 @@ export class LoadedModel {
   }
 
   /** Throws what `Embedder.embed` throws. */
-  embed(inputs: readonly string[], signal: AbortSignal): Promise<Embeddings> {
+  async embed(inputs: readonly string[], signal: AbortSignal): Promise<Embeddings> {
+    // Who came before stands in the line before.
+    await this.#reading
     return this.#embedder.embed(inputs, signal)
   }
 }

@@ -11,8 +11,8 @@ import { type CallForms, callForms, callGrammar, functionsOf } from './tool-call
 export interface PreparedRequest {
   readonly prompt: PromptTokens
   readonly calls: CallForms | undefined
-  /** Of the whole answer; undefined where it is free. */
-  readonly grammar: LlamaGrammarEvaluationState | undefined
+  /** Text of the grammar of the whole answer; undefined where it is free. Read when its turn has come: what the library makes of it may be large. */
+  readonly grammar: string | undefined
   /** Told before the answer. */
   readonly notice: (EngineEvent & { type: 'context' }) | undefined
 }
@@ -32,10 +32,10 @@ export function prepare(
   const calls = input.kind === 'chat' ? callForms(template, options) : undefined
   if (input.kind === 'complete' && tools.length > 0)
     throw new Failure('bad-request', 'Tools are for chats.', { values: { field: 'tools' } })
-  // Schemas that cannot be held to are refused now, not in the middle of the answer.
   const written = calls === undefined ? undefined : callGrammar(calls, '')
-  const call = written === undefined ? undefined : grammarState(model, written)
-  const grammar = output === undefined ? (calls?.isRequired ? call : undefined) : grammarState(model, grammarText(output))
+  // Schemas that cannot be held to are refused now, not in the middle of the answer.
+  if (written !== undefined && !calls?.isRequired) grammarState(model, written)
+  const grammar = output === undefined ? (calls?.isRequired ? written : undefined) : grammarText(output)
   // One token of room for the answer, and one that the library keeps free.
   const most = contextTokens - 2
   const { prompt, dropped } =
