@@ -37,6 +37,7 @@ const machines = { proxy: syntheticMachine(2), worker: syntheticMachine(3) }
 const keyFiles = { proxy: join(dataDir, 'proxy-keys.json'), worker: join(dataDir, 'worker-keys.json') }
 const [forMachines, forApp] = await Promise.all([startPccs(collateral), startPccs(collateral)])
 const roles: Role[] = []
+let hearsChain = true
 const [model] = shippedCatalog()
 const { commit } = model ?? {}
 if (model === undefined || !commit) throw new Error('The first model of the catalogue has no commit.')
@@ -62,7 +63,10 @@ const carryOut: { readonly [Name in OrderName]: (given: Orders[Name]['with']) =>
 
   serve: async ({ appDir, network, owner, ports: [workersPort, clientsPort] }) => {
     // The chain of the app has another port after each start; an endpoint that machines elsewhere use has not.
-    const { url } = await passingEndpoint(appDir)
+    const { url } = await passingEndpoint(appDir, (answer) => {
+      if (!hearsChain) throw new Error('The chain is kept from the machines.')
+      return answer
+    })
     tellLocalEndpoint(dataPaths(dataDir).localEndpoint, { ...localEndpoint(dataPaths(appDir).localEndpoint), endpoint: url })
     const common = (role: 'proxy' | 'worker') => ({
       network: openNetwork(network, { dataDir, logger }),
@@ -111,6 +115,11 @@ const carryOut: { readonly [Name in OrderName]: (given: Orders[Name]['with']) =>
   collateral: async ({ given }) => {
     forApp.instead.clear()
     if (!given) forApp.instead.set('/', (response) => response.writeHead(503).end())
+    return null
+  },
+
+  chain: async ({ given }) => {
+    hearsChain = given
     return null
   },
 }

@@ -14,6 +14,8 @@ export interface Orders {
   }
   /** Whether Intel's service answers the app from now on; at first it does not. */
   readonly collateral: { readonly with: { readonly given: boolean }; readonly answer: null }
+  /** Whether the chain answers the machines from now on; at first it does. They go on with what they know. */
+  readonly chain: { readonly with: { readonly given: boolean }; readonly answer: null }
 }
 export type OrderName = keyof Orders
 
