@@ -71,6 +71,20 @@ function instead(key: string, text: string, of: Uint8Array = whole): Uint8Array 
   return Buffer.concat([of.subarray(0, at), length, Buffer.from(text), of.subarray(at + 8 + before), new Uint8Array(64)])
 }
 
+/** A copy whose last token, "▁part", is another one. */
+function withToken(text: string): Uint8Array {
+  const at = Buffer.from(whole.buffer).indexOf('▁part')
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(Buffer.byteLength(text)))
+  return Buffer.concat([
+    whole.subarray(0, at - 8),
+    length,
+    Buffer.from(text),
+    whole.subarray(at + Buffer.byteLength('▁part')),
+    new Uint8Array(64),
+  ])
+}
+
 /** A head with `count` lists of 4,096 truth values, as many as are kept of one list. */
 function withLists(count: number): Uint8Array {
   const head = Buffer.from(whole.subarray(0, 24))
@@ -205,6 +219,9 @@ describe('readGgufHeader', () => {
     ['a huge share', changed('norm_rms_epsilon', (view, at) => view.setFloat32(at + 4, 7, true)), 'norm_rms_epsilon'],
     ['a kind that is none', instead('general.architecture', 'evil'), 'kind of model ("evil")'],
     ['a tokenizer that is none', instead('tokenizer.ggml.model', 'evil'), 'kind of tokenizer ("evil")'],
+    ['a token twice', withToken('▁made'), 'a token twice: number 453'],
+    ['a token that is another one to its first zero', withToken('▁made\0x'), 'a token twice: number 453'],
+    ['more tokens than any model has', withItems(8, 1_000_001, 'tokenizer.ggml.tokens'), 'impossibly many tokens'],
     ['no tokens', withItems(8, 0, 'tokenizer.ggml.tokens'), 'has no tokens'],
     ['no heads', changed('llama.attention.head_count', (view, at) => view.setUint32(at + 4, 0, true)), '"attention.head_count"'],
     ['heads that are not told', changed('llama.attention.head_count', (view, at) => view.setUint8(at - 1, 120)), 'head_count"'],
@@ -249,6 +266,18 @@ describe('readGgufHeader', () => {
     const writer = setTimeout(() => void writeFile(pipe, 'x'), 2000)
     expect(await Promise.race([refused, after(1000)])).toMatchObject({ code: 'not-a-model', message: 'This is not a file.' })
     clearTimeout(writer)
+  })
+
+  it('takes several tokens without text, which the engine names by their numbers', () => {
+    const [first, second] = [withToken(''), '▁may']
+    const at = Buffer.from(first).indexOf(second)
+    const file = Buffer.concat([
+      first.subarray(0, at - 8),
+      Buffer.alloc(8),
+      first.subarray(at + Buffer.byteLength(second)),
+      new Uint8Array(64),
+    ])
+    expect(parseGgufHeader(file, file.length + 64).vocabulary).toBe(454)
   })
 
   it('takes a way to split text that the tokenizer does not read', () => {

@@ -6,6 +6,7 @@ import { fileTypes, removedTensorTypes, tensorTypes } from './gguf-types.ts'
 import { type List, type Value, valueTypes } from './gguf-values.ts'
 import { BadHeader, HeaderReader, NeedMoreBytes } from './header-reader.ts'
 import { layoutOf, type ModelLayout, type TensorBytes } from './layout.ts'
+import { checkTemplateDepth } from './template-depth.ts'
 
 /** What the header of a GGUF file says about its model. */
 export interface GgufHeader {
@@ -33,6 +34,8 @@ const mostPairs = 100_000
 const mostTensors = 65_536
 /** Texts in all lists together: the biggest vocabularies have about 800 000 tokens and merges. */
 const mostTexts = 3_000_000
+/** The biggest vocabularies have about 260 000. Each is held against all others. */
+const mostTokens = 1_000_000
 /** The native library keeps names in 64 bytes, the last of which ends them. */
 const mostTensorNameBytes = 63
 /** Templates of real models stay below 100 kB. */
@@ -143,7 +146,12 @@ interface Kept {
 }
 
 function value(reader: HeaderReader, type: number, key: string, kept: Kept): Value {
-  if (type === string) return reader.text('A text in it', key === 'tokenizer.chat_template' ? mostTemplateBytes : mostHeaderBytes)
+  if (type === string && key === 'tokenizer.chat_template') {
+    const template = reader.text('A text in it', mostTemplateBytes)
+    checkTemplateDepth(template)
+    return template
+  }
+  if (type === string) return reader.text('A text in it', mostHeaderBytes)
   if (type === bool) return reader.u8() !== 0
   if (type !== array) return reader.number(type)
   const itemType = reader.u32()
@@ -156,8 +164,20 @@ function value(reader: HeaderReader, type: number, key: string, kept: Kept): Val
   if (itemType !== string) throw new BadHeader('It contains a list of an unknown type.')
   kept.texts += items
   if (kept.texts > mostTexts) throw new BadHeader('Its header holds impossibly many texts.')
-  for (let i = 0; i < items; i++) reader.skip(reader.u64('A text in it'))
+  if (key === 'tokenizer.ggml.tokens') checkTokens(reader, items)
+  else for (let i = 0; i < items; i++) reader.skip(reader.u64('A text in it'))
   return { items, itemType, numbers: null }
+}
+
+/** The native library ends its process at a token that comes twice. Those without text get names of their own there. */
+function checkTokens(reader: HeaderReader, items: number): void {
+  if (items > mostTokens) throw new BadHeader('It has impossibly many tokens.')
+  const seen = new Set<string>()
+  for (let i = 0; i < items; i++) {
+    const token = reader.bytesToZero('A token')
+    if (token !== '' && seen.has(token)) throw new BadHeader(`It has a token twice: number ${i}.`)
+    seen.add(token)
+  }
 }
 
 function numbers(reader: HeaderReader, itemType: number, items: number, size: number, kept: Kept): List['numbers'] {

@@ -85,6 +85,15 @@ export class HeaderReader {
     return new TextDecoder().decode(this.#bytes.subarray(from, from + length))
   }
 
+  /** A text as the native library takes it: its bytes to the first zero among them, a letter for each, so that equal ones are equal and others are not. */
+  bytesToZero(what: string): string {
+    const length = this.u64(what)
+    const from = this.#take(length)
+    const bytes = this.#bytes.subarray(from, from + length)
+    const zero = bytes.indexOf(0)
+    return Buffer.from(bytes.buffer, bytes.byteOffset, zero < 0 ? length : zero).toString('latin1')
+  }
+
   /** Passes over `length` bytes that need not be in memory. */
   skip(length: number): void {
     if (length > this.left) throw new BadHeader('It ends in the middle of its header: the file is cut off.')
