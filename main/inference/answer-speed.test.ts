@@ -29,6 +29,9 @@ describe('the speed of an answer', () => {
   it('is not told of few tokens, of none, and of answers that shared the machine', () => {
     expect(speedOf([[word(2)], [done(15)]]).at(-1)).toBeUndefined()
     expect(speedOf([[done(20)]]).at(-1)).toBeUndefined()
+    // A call of a tool comes as a whole, at its end: nothing was seen of the time that it took.
+    const call: EngineEvent = { type: 'tool-call', call: { id: 'c', name: 'f', arguments: '{}' }, tokens: 39 }
+    expect(speedOf([[call], [done(40)]]).at(-1)).toBeUndefined()
     expect(speedOf([[word(2)], [word(9), false], [done(32)]]).at(-1)).toBeUndefined()
   })
 })
