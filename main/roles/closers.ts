@@ -8,6 +8,7 @@ export class Closers {
   readonly #logger: Logger
   readonly #waitedFor: Close[] = []
   readonly #open: Close[] = []
+  #givenUp: Promise<unknown> = Promise.resolve()
 
   constructor(logger: Logger) {
     this.#logger = logger
@@ -24,14 +25,14 @@ export class Closers {
 
   /** Closes everything; one part that cannot be closed does not keep the others open. */
   async close(): Promise<void> {
-    const givenUp = this.#giveUp()
+    this.#giveUp()
     for (const close of this.#open.splice(0).reverse()) await this.#inOrder(close)
-    await givenUp
+    await this.#givenUp
   }
 
   /** Runs a start, which `signal` gives up; when it throws, what it had opened is closed again. */
   async during<T>(signal: AbortSignal, start: () => Promise<T>): Promise<T> {
-    const giveUp = (): void => void this.#giveUp()
+    const giveUp = (): void => this.#giveUp()
     signal.addEventListener('abort', giveUp)
     try {
       return await start()
@@ -43,9 +44,10 @@ export class Closers {
     }
   }
 
-  /** All are begun at once. */
-  async #giveUp(): Promise<void> {
-    await Promise.all(this.#waitedFor.splice(0).map((close) => this.#inOrder(close)))
+  /** All are begun at once. A start may have been given up before: what that began is waited for, too. */
+  #giveUp(): void {
+    const begun = this.#waitedFor.splice(0).map((close) => this.#inOrder(close))
+    this.#givenUp = Promise.all([this.#givenUp, ...begun])
   }
 
   async #inOrder(close: Close): Promise<void> {
