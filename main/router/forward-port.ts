@@ -51,6 +51,11 @@ export async function openForwardPort(options: ForwardPortOptions): Promise<Forw
 
   const admit = async (arrived: Socket, showGoodWill: () => void): Promise<Joined> => {
     const { socket: peer, peer: seen }: SecureSocket = await acceptSecure(arrived, acceptor, admission, showGoodWill)
+    // Before the runner is waited for: the peer may leave meanwhile.
+    peer.once(
+      'close',
+      standing.add(options.policy, seen.quote, () => peer.destroy()),
+    )
     const dial = { ...target, handshakeLimitMs: runnerLimitMs }
     const runner = await throughSocket(dial, async ({ socket }) => socket).catch((error: unknown) => {
       logger.warn('the runner behind the router does not answer', target)
@@ -58,10 +63,6 @@ export async function openForwardPort(options: ForwardPortOptions): Promise<Forw
     })
     runner.write(peerInfoFrame(seen, arrived, { ip: target.host, port: target.port }))
     logger.info('a peer came in', { from: seen.address, attestation: seen.attestation })
-    peer.once(
-      'close',
-      standing.add(options.policy, seen.quote, () => peer.destroy()),
-    )
     return { peer, runner }
   }
   const door = await openDoorway(options, {
