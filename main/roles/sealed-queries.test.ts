@@ -441,11 +441,14 @@ describe('sealed queries through a whole network', () => {
     const { backend } = await startWorker()
     await (await startClient()).stop()
     const { ask } = await startRole('required')
-    for (const key of ['k', 'k', 'l', undefined]) expect(await ask({ prompt_cache_key: key })).toMatchObject({ status: 200 })
+    for (const key of ['my draft', 'my draft', 'my letter', undefined])
+      expect(await ask({ prompt_cache_key: key })).toMatchObject({ status: 200 })
     const [scope, again, other, none] = backend.requests.map(({ cacheScope }) => cacheScope)
     expect(scope).toMatch(/^conversation [0-9a-f]{64}$/)
     expect([again, none]).toEqual([scope, undefined])
     expect(other).not.toBe(scope)
+    // The name itself reaches nobody.
+    for (const { body } of backend.requests) expect(Buffer.from(body).toString()).not.toMatch(/my (draft|letter)/)
   })
 
   it('workers whose keys are verified are told before a question', async () => {

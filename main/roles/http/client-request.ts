@@ -45,7 +45,10 @@ export function readClientRequest(
     value.set('max_tokens', new JsonNumber(String(options.maxTokens)))
   for (const own of ['max_coefficient', 'timeout', 'enable_debug', 'request_guid']) value.delete(own)
   const conversation = value.get('prompt_cache_key')
-  return { model, body: value, ...options, ...(typeof conversation === 'string' && { conversation }) }
+  if (typeof conversation !== 'string') return { model, body: value, ...options }
+  // Workers are told a hash of it, another one each, and only inside a seal.
+  value.delete('prompt_cache_key')
+  return { model, body: value, ...options, conversation }
 }
 
 /** The options of a request, of a JSON body or of a form. Nothing is taken out. @throws Failure `invalid-request` */
