@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { silentLogger } from '../../base/logger.ts'
 import { Signal } from '../../base/signal.ts'
 import { clientMigrations } from '../../client/account-store.ts'
@@ -97,7 +97,9 @@ beforeAll(async () => {
   })
   client.start()
   await client.whenReady(AbortSignal.timeout(60_000))
-  await expect.poll(() => proxy.status.value.models.reduce((sum, one) => sum + one.enabledWorkers, 0)).toBe(1)
+  // Before any test, where nothing can be polled.
+  const enabled = (): number => proxy.status.value.models.reduce((sum, one) => sum + one.enabledWorkers, 0)
+  await vi.waitFor(() => expect(enabled()).toBe(1), { timeout: 60_000 })
   http = await openClientHttp({
     ...{ host: '127.0.0.1', port: 0, client, accessHash: 'secret', logger: silentLogger },
     stats: async () => ({}),
