@@ -8,14 +8,14 @@ import { ControlledBackend } from './testing/controlled-backend.ts'
 import { openChat, Reader, settled } from './testing/open-chat.ts'
 
 const hash = (digit: string): string => digit.repeat(64)
-const receiptOf = (requestId: string): Receipt => ({
+const receiptOf = (requestId: string, answeredAtMs = 1): Receipt => ({
   kind: 'cocoon-receipt',
   version: 1,
   requestId,
   requestSha256: hash('a'),
   responseSha256: hash('b'),
   model: 'm',
-  answeredAtMs: 1,
+  answeredAtMs,
   tokens: { prompt: '1', cached: '0', completion: '1', reasoning: '0', total: '9' },
   pricePerToken: '1',
   cost: '9',
@@ -88,6 +88,15 @@ describe('a turn', () => {
     await settled(reader)
     await expect.poll(() => kept()).toEqual(['2', '3', '4', '5'].map(hash))
     expect(reader.turns.at(-1)?.earlierReceipts?.map(({ requestId }) => requestId)).toEqual(['2', '3', '4'].map(hash))
+    // One that comes only after that of a later answer stands before it.
+    const latest = Promise.withResolvers<Receipt>()
+    for (const made of [latest.promise, Promise.resolve(receiptOf(hash('7'), 3)), Promise.resolve(receiptOf(hash('8'), 4))]) {
+      await new Promise((resolve) => setTimeout(resolve, 2))
+      await ask(() => chat.retry({ id, turnId: next.id }), made)
+    }
+    await expect.poll(() => kept()).toEqual(['2', '3', '4', '5', '7', '8'].map(hash))
+    latest.resolve(receiptOf(hash('6'), 2))
+    await expect.poll(() => kept()).toEqual(['2', '3', '4', '5', '6', '7', '8'].map(hash))
     expect(() => chat.receipts({ id, turnId: 'unknown' })).toThrow(expect.objectContaining({ code: 'not-found' }))
   })
 

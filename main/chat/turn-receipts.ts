@@ -7,8 +7,10 @@ export const receiptsOf = ({ earlierReceipts = [], receipt }: Turn): Receipt[] =
   ...(receipt ? [receipt] : []),
 ]
 
-/** A turn with more receipts of earlier answers, of which the newest are kept. */
+/** A turn with more receipts of earlier answers, in the order of the answers: some come later than those of answers after theirs. The newest are kept. */
 export const withEarlier = (turn: Turn, late: readonly Receipt[]): Turn => ({
   ...turn,
-  earlierReceipts: [...(turn.earlierReceipts ?? []), ...late].slice(-mostEarlierReceipts),
+  earlierReceipts: [...(turn.earlierReceipts ?? []), ...late]
+    .sort((one, other) => one.answeredAtMs - other.answeredAtMs)
+    .slice(-mostEarlierReceipts),
 })

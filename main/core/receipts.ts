@@ -57,12 +57,16 @@ export function receiptMaker(client: Client, root: () => RootConfig | null, chai
   return {
     stop,
     make: async (answered: Answered): Promise<Receipt | undefined> => {
+      // Not when its account came, which may be after that of a later answer.
+      const answeredAtMs = Date.now()
       try {
         const { tokens } = answered.end
         const record = tokens && (await accountOf(answered.requestId))
         const config = root()
         const attestation = (await answered.attestation) ?? 'none'
-        return record && config ? receiptFrom({ ...answered, attestation }, tokens, record, config, chain) : undefined
+        return record && config
+          ? receiptFrom({ ...answered, answeredAtMs, attestation }, tokens, record, config, chain)
+          : undefined
       } finally {
         stop()
       }
@@ -76,9 +80,10 @@ function receiptFrom(
     requestSha256,
     responseSha256,
     model,
+    answeredAtMs,
     seal,
     attestation,
-  }: Omit<Answered, 'attestation'> & Pick<Receipt, 'attestation'>,
+  }: Omit<Answered, 'attestation'> & Pick<Receipt, 'answeredAtMs' | 'attestation'>,
   tokens: NonNullable<QueryEnd['tokens']>,
   record: AccountRecord,
   root: RootConfig,
@@ -93,7 +98,7 @@ function receiptFrom(
     requestSha256,
     responseSha256,
     model,
-    answeredAtMs: Date.now(),
+    answeredAtMs,
     tokens: {
       prompt: String(tokens.prompt),
       cached: String(tokens.cached),
