@@ -5,15 +5,7 @@ import { asError, Failure } from '../base/failure.ts'
 import type { Logger } from '../base/logger.ts'
 import { AnswerSpeed } from './answer-speed.ts'
 import type { Embeddings, EngineEvent, GenerationOptions } from './engine.ts'
-import {
-  type AnswerEvent,
-  type FromEngine,
-  fromEngine,
-  type GenerationInput,
-  type LoadOrder,
-  type ToEngine,
-  toEngine,
-} from './engine-messages.ts'
+import { type FromEngine, fromEngine, type GenerationInput, type LoadOrder, type ToEngine, toEngine } from './engine-messages.ts'
 import { Inbox } from './inbox.ts'
 import { lastWords } from './last-words.ts'
 import { SilenceWatch } from './silence-watch.ts'
@@ -42,7 +34,7 @@ export interface Patience {
 const usualPatience: Patience = { loadMs: 180_000, readMs: 30_000 }
 
 export type Loaded = Omit<FromEngine & { t: 'loaded' }, 't'>
-type Answer = (FromEngine & { t: 'reading' | 'read' | 'embeddings' | 'failed' }) | ({ t: 'event' } & AnswerEvent)
+type Answer = FromEngine & { t: 'reading' | 'read' | 'event' | 'embeddings' | 'failed' }
 
 /** Of a process that is no more, whoever ended it. */
 const goneCodes: ReadonlySet<string> = new Set(['engine-crashed', 'engine-not-ready', 'engine-yielded'])
@@ -210,11 +202,9 @@ export class EngineChild {
         return this.#ready.reject(loadFailure(message))
       case 'log':
         return this.#logger[message.level](message.message)
-      case 'events':
-        for (const { id, event } of message.events) {
-          this.#measure(id, event)
-          this.#open.get(id)?.put({ t: 'event', id, event })
-        }
+      case 'event':
+        this.#measure(message.id, message.event)
+        this.#open.get(message.id)?.put(message)
         return
       default:
         this.#open.get(message.id)?.put(message)

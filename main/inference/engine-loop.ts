@@ -1,6 +1,6 @@
 /** What the engine process does on its own thread: one model, and the answers of it. */
 import { asError, Failure } from '../base/failure.ts'
-import { type AnswerEvent, type FromEngine, requestFault, type ToEngine, toEngine } from './engine-messages.ts'
+import { type FromEngine, requestFault, type ToEngine, toEngine } from './engine-messages.ts'
 import { isWantOfMemory } from './load-plan.ts'
 import type { LoadedModel } from './loaded-model.ts'
 
@@ -8,32 +8,9 @@ const running = new Map<number, AbortController>()
 let model: LoadedModel | undefined
 
 function tell(message: FromEngine): void {
-  tellEvents()
-  send(message)
-}
-
-function send(message: FromEngine): void {
   process.send?.(message, undefined, undefined, (error) => {
     if (error !== null) end()
   })
-}
-
-let events: AnswerEvent[] = []
-
-/**
- * What one step of the model gives to all answers is told in one message, and only when the next step is on its way, a turn of the loop later: so it
- * is written beside the model's work and not before it.
- */
-function tellEvent(event: AnswerEvent): void {
-  events.push(event)
-  if (events.length === 1) setImmediate(() => setImmediate(tellEvents))
-}
-
-function tellEvents(): void {
-  if (events.length === 0) return
-  const told = events
-  events = []
-  send({ t: 'events', events: told })
 }
 
 /** Nothing is left to save, and native threads must not hold up the end. */
@@ -74,7 +51,7 @@ function answer({ id, input, options }: ToEngine & { t: 'generate' }): Promise<v
   return run(id, async (loaded, signal) => {
     const onReading = (): Promise<void> => told({ t: 'reading', id })
     const onRead = (): void => tell({ t: 'read', id })
-    for await (const event of loaded.answer(input, options, signal, onReading, onRead)) tellEvent({ id, event })
+    for await (const event of loaded.answer(input, options, signal, onReading, onRead)) tell({ t: 'event', id, event })
   })
 }
 

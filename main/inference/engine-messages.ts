@@ -155,10 +155,6 @@ export const capabilities = z.object({
 /** Failures of a request that are no defect of the engine. */
 export const requestFault = z.enum(['context-too-small', 'not-capable', 'bad-schema', 'bad-request'])
 
-/** An event of the answer to the order with that id. */
-const answerEvent = z.object({ id, event: engineEvent })
-export type AnswerEvent = z.infer<typeof answerEvent>
-
 /** What the engine process tells the parent. */
 export const fromEngine = z.discriminatedUnion('t', [
   z.object({ t: z.literal('progress'), progress: z.number().min(0).max(1) }),
@@ -178,7 +174,7 @@ export const fromEngine = z.discriminatedUnion('t', [
   z.object({ t: z.literal('reading'), id }),
   /** The prompt is read into tokens; the answer waits for its place. */
   z.object({ t: z.literal('read'), id }),
-  z.object({ t: z.literal('events'), events: z.array(answerEvent) }),
+  z.object({ t: z.literal('event'), id, event: engineEvent }),
   z.object({ t: z.literal('embeddings'), id, vectors: z.array(z.array(z.number())), promptTokens: count }),
   z.object({
     t: z.literal('failed'),
