@@ -86,18 +86,11 @@ export function networkGateway(practice: PracticeBackend, engine: ServingPlace, 
       const conversation = typeof cacheKey === 'string' ? JSON.stringify([keyId, cacheKey]) : undefined
       checkTable(request, body)
       if (engine.external.value === null) checkByEngine(request, body, offer.model)
+      const path = endpointPaths[request.endpoint]
+      const question = { model: offer.model, path, body, limit, conversation, mostBytes: mostBytes(request, limit) }
       return {
         worstCaseNano: worstCase(request, Buffer.byteLength(body) + envelopeBytes, limit, root),
-        run: (signal) =>
-          ask(
-            link,
-            {
-              ...{ model: offer.model, path: endpointPaths[request.endpoint], body, limit, conversation },
-              mostBytes: mostBytes(request, limit),
-            },
-            gate,
-            signal,
-          ),
+        run: (signal) => ask(link, question, gate, signal),
       }
     },
   }

@@ -1,6 +1,7 @@
 import { Failure } from '../base/failure.ts'
+import { isObject } from '../base/is-object.ts'
 import { isAnswer } from './answer-forms.ts'
-import { type Endpoint, isObject } from './api-request.ts'
+import type { Endpoint } from './api-request.ts'
 import type { Counts } from './spending.ts'
 
 /** What the shaping of one answer notes on its way. */

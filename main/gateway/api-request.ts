@@ -1,3 +1,4 @@
+import { isObject } from '../base/is-object.ts'
 import { ApiRefusal } from './refusal.ts'
 
 export type Endpoint = 'chat' | 'completions' | 'embeddings'
@@ -56,10 +57,6 @@ export function readApiRequest(endpoint: Endpoint, bytes: Uint8Array): ApiReques
     mostTokens: limitOf(body),
     answers: Math.max(countOf(body, 'n') ?? 1, countOf(body, 'best_of') ?? 1),
   }
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function objectOf(bytes: Uint8Array): Record<string, unknown> {

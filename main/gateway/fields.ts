@@ -1,6 +1,6 @@
+import { isObject } from '../base/is-object.ts'
 import type { EngineCapabilities } from '../inference/capabilities.ts'
 import type { ApiRequest, Endpoint } from './api-request.ts'
-import { isObject } from './api-request.ts'
 import { wrongValue } from './field-values.ts'
 import { checkFormat, checkTools } from './members.ts'
 import { checkMessages } from './messages.ts'

@@ -1,4 +1,4 @@
-import { isObject } from './api-request.ts'
+import { isObject } from '../base/is-object.ts'
 import { ApiRefusal } from './refusal.ts'
 
 /**

@@ -1,6 +1,6 @@
+import { isObject } from '../base/is-object.ts'
 import type { EngineCapabilities } from '../inference/capabilities.ts'
 import { calls as callList, readValue, text } from '../inference/openai-values.ts'
-import { isObject } from './api-request.ts'
 import { checkCalls, checkMembers } from './members.ts'
 import { ApiRefusal } from './refusal.ts'
 

@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import { Failure } from '../base/failure.ts'
 import { writable } from '../base/http-listener.ts'
+import { isObject } from '../base/is-object.ts'
 import { engineErrorIn } from '../inference/engine-error.ts'
 import { SseSplitter, SseTooLongError, sseData } from '../protocol/http/sse-splitter.ts'
 import { cutShort, malformed, type Shaped, type ShapeOptions, shaped } from './answer-shape.ts'
-import { isObject } from './api-request.ts'
 import type { AnswerEnd, RunningAnswer } from './backend.ts'
 import { type ApiErrorType, ApiRefusal, aborted, asRefusal, errorBody } from './refusal.ts'
 

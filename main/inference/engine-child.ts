@@ -202,11 +202,8 @@ export class EngineChild {
         return this.#ready.reject(loadFailure(message))
       case 'log':
         return this.#logger[message.level](message.message)
-      case 'event':
-        this.#measure(message.id, message.event)
-        this.#open.get(message.id)?.put(message)
-        return
       default:
+        if (message.t === 'event') this.#measure(message.id, message.event)
         this.#open.get(message.id)?.put(message)
     }
   }

@@ -1,3 +1,5 @@
+import { isObject } from '../base/is-object.ts'
+
 /**
  * The error in the body of a refusal, in OpenAI's form where it has it. Other programs write its text alone: Ollama as `error`, older vLLM as `message`,
  * servers made with FastAPI as `detail`. Undefined where there is none.
@@ -10,11 +12,8 @@ export function engineErrorIn(text: string): Readonly<Record<string, unknown>> |
     // The status says enough.
     return undefined
   }
-  if (!isRecord(value)) return undefined
-  if (isRecord(value.error)) return value.error
+  if (!isObject(value)) return undefined
+  if (isObject(value.error)) return value.error
   const message = [value.error, value.message, value.detail].find((one) => typeof one === 'string')
   return message === undefined ? undefined : { message }
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
